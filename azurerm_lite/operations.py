@@ -1,0 +1,200 @@
+"""Waiting for long-running operations, in one place: `wait`, and `polls`, the loop under it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any, NamedTuple
+
+from requests import Response
+
+from . import rest
+from .errors import AzureError, NotFound, OperationTimeout, Throttled, operation_error, text
+from .types import Token
+
+DEFAULT_TIMEOUT = 7200.0
+"""Seconds: longer than Azure lets an operation on virtual machines run."""
+_GRACE = 120.0
+"""Seconds for which the state of an operation may be unreadable before that counts as a failure."""
+
+
+class Poll(NamedTuple):
+    """One look at an operation.
+
+    Attributes:
+        status: Azure's word, such as `InProgress`; `Throttled` or `Unknown` while it cannot be read.
+        seconds: Seconds since the waiting began.
+    """
+
+    status: str
+    seconds: float
+
+
+def wait(
+    access_token: Token,
+    response: Response,
+    *,
+    timeout: float | None = None,
+    interval: float | None = None,
+    on_poll: Callable[[str, float], object] | None = None,
+) -> Any:
+    """Follow a long-running operation to its end.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        response: What the function that started the operation returned.
+        timeout: Seconds to wait at most; `None` for two hours, 0 for a single look.
+        interval: Seconds between two looks where Azure does not say; `None` for 1 s, growing to 5 s.
+        on_poll: Called after each look with the operation's status and the seconds waited so far.
+
+    Returns:
+        The resource (a dict) after a PUT or PATCH; what the operation gave, or `None`, after anything else.
+
+    Raises:
+        ValueError: `timeout` or `interval` is negative.
+        OperationFailed: The operation ended Failed or Canceled, with its own code and message.
+        OperationTimeout: Time is up; the operation goes on in Azure, and waiting again with the same response is fine.
+        AzureError: Azure refused a look, or stayed unreadable for two minutes.
+
+    Azure: the pattern of all long-running operations (`Azure-AsyncOperation`, `Location`, `provisioningState`).
+    """
+    looks = polls(access_token, response, timeout=timeout, interval=interval)
+    while True:
+        try:
+            look = next(looks)
+        except StopIteration as end:
+            return end.value
+        if on_poll:
+            on_poll(look.status, look.seconds)
+
+
+def polls(
+    access_token: Token,
+    response: Response,
+    *,
+    timeout: float | None = None,
+    interval: float | None = None,
+) -> Generator[Poll, None, Any]:
+    """The looks at a long-running operation, as an iterator; arguments and errors are those of `wait`.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        response: What the function that started the operation returned.
+        timeout: Seconds to wait at most; `None` for two hours, 0 for a single look.
+        interval: Seconds between two looks where Azure does not say; `None` for 1 s, growing to 5 s.
+
+    Returns:
+        An iterator over the looks; its `StopIteration` holds what `wait` returns.
+
+    Raises:
+        ValueError: `timeout` or `interval` is negative.
+    """
+    for argument, value in (("timeout", timeout), ("interval", interval)):
+        if value is not None and not value >= 0:
+            raise ValueError(f"{argument} must be seconds, 0 or more, not {value!r}")
+    return _polls(access_token, response, DEFAULT_TIMEOUT if timeout is None else timeout, interval)
+
+
+def _polls(
+    access_token: Token, response: Response, timeout: float, interval: float | None
+) -> Generator[Poll, None, Any]:
+    began = readable = rest.clock()
+    target = _target(response)
+    if target is None:
+        return rest.json_of(response)
+    while True:
+        now = rest.clock()
+        look = _look(access_token, *target)
+        if look.trouble is None:
+            readable = rest.clock()
+        elif rest.clock() - readable >= _GRACE:
+            raise look.trouble
+        yield Poll(look.status, rest.clock() - began)
+        if look.answer is not None and _is_end(look.status):
+            return _result(access_token, response, look.answer, look.status)
+        left = timeout - (rest.clock() - began)
+        if left <= 0:
+            raise OperationTimeout(
+                f"{response.request.method} {_path(response)} has not ended after {timeout:g} s (it is {look.status}). "
+                "It goes on in Azure: look at the scale set, or wait for the same response again."
+            )
+        default = interval if interval is not None else min(5.0, max(1.0, (now - began) / 10))
+        # Never past the limit, so that the last look is at the limit and not before it.
+        rest.sleep(min(look.pause or default, left))
+
+
+class _Look(NamedTuple):
+    """What one look found: a status and Azure's answer, or the trouble that kept it from being read."""
+
+    status: str
+    pause: float | None
+    answer: Response | None = None
+    trouble: Exception | None = None
+
+
+def _look(access_token: Token, url: str, status_of: Callable[[Response], str]) -> _Look:
+    try:
+        answer = rest.send(access_token, "GET", url, tries=1)  # what passes is seen to by the caller, within its limit
+        return _Look(status_of(answer), rest.retry_after_of(answer), answer)
+    except Throttled as error:  # nothing is wrong but the pace
+        return _Look("Throttled", error.retry_after)
+    except (AzureError, *rest.BROKEN) as error:
+        if not _may_pass(error):
+            raise
+        return _Look("Unknown", None, trouble=error)
+
+
+def _target(response: Response) -> tuple[str, Callable[[Response], str]] | None:
+    """Where the state stands and how it is read, in Azure's order of precedence; `None` when all is done already."""
+    if "Azure-AsyncOperation" in response.headers:
+        return response.headers["Azure-AsyncOperation"], _operation_status
+    if response.status_code == 202 and "Location" in response.headers:
+        return response.headers["Location"], _location_status
+    if response.request.method in ("PUT", "PATCH") and _resource_status(response).lower() != "succeeded":
+        return str(response.request.url), _resource_status
+    return None
+
+
+def _operation_status(answer: Response) -> str:
+    body = rest.json_of(answer)
+    return (text(body.get("status")) if isinstance(body, dict) else "") or "Unknown"
+
+
+def _location_status(answer: Response) -> str:
+    return "InProgress" if answer.status_code == 202 else "Succeeded"
+
+
+def _resource_status(answer: Response) -> str:
+    body = rest.json_of(answer)
+    properties = body.get("properties") if isinstance(body, dict) else None
+    # Azure's contract: a resource without a provisioning state is ready.
+    return (text(properties.get("provisioningState")) if isinstance(properties, dict) else "") or "Succeeded"
+
+
+def _is_end(status: str) -> bool:
+    return status.lower() in ("succeeded", "failed", "canceled", "cancelled")
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether failing to read the state says nothing of the operation: a pause may mend it."""
+    if isinstance(error, AzureError):
+        return isinstance(error, NotFound) or error.code == "InvalidResponse" or error.status_code in rest.PASSING
+    return not rest.is_hopeless(error)
+
+
+def _result(access_token: Token, response: Response, answer: Response, status: str) -> Any:
+    """What the ended operation leaves: the resource after PUT and PATCH, else what stands at `Location`."""
+    body = rest.json_of(answer)
+    if status.lower() != "succeeded":
+        raise operation_error(body if isinstance(body, dict) else {}, status, answer)
+    method = response.request.method
+    if answer.url == response.request.url or "Azure-AsyncOperation" not in response.headers:
+        return body
+    if method in ("PUT", "PATCH"):
+        return rest.get(access_token, str(response.request.url))
+    if method == "POST" and "Location" in response.headers:
+        return rest.get(access_token, response.headers["Location"])
+    return None
+
+
+def _path(response: Response) -> str:
+    return (response.url or "").partition("?")[0]

@@ -1,0 +1,445 @@
+"""HTTP with Azure: the one session, and in one place each: URLs, tokens, retries, pages. No other module sends."""
+
+from __future__ import annotations
+
+import email.utils
+import functools
+import http.cookiejar
+import ipaddress
+import json
+import logging
+import random
+import ssl
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import requests
+import requests.adapters
+import urllib3
+from urllib3.util import parse_url
+
+from . import settings
+from .errors import AzureError, PreconditionFailed, error_from, one_line
+from .types import Token
+
+TIMEOUT = (5.0, 60.0)
+"""Seconds to connect, and seconds that the line may be silent."""
+TRIES = 5
+RETRY_AFTER_CAP = 120.0
+"""Seconds; asked to wait longer, `Throttled` is raised instead of waiting where nobody sees it."""
+
+_REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
+PASSING = frozenset({408, 500, 502, 503, 504})
+"""HTTP statuses that say nothing of the request itself: asking again may help."""
+BROKEN = (
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.ContentDecodingError,
+)
+"""What `send` raises when there was no answer, or only a part of one."""
+_NEVER_LEFT = (
+    requests.ConnectTimeout,
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ProxyError,
+)
+
+log = logging.getLogger("azurerm_lite")
+
+# The seams for tests: everything in the library that waits does it through these two.
+sleep = time.sleep
+clock = time.monotonic
+
+
+class _Session(requests.Session):
+    """A session with a time limit on every request; whoever sends through it says who it is, or stays nobody."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.headers["User-Agent"] = f"azurerm-lite/{settings.VERSION} {requests.utils.default_user_agent()}"
+        self.headers["Accept"] = "application/json"
+        self.auth = lambda request: request  # without any, requests would look for one in a netrc file
+        self.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+        # Room for a thread per connection; what is retried is decided below, where it can be seen.
+        self.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=32, max_retries=0))
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Nowhere: neither Azure nor its sign-in redirects, and a token or a secret must not follow whoever does."""
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        kwargs["timeout"] = kwargs.get("timeout") or TIMEOUT
+        return super().send(request, **kwargs)
+
+
+session = _Session()
+
+
+class _Bearer(requests.auth.AuthBase):
+    """Puts the token into the request. `auth=` is what keeps a netrc file from replacing it."""
+
+    def __init__(self, access_token: Token) -> None:
+        self._token = bearer(access_token)
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = "Bearer " + self._token
+        return request
+
+
+def bearer(access_token: Token) -> str:
+    """The token itself, checked: http.client would quote a malformed one in its error.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+
+    Returns:
+        The token.
+
+    Raises:
+        ValueError: It is no token. The message does not show it.
+    """
+    token = access_token() if callable(access_token) else access_token
+    if not isinstance(token, str):
+        raise ValueError(f"access_token must be a string or a callable that returns one, not {type(token).__name__}")
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise ValueError("access_token is empty or holds blanks, line ends or other characters that no token has")
+    return token
+
+
+def url(
+    path: str, names: Mapping[str, str], api_version: str, query: Mapping[str, str | int | None] | None = None
+) -> str:
+    """A resource-manager URL.
+
+    Args:
+        path: The path with a `{name}` for each name, such as `/subscriptions/{subscription_id}`.
+        names: What to put in for each name; each stays within its segment of the path.
+        api_version: The API version.
+        query: Further query parameters; those that are `None` are left out.
+
+    Returns:
+        The URL at the configured endpoint.
+
+    Raises:
+        ValueError: A name is no string, is empty or cannot be one; nothing was sent.
+    """
+    quoted = {argument: _segment(argument, name) for argument, name in names.items()}
+    given = {name: value for name, value in (query or {}).items() if value is not None}
+    parameters = urlencode({**given, "api-version": api_version}, quote_via=quote, safe="$,/'()")
+    return f"{settings.cloud().resource_manager}{path.format_map(quoted)}?{parameters}"
+
+
+def _segment(argument: str, name: str) -> str:
+    if not isinstance(name, str) or not name.strip() or name in (".", "..") or not name.isprintable():
+        raise ValueError(f"{argument} must be a name, not {name!r}")
+    return quote(name, safe="")
+
+
+def get(access_token: Token, url: str) -> Any:
+    """The JSON at a URL.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        url: From `url`, or a link that Azure gave.
+
+    Returns:
+        The JSON; `None` for an empty body.
+
+    Raises:
+        AzureError: Azure refused, or answered with something that is no JSON.
+    """
+    return json_of(send(access_token, "GET", url))
+
+
+def get_list(access_token: Token, url: str) -> list[Any]:
+    """The list at a URL, all its pages.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        url: From `url`.
+
+    Returns:
+        The entries of all pages, in order.
+
+    Raises:
+        AzureError: Azure refused, or the pages lead in a circle or away from Azure.
+    """
+    return [entry for page in pages(access_token, url) for entry in page]
+
+
+def pages(access_token: Token, url: str) -> Iterator[list[Any]]:
+    """The pages of a list, one after the other; a page may be empty and yet not be the last."""
+    seen = set()
+    link: str | None = url
+    while link:
+        if link in seen:
+            raise AzureError("The pages of the list lead in a circle", code="NextLinkRepeats", method="GET", url=link)
+        seen.add(link)
+        body = get(access_token, link)
+        if isinstance(body, list):  # the lists of platform images come bare, in one piece
+            yield body
+            return
+        if not isinstance(body, dict) or not isinstance(body.get("value"), list):
+            raise AzureError("The answer holds no list", code="InvalidResponse", method="GET", url=link)
+        yield body["value"]
+        link = body.get("nextLink")
+        if not isinstance(link, str | None):
+            raise AzureError("The link to the next page is no text", code="InvalidResponse", method="GET", url=url)
+
+
+def json_of(response: requests.Response) -> Any:
+    """The JSON of an answer.
+
+    Args:
+        response: An answer that is a success.
+
+    Returns:
+        The JSON; `None` for an empty body.
+
+    Raises:
+        AzureError: The body is no JSON.
+    """
+    if not response.content:
+        return None
+    try:
+        return json.loads(response.content)  # and not response.json(), which a byte order mark defeats
+    except ValueError:
+        error = error_from(response)
+        error.code, error.message = "InvalidResponse", "The answer is not JSON: is a proxy or a portal in between?"
+        raise error from None
+
+
+def send(
+    access_token: Token,
+    method: str,
+    url: str,
+    body: Any = None,
+    headers: Mapping[str, str] | None = None,
+    *,
+    tries: int = TRIES,
+) -> requests.Response:
+    """One request, repeated where that is safe.
+
+    Repeated are, up to five tries in all: 429 and a 503 that says `Retry-After`, for every method; 408, 500, 502, 503,
+    504 and broken connections for GET, PUT and DELETE; connections that never came about, for every method. The pause
+    is what `Retry-After` says, else it doubles from half a second, with jitter. A 401 `ExpiredAuthenticationToken` is
+    repeated once with a fresh token where `access_token` is a callable.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        method: HTTP method, in capitals.
+        url: From `url`, or a link that Azure gave. The token goes to the configured endpoint alone.
+        body: What to send as JSON, or `None`.
+        headers: Further headers.
+        tries: How often at the most; 1 for a caller that has a loop of its own.
+
+    Returns:
+        The answer, a success. The request in it no longer holds the token.
+
+    Raises:
+        ValueError: The token or the endpoint cannot be used; nothing was sent.
+        AzureError: Azure refused, or a link points away from the endpoint (then nothing was sent).
+        Throttled: Azure asks to wait longer than two minutes, or still refuses after five tries.
+        requests.ConnectionError, requests.Timeout: No answer; the message says of whom and what for.
+    """
+    _check_target(url)
+    all_headers = {"x-ms-client-request-id": str(uuid.uuid4()), **(headers or {})}
+    attempt, answer_lost, renewed = 0, False, False
+    while True:
+        attempt += 1
+        auth = _signed_in(access_token)
+        try:
+            response = _once(auth, method, url, body, all_headers)
+        except BROKEN as broken:
+            answer_lost = answer_lost or not never_left(broken)
+            may_retry = attempt < tries and should_retry(method, None, attempt, never_left=never_left(broken))
+            if is_hopeless(broken) or not may_retry:
+                raise unreachable(broken, method, url, attempt) from None
+            _pause(delay(attempt), f"{method} {urlsplit(url).path}: {reason(broken)}")
+            continue
+        if response.status_code < 300:
+            return response
+        retry_after = retry_after_of(response)
+        error = error_from(response, retry_after)
+        if error.code == "ExpiredAuthenticationToken" and callable(access_token) and not renewed:
+            renewed = True
+            continue
+        answer_lost = answer_lost or response.status_code in PASSING
+        may_retry = should_retry(method, response.status_code, attempt, told=retry_after is not None)
+        if attempt < tries and may_retry and (retry_after or 0) <= RETRY_AFTER_CAP:
+            _pause(delay(attempt, retry_after), one_line(error))
+            continue
+        if isinstance(error, PreconditionFailed) and answer_lost:
+            error.message += " An earlier try of ours had no clear answer: the change may be our own."
+        raise error
+
+
+def _signed_in(access_token: Token) -> _Bearer:
+    """The token to send. A sign-in that cannot be reached is tried again; its error names the sign-in, not Azure."""
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            return _Bearer(access_token)
+        except BROKEN as broken:
+            if is_hopeless(broken) or not should_retry("GET", None, attempt):
+                raise
+            _pause(delay(attempt), one_line(broken))
+
+
+def _once(auth: _Bearer, method: str, url: str, body: Any, headers: Mapping[str, str]) -> requests.Response:
+    """One try; the request that hangs on the answer is stripped of the token, so that no log or pickle can hold it."""
+    started = clock()
+    try:
+        response = session.request(method, url, json=body, headers=headers, auth=auth, allow_redirects=False)
+    except requests.RequestException as error:
+        if isinstance(error.request, requests.PreparedRequest):
+            error.request.headers.pop("Authorization", None)
+        raise
+    response.request = response.request.copy()
+    response.request.headers.pop("Authorization", None)
+    elapsed = (clock() - started) * 1000
+    log.info("%s %s -> %s in %.0f ms", method, urlsplit(url).path, response.status_code, elapsed)
+    return response
+
+
+def should_retry(
+    method: str, status: int | None, attempt: int, *, told: bool = False, never_left: bool = False
+) -> bool:
+    """Whether a request that failed may be sent again.
+
+    Args:
+        method: HTTP method, in capitals.
+        status: HTTP status, or `None` when there was no answer.
+        attempt: Which try it was, from 1.
+        told: Whether the answer said `Retry-After`.
+        never_left: Whether it is certain that Azure did not get the request.
+
+    Returns:
+        Whether to try again.
+    """
+    if attempt >= TRIES:
+        return False
+    if status is None:
+        return never_left or method in _REPEATABLE
+    return status == 429 or (status == 503 and told) or (status in PASSING and method in _REPEATABLE)
+
+
+def delay(attempt: int, retry_after: float | None = None) -> float:
+    """Seconds to pause after a try: what Azure asks for, else doubling from half a second, up to half of it by chance.
+
+    Args:
+        attempt: Which try it was, from 1.
+        retry_after: Seconds that Azure asks to wait, or `None`.
+
+    Returns:
+        Seconds; with `retry_after` never less than that.
+    """
+    pause: float = 0.5 * 2 ** (attempt - 1)
+    jitter = random.uniform(0.5, 1.0)
+    return retry_after + pause * jitter / 4 if retry_after else pause * jitter
+
+
+def retry_after_of(response: requests.Response) -> float | None:
+    """Seconds that an answer asks to wait: `Retry-After` as seconds or as a date; `None` where it does not say."""
+    value = response.headers.get("Retry-After", "").strip()
+    if not value:
+        return None
+    if value.isdecimal():
+        return float(value)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None
+
+
+def never_left(error: BaseException) -> bool:
+    """Whether a connection broke before it came about, so that Azure cannot have got the request."""
+    return any(isinstance(cause, _NEVER_LEFT) for cause in _causes(error))
+
+
+def is_hopeless(error: BaseException) -> bool:
+    """Whether trying again cannot help: the certificate is not trusted."""
+    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
+
+
+def reason(error: BaseException) -> str:
+    """What broke a connection, in the words of the innermost cause; the outer ones hold object addresses and URLs."""
+    return one_line(list(_causes(error))[-1])
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An exception and those inside it: requests and urllib3 hand the cause on as `reason`, an argument or `from`."""
+    seen: list[BaseException] = []
+    inner: BaseException | None = error
+    while inner is not None:
+        seen.append(inner)
+        yield inner
+        candidates = (getattr(inner, "reason", None), *inner.args, inner.__cause__, inner.__context__)
+        inner = next((each for each in candidates if isinstance(each, BaseException) and each not in seen), None)
+
+
+def unreachable(
+    error: requests.RequestException, method: str, url: str, attempts: int = 1
+) -> requests.RequestException:
+    """The same kind of exception, saying in one sentence who could not be reached, why, and how often it was tried.
+
+    Args:
+        error: What requests raised.
+        method: HTTP method.
+        url: The URL asked for.
+        attempts: How often it was tried.
+
+    Returns:
+        The exception to raise.
+    """
+    parts = urlsplit(url)
+    tries = f"{attempts} tries" if attempts > 1 else "1 try"
+    if is_hopeless(error):
+        advice = " If the network has a CA of its own, name its file in REQUESTS_CA_BUNDLE."
+        return type(error)(f"The certificate of {parts.netloc} is not trusted: {reason(error)}.{advice}")
+    return type(error)(f"No answer from {parts.netloc} ({method} {parts.path}, {tries}): {reason(error)}")
+
+
+def _pause(seconds: float, why: str) -> None:
+    log.warning("waiting %.1f s before trying again: %s", seconds, why)
+    sleep(seconds)
+
+
+def _check_target(url: str) -> None:
+    """Refuses to send a token in plain text, or anywhere but to the configured endpoint."""
+    endpoint = settings.cloud().resource_manager
+    origin = _origin(endpoint)
+    if _origin(url) != origin:
+        raise AzureError(
+            f"A link points to {url.partition('?')[0]!r}, not to {endpoint}: the token is not sent there",
+            code="ForeignLink",
+        )
+    if origin[0] != "https" and not _is_loopback(origin[1]):
+        raise ValueError(f"AZURE_RM_ENDPOINT must be https, not {endpoint!r}: the token would be readable on the way")
+
+
+@functools.lru_cache(maxsize=256)
+def _origin(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port as requests will read them; of a link on which parsers differ, nothing."""
+    try:
+        parts, seen = parse_url(url), urlsplit(url)
+        host = (parts.host or "").strip("[]")
+        # No link of Azure's has a user in it, and where one ends is what parsers differ on.
+        agreed = parts.auth is None and seen.username is None and (seen.hostname or "") == host
+    except ValueError:
+        agreed = False
+    if not agreed:
+        return "", "", None
+    scheme = parts.scheme or ""
+    return scheme, host, parts.port or {"https": 443, "http": 80}.get(scheme)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,88 @@
+"""Where Azure is (the endpoints of each cloud, read from the environment at call time), and the API versions."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+VERSION = "0.1.0"
+
+# 2023-09-01 is the first Compute version with etag and If-Match, without which a PUT could undo someone else's change.
+COMPUTE_API = "2024-11-01"
+GALLERY_API = "2024-03-03"
+# Network interfaces and public IPs of a scale set are answered by Microsoft.Network, at this version alone.
+NETWORK_API = "2018-10-01"
+RESOURCES_API = "2021-04-01"
+SUBSCRIPTIONS_API = "2022-12-01"
+
+
+class Cloud(NamedTuple):
+    """The three endpoints of an Azure cloud, without trailing slashes (but for the resource, where Azure means it)."""
+
+    resource_manager: str
+    authority: str
+    resource: str
+
+
+PUBLIC = Cloud(
+    "https://management.azure.com", "https://login.microsoftonline.com", "https://management.core.windows.net/"
+)
+CHINA = Cloud(
+    "https://management.chinacloudapi.cn",
+    "https://login.chinacloudapi.cn",
+    "https://management.core.chinacloudapi.cn/",
+)
+US_GOVERNMENT = Cloud(
+    "https://management.usgovcloudapi.net",
+    "https://login.microsoftonline.us",
+    "https://management.core.usgovcloudapi.net/",
+)
+CLOUDS = (PUBLIC, CHINA, US_GOVERNMENT)
+
+
+def cloud() -> Cloud:
+    """The endpoints in force, as the environment says at this moment.
+
+    `AZURE_RM_ENDPOINT`, `AZURE_AUTH_ENDPOINT` (or `AZURE_AUTHORITY_HOST`, the name other Azure tools use) and
+    `AZURE_RESOURCE_ENDPOINT` each replace one endpoint. Where one of them names a known cloud (public, China,
+    US Government), the others default to that cloud's.
+
+    Returns:
+        The three endpoints.
+
+    Raises:
+        ValueError: A variable holds no http or https URL.
+    """
+    resource_manager = _endpoint("AZURE_RM_ENDPOINT")
+    authority = _endpoint("AZURE_AUTH_ENDPOINT") or _endpoint("AZURE_AUTHORITY_HOST")
+    resource = os.environ.get("AZURE_RESOURCE_ENDPOINT", "").strip() or None
+    given = {each.rstrip("/") for each in (resource_manager, authority, resource) if each}
+    base = next((known for known in CLOUDS if any(each.rstrip("/") in given for each in known)), PUBLIC)
+    return Cloud(resource_manager or base.resource_manager, authority or base.authority, resource or base.resource)
+
+
+def is_published(authority: str) -> bool:
+    """Whether Microsoft publishes this authority, so that MSAL may ask it about other tenants."""
+    return any(authority == known.authority for known in CLOUDS)
+
+
+def _endpoint(variable: str) -> str | None:
+    """An endpoint from the environment, made uniform: a scheme, no trailing slash."""
+    value = os.environ.get(variable, "").strip()
+    if not value:
+        return None
+    if "://" not in value:
+        value = "https://" + value  # AZURE_AUTHORITY_HOST is often a bare host name
+    if not _is_endpoint(value):
+        raise ValueError(f"{variable} must be a URL such as https://management.azure.com, not {value!r}")
+    return value.rstrip("/")
+
+
+def _is_endpoint(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        unfit = parts.query or parts.fragment or parts.port == 0
+    except ValueError:  # a port that is no number, a bracket left open
+        return False
+    return parts.scheme in ("https", "http") and bool(parts.hostname) and not unfit

@@ -1,0 +1,233 @@
+"""The JSON that Azure sends and takes, as TypedDicts, and the few shapes that our functions share.
+
+What our functions read is named, the rest passes through. At run time these are plain dicts. Azure adds fields without
+asking, so none of these lists is complete; keys that Azure may leave out are `NotRequired`. What Azure sends as one of
+a few words is still a `str` here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, TypeAlias
+
+if sys.version_info >= (3, 11):  # importing typing_extensions would be a good part of what importing us costs
+    from typing import NotRequired, TypedDict
+else:
+    from typing_extensions import NotRequired, TypedDict
+
+Token: TypeAlias = "str | Callable[[], str]"
+"""A bearer token, or a zero-argument callable that returns one."""
+
+InstanceIds: TypeAlias = "str | int | Iterable[str | int]"
+"""One instance id or several, as strings or whole numbers."""
+
+Domain: TypeAlias = "int | str"
+"""An update or fault domain (a number), a zone (a string), or `"unknown"`."""
+
+
+class Batch(NamedTuple):
+    """Instances that are upgraded together.
+
+    Attributes:
+        name: What they have in common, such as `update domain 2`.
+        instance_ids: Their ids, in order.
+    """
+
+    name: str
+    instance_ids: tuple[str, ...]
+
+
+class ImageReference(TypedDict, total=False):
+    """Which image a model asks for, or an instance runs (then with `exactVersion`)."""
+
+    publisher: str
+    offer: str
+    sku: str
+    version: str
+    exactVersion: str
+    id: str
+    sharedGalleryImageId: str
+    communityGalleryImageId: str
+
+
+class Image(TypedDict, total=False):
+    """What `get_image` answers: `kind`, and the values that this kind has."""
+
+    kind: str
+    publisher: str
+    offer: str
+    sku: str
+    version: str
+    exact_version: str
+    image_id: str
+    image_uri: str
+
+
+class StorageProfile(TypedDict, total=False):
+    """Disks and image of a model or an instance."""
+
+    imageReference: ImageReference
+    osDisk: dict[str, Any]
+    dataDisks: list[dict[str, Any]]
+
+
+class Sku(TypedDict, total=False):
+    """VM size and number of instances."""
+
+    name: str
+    tier: str
+    capacity: int
+
+
+class VirtualMachineProfile(TypedDict, total=False):
+    """What every new instance is made from."""
+
+    storageProfile: StorageProfile
+    osProfile: dict[str, Any]
+    networkProfile: dict[str, Any]
+    extensionProfile: dict[str, Any]
+
+
+class UpgradePolicy(TypedDict, total=False):
+    """Who upgrades the instances when the model changes."""
+
+    mode: str
+    rollingUpgradePolicy: dict[str, Any]
+    automaticOSUpgradePolicy: dict[str, Any]
+
+
+class ScaleSetProperties(TypedDict, total=False):
+    """The properties of a scale set."""
+
+    provisioningState: str
+    upgradePolicy: UpgradePolicy
+    virtualMachineProfile: VirtualMachineProfile
+    orchestrationMode: str
+    overprovision: bool
+    singlePlacementGroup: bool
+    platformFaultDomainCount: int
+    uniqueId: str
+
+
+class ScaleSet(TypedDict):
+    """A scale set's model."""
+
+    id: str
+    name: str
+    location: str
+    type: NotRequired[str]
+    sku: NotRequired[Sku]
+    etag: NotRequired[str]
+    zones: NotRequired[list[str]]
+    tags: NotRequired[dict[str, str]]
+    plan: NotRequired[dict[str, str]]
+    properties: ScaleSetProperties
+
+
+class Status(TypedDict, total=False):
+    """One status of an instance: a code such as `PowerState/running`."""
+
+    code: str
+    level: str
+    displayStatus: str
+    message: str
+    time: str
+
+
+class InstanceView(TypedDict, total=False):
+    """How an instance is right now."""
+
+    placementGroupId: str
+    platformUpdateDomain: int
+    platformFaultDomain: int
+    computerName: str
+    statuses: list[Status]
+    vmHealth: dict[str, Status]
+    vmAgent: dict[str, Any]
+
+
+class ProtectionPolicy(TypedDict, total=False):
+    """What the scale set may not do to an instance."""
+
+    protectFromScaleIn: bool
+    protectFromScaleSetActions: bool
+
+
+class InstanceProperties(TypedDict, total=False):
+    """The properties of an instance."""
+
+    latestModelApplied: bool
+    provisioningState: str
+    storageProfile: StorageProfile
+    instanceView: InstanceView
+    protectionPolicy: ProtectionPolicy
+    modelDefinitionApplied: str
+    vmId: str
+
+
+class Instance(TypedDict):
+    """One instance of a scale set."""
+
+    id: str
+    name: str
+    instanceId: str
+    location: NotRequired[str]
+    etag: NotRequired[str]
+    zones: NotRequired[list[str]]
+    sku: NotRequired[Sku]
+    properties: InstanceProperties
+
+
+class ScaleSetInstanceView(TypedDict, total=False):
+    """How a scale set is right now: statuses counted over its instances."""
+
+    virtualMachine: dict[str, Any]
+    extensions: list[dict[str, Any]]
+    statuses: list[Status]
+    orchestrationServices: list[dict[str, str]]
+
+
+class RollingUpgrade(TypedDict, total=False):
+    """The newest rolling upgrade that Azure ran by itself; it has no id and no name."""
+
+    type: str
+    location: str
+    properties: dict[str, Any]
+
+
+class ImageEntry(TypedDict):
+    """A publisher, offer, SKU or version of a platform image."""
+
+    id: str
+    name: str
+    location: str
+
+
+class Subscription(TypedDict, total=False):
+    """A subscription that the token can see."""
+
+    id: str
+    subscriptionId: str
+    displayName: str
+    state: str
+    tenantId: str
+
+
+class Location(TypedDict, total=False):
+    """A region of a subscription."""
+
+    id: str
+    name: str
+    displayName: str
+    regionalDisplayName: str
+
+
+class ResourceGroup(TypedDict, total=False):
+    """A resource group."""
+
+    id: str
+    name: str
+    location: str
+    tags: dict[str, str]
+    properties: dict[str, Any]
