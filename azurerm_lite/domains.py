@@ -1,0 +1,170 @@
+"""Instances by update domain, fault domain, zone and batch: pure functions over lists of instances, and their ids."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from .types import Domain, Instance, InstanceIds
+
+UNKNOWN = "unknown"
+"""The domain of instances for which Azure gives none."""
+
+# Digits in a Uniform set, a VM's name in a Flexible one.
+_ID = re.compile(r"[0-9]+|[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+
+
+def by_update_domain(instances: Iterable[Instance]) -> dict[Domain, list[str]]:
+    """Instance ids by update domain.
+
+    Args:
+        instances: Instances with their instance views, as `get_instance_views` returns them.
+
+    Returns:
+        `{update domain: [instance id, …]}`, domains ascending, ids in numeric order. Instances for which Azure gives
+        no update domain (those of Flexible sets, for one) stand under `"unknown"`, last. In a set of several placement
+        groups or zones a number gathers that domain of each.
+    """
+    return _grouped(instances, lambda instance: view(instance).get("platformUpdateDomain"))
+
+
+def by_fault_domain(instances: Iterable[Instance]) -> dict[Domain, list[str]]:
+    """Instance ids by fault domain.
+
+    Args:
+        instances: Instances with their instance views, as `get_instance_views` returns them.
+
+    Returns:
+        `{fault domain: [instance id, …]}`, domains ascending, ids in numeric order; without one: `"unknown"`, last.
+    """
+    return _grouped(instances, lambda instance: view(instance).get("platformFaultDomain"))
+
+
+def by_zone(instances: Iterable[Instance]) -> dict[Domain, list[str]]:
+    """Instance ids by availability zone.
+
+    Args:
+        instances: Instances, with or without their instance views.
+
+    Returns:
+        `{zone: [instance id, …]}`, zones (strings, as Azure has them) ascending, ids in numeric order; instances of
+        no zone stand under `"unknown"`, last.
+    """
+    return _grouped(instances, lambda instance: next(iter(instance.get("zones") or ()), None))
+
+
+def in_batches(instances: Iterable[Instance], size: int) -> list[list[str]]:
+    """Instance ids in batches of a size, whatever their domains.
+
+    Args:
+        instances: Instances, with or without their instance views.
+        size: The most instances of a batch, 1 or more.
+
+    Returns:
+        The batches, ids in numeric order; the last may be smaller.
+
+    Raises:
+        ValueError: `size` is no whole number of 1 or more.
+    """
+    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        raise ValueError(f"size must be a whole number of 1 or more, not {size!r}")
+    ids = sorted((instance["instanceId"] for instance in instances), key=id_order)
+    return [ids[start : start + size] for start in range(0, len(ids), size)]
+
+
+def _grouped(instances: Iterable[Instance], key: Callable[[Instance], Any]) -> dict[Domain, list[str]]:
+    groups: dict[Domain, list[str]] = {}
+    for instance in instances:
+        domain = key(instance)
+        groups.setdefault(UNKNOWN if domain is None else domain, []).append(instance["instanceId"])
+    return {domain: sorted(groups[domain], key=id_order) for domain in sorted(groups, key=_domain_order)}
+
+
+def _domain_order(domain: Domain) -> tuple[bool, tuple[int, str]]:
+    return domain == UNKNOWN, id_order(str(domain))
+
+
+def id_order(instance_id: str) -> tuple[int, str]:
+    """A sort key: ids of digits by their number, names after them by their letters."""
+    return (int(instance_id), "") if instance_id.isdecimal() else (2**63, instance_id)
+
+
+def id_list(instance_ids: InstanceIds, argument: str = "instance_ids") -> list[str]:
+    """Instance ids as Azure takes them, each once, in the order given.
+
+    Args:
+        instance_ids: One id or several, as strings or whole numbers; or `"*"`, all.
+        argument: How the caller's argument is called, for the error.
+
+    Returns:
+        Ids as strings; `["*"]` for all.
+
+    Raises:
+        ValueError: There is none, or one of them cannot be an id. (Azure would take an empty list for all.)
+    """
+    # A dict would give its keys, such as domains for ids, and bytes their numbers.
+    single = not isinstance(instance_ids, Iterable) or isinstance(instance_ids, (str, bytes, Mapping))
+    given: list[Any] = [instance_ids] if single else list(instance_ids)  # type: ignore[arg-type]
+    if not given:
+        raise ValueError(f"{argument} is empty: name at least one instance, or '*' for all")
+    ids = list(dict.fromkeys(_id(value, argument) for value in given))
+    if "*" in ids and len(ids) > 1:
+        raise ValueError(f"{argument} mixes '*' with other ids: {ids!r}")
+    return ids
+
+
+def one_id(instance_id: str | int, argument: str = "instance_id") -> str:
+    """One instance id as Azure takes it.
+
+    Args:
+        instance_id: The id, as a string or a whole number.
+        argument: How the caller's argument is called, for the error.
+
+    Returns:
+        The id as a string.
+
+    Raises:
+        ValueError: It cannot be the id of an instance.
+    """
+    if instance_id == "*":
+        raise ValueError(f"{argument} must be one instance id, not '*'")
+    return _id(instance_id, argument)
+
+
+def _id(value: str | int, argument: str) -> str:
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(text, str) or not (text == "*" or _ID.fullmatch(text)):
+        raise ValueError(f"{argument} must hold instance ids such as '3' (one or a list of them), not {value!r}")
+    return text
+
+
+def view(instance: Instance) -> dict[str, Any]:
+    """The instance view inside an instance; empty where it was not asked for or Azure has none yet."""
+    return instance["properties"].get("instanceView") or {}  # type: ignore[return-value]
+
+
+def status(instance: Instance, family: str) -> str | None:
+    """A status of an instance in lower case, such as `running` of the family `PowerState`; `None` where it has none."""
+    prefix = family.lower() + "/"
+    for entry in view(instance).get("statuses") or ():
+        code = entry.get("code", "").lower()
+        if code.startswith(prefix):
+            return str(code[len(prefix) :])
+    return None
+
+
+def health(instance: Instance) -> str | None:
+    """Application health in lower case, such as `healthy`; `None` where the instance reports none."""
+    code = ((view(instance).get("vmHealth") or {}).get("status") or {}).get("code")
+    return code.rpartition("/")[2].lower() if code else None
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, in the plural where it is one: `1 instance`, `4 instances`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}{'es' if noun.endswith('ch') else 's'}"
+
+
+def listed(ids: Sequence[str], most: int = 20) -> str:
+    """Ids for people to read: `1, 2, 3`, cut after `most`."""
+    return ", ".join(ids[:most]) + (f" and {len(ids) - most} more" if len(ids) > most else "")

@@ -1,0 +1,292 @@
+"""Images: what Azure's marketplace and galleries offer, and which image a model asks for."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from . import rest, settings
+from .types import Image, ImageEntry, Token
+
+Model = TypeVar("Model", bound=Mapping[str, Any])
+
+_VMIMAGE = "/subscriptions/{subscription_id}/providers/Microsoft.Compute/locations/{location}/publishers"
+# Where an image's id stands, by what the id begins with.
+_ID_KEYS = {
+    "id": "/subscriptions/",
+    "sharedGalleryImageId": "/sharedgalleries/",
+    "communityGalleryImageId": "/communitygalleries/",
+}
+_TOLD = {
+    "platform": "a platform image: give version or sku",
+    "image_id": "a custom or gallery image by its id: give image_id",
+    "image_uri": "an unmanaged image: give image_uri",
+}
+
+
+def list_publishers(access_token: Token, subscription_id: str, location: str) -> list[ImageEntry]:
+    """The publishers of platform images in a region.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        location: Region, such as `westeurope`.
+
+    Returns:
+        Publishers as `{"name", "id", "location"}`.
+
+    Raises:
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Virtual Machine Images - List Publishers.
+    """
+    return _entries(access_token, "", {"subscription_id": subscription_id, "location": location})
+
+
+def list_offers(access_token: Token, subscription_id: str, location: str, publisher: str) -> list[ImageEntry]:
+    """The offers of a publisher.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        location: Region, such as `westeurope`.
+        publisher: Publisher, such as `Canonical`.
+
+    Returns:
+        Offers as `{"name", "id", "location"}`.
+
+    Raises:
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Virtual Machine Images - List Offers.
+    """
+    names = {"subscription_id": subscription_id, "location": location, "publisher": publisher}
+    return _entries(access_token, "/{publisher}/artifacttypes/vmimage/offers", names)
+
+
+def list_skus(access_token: Token, subscription_id: str, location: str, publisher: str, offer: str) -> list[ImageEntry]:
+    """The SKUs of an offer.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        location: Region, such as `westeurope`.
+        publisher: Publisher, such as `Canonical`.
+        offer: Offer of the publisher.
+
+    Returns:
+        SKUs as `{"name", "id", "location"}`.
+
+    Raises:
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Virtual Machine Images - List Skus.
+    """
+    names = {"subscription_id": subscription_id, "location": location, "publisher": publisher, "offer": offer}
+    return _entries(access_token, "/{publisher}/artifacttypes/vmimage/offers/{offer}/skus", names)
+
+
+def list_sku_versions(
+    access_token: Token,
+    subscription_id: str,
+    location: str,
+    publisher: str,
+    offer: str,
+    sku: str,
+    *,
+    top: int | None = None,
+    newest_first: bool = False,
+) -> list[ImageEntry]:
+    """The versions of a platform image.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        location: Region, such as `westeurope`.
+        publisher: Publisher, such as `Canonical`.
+        offer: Offer of the publisher.
+        sku: SKU of the offer.
+        top: How many at the most; `None` for all.
+        newest_first: Order by version, part by part as numbers, the newest first; else as Azure gives them.
+
+    Returns:
+        Versions as `{"name", "id", "location"}`; `name` is what `set_image` takes as `version`.
+
+    Raises:
+        ValueError: `top` is no whole number of 1 or more.
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Virtual Machine Images - List.
+    """
+    if top is not None and (isinstance(top, bool) or not isinstance(top, int) or top < 1):
+        raise ValueError(f"top must be a whole number of 1 or more, or None, not {top!r}")
+    names = {"subscription_id": subscription_id, "location": location, "publisher": publisher, "offer": offer}
+    names["sku"] = sku
+    path = "/{publisher}/artifacttypes/vmimage/offers/{offer}/skus/{sku}/versions"
+    # Azure orders and cuts by the version as text, where 1.10 comes before 1.9: both are done here instead.
+    query = {"$top": None if newest_first else top}
+    versions = _entries(access_token, path, names, query)
+    if newest_first:
+        versions.sort(key=lambda entry: _version_order(entry["name"]), reverse=True)
+    return versions[:top]
+
+
+def list_gallery_image_versions(
+    access_token: Token, subscription_id: str, resource_group: str, gallery_name: str, image_name: str
+) -> list[dict[str, Any]]:
+    """The versions of an image in an Azure Compute Gallery.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name of the gallery.
+        gallery_name: Gallery name.
+        image_name: Name of the image definition.
+
+    Returns:
+        Image versions, all pages; `id` is what `set_image` takes as `image_id`.
+
+    Raises:
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Gallery Image Versions - List By Gallery Image.
+    """
+    path = (
+        "/subscriptions/{subscription_id}/resourceGroups/{resource_group}/providers/Microsoft.Compute"
+        "/galleries/{gallery_name}/images/{image_name}/versions"
+    )
+    names = {"subscription_id": subscription_id, "resource_group": resource_group}
+    names |= {"gallery_name": gallery_name, "image_name": image_name}
+    url = rest.url(path, names, settings.GALLERY_API)
+    return rest.get_list(access_token, url)
+
+
+def get_image(model: Mapping[str, Any]) -> Image:
+    """Which image a scale set's model asks for, or an instance runs.
+
+    Args:
+        model: A scale set as `get_vmss` returns it, or an instance.
+
+    Returns:
+        `{"kind": "platform", "publisher", "offer", "sku", "version"}`, and `exact_version` on an instance; or
+        `{"kind": "image_id", "image_id"}`; or `{"kind": "image_uri", "image_uri"}`.
+
+    Raises:
+        ValueError: There is no image in it.
+    """
+    storage = _storage(model)
+    reference = storage.get("imageReference") or {}
+    key = _id_key(reference)
+    if key:
+        return {"kind": "image_id", "image_id": reference[key]}
+    if reference.get("publisher"):
+        image: Image = {
+            "kind": "platform",
+            "publisher": reference["publisher"],
+            "offer": reference.get("offer", ""),
+            "sku": reference.get("sku", ""),
+            "version": reference.get("version", ""),
+        }
+        if reference.get("exactVersion"):
+            image["exact_version"] = reference["exactVersion"]
+        return image
+    uri = ((storage.get("osDisk") or {}).get("image") or {}).get("uri")
+    if uri:
+        return {"kind": "image_uri", "image_uri": uri}
+    raise ValueError("model holds no image: neither imageReference nor osDisk.image.uri under its storageProfile")
+
+
+def set_image(
+    model: Model,
+    *,
+    version: str | None = None,
+    sku: str | None = None,
+    image_id: str | None = None,
+    image_uri: str | None = None,
+) -> Model:
+    """A scale set's model with another image in it; nothing is sent, and the model given stays as it is.
+
+    Args:
+        model: A scale set as `get_vmss` returns it.
+        version: Version of a platform image, such as `22.04.202411010`. (`latest` is taken too, but is resolved only
+            when an instance is made or upgraded: a rollout wants the version itself.)
+        sku: SKU of a platform image.
+        image_id: Id of a managed-disk custom image, or of a gallery image or one of its versions.
+        image_uri: URL of the VHD of an unmanaged image.
+
+    Returns:
+        The new model, for `put_vmss`.
+
+    Raises:
+        ValueError: Nothing to set, a malformed value, or not the kind of image that this model has (Azure does not
+            let a scale set change between kinds).
+    """
+    given = {"version": version, "sku": sku, "image_id": image_id, "image_uri": image_uri}
+    given = {argument: value for argument, value in given.items() if value is not None}
+    kind = get_image(model)["kind"]
+    allowed = {"platform": {"version", "sku"}, "image_id": {"image_id"}, "image_uri": {"image_uri"}}[kind]
+    wrong = ", ".join(sorted(set(given) - allowed))
+    if wrong or not given:
+        found = f"{wrong} does not fit" if wrong else "no new image is given"
+        raise ValueError(f"{found}: the model of {model.get('name', 'this scale set')!r} has {_TOLD[kind]}")
+    for argument, value in given.items():
+        _check(argument, value)
+    changed = copy.deepcopy(model)
+    storage = _storage(changed)
+    if kind == "image_uri":
+        storage["osDisk"]["image"]["uri"] = image_uri
+    elif kind == "image_id":
+        _set_image_id(storage["imageReference"], str(image_id))
+    else:
+        storage["imageReference"].update(given)
+        storage["imageReference"].pop("exactVersion", None)
+    return changed
+
+
+def _set_image_id(reference: dict[str, Any], image_id: str) -> None:
+    """Puts an id where the model has its own; an id of a gallery of another sort is another kind of image."""
+    key = str(_id_key(reference))
+    if not image_id.lower().startswith(_ID_KEYS[key]):
+        raise ValueError(f"image_id must begin with {_ID_KEYS[key]!r} in this model ({key}), not be {image_id!r}")
+    reference[key] = image_id
+    reference.pop("exactVersion", None)
+
+
+def _check(argument: str, value: str | None) -> None:
+    patterns = {
+        "version": (r"latest|[0-9]+\.[0-9]+\.[0-9]+", "Major.Minor.Build in digits, or latest"),
+        "sku": (r"[^\s/?#]+", "a SKU name"),
+        "image_id": (r"/[^\s?#]+", "a resource id that begins with /"),
+        "image_uri": (r"https?://[^\s/]+/\S+", "the URL of a VHD"),
+    }
+    pattern, meant = patterns[argument]
+    if not isinstance(value, str) or not re.fullmatch(pattern, value):
+        raise ValueError(f"{argument} must be {meant}, not {value!r}")
+
+
+def _storage(model: Mapping[str, Any]) -> dict[str, Any]:
+    """The storage profile of a scale set (in its virtualMachineProfile) or of an instance."""
+    try:
+        properties = model["properties"]
+        storage = properties.get("virtualMachineProfile", properties)["storageProfile"]
+    except (KeyError, TypeError, AttributeError):
+        storage = None
+    if not isinstance(storage, dict):
+        raise ValueError("model must be a scale set or an instance with a storageProfile, as Azure returns it")
+    return storage
+
+
+def _id_key(reference: Mapping[str, Any]) -> str | None:
+    return next((key for key in _ID_KEYS if reference.get(key)), None)
+
+
+def _version_order(version: str) -> tuple[tuple[int, str], ...]:
+    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in version.split("."))
+
+
+def _entries(
+    access_token: Token, path: str, names: Mapping[str, str], query: Mapping[str, int | None] | None = None
+) -> list[ImageEntry]:
+    return rest.get_list(access_token, rest.url(_VMIMAGE + path, names, settings.COMPUTE_API, query))

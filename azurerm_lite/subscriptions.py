@@ -1,0 +1,61 @@
+"""Subscriptions, their locations and resource groups."""
+
+from __future__ import annotations
+
+from . import rest, settings
+from .types import Location, ResourceGroup, Subscription, Token
+
+
+def list_subscriptions(access_token: Token) -> list[Subscription]:
+    """The subscriptions that the token can see.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+
+    Returns:
+        Subscriptions, all pages.
+
+    Raises:
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Subscriptions - List.
+    """
+    return rest.get_list(access_token, rest.url("/subscriptions", {}, settings.SUBSCRIPTIONS_API))
+
+
+def list_locations(access_token: Token, subscription_id: str) -> list[Location]:
+    """The regions that a subscription can use.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+
+    Returns:
+        Locations; `name` is what other functions take as `location`.
+
+    Raises:
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Subscriptions - List Locations.
+    """
+    path = "/subscriptions/{subscription_id}/locations"
+    return rest.get_list(access_token, rest.url(path, {"subscription_id": subscription_id}, settings.SUBSCRIPTIONS_API))
+
+
+def list_resource_groups(access_token: Token, subscription_id: str) -> list[ResourceGroup]:
+    """The resource groups of a subscription.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+
+    Returns:
+        Resource groups, all pages.
+
+    Raises:
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Resource Groups - List.
+    """
+    path = "/subscriptions/{subscription_id}/resourcegroups"
+    return rest.get_list(access_token, rest.url(path, {"subscription_id": subscription_id}, settings.RESOURCES_API))

@@ -1,0 +1,818 @@
+"""Scale sets and their instances: one function for each of Azure's operations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from requests import Response
+
+from . import rest, settings
+from .domains import id_list, one_id
+from .types import Instance, InstanceIds, InstanceView, RollingUpgrade, ScaleSet, ScaleSetInstanceView, Token
+
+_PROVIDER = "/providers/Microsoft.Compute/virtualMachineScaleSets"
+_GROUP = "/subscriptions/{subscription_id}/resourceGroups/{resource_group}" + _PROVIDER
+_VMSS = _GROUP + "/{vmss_name}"
+_VM = _VMSS + "/virtualMachines/{instance_id}"
+
+
+def list_vmss(access_token: Token, subscription_id: str, resource_group: str) -> list[ScaleSet]:
+    """The scale sets of a resource group.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+
+    Returns:
+        Scale sets, all pages.
+
+    Raises:
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Virtual Machine Scale Sets - List.
+    """
+    names = {"subscription_id": subscription_id, "resource_group": resource_group}
+    return rest.get_list(access_token, _url(_GROUP, names))
+
+
+def list_vmss_sub(access_token: Token, subscription_id: str) -> list[ScaleSet]:
+    """The scale sets of a subscription.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+
+    Returns:
+        Scale sets, all pages.
+
+    Raises:
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Virtual Machine Scale Sets - List All.
+    """
+    path = "/subscriptions/{subscription_id}" + _PROVIDER
+    return rest.get_list(access_token, _url(path, {"subscription_id": subscription_id}))
+
+
+def get_vmss(access_token: Token, subscription_id: str, resource_group: str, vmss_name: str) -> ScaleSet:
+    """A scale set's model.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+
+    Returns:
+        The model. Secrets such as passwords are never in it.
+
+    Raises:
+        NotFound: There is no such scale set.
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Virtual Machine Scale Sets - Get.
+    """
+    vmss: ScaleSet = rest.get(access_token, _vmss_url(subscription_id, resource_group, vmss_name))
+    return vmss
+
+
+def put_vmss(
+    access_token: Token,
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    vmss_body: Mapping[str, Any],
+    *,
+    if_match: str | None = None,
+) -> Response:
+    """Create a scale set, or put a model in place of its model; in upgrade mode Manual no instance is touched.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+        vmss_body: The whole model, such as `set_image` returns. Its `etag` and `provisioningState` are not sent.
+        if_match: The etag that the scale set must still have; `None` for the one in `vmss_body`, where it has one;
+            `"*"` for any: then someone else's change in between is overwritten.
+
+    Returns:
+        Azure's answer at once; the work goes on there. Give it to `wait`.
+
+    Raises:
+        ValueError: `vmss_body` is no dict; nothing was sent.
+        PreconditionFailed: Somebody changed the scale set since it was read; nothing was overwritten.
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Virtual Machine Scale Sets - Create Or Update.
+    """
+    body = _sendable(vmss_body)
+    etag = if_match or vmss_body.get("etag")
+    return rest.send(access_token, "PUT", _vmss_url(subscription_id, resource_group, vmss_name), body, _if_match(etag))
+
+
+def patch_vmss(
+    access_token: Token,
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    vmss_body: Mapping[str, Any],
+    *,
+    if_match: str | None = None,
+) -> Response:
+    """Change parts of a scale set's model.
+
+    Not for images: Azure does not merge inside `storageProfile`, so that a patch of the image alone drops data disks.
+    Put the whole model with `put_vmss` instead.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+        vmss_body: What to change, as a JSON merge patch.
+        if_match: The etag that the scale set must still have; `None` for any.
+
+    Returns:
+        Azure's answer at once; the work goes on there. Give it to `wait`.
+
+    Raises:
+        ValueError: `vmss_body` is no dict; nothing was sent.
+        PreconditionFailed: Somebody changed the scale set since it was read; nothing was changed.
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Virtual Machine Scale Sets - Update.
+    """
+    return rest.send(
+        access_token,
+        "PATCH",
+        _vmss_url(subscription_id, resource_group, vmss_name),
+        _sendable(vmss_body),
+        _if_match(if_match),
+    )
+
+
+def delete_vmss(access_token: Token, subscription_id: str, resource_group: str, vmss_name: str) -> Response:
+    """Delete a scale set with all its instances.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+
+    Returns:
+        Azure's answer at once; the work goes on there. Give it to `wait`.
+
+    Raises:
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Virtual Machine Scale Sets - Delete.
+    """
+    return rest.send(access_token, "DELETE", _vmss_url(subscription_id, resource_group, vmss_name))
+
+
+def scale_vmss(
+    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str, capacity: int
+) -> Response:
+    """Set the number of instances of a scale set.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+        capacity: How many instances there shall be, 0 or more.
+
+    Returns:
+        Azure's answer at once; the work goes on there. Give it to `wait`.
+
+    Raises:
+        ValueError: `capacity` is no whole number of 0 or more; nothing was sent.
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Virtual Machine Scale Sets - Update.
+    """
+    if isinstance(capacity, bool) or not isinstance(capacity, int) or capacity < 0:
+        raise ValueError(f"capacity must be a whole number of 0 or more, not {capacity!r}")
+    return patch_vmss(access_token, subscription_id, resource_group, vmss_name, {"sku": {"capacity": capacity}})
+
+
+def get_vmss_instance_view(
+    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
+) -> ScaleSetInstanceView:
+    """How a scale set is right now: its instances counted by status. One of Azure's expensive calls: do not poll it.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+
+    Returns:
+        `{"virtualMachine": {"statusesSummary": [{"code", "count"}]}, "statuses", "extensions", …}`.
+
+    Raises:
+        NotFound: There is no such scale set.
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Virtual Machine Scale Sets - Get Instance View.
+    """
+    url = _vmss_url(subscription_id, resource_group, vmss_name, "/instanceView")
+    view: ScaleSetInstanceView = rest.get(access_token, url)
+    return view
+
+
+def list_vmss_skus(
+    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
+) -> list[dict[str, Any]]:
+    """The VM sizes that a scale set can change to.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+
+    Returns:
+        SKUs with the capacity each allows, all pages.
+
+    Raises:
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Virtual Machine Scale Sets - List Skus.
+    """
+    return rest.get_list(access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/skus"))
+
+
+def get_vmss_nics(
+    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
+) -> list[dict[str, Any]]:
+    """The network interfaces of a scale set's instances.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+
+    Returns:
+        Network interfaces, all pages.
+
+    Raises:
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Network Interfaces - List Virtual Machine Scale Set Network Interfaces.
+    """
+    return rest.get_list(
+        access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/networkInterfaces", settings.NETWORK_API)
+    )
+
+
+def get_vmss_public_ips(
+    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
+) -> list[dict[str, Any]]:
+    """The public IP addresses of a scale set's instances.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+
+    Returns:
+        Public IP addresses, all pages.
+
+    Raises:
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Public IP Addresses - List Virtual Machine Scale Set Public IP Addresses.
+    """
+    return rest.get_list(
+        access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/publicipaddresses", settings.NETWORK_API)
+    )
+
+
+def start_vmss(
+    access_token: Token,
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    instance_ids: InstanceIds | None = None,
+) -> Response:
+    """Start instances.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+        instance_ids: One instance id or several (strings or whole numbers); `None` for the whole set.
+
+    Returns:
+        Azure's answer at once; the work goes on there. Give it to `wait`.
+
+    Raises:
+        ValueError: `instance_ids` is empty, or one of them is no id; nothing was sent.
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Virtual Machine Scale Sets - Start.
+    """
+    return _act(access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/start"), instance_ids)
+
+
+def restart_vmss(
+    access_token: Token,
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    instance_ids: InstanceIds | None = None,
+) -> Response:
+    """Restart instances.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+        instance_ids: One instance id or several (strings or whole numbers); `None` for the whole set.
+
+    Returns:
+        Azure's answer at once; the work goes on there. Give it to `wait`.
+
+    Raises:
+        ValueError: `instance_ids` is empty, or one of them is no id; nothing was sent.
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Virtual Machine Scale Sets - Restart.
+    """
+    return _act(access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/restart"), instance_ids)
+
+
+def poweroff_vmss(
+    access_token: Token,
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    instance_ids: InstanceIds | None = None,
+) -> Response:
+    """Power instances off; they stay allocated and are billed.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+        instance_ids: One instance id or several (strings or whole numbers); `None` for the whole set.
+
+    Returns:
+        Azure's answer at once; the work goes on there. Give it to `wait`.
+
+    Raises:
+        ValueError: `instance_ids` is empty, or one of them is no id; nothing was sent.
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Virtual Machine Scale Sets - Power Off.
+    """
+    return _act(access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/poweroff"), instance_ids)
+
+
+def stopdealloc_vmss(
+    access_token: Token,
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    instance_ids: InstanceIds | None = None,
+) -> Response:
+    """Power instances off and release their machines; they are not billed.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+        instance_ids: One instance id or several (strings or whole numbers); `None` for the whole set.
+
+    Returns:
+        Azure's answer at once; the work goes on there. Give it to `wait`.
+
+    Raises:
+        ValueError: `instance_ids` is empty, or one of them is no id; nothing was sent.
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Virtual Machine Scale Sets - Deallocate.
+    """
+    return _act(access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/deallocate"), instance_ids)
+
+
+def reimage_vmss(
+    access_token: Token,
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    instance_ids: InstanceIds | None = None,
+) -> Response:
+    """Set instances up anew from the image of the model that each has; this is no upgrade.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+        instance_ids: One instance id or several (strings or whole numbers); `None` for the whole set.
+
+    Returns:
+        Azure's answer at once; the work goes on there. Give it to `wait`.
+
+    Raises:
+        ValueError: `instance_ids` is empty, or one of them is no id; nothing was sent.
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Virtual Machine Scale Sets - Reimage.
+    """
+    return _act(access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/reimage"), instance_ids)
+
+
+def redeploy_vmss(
+    access_token: Token,
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    instance_ids: InstanceIds | None = None,
+) -> Response:
+    """Move instances to other machines.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+        instance_ids: One instance id or several (strings or whole numbers); `None` for the whole set.
+
+    Returns:
+        Azure's answer at once; the work goes on there. Give it to `wait`.
+
+    Raises:
+        ValueError: `instance_ids` is empty, or one of them is no id; nothing was sent.
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Virtual Machine Scale Sets - Redeploy.
+    """
+    return _act(access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/redeploy"), instance_ids)
+
+
+def get_instance_views(
+    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
+) -> list[Instance]:
+    """Every instance of a scale set, each with its instance view.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+
+    Returns:
+        Instances, all pages. `properties.latestModelApplied` says whether one has the current model,
+        `properties.instanceView` how it is. (No `$select`: it would hide the former.)
+
+    Raises:
+        NotFound: There is no such scale set.
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Virtual Machine Scale Set VMs - List.
+    """
+    url = _vmss_url(subscription_id, resource_group, vmss_name, "/virtualMachines", expand="instanceView")
+    return rest.get_list(access_token, url)
+
+
+def list_vmss_vms(access_token: Token, subscription_id: str, resource_group: str, vmss_name: str) -> list[Instance]:
+    """Every instance of a scale set, without the instance views.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+
+    Returns:
+        Instances, all pages.
+
+    Raises:
+        NotFound: There is no such scale set.
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Virtual Machine Scale Set VMs - List.
+    """
+    return rest.get_list(access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/virtualMachines"))
+
+
+def get_vmss_vm(
+    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str, instance_id: str | int
+) -> Instance:
+    """One instance, with its instance view.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+        instance_id: Instance id, as a string or a whole number.
+
+    Returns:
+        The instance.
+
+    Raises:
+        ValueError: `instance_id` is no id; nothing was sent.
+        NotFound: There is no such instance.
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Virtual Machine Scale Set VMs - Get.
+    """
+    url = _vm_url(subscription_id, resource_group, vmss_name, instance_id, expand="instanceView")
+    instance: Instance = rest.get(access_token, url)
+    return instance
+
+
+def get_vmss_vm_instance_view(
+    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str, instance_id: str | int
+) -> InstanceView:
+    """How one instance is right now.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+        instance_id: Instance id, as a string or a whole number.
+
+    Returns:
+        The instance view alone: it does not say whether the instance has the latest model.
+
+    Raises:
+        ValueError: `instance_id` is no id; nothing was sent.
+        NotFound: There is no such instance.
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Virtual Machine Scale Set VMs - Get Instance View.
+    """
+    url = _vm_url(subscription_id, resource_group, vmss_name, instance_id, "/instanceView")
+    view: InstanceView = rest.get(access_token, url)
+    return view
+
+
+def delete_vmss_vms(
+    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str, instance_ids: InstanceIds
+) -> Response:
+    """Delete instances; the capacity of the set shrinks with them.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+        instance_ids: One instance id or several (strings or whole numbers), or `"*"` for all.
+
+    Returns:
+        Azure's answer at once; the work goes on there. Give it to `wait`.
+
+    Raises:
+        ValueError: `instance_ids` is empty, or one of them is no id; nothing was sent.
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Virtual Machine Scale Sets - Delete Instances.
+    """
+    return _act(access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/delete"), id_list(instance_ids))
+
+
+def manual_upgrade(
+    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str, instance_ids: InstanceIds
+) -> Response:
+    """Bring instances to the scale set's current model, all of them at once.
+
+    An instance that has the current model already is not touched. `rollout` does this domain by domain, with checks.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+        instance_ids: One instance id or several (strings or whole numbers), or `"*"` for all.
+
+    Returns:
+        Azure's answer at once; the work goes on there. Give it to `wait`.
+
+    Raises:
+        ValueError: `instance_ids` is empty, or one of them is no id; nothing was sent.
+        AzureError: Azure refused, with its code and message. One id that has vanished makes it refuse all.
+
+    Azure: Virtual Machine Scale Sets - Update Instances.
+    """
+    return _act(
+        access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/manualupgrade"), id_list(instance_ids)
+    )
+
+
+def protect_vmss_vm(
+    access_token: Token,
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    instance_id: str | int,
+    *,
+    from_scale_in: bool | None = None,
+    from_scale_set_actions: bool | None = None,
+) -> Response:
+    """Protect an instance from what its scale set does by itself, or end that.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+        instance_id: Instance id, as a string or a whole number.
+        from_scale_in: Whether scaling in leaves it alone; `None` to leave that out.
+        from_scale_set_actions: Whether actions on the whole set, upgrades among them, leave it alone (this includes
+            scaling in); `None` to leave that out.
+
+    Returns:
+        Azure's answer at once; the work goes on there. Give it to `wait`.
+
+    Raises:
+        ValueError: `instance_id` is no id, neither is given, one is no bool, or scaling in is allowed and actions are
+            not; nothing was sent.
+        NotFound: There is no such instance.
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Virtual Machine Scale Set VMs - Update.
+    """
+    policy = {"protectFromScaleIn": from_scale_in, "protectFromScaleSetActions": from_scale_set_actions}
+    policy = {name: value for name, value in policy.items() if value is not None}
+    fits = policy and all(isinstance(value, bool) for value in policy.values())
+    if not fits or (from_scale_set_actions and from_scale_in is False):
+        raise ValueError(
+            f"from_scale_in={from_scale_in!r} and from_scale_set_actions={from_scale_set_actions!r} do not fit: "
+            "give True or False for at least one, and protection from actions includes scaling in"
+        )
+    # The policy alone: a whole instance sent back would take the scale set's model off the instance.
+    body = {"properties": {"protectionPolicy": policy}}
+    return rest.send(access_token, "PUT", _vm_url(subscription_id, resource_group, vmss_name, instance_id), body)
+
+
+def start_os_upgrade(access_token: Token, subscription_id: str, resource_group: str, vmss_name: str) -> Response:
+    """Let Azure move all instances to the newest platform image, batch by batch, by the set's rolling policy.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+
+    Returns:
+        Azure's answer at once; the work goes on there. Give it to `wait`.
+        Its success does not say that the instances are upgraded: `get_rolling_upgrade` does.
+
+    Raises:
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Virtual Machine Scale Set Rolling Upgrades - Start OS Upgrade.
+    """
+    return _act(access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/osRollingUpgrade"))
+
+
+def start_extension_upgrade(access_token: Token, subscription_id: str, resource_group: str, vmss_name: str) -> Response:
+    """Let Azure move all instances to the newest extensions, batch by batch, by the set's rolling policy.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+
+    Returns:
+        Azure's answer at once; the work goes on there. Give it to `wait`.
+        Its success does not say that the instances are upgraded: `get_rolling_upgrade` does.
+
+    Raises:
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Virtual Machine Scale Set Rolling Upgrades - Start Extension Upgrade.
+    """
+    return _act(access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/extensionRollingUpgrade"))
+
+
+def get_rolling_upgrade(
+    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
+) -> RollingUpgrade:
+    """The newest rolling upgrade that Azure ran, or runs, by itself.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+
+    Returns:
+        `properties` with `policy`, `runningStatus`, `progress` and, if something failed, `error`.
+
+    Raises:
+        NotFound: There was none.
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Virtual Machine Scale Set Rolling Upgrades - Get Latest.
+    """
+    url = _vmss_url(subscription_id, resource_group, vmss_name, "/rollingUpgrades/latest")
+    upgrade: RollingUpgrade = rest.get(access_token, url)
+    return upgrade
+
+
+def cancel_rolling_upgrade(access_token: Token, subscription_id: str, resource_group: str, vmss_name: str) -> Response:
+    """Stop the rolling upgrade that Azure runs; instances that are upgraded stay so.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+
+    Returns:
+        Azure's answer at once; the work goes on there. Give it to `wait`.
+
+    Raises:
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Virtual Machine Scale Set Rolling Upgrades - Cancel.
+    """
+    return _act(access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/rollingUpgrades/cancel"))
+
+
+def get_os_upgrade_history(
+    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
+) -> list[dict[str, Any]]:
+    """The last OS upgrades that Azure ran by itself (five at most, of two months).
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+
+    Returns:
+        Upgrades, the entries of all pages.
+
+    Raises:
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Virtual Machine Scale Sets - Get OS Upgrade History.
+    """
+    return rest.get_list(access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/osUpgradeHistory"))
+
+
+def _url(path: str, names: Mapping[str, str], api_version: str | None = None, expand: str | None = None) -> str:
+    return rest.url(path, names, api_version or settings.COMPUTE_API, {"$expand": expand})
+
+
+def _vmss_url(
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    tail: str = "",
+    api_version: str | None = None,
+    expand: str | None = None,
+) -> str:
+    names = {"subscription_id": subscription_id, "resource_group": resource_group, "vmss_name": vmss_name}
+    return _url(_VMSS + tail, names, api_version, expand)
+
+
+def _vm_url(
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    instance_id: str | int,
+    tail: str = "",
+    expand: str | None = None,
+) -> str:
+    names = {"subscription_id": subscription_id, "resource_group": resource_group, "vmss_name": vmss_name}
+    return _url(_VM + tail, {**names, "instance_id": one_id(instance_id)}, None, expand)
+
+
+def _act(access_token: Token, url: str, instance_ids: InstanceIds | None = None) -> Response:
+    """An action by POST: on these instances, or without a body on the whole set."""
+    body = None if instance_ids is None else {"instanceIds": id_list(instance_ids)}
+    return rest.send(access_token, "POST", url, body)
+
+
+def _if_match(etag: str | None) -> dict[str, str]:
+    return {"If-Match": etag} if etag else {}
+
+
+def _sendable(vmss_body: Mapping[str, Any]) -> dict[str, Any]:
+    """A model without what only Azure sets, and what would collide with an update in between."""
+    if not isinstance(vmss_body, Mapping):
+        raise ValueError(f"vmss_body must be a dict such as get_vmss returns, not {type(vmss_body).__name__}")
+    body = {key: value for key, value in vmss_body.items() if key != "etag"}
+    if isinstance(body.get("properties"), Mapping):
+        body["properties"] = {key: value for key, value in body["properties"].items() if key != "provisioningState"}
+    return body
