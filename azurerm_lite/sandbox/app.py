@@ -1,0 +1,165 @@
+"""The sandbox as a WSGI application: who may ask, where it goes, what every answer carries, and what was asked."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Request, Response
+
+from . import errors
+from .errors import Refusal
+from .handlers import Answer, Call
+from .limits import Limits
+from .model import SUBSCRIPTION, Cloud
+from .routes import URLS, Route
+from .tokens import SignIn, SignInRefused
+
+_SIGN_IN = re.compile(r"/(?P<tenant>[^/]+)/(v2\.0/\.well-known/openid-configuration|oauth2/v2\.0/token)")
+
+
+class Entry(NamedTuple):
+    """A request that was answered."""
+
+    method: str
+    path: str
+    body: Any
+    status: int
+
+
+@dataclass
+class Fault:
+    """An answer to give instead, a few times over."""
+
+    status: int
+    method: str | None
+    path: str
+    times: int
+    headers: dict[str, str]
+    code: str
+
+    def fits(self, method: str, path: str) -> bool:
+        """Whether it is this request's turn."""
+        return self.times > 0 and self.method in (None, method) and self.path.lower() in path.lower()
+
+
+class App:
+    """Azure, in one callable."""
+
+    def __init__(self, cloud: Cloud, sign_in: SignIn, page_size: int) -> None:
+        self.cloud, self.sign_in, self.page_size = cloud, sign_in, page_size
+        self.journal: list[Entry] = []
+        self.faults: list[Fault] = []
+        self._limits = Limits(cloud.clock)
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """WSGI."""
+        request = Request(environ)
+        with self.cloud.lock:
+            if match := _SIGN_IN.fullmatch(request.path):
+                answer, body = self._signed_in(request, match["tenant"]), None
+            else:
+                body = _json(request)
+                answer = self._answered(request, body)
+            self.journal.append(Entry(request.method, request.path, body, answer.status))
+        text = "" if answer.body is None else json.dumps(answer.body)
+        response = Response(text, answer.status, answer.headers, content_type="application/json; charset=utf-8")
+        if not text:
+            del response.headers["Content-Type"]
+        return response(environ, start_response)
+
+    def _signed_in(self, request: Request, tenant: str) -> Answer:
+        try:
+            self.sign_in.check_tenant(tenant)
+            if request.method == "POST":
+                return Answer(200, self.sign_in.grant(request.form.to_dict()))
+        except SignInRefused as refused:
+            return Answer(refused.status, refused.body)
+        base = f"{request.host_url.rstrip('/')}/{tenant}"
+        return Answer(
+            200,
+            {
+                "issuer": f"{base}/v2.0",
+                "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",
+                "token_endpoint": f"{base}/oauth2/v2.0/token",
+                "token_endpoint_auth_methods_supported": ["client_secret_post"],
+                "response_types_supported": ["code", "id_token"],
+            },
+        )
+
+    def _answered(self, request: Request, body: Any) -> Answer:
+        self.cloud.settle()
+        route: Route | None = None
+        try:
+            self.sign_in.check(request.headers.get("Authorization"))
+            route, names = _routed(request)
+            self._fail(request)
+            answer = route.handler(self._call(request, names, body))
+            self.cloud.settle()
+        except Refusal as refused:
+            answer = Answer(refused.status, {"error": refused.error}, refused.headers)
+        answer.headers |= self._limits.spend(request.method, route.policy if route else "")
+        answer.headers |= _ids(request)
+        return answer
+
+    def _call(self, request: Request, names: dict[str, str], body: Any) -> Call:
+        version = request.args.get("api-version", "")
+        if not version:
+            raise errors.missing_api_version()
+        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}(-preview)?", version):
+            raise errors.bad_api_version(version)
+        if names.get("sub", SUBSCRIPTION).lower() != SUBSCRIPTION:
+            raise errors.no_subscription(names["sub"])
+        if body is not None and not isinstance(body, dict):
+            raise errors.bad_body("it must be a JSON object.")
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        base_url = request.host_url.rstrip("/")
+        query = request.args.to_dict()
+        return Call(self.cloud, base_url, {**names, "path": request.path}, query, headers, body or {}, self.page_size)
+
+    def _fail(self, request: Request) -> None:
+        for fault in self.faults:
+            if fault.fits(request.method, request.path):
+                fault.times -= 1
+                raise Refusal(fault.status, fault.code, "A fault that was asked for.", headers=fault.headers)
+
+
+def _json(request: Request) -> Any:
+    """The body as JSON; a text where it is none, which no handler takes."""
+    text = request.get_data(as_text=True)
+    if not text:
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _routed(request: Request) -> tuple[Route, dict[str, str]]:
+    """The route of a request, and the names in its path as they were written."""
+    try:
+        route, found = URLS.bind("sandbox").match(request.path.lower(), request.method)
+    except HTTPException:
+        raise errors.no_path(request.path) from None
+    written = {segment.lower(): segment for segment in request.path.split("/")}
+    # Actions are words of Azure's, not names: in lower case, as the routes have them.
+    return route, {key: value if key == "action" else written[value] for key, value in found.items()}
+
+
+def _ids(request: Request) -> dict[str, str]:
+    """The ids that every answer carries."""
+    request_id = str(uuid.uuid4())
+    ids = {
+        "x-ms-request-id": request_id,
+        "x-ms-correlation-request-id": request_id,
+        "x-ms-routing-request-id": f"SANDBOX:{request_id}",
+        "Cache-Control": "no-cache",
+    }
+    if request.headers.get("x-ms-return-client-request-id", "").lower() == "true":
+        ids["x-ms-client-request-id"] = request.headers.get("x-ms-client-request-id", "")
+    return ids

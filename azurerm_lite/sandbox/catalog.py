@@ -1,0 +1,39 @@
+"""The platform images and regions that the sandbox knows."""
+
+from __future__ import annotations
+
+# publisher -> offer -> SKU -> versions, oldest first
+IMAGES: dict[str, dict[str, dict[str, list[str]]]] = {
+    "Canonical": {
+        "0001-com-ubuntu-server-jammy": {
+            "22_04-lts": ["22.04.202409120", "22.04.202410020", "22.04.202411010"],
+            "22_04-lts-gen2": ["22.04.202409120", "22.04.202410020", "22.04.202411010"],
+        },
+        "ubuntu-24_04-lts": {"server": ["24.04.202409120", "24.04.202410170", "24.04.202411060"]},
+    },
+    "MicrosoftWindowsServer": {
+        "WindowsServer": {
+            "2019-datacenter": ["17763.6293.240905", "17763.6414.241004"],
+            "2022-datacenter": ["20348.2700.240905", "20348.2762.241006", "20348.2849.241106"],
+        },
+    },
+}
+
+# name -> display name
+LOCATIONS = {"eastus": "East US", "westeurope": "West Europe", "northeurope": "North Europe"}
+
+
+def find(table: dict[str, dict[str, dict[str, list[str]]]], *path: str) -> list[str] | None:
+    """What stands at a path into the images, by letters of either case: the names below it, or the versions."""
+    here: object = table
+    for name in path:
+        if not isinstance(here, dict):
+            return None
+        here = next((value for key, value in here.items() if key.lower() == name.lower()), None)
+    return list(here) if isinstance(here, (dict, list)) else None
+
+
+def newest(publisher: str, offer: str, sku: str) -> str | None:
+    """The newest version of a platform image; `None` where there is no such image."""
+    versions = find(IMAGES, publisher, offer, sku)
+    return versions[-1] if versions else None

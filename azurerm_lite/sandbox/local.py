@@ -1,0 +1,265 @@
+"""Sandbox: a local Azure in a with block, filled with a few scale sets, at which the library is pointed."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from .. import rest
+from .app import App, Entry, Fault
+from .model import SUBSCRIPTION, Cloud
+from .server import Server
+from .tokens import APPLICATION, TENANT, SignIn
+
+GROUP = "sandbox"
+UBUNTU = "Canonical:0001-com-ubuntu-server-jammy:22_04-lts-gen2:22.04.202410020"
+_IMAGES = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Compute/images"
+_GALLERY = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Compute/galleries/demo"
+_HEALTH = {
+    "name": "health",
+    "properties": {
+        "publisher": "Microsoft.ManagedServices",
+        "type": "ApplicationHealthLinux",
+        "typeHandlerVersion": "1.0",
+        "settings": {"protocol": "http", "port": 80, "requestPath": "/"},
+    },
+}
+
+
+class Sandbox:
+    """A local Azure on 127.0.0.1, over HTTPS, with a throw-away CA and credentials that are good nowhere else.
+
+    In a with block it points the library, and whatever else reads the environment, at itself, and puts everything back
+    at the end. It holds the scale sets `web` (20 instances over 5 update and 5 fault domains, a platform image),
+    `legacy` (an unmanaged image, by its URI), `custom` (a managed image, by its id) and `auto` (in mode Automatic).
+
+    Args:
+        upgrade_seconds: How long a VM takes to upgrade; other operations take a part of that. 0: at once.
+        port: Port to listen on; 0 for any that is free.
+        page_size: Entries on a page of a list.
+        token_seconds: How long tokens are good.
+        demo: Whether to make the scale sets above; else it is empty but for the resource group.
+        clock: Seconds that never go back; for tests that want to turn the time themselves.
+
+    Attributes:
+        url: Where it is.
+        ca_file: The CA's certificate, for clients of other kinds.
+        environment: The environment variables that point clients here.
+        access_token: A token for it.
+        subscription_id, resource_group, tenant_id, application_id, application_secret: What a client needs to know.
+        cloud: What it holds.
+        journal: The requests answered so far: `method`, `path`, `body`, `status`.
+    """
+
+    subscription_id = SUBSCRIPTION
+    resource_group = GROUP
+    tenant_id = TENANT
+    application_id = APPLICATION
+
+    def __init__(
+        self,
+        *,
+        upgrade_seconds: float = 1.0,
+        port: int = 0,
+        page_size: int = 50,
+        token_seconds: float = 3599,
+        demo: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.cloud = Cloud(upgrade_seconds=upgrade_seconds, clock=clock)
+        self._sign_in = SignIn(token_seconds)
+        self._app = App(self.cloud, self._sign_in, page_size)
+        self._port = port
+        self._server: Server | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._before: dict[str, str | None] = {}
+        self.cloud.groups[GROUP] = {"name": GROUP, "location": "eastus"}
+        if demo:
+            self._fill()
+
+    def __enter__(self) -> Sandbox:
+        self.start()
+        self._before = {name: os.environ.get(name) for name in self.environment}
+        os.environ.update(self.environment)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for name, value in self._before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        self.stop()
+
+    def start(self) -> None:
+        """Begins to serve, without pointing anything here."""
+        self._server = Server(self._app, self._port)
+        self._folder = tempfile.TemporaryDirectory(prefix="azure-sandbox-")
+        self.ca_file = str(Path(self._folder.name) / "ca.pem")
+        Path(self.ca_file).write_bytes(self._server.ca_pem)
+        self.url = self._server.url
+        self._server.start()
+
+    def stop(self) -> None:
+        """Ends serving; what it held is gone with it."""
+        if self._server and self._folder:
+            rest.session.close()
+            self._server.stop()
+            self._folder.cleanup()
+            self._server = self._folder = None
+
+    @property
+    def access_token(self) -> str:
+        """A fresh token for the resource manager."""
+        return self._sign_in.token()
+
+    @property
+    def application_secret(self) -> str:
+        """The secret of the one application; made anew for each sandbox."""
+        return self._sign_in.secret
+
+    @property
+    def journal(self) -> list[Entry]:
+        """The requests answered so far."""
+        return list(self._app.journal)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment variables that point this library, azurerm, requests, MSAL and azure-identity here."""
+        past_proxies = [os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or "", "127.0.0.1"]
+        no_proxy = ",".join(filter(None, past_proxies))
+        return {
+            "AZURE_RM_ENDPOINT": self.url,
+            "AZURE_AUTH_ENDPOINT": self.url,
+            "AZURE_AUTHORITY_HOST": self.url,
+            "AZURE_RESOURCE_ENDPOINT": "https://management.core.windows.net/",
+            "AZURE_TENANT_ID": TENANT,
+            "AZURE_CLIENT_ID": APPLICATION,
+            "AZURE_CLIENT_SECRET": self.application_secret,
+            "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION,
+            "REQUESTS_CA_BUNDLE": self.ca_file,
+            "NO_PROXY": no_proxy,
+            "no_proxy": no_proxy,
+        }
+
+    def where(self, vmss_name: str = "web", resource_group: str = GROUP) -> tuple[str, str, str, str]:
+        """The first four arguments of most functions: `get_vmss(*sandbox.where())`."""
+        return self.access_token, SUBSCRIPTION, resource_group, vmss_name
+
+    def add_vmss(
+        self,
+        name: str,
+        instances: int = 20,
+        *,
+        image: str = UBUNTU,
+        mode: str = "Manual",
+        update_domains: int = 5,
+        fault_domains: int = 5,
+        zones: Sequence[str] = (),
+        health: bool = True,
+        resource_group: str = GROUP,
+        location: str = "eastus",
+    ) -> None:
+        """Makes a scale set, at once.
+
+        Args:
+            name: Scale set name.
+            instances: How many instances.
+            image: `publisher:offer:sku:version`, the id of an image, or the URL of a VHD.
+            mode: Upgrade mode: `Manual`, `Automatic` or `Rolling`.
+            update_domains: How many update domains; 0 for none (then there are no fault domains either).
+            fault_domains: How many fault domains.
+            zones: Availability zones, taken in turn.
+            health: Whether the instances report application health.
+            resource_group: Resource group name; made where it is not there.
+            location: Region.
+        """
+        self.cloud.groups.setdefault(resource_group.lower(), {"name": resource_group, "location": location})
+        storage = self._storage(image)
+        profile: dict[str, Any] = {
+            "osProfile": {"computerNamePrefix": name[:9], "adminUsername": "azureuser"},
+            "storageProfile": storage,
+            "networkProfile": {"networkInterfaceConfigurations": [{"name": "nic", "properties": {"primary": True}}]},
+        }
+        if health:
+            profile["extensionProfile"] = {"extensions": [_HEALTH]}
+        body = {
+            "location": location,
+            "sku": {"name": "Standard_D2s_v5", "tier": "Standard", "capacity": 0},
+            "zones": list(zones),
+            "properties": {"upgradePolicy": {"mode": mode}, "virtualMachineProfile": profile},
+        }
+        with self.cloud.lock:
+            vmss, made, _ = self.cloud.put(resource_group, name, body)
+            vmss.update_domains, vmss.fault_domains = update_domains, fault_domains
+            made.due = self.cloud.clock()
+            self.cloud.settle()
+            scaled = self.cloud.patch(vmss, {"sku": {"capacity": instances}})
+            scaled.due = self.cloud.clock()
+            self.cloud.settle()
+            vmss.etag = 1
+
+    def break_upgrade(self, vmss_name: str, instance_id: str, how: str = "fail", resource_group: str = GROUP) -> None:
+        """Makes the upgrades of an instance go wrong from now on.
+
+        Args:
+            vmss_name: Scale set name.
+            instance_id: Instance id.
+            how: `fail` (the operation ends Failed), `stick` (it never ends), `unhealthy` (it succeeds, and the
+                application is unhealthy), `silent` (it reports no health), or `none` (all is well again).
+            resource_group: Resource group name.
+        """
+        with self.cloud.lock:
+            self.cloud.scale_set(resource_group, vmss_name).instances[instance_id].fault = how
+
+    def fail_next(
+        self,
+        status: int,
+        *,
+        method: str | None = None,
+        path: str = "",
+        times: int = 1,
+        retry_after: int | None = None,
+        code: str = "SandboxFault",
+    ) -> None:
+        """Answers the next requests of a kind with an error; what they ask for is not done.
+
+        Args:
+            status: HTTP status.
+            method: HTTP method; `None` for all.
+            path: A part of the path, in letters of either case.
+            times: How many requests.
+            retry_after: Seconds for `Retry-After`, or `None` for no such header.
+            code: Azure's error code.
+        """
+        headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+        self._app.faults.append(Fault(status, method, path, times, headers, code))
+
+    def _storage(self, image: str) -> dict[str, Any]:
+        """The storage profile for an image of one of the three kinds."""
+        disk: dict[str, Any] = {"createOption": "FromImage", "osType": "Linux", "caching": "ReadWrite"}
+        if image.startswith("http"):
+            containers = ["https://sandboxstorage.blob.core.windows.net/vhds"]
+            return {"osDisk": {**disk, "image": {"uri": image}, "vhdContainers": containers}}
+        disk["managedDisk"] = {"storageAccountType": "Premium_LRS"}
+        if image.startswith("/"):
+            self.cloud.images.add(image.lower())
+            return {"osDisk": disk, "imageReference": {"id": image}}
+        publisher, offer, sku, version = image.split(":")
+        return {
+            "osDisk": disk,
+            "imageReference": {"publisher": publisher, "offer": offer, "sku": sku, "version": version},
+        }
+
+    def _fill(self) -> None:
+        """The scale sets of the demo, and images that two of them can move to."""
+        self.add_vmss("web")
+        self.add_vmss("legacy", 6, image="https://sandboxstorage.blob.core.windows.net/images/web-1.vhd", health=False)
+        self.add_vmss("custom", 6, image=f"{_IMAGES}/web-1")
+        self.add_vmss("auto", 4, mode="Automatic")
+        self.cloud.images |= {f"{_IMAGES}/web-{number}".lower() for number in (1, 2, 3)}
+        self.cloud.images |= {f"{_GALLERY}/images/web/versions/1.0.{number}".lower() for number in (0, 1)}

@@ -1,0 +1,160 @@
+"""The JSON of what the sandbox holds, in Azure's shapes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .model import SUBSCRIPTION, Instance, Operation, RollingUpgrade, ScaleSet, now_utc
+from .tokens import TENANT
+
+Json = dict[str, Any]
+_TYPE = "Microsoft.Compute/virtualMachineScaleSets"
+_DISPLAY = {"running": "VM running", "stopped": "VM stopped", "deallocated": "VM deallocated"}
+
+
+def scale_set(vmss: ScaleSet, with_etag: bool) -> Json:
+    """A scale set's model."""
+    filled = {
+        "singlePlacementGroup": int(vmss.sku.get("capacity", 0)) <= 100,
+        "overprovision": False,
+        "platformFaultDomainCount": vmss.fault_domains,
+        "orchestrationMode": "Uniform",
+    }
+    properties = {**filled, **vmss.properties, "provisioningState": vmss.provisioning}
+    properties |= {"uniqueId": vmss.unique_id, "timeCreated": vmss.created}
+    body: Json = {"name": vmss.name, "id": vmss.id, "type": _TYPE, "location": vmss.location}
+    body |= {"sku": vmss.sku, **vmss.extras, "properties": properties}
+    return {**body, "etag": f'"{vmss.etag}"'} if with_etag else body
+
+
+def instance(vmss: ScaleSet, vm: Instance, *, with_view: bool) -> Json:
+    """An instance, with its instance view or without."""
+    storage = dict(vm.profile.get("storageProfile") or {})
+    if vm.exact_version:
+        storage["imageReference"] = {**storage["imageReference"], "exactVersion": vm.exact_version}
+    properties: Json = {
+        "latestModelApplied": vmss.is_latest(vm),
+        "modelDefinitionApplied": "VirtualMachineScaleSet",
+        "provisioningState": vm.provisioning,
+        "vmId": vm.vm_id,
+        "timeCreated": vm.created,
+        "storageProfile": storage,
+        "hardwareProfile": {},
+        "osProfile": {**(vm.profile.get("osProfile") or {}), "computerName": _computer_name(vmss, vm)},
+        "networkProfileConfiguration": vm.profile.get("networkProfile") or {},
+    }
+    properties["osProfile"].pop("computerNamePrefix", None)
+    if vm.protection:
+        properties["protectionPolicy"] = vm.protection
+    if with_view:
+        properties["instanceView"] = instance_view(vmss, vm)
+    body: Json = {"name": f"{vmss.name}_{vm.id}", "id": f"{vmss.id}/virtualMachines/{vm.id}"}
+    body |= {"instanceId": vm.id, "type": _TYPE + "/virtualMachines", "location": vmss.location}
+    body |= {"sku": {"name": vm.sku, "tier": "Standard"}, "properties": properties}
+    return {**body, "zones": [vm.zone]} if vm.zone else body
+
+
+def instance_view(vmss: ScaleSet, vm: Instance) -> Json:
+    """How an instance is right now."""
+    view: Json = {
+        "placementGroupId": vmss.placement_group,
+        "platformUpdateDomain": vm.update_domain,
+        "platformFaultDomain": vm.fault_domain,
+        "computerName": _computer_name(vmss, vm),
+        "hyperVGeneration": "V2",
+        "disks": [],
+        "statuses": [
+            _provisioning(vm.provisioning),
+            _status(f"PowerState/{vm.power}", _DISPLAY.get(vm.power, f"VM {vm.power}")),
+        ],
+    }
+    if vmss.reports_health and vm.power == "running" and vm.health:
+        level = "Info" if vm.health == "healthy" else "Error"
+        view["vmHealth"] = {"status": _status(f"HealthState/{vm.health}", f"The VM is reported as {vm.health}", level)}
+    return {key: value for key, value in view.items() if value is not None}
+
+
+def _status(code: str, shown: str, level: str = "Info") -> Json:
+    return {"code": code, "level": level, "displayStatus": shown}
+
+
+def _provisioning(state: str) -> Json:
+    level = "Error" if state == "Failed" else "Info"
+    shown = f"Provisioning {state.lower()}"
+    return {**_status(f"ProvisioningState/{state.lower()}", shown, level), "time": now_utc()}
+
+
+def scale_set_view(vmss: ScaleSet) -> Json:
+    """How a scale set is right now: its instances counted by status."""
+    counts: dict[str, int] = {}
+    for vm in vmss.instances.values():
+        for code in (f"ProvisioningState/{vm.provisioning.lower()}", f"PowerState/{vm.power}"):
+            counts[code] = counts.get(code, 0) + 1
+    return {
+        "virtualMachine": {"statusesSummary": [{"code": code, "count": count} for code, count in counts.items()]},
+        "statuses": [_provisioning(vmss.provisioning)],
+    }
+
+
+def operation(job: Operation) -> Json:
+    """The state of a long-running operation."""
+    body: Json = {"startTime": job.started, "status": job.status, "name": job.id}
+    if job.ended:
+        body["endTime"] = job.ended
+    return {**body, "error": job.error} if job.error else body
+
+
+def rolling_upgrade(vmss: ScaleSet, rolling: RollingUpgrade) -> Json:
+    """The newest rolling upgrade: as Azure's, without an id or a name."""
+    vms = [vmss.instances[each] for batch in rolling.batches for each in batch if each in vmss.instances]
+    counts = {"successfulInstanceCount": 0, "failedInstanceCount": 0, "inProgressInstanceCount": 0}
+    counts["pendingInstanceCount"] = 0
+    for vm in vms:
+        state = {"Failed": "failed", "Updating": "inProgress"}.get(vm.provisioning)
+        counts[(state or ("successful" if vmss.is_latest(vm) else "pending")) + "InstanceCount"] += 1
+    running = {"code": rolling.status, "startTime": rolling.started, "lastAction": rolling.last_action}
+    running["lastActionTime"] = rolling.changed
+    properties = {"policy": rolling.policy, "runningStatus": running, "progress": counts}
+    if rolling.error:
+        properties["error"] = rolling.error
+    return {"type": _TYPE + "/rollingUpgrades", "location": vmss.location, "properties": properties}
+
+
+def upgrade_history(vmss: ScaleSet, rolling: RollingUpgrade) -> Json:
+    """A rolling upgrade as the history of OS upgrades tells it."""
+    body = rolling_upgrade(vmss, rolling)
+    running: Json = {"code": rolling.status, "startTime": rolling.started}
+    if rolling.status != "RollingForward":
+        running["endTime"] = rolling.changed
+    target = (vmss.profile.get("storageProfile") or {}).get("imageReference") or {}
+    properties = {"runningStatus": running, "progress": body["properties"]["progress"], "startedBy": "User"}
+    properties["targetImageReference"] = target
+    return {"type": _TYPE + "/osUpgradeHistory", "location": vmss.location, "properties": properties}
+
+
+def nic(vmss: ScaleSet, vm: Instance) -> Json:
+    """The network interface of an instance."""
+    vm_id = f"{vmss.id}/virtualMachines/{vm.id}"
+    address = {
+        "name": "ipconfig1",
+        "properties": {"privateIPAddress": f"10.0.{int(vm.id) // 250}.{int(vm.id) % 250 + 4}"},
+    }
+    properties = {"provisioningState": "Succeeded", "primary": True, "virtualMachine": {"id": vm_id}}
+    properties["ipConfigurations"] = [address]
+    return {"name": f"{vmss.name}-nic", "id": f"{vm_id}/networkInterfaces/{vmss.name}-nic", "properties": properties}
+
+
+def subscription() -> Json:
+    """The one subscription."""
+    body = {"id": f"/subscriptions/{SUBSCRIPTION}", "subscriptionId": SUBSCRIPTION, "tenantId": TENANT}
+    return {**body, "displayName": "Sandbox", "state": "Enabled"}
+
+
+def _computer_name(vmss: ScaleSet, vm: Instance) -> str:
+    """Prefix and the id in base 36, six wide, as Azure names computers."""
+    digits, number = "", int(vm.id)
+    while number:
+        number, digit = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
+    prefix = (vmss.profile.get("osProfile") or {}).get("computerNamePrefix", vmss.name)
+    return f"{prefix}{digits:0>6}"

@@ -1,0 +1,83 @@
+"""Which method and path goes to which handler, and which of Azure's rate limits it counts against."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from werkzeug.routing import Map, Rule
+
+from . import handlers
+from .handlers import Handler
+
+SUB = "/subscriptions/<sub>"
+RG = SUB + "/resourcegroups/<rg>"
+COMPUTE = "/providers/microsoft.compute"
+PLACE = SUB + COMPUTE + "/locations/<location>"
+SETS = COMPUTE + "/virtualmachinescalesets"
+VMSS = RG + SETS + "/<vmss>"
+VM = VMSS + "/virtualmachines/<vm>"
+IMAGES = PLACE + "/publishers"
+ACTIONS = "<any(start, restart, reimage, reimageall, redeploy, performmaintenance):action>"
+POWER_ACTIONS = "<any(poweroff, deallocate):action>"
+
+
+class Route(NamedTuple):
+    """A row of the table below."""
+
+    method: str
+    path: str
+    handler: Handler
+    policy: str = ""
+
+
+# Paths in lower case: Azure's match without regard to it.
+ROUTES = [
+    Route("GET", "/subscriptions", handlers.list_subscriptions),
+    Route("GET", SUB + "/locations", handlers.list_locations),
+    Route("GET", SUB + "/resourcegroups", handlers.list_groups),
+    Route("GET", IMAGES, handlers.list_image_entries, "GetVMImageFromLocation"),
+    Route("GET", IMAGES + "/<publishers>/artifacttypes/vmimage/offers", handlers.list_image_entries),
+    Route("GET", IMAGES + "/<publishers>/artifacttypes/vmimage/offers/<offers>/skus", handlers.list_image_entries),
+    Route(
+        "GET",
+        IMAGES + "/<publishers>/artifacttypes/vmimage/offers/<offers>/skus/<skus>/versions",
+        handlers.list_image_entries,
+        "ListVMImagesVersionsFromLocation",
+    ),
+    Route(
+        "GET",
+        RG + COMPUTE + "/galleries/<gallery>/images/<image>/versions",
+        handlers.list_gallery_versions,
+        "GetGalleryImageVersion",
+    ),
+    Route("GET", SUB + SETS, handlers.list_scale_sets, "HighCostGetVMScaleSet"),
+    Route("GET", PLACE + "/virtualmachinescalesets", handlers.list_scale_sets, "HighCostGetVMScaleSet"),
+    Route("GET", RG + SETS, handlers.list_scale_sets, "HighCostGetVMScaleSet"),
+    Route("GET", VMSS, handlers.get_scale_set, "GetVMScaleSet"),
+    Route("PUT", VMSS, handlers.put_scale_set, "CreateVMScaleSet"),
+    Route("PATCH", VMSS, handlers.patch_scale_set, "VMScaleSetActions"),
+    Route("DELETE", VMSS, handlers.delete_scale_set, "DeleteVMScaleSet"),
+    Route("GET", VMSS + "/instanceview", handlers.get_scale_set_view, "HighCostGetVMScaleSet"),
+    Route("GET", VMSS + "/skus", handlers.list_scale_set_skus, "GetVMScaleSet"),
+    Route("GET", VMSS + "/osupgradehistory", handlers.list_upgrade_history, "GetVMScaleSet"),
+    Route("GET", VMSS + "/networkinterfaces", handlers.list_nics),
+    Route("GET", VMSS + "/publicipaddresses", handlers.list_public_ips),
+    Route("POST", VMSS + "/manualupgrade", handlers.upgrade_instances, "VMScaleSetActions"),
+    Route("POST", VMSS + "/delete", handlers.delete_instances, "VMScaleSetActions"),
+    Route("POST", f"{VMSS}/{ACTIONS}", handlers.act_on_scale_set, "VMScaleSetActions"),
+    Route("POST", f"{VMSS}/{POWER_ACTIONS}", handlers.act_on_scale_set, "DeleteVMScaleSet"),
+    Route("POST", VMSS + "/osrollingupgrade", handlers.start_rolling_upgrade, "VMScaleSetActions"),
+    Route("POST", VMSS + "/extensionrollingupgrade", handlers.start_rolling_upgrade, "VMScaleSetActions"),
+    Route("GET", VMSS + "/rollingupgrades/latest", handlers.get_rolling_upgrade, "GetVMScaleSet"),
+    Route("POST", VMSS + "/rollingupgrades/cancel", handlers.cancel_rolling_upgrade, "VMScaleSetActions"),
+    Route("GET", VMSS + "/virtualmachines", handlers.list_instances, "HighCostGetVMScaleSet"),
+    Route("GET", VM, handlers.get_instance, "GetVMScaleSetVM"),
+    Route("PUT", VM, handlers.put_instance, "VMScaleSetActions"),
+    Route("DELETE", VM, handlers.delete_instance, "DeleteVMScaleSetVM"),
+    Route("GET", VM + "/instanceview", handlers.get_instance_view, "GetVMScaleSetVM"),
+    Route("POST", f"{VM}/{ACTIONS}", handlers.act_on_instance, "VMScaleSetVMActions"),
+    Route("POST", f"{VM}/{POWER_ACTIONS}", handlers.act_on_instance, "DeleteVMScaleSetVM"),
+    Route("GET", PLACE + "/operations/<operation>", handlers.get_operation, "GetOperation"),
+]
+
+URLS = Map([Rule(each.path, methods=[each.method], endpoint=each) for each in ROUTES], strict_slashes=False)

@@ -1,0 +1,69 @@
+"""Sockets and TLS: a WSGI application served over HTTPS on 127.0.0.1, with a throw-away CA."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import sys
+import threading
+from typing import Any
+
+import trustme
+from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
+
+
+class Server(ThreadedWSGIServer):
+    """A thread for each connection; the TLS handshake is done there, so that a slow client holds up nobody else."""
+
+    def __init__(self, app: Any, port: int = 0) -> None:
+        super().__init__("127.0.0.1", port, app, handler=_Handler)
+        authority = trustme.CA()
+        self.ca_pem: bytes = authority.cert_pem.bytes()
+        self.ssl_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1", "localhost").configure_cert(self.ssl_context)
+        self._connections: set[socket.socket] = set()
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), name="azure-sandbox", daemon=True)
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"https://127.0.0.1:{self.server_port}"
+
+    def start(self) -> None:
+        """Begins to serve, in a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends serving, and every connection."""
+        self.shutdown()
+        self.server_close()
+        for connection in list(self._connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """A connection, from its handshake to its end."""
+        assert isinstance(self.ssl_context, ssl.SSLContext)
+        with self.ssl_context.wrap_socket(request, server_side=True) as connection:
+            self._connections.add(connection)
+            try:
+                super().finish_request(connection, client_address)
+            finally:
+                self._connections.discard(connection)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that hang up, or that do not trust us, are their own business; anything else is a bug to be seen."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(WSGIRequestHandler):
+    """Keeps connections alive, answers without delay, writes no log (the journal is the log)."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def log_request(self, code: Any = "-", size: Any = "-") -> None:
+        """Nothing."""

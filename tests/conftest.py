@@ -1,0 +1,66 @@
+"""What all tests share: a clean environment, a canary token, a clock that stands still, a sandbox."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import hypothesis
+import pytest
+
+from azurerm_lite import rest
+from azurerm_lite.sandbox import Sandbox
+
+hypothesis.settings.register_profile("default", deadline=None, max_examples=50)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+SUB = "00000000-0000-0000-0000-000000000001"
+WHERE = (SUB, "myrg", "web")
+BASE = "https://management.azure.com"
+VMSS = f"{BASE}/subscriptions/{SUB}/resourceGroups/myrg/providers/Microsoft.Compute/virtualMachineScaleSets/web"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the machine that the tests run on reaches them: endpoints, credentials, proxies, CA files."""
+    for name in list(os.environ):
+        if name.startswith("AZURE_") or name.upper().endswith(("_PROXY", "_CA_BUNDLE")) or name == "NETRC":
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def token() -> str:
+    """A token that must turn up nowhere but in the Authorization header."""
+    return "canary-token-7f3a9c"
+
+
+class Clock:
+    """Time that passes only when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The library's own clock and sleep, replaced: nothing waits, and how long it would have is on record."""
+    clock = Clock()
+    monkeypatch.setattr(rest, "clock", clock)
+    monkeypatch.setattr(rest, "sleep", clock.sleep)
+    return clock
+
+
+@pytest.fixture
+def sandbox(clock: Clock) -> Iterator[Sandbox]:
+    """A sandbox in which a VM takes a minute to upgrade, on the clock that only sleeping moves."""
+    with Sandbox(upgrade_seconds=60, clock=clock) as sandbox:
+        yield sandbox
