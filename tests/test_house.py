@@ -1,0 +1,498 @@
+"""The house as a whole: its names, floors, imports and docstrings, and what holds for every function that sends."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import graphlib
+import importlib
+import inspect
+import logging
+import re
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import pytest
+import requests
+import responses
+from conftest import BASE, Clock
+from hypothesis import given
+from hypothesis import strategies as st
+from wrappers import NAMES, WRAPPERS, Wrapper, azure, each
+
+import azurerm_lite as az
+from azurerm_lite import rest
+
+PACKAGE = Path(az.__file__).parent
+
+# The names that scripts may rely on, as the design has them.
+PUBLIC = """
+get_access_token get_access_token_from_cli token_provider get_subscription_from_cli list_vmss list_vmss_sub get_vmss
+put_vmss patch_vmss delete_vmss scale_vmss get_vmss_instance_view list_vmss_skus start_vmss restart_vmss
+poweroff_vmss stopdealloc_vmss reimage_vmss redeploy_vmss get_vmss_nics get_vmss_public_ips get_instance_views
+list_vmss_vms get_vmss_vm get_vmss_vm_instance_view delete_vmss_vms manual_upgrade protect_vmss_vm start_os_upgrade
+start_extension_upgrade get_rolling_upgrade cancel_rolling_upgrade get_os_upgrade_history list_publishers
+list_offers list_skus list_sku_versions list_gallery_image_versions get_image set_image list_subscriptions
+list_locations list_resource_groups wait by_update_domain by_fault_domain by_zone in_batches heatmap plan_rollout
+rollout AzureError NotFound Conflict PreconditionFailed Throttled AuthenticationFailed OperationFailed
+OperationTimeout RolloutHalted __version__
+"""
+
+FLOORS = [
+    {"settings", "errors", "types"},
+    {"domains", "rest"},
+    {"auth", "operations"},
+    {"vmss", "images", "subscriptions"},
+    {"heatmap", "rollout"},
+    {"fleet", "compat"},
+    {"__init__"},
+]
+PURE = {"settings", "types", "domains", "errors"}
+"""Modules that import no other of ours but these: values in, values out."""
+
+IDENTITY = ["access_token", "subscription_id", "resource_group", "vmss_name"]
+
+# How the parameters that functions share are told; a function may go on from there.
+SHARED = {
+    "access_token": "Bearer token, or a zero-argument callable that returns one",
+    "subscription_id": "Subscription id.",
+    "resource_group": "Resource group name",
+    "vmss_name": "Scale set name.",
+    "instance_id": "Instance id, as a string or a whole number.",
+    "instance_ids": "One instance id or several (strings or whole numbers)",
+    "if_match": "The etag that the scale set must still have; `None` for ",
+    "location": "Region, such as `westeurope`.",
+    "publisher": "Publisher, such as `Canonical`.",
+    "offer": "Offer of the publisher.",
+    "tenant_id": "Tenant (directory) id or domain name.",
+    "application_id": "Application (client) id.",
+}
+ANNOTATED = {"access_token": "Token", "subscription_id": "str", "resource_group": "str", "vmss_name": "str"}
+
+ACTIONS = {"start_vmss", "restart_vmss", "poweroff_vmss", "stopdealloc_vmss", "reimage_vmss", "redeploy_vmss"}
+# Options that the design has among the positional arguments.
+POSITIONAL_OPTIONS = {
+    **{action: {"instance_ids"} for action in ACTIONS},
+    "get_subscription_from_cli": {"name"},
+    "token_provider": {"tenant_id", "application_id", "application_secret"},
+}
+NOT_ONE_REQUEST = {"wait", "rollout"}
+
+MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
+FUNCTIONS = {name: getattr(az, name) for name in az.__all__ if inspect.isfunction(getattr(az, name))}
+SENDING = {name for name in FUNCTIONS if "access_token" in inspect.signature(FUNCTIONS[name]).parameters} | {
+    name for name in FUNCTIONS if FUNCTIONS[name].__module__ == "azurerm_lite.auth"
+}
+
+every_module = pytest.mark.parametrize("module", MODULES)
+every_function = pytest.mark.parametrize("name", FUNCTIONS)
+
+
+@cache
+def parsed(module: str) -> ast.Module:
+    """The syntax tree of a module of the library."""
+    return ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+
+
+def imported(module: str) -> Iterator[tuple[str, str]]:
+    """What a module imports, wherever in it: (module, name), the module from the package's point of view.
+
+    `from . import rest` is `(".rest", "")`, `from .types import Token` is `(".types", "Token")`.
+    """
+    for node in ast.walk(parsed(module)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name.replace("azurerm_lite.", "."), "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            source = "." * node.level + (node.module or "")
+            source = re.sub(r"^azurerm_lite\b\.?", ".", source)
+            yield from ((f".{each.name}", "") if source == "." else (source, each.name) for each in node.names)
+
+
+def of_ours(module: str) -> set[str]:
+    """The modules of the package that a module imports."""
+    return {source.split(".")[1] for source, _ in imported(module) if source.startswith(".")}
+
+
+def sections(function: Callable[..., Any]) -> dict[str, str]:
+    """A docstring by its sections; `""` is the text before the first of them."""
+    parts = re.split(r"^(Args|Returns|Raises|Azure):", inspect.getdoc(function) or "", flags=re.MULTILINE)
+    names = parts[1::2]
+    assert len(names) == len(set(names)), "a section stands twice"
+    return {"": parts[0].strip(), **dict(zip(names, parts[2::2], strict=True))}
+
+
+def entries(section: str) -> dict[str, str]:
+    """The entries of an Args or Raises section: name and text, the text on one line."""
+    found = re.findall(r"^    (\S[^:]*): (.*(?:\n {8,}.*)*)", section, flags=re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in found}
+
+
+# Names
+
+
+def test_the_public_names_are_those_of_the_design() -> None:
+    """No name is public by accident, and none that scripts rely on is missing."""
+    assert sorted(az.__all__) == sorted(PUBLIC.split())
+
+
+def test_all_is_what_the_package_imports_in_order() -> None:
+    """`__all__` is sorted and holds exactly the names that `__init__` imports, each from its own module."""
+    names = [
+        alias.asname or alias.name for node in ast.walk(parsed("__init__")) for alias in getattr(node, "names", [])
+    ]
+    assert az.__all__ == sorted(names)
+    for name, function in FUNCTIONS.items():
+        home = importlib.import_module(function.__module__)
+        assert getattr(home, name) is function
+
+
+def test_init_holds_nothing_but_names() -> None:
+    """A docstring, imports and `__all__`."""
+    docstring, *imports, names = parsed("__init__").body
+    assert isinstance(docstring, ast.Expr)
+    assert all(isinstance(node, ast.ImportFrom) for node in imports)
+    assert isinstance(names, ast.Assign)
+
+
+# Floors
+
+
+@every_module
+def test_imports_run_downwards_only(module: str) -> None:
+    """A module imports from its own floor or from below, never from above, and never the sandbox."""
+    floor = {name: number for number, names in enumerate(FLOORS) for name in names}
+    assert module in floor, f"{module}.py is a room that is not in the plan"
+    above = {name for name in of_ours(module) if floor.get(name, len(FLOORS)) > floor[module]}
+    assert not above
+    assert "sandbox" not in of_ours(module)
+    if module in PURE:
+        assert of_ours(module) <= PURE
+
+
+def test_no_imports_lead_in_a_circle() -> None:
+    """Modules of one floor may import each other, but not both ways."""
+    order = list(graphlib.TopologicalSorter({module: of_ours(module) for module in MODULES}).static_order())
+    assert order.index("types") < order.index("errors") < order.index("rest")
+
+
+@every_module
+def test_only_rest_speaks_http(module: str) -> None:
+    """`requests` is imported in rest, errors and auth, where the latter use its exceptions; elsewhere for a type."""
+    names = {name for source, name in imported(module) if source.split(".")[0] == "requests"}
+    if module not in ("rest", "errors", "auth"):
+        assert names <= {"Response"}
+    assert not {source for source, _ in imported(module)} & {"httpx", "http.client", "urllib.request", "urllib3"} or (
+        module == "rest"
+    )
+    for node in ast.walk(parsed(module)):
+        if module != "rest" and isinstance(node, ast.Attribute) and ast.unparse(node.value) == "requests":
+            used = getattr(requests, node.attr)
+            assert inspect.isclass(used), f"requests.{node.attr}"
+            assert issubclass(used, (Exception, requests.Response)), f"requests.{node.attr}"
+
+
+@every_module
+def test_only_rest_sleeps(module: str) -> None:
+    """All waiting goes through one replaceable function, which is what lets tests run without any."""
+    sleeps = [
+        ast.unparse(node) for node in ast.walk(parsed(module)) if isinstance(node, (ast.Attribute, ast.ImportFrom))
+    ]
+    sleeps = [code for code in sleeps if code == "time.sleep" or re.match(r"from (time|asyncio) import .*sleep", code)]
+    assert sleeps == (["time.sleep"] if module == "rest" else [])
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_each_module_says_first_what_it_holds(path: Path) -> None:
+    """The first line of each file is a docstring, in one sentence."""
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith('"""')
+    assert (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0].endswith(".")
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    """In a fresh interpreter, `import azurerm_lite` loads neither MSAL nor what only extras need."""
+    heavy = ["msal", "werkzeug", "trustme", "rich", "cryptography", "azurerm_lite.sandbox", "azurerm_lite.compat"]
+    code = f"import azurerm_lite, sys; print([name for name in {heavy!r} if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=PACKAGE.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    """Without `py.typed`, type checkers would take all of it for untyped."""
+    assert (PACKAGE / "py.typed").is_file()
+
+
+# Signatures and docstrings
+
+
+@every_function
+def test_identity_leads_in_the_same_order_everywhere(name: str) -> None:
+    """access_token, subscription_id, resource_group, vmss_name come first, positional, and are typed alike."""
+    parameters = inspect.signature(FUNCTIONS[name]).parameters
+    leading = [parameter for parameter in IDENTITY if parameter in parameters]
+    assert list(parameters)[: len(leading)] == leading
+    assert "vmss_name" not in leading or leading == IDENTITY
+    for parameter in leading:
+        assert parameters[parameter].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+        assert parameters[parameter].default is inspect.Parameter.empty
+        assert parameters[parameter].annotation == ANNOTATED[parameter]
+
+
+@every_function
+def test_options_are_keyword_only(name: str) -> None:
+    """What has a default is named by the caller, so that options can be added in any order; no `*args`."""
+    for parameter in inspect.signature(FUNCTIONS[name]).parameters.values():
+        assert parameter.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        optional = parameter.default is not inspect.Parameter.empty
+        named = parameter.kind is inspect.Parameter.KEYWORD_ONLY
+        assert named == (optional and parameter.name not in POSITIONAL_OPTIONS.get(name, ())), parameter
+
+
+@every_function
+def test_docstrings_say_it_all(name: str) -> None:
+    """Summary, every argument of the signature in its order and no other, what comes back, and Azure's own name."""
+    function = FUNCTIONS[name]
+    signature = inspect.signature(function)
+    told = sections(function)
+    summary, _, more = told[""].partition("\n")
+    assert re.fullmatch(r"[A-Z].*[.:]", summary)
+    assert more == "" or more.startswith("\n"), "the summary is one line"
+    assert list(entries(told.get("Args", ""))) == list(signature.parameters)
+    assert told["Returns"].strip()
+    assert ("Azure" in told) == (name in SENDING)
+    assert told.get("Azure", ".").rstrip().endswith((".", ")"))
+    order = [section for section in ("", "Args", "Returns", "Raises", "Azure") if section in told]
+    assert list(told) == order
+
+
+@every_function
+def test_shared_parameters_are_worded_alike(name: str) -> None:
+    """Who has read one docstring has read them all: the same parameter is told in the same words."""
+    for parameter, text in entries(sections(FUNCTIONS[name]).get("Args", "")).items():
+        assert text.startswith(SHARED.get(parameter, "")), parameter
+        assert text.endswith((".", ".)")), parameter
+
+
+@every_function
+def test_errors_that_are_told_exist(name: str) -> None:
+    """Each name under Raises is an exception that a caller can catch; whoever sends tells at least one of Azure's."""
+    told = entries(sections(FUNCTIONS[name]).get("Raises", ""))
+    kinds = [kind for kinds in told for kind in kinds.split(", ")]
+    for kind in kinds:
+        room, _, error = kind.rpartition(".")
+        found = getattr(requests if room == "requests" else az, error, None) or getattr(builtins, error, None)
+        assert isinstance(found, type), kind
+        assert issubclass(found, Exception), kind
+    if name in SENDING and name != "token_provider":
+        assert {"AzureError", "AuthenticationFailed"} & set(kinds)
+
+
+@every_module
+def test_every_function_that_is_not_private_is_typed_and_told(module: str) -> None:
+    """Annotations on each parameter and the result, and a docstring whose arguments are those of the signature."""
+    home = importlib.import_module("azurerm_lite" + ("" if module == "__init__" else f".{module}"))
+    for name, function in vars(home).items():
+        if name.startswith("_") or not inspect.isfunction(function) or function.__module__ != home.__name__:
+            continue
+        signature = inspect.signature(function)
+        assert signature.return_annotation is not inspect.Signature.empty, name
+        assert all(each.annotation is not inspect.Parameter.empty for each in signature.parameters.values()), name
+        told = sections(function)
+        assert told[""], name
+        assert list(entries(told.get("Args", ""))) in ([], list(signature.parameters)), name
+
+
+# Every function that makes a request
+
+
+def test_every_function_that_sends_is_in_the_table() -> None:
+    """A new wrapper is checked by all that follows, and by the tests of its module, or this fails."""
+    wrappers = {name for name in SENDING if "access_token" in inspect.signature(FUNCTIONS[name]).parameters}
+    assert {row.function for row in WRAPPERS} == wrappers - NOT_ONE_REQUEST
+    assert {row.module for row in WRAPPERS} == {"vmss", "images", "subscriptions"}
+
+
+@each()
+def test_each_request_has_a_time_limit_an_id_and_goes_nowhere_else(row: Wrapper, token: str, clock: Clock) -> None:
+    """Connecting and reading are limited, redirects are not followed, Azure gets an id to trace the request by."""
+    with azure() as wire:
+        wire.add(row.method, re.compile(""), status=row.status, **({} if row.json is None else {"json": row.json}))
+        row.call(token)
+        (call,) = wire.calls
+        request = call.request
+    connect, read = request.req_kwargs["timeout"]
+    assert 0 < connect <= 60
+    assert 0 < read <= 300
+    assert request.req_kwargs["verify"] is True
+    assert str(request.url).startswith(BASE + "/")
+    assert uuid.UUID(request.headers["x-ms-client-request-id"])
+    assert request.headers["User-Agent"].startswith(f"azurerm-lite/{az.__version__} ")
+    assert dict(parse_qsl(urlsplit(str(request.url)).query))["api-version"] >= "2018-10-01"
+
+
+@each()
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (302, az.AzureError),
+        (400, az.AzureError),
+        (401, az.AuthenticationFailed),
+        (403, az.AzureError),
+        (404, az.NotFound),
+        (409, az.Conflict),
+        (412, az.PreconditionFailed),
+        (429, az.Throttled),
+        (500, az.AzureError),
+        (503, az.Throttled),
+    ],
+)
+def test_a_refusal_is_an_error_in_azures_words(
+    row: Wrapper, status: int, kind: type[az.AzureError], token: str, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The kind fits the status, code, message and request are told, and the token is in none of it, nor in the log."""
+    caplog.set_level(logging.DEBUG)
+    told = {"error": {"code": "SomeCode", "message": "Azure says why.", "details": [{"code": "Inner", "message": "m"}]}}
+    headers = {"x-ms-request-id": "req-1"}
+    headers |= {302: {"Location": f"{BASE}/elsewhere"}, 429: {"Retry-After": "3"}, 503: {"Retry-After": "3"}}.get(
+        status, {}
+    )
+    with azure() as wire:
+        wire.add(row.method, re.compile(""), status=status, json=told, headers=headers)
+        with pytest.raises(az.AzureError) as caught:
+            row.call(token)
+        tries = len(wire.calls)
+    error = caught.value
+    assert type(error) is kind
+    path = urlsplit(row.url()).path
+    assert str(error) == f"Azure says why. (SomeCode, HTTP {status}, request req-1, {row.method} {path})"
+    assert (error.status_code, error.code, error.request_id, error.method) == (status, "SomeCode", "req-1", row.method)
+    assert error.url == BASE + path
+    assert error.details == ({"code": "Inner", "message": "m"},)
+    repeated = status in (429, 503) or (status == 500 and row.method in ("GET", "PUT", "DELETE"))
+    assert tries == (5 if repeated else 1)
+    assert len(clock.slept) == tries - 1
+    assert status not in (429, 503) or all(3 <= pause <= 10 for pause in clock.slept)
+    shown = [caplog.text, str(error), repr(error), repr(vars(error)), str(error.response.request.headers)]
+    assert not [text for text in shown if token in text]
+
+
+def outcome(row: Wrapper, token: str) -> Any:
+    """What a call leads to in the end: what it gives, or after a write or an action what `wait` makes of the answer."""
+    given = row.call(token)
+    return az.wait(token, given) if isinstance(given, requests.Response) else given
+
+
+@each()
+def test_an_answer_that_is_not_from_azure_is_an_error(row: Wrapper, token: str, clock: Clock) -> None:
+    """A page of a proxy or portal is never given back as if it were the thing that was asked for."""
+    with azure() as wire:
+        wire.add(row.method, re.compile(""), status=200, body="<html>Sign in</html>", content_type="text/html")
+        with pytest.raises(az.AzureError, match="The answer is not JSON") as caught:
+            outcome(row, token)
+    assert caught.value.code == "InvalidResponse"
+
+
+hostile_names = st.sampled_from(
+    [
+        *(
+            "a/b?c#d..%2f",
+            ".",
+            "..",
+            "...",
+            "../..",
+            "%2e%2e",
+            "%2F",
+            "a\\..\\b",
+            "a;b=c",
+            "a&b=c",
+            "?",
+            "#",
+            "/",
+            "//x",
+        ),
+        *(
+            "@evil.example",
+            ":443",
+            "{vmss_name}",
+            "%",
+            "%%",
+            "*",
+            "~",
+            "a b",
+            " ",
+            "",
+            "\n",
+            "a\r\nX: y",
+            "\x00",
+            "é",
+            "网",
+        ),
+        *("\ud800", "\u2028", "/../../subscriptions", "http://evil.example/"),
+    ]
+) | st.text(max_size=12)
+
+
+@each()
+@given(hostile=hostile_names)
+def test_a_hostile_name_never_leaves_its_segment(row: Wrapper, hostile: str) -> None:
+    """Whatever a name holds, it is refused unsent, or arrives as it is in its own segment of the path."""
+    names = {name: hostile if name != "instance_id" else value for name, value in NAMES.items()}
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as wire:
+        wire.add(row.method, re.compile(""), status=row.status, **({} if row.json is None else {"json": row.json}))
+        if row.path == "/subscriptions" or (hostile not in (".", "..") and hostile.strip() and hostile.isprintable()):
+            row.call("token", names)
+        else:
+            with pytest.raises(ValueError, match="must be a name"):
+                row.call("token", names)
+            assert not wire.calls
+            return
+        (call,) = wire.calls
+    parts = urlsplit(str(call.request.url))
+    assert f"{parts.scheme}://{parts.netloc}" == BASE
+    assert [unquote(segment) for segment in parts.path.split("/")] == [
+        segment.format_map(names) for segment in row.path.split("/")
+    ]
+    assert dict(parse_qsl(parts.query)) == {**row.query, "api-version": row.api}
+    assert not parts.fragment
+
+
+@each()
+@pytest.mark.parametrize("access_token", [None, "", "a b", "a\nb", b"bytes", 3, lambda: None], ids=repr)
+def test_what_is_no_token_is_refused_before_anything_is_sent(row: Wrapper, access_token: Any, clock: Clock) -> None:
+    """An empty variable or a token with a line end in it is a `ValueError` that does not show it."""
+    with azure(expects_requests=False), pytest.raises(ValueError, match="access_token") as caught:
+        row.call(access_token)
+    assert not isinstance(access_token, str) or not access_token or access_token not in str(caught.value)
+
+
+@each()
+def test_the_token_is_sent_to_no_other_cloud_than_the_one_configured(
+    row: Wrapper, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each function reads the endpoint when it is called."""
+    monkeypatch.setenv("AZURE_RM_ENDPOINT", "https://management.usgovcloudapi.net/")
+    with azure() as wire:
+        wire.add(row.method, re.compile(""), status=row.status, **({} if row.json is None else {"json": row.json}))
+        row.call(token)
+        (call,) = wire.calls
+    assert call.request.url == row.url().replace(BASE, "https://management.usgovcloudapi.net")
+
+
+def test_the_seams_for_tests_are_the_real_clock_and_sleep_otherwise() -> None:
+    """What the fixture replaces is `time.monotonic` and `time.sleep`."""
+    import time
+
+    assert (rest.clock, rest.sleep) == (time.monotonic, time.sleep)
