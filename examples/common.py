@@ -1,0 +1,158 @@
+"""What the examples share: their arguments, signing in, the new image, and failing in one sentence."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import azurerm_lite as az
+
+DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+class Where(NamedTuple):
+    """The first four arguments of most functions; the token is a callable, so that it is renewed when it ends."""
+
+    access_token: Callable[[], str]
+    subscription_id: str
+    resource_group: str
+    vmss_name: str
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """The arguments that all examples take."""
+    arguments = argparse.ArgumentParser(description=description)
+    arguments.add_argument("--resourcegroup", "-r", metavar="NAME", help="resource group of the scale set")
+    arguments.add_argument("--vmssname", "-s", metavar="NAME", help="scale set")
+    image = arguments.add_argument_group("new image (of the kind that the scale set has)")
+    image.add_argument("--newversion", "-n", metavar="VERSION", help="version of a platform image, or latest")
+    image.add_argument("--sku", metavar="SKU", help="SKU of a platform image")
+    image.add_argument("--imageid", metavar="ID", help="id of a managed-disk custom or gallery image")
+    image.add_argument("--customuri", "-c", metavar="URI", help="URL of an unmanaged image")
+    arguments.add_argument("--config", default="vmssconfig.json", metavar="FILE", help="credentials (%(default)s)")
+    arguments.add_argument("--yes", "-y", action="store_true", help="do not ask")
+    arguments.add_argument("--verbose", "-v", action="store_true", help="show every request")
+    arguments.add_argument(
+        "--sandbox", action="store_true", help="use a local Azure that ends with this program, and do not ask"
+    )
+    return arguments
+
+
+@contextlib.contextmanager
+def signed_in(arguments: argparse.ArgumentParser, options: argparse.Namespace) -> Iterator[Where]:
+    """Where to work, signed in: on the sandbox, or with the credentials of the file, the environment or the CLI."""
+    if options.verbose:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    if options.sandbox:
+        from azurerm_lite.sandbox import Sandbox
+
+        with Sandbox() as sandbox:
+            options.yes = True
+            name = options.vmssname or "web"
+            if name == "web" and not any((options.newversion, options.sku, options.imageid, options.customuri)):
+                options.newversion = "latest"
+            group = options.resourcegroup or sandbox.resource_group
+            yield Where(az.token_provider(), sandbox.subscription_id, group, name)
+        return
+    if not options.resourcegroup or not options.vmssname:
+        arguments.error("--resourcegroup and --vmssname are needed (or --sandbox)")
+    token, subscription_id = _credentials(Path(options.config))
+    yield Where(token, subscription_id, options.resourcegroup, options.vmssname)
+
+
+def _credentials(config: Path) -> tuple[Callable[[], str], str]:
+    if config.exists():
+        try:
+            values = json.loads(config.read_text(encoding="utf-8"))
+            tenant, application, secret, subscription = (
+                values[key] for key in ("tenantId", "appId", "appSecret", "subscriptionId")
+            )
+        except (ValueError, TypeError):
+            raise ValueError(f"{config} is no JSON object") from None
+        except KeyError as missing:
+            raise ValueError(f"{config} has no {missing}") from None
+        return az.token_provider(tenant, application, secret), subscription
+    return az.token_provider(), os.environ.get("AZURE_SUBSCRIPTION_ID") or az.get_subscription_from_cli()
+
+
+def read_model(where: Where) -> Any:
+    """The scale set's model; refused where a change of it would reach all instances by itself."""
+    model = az.get_vmss(*where)
+    mode = model["properties"].get("upgradePolicy", {}).get("mode", "Manual")
+    if mode.lower() != "manual":
+        raise ValueError(
+            f"{where.vmss_name} is in upgrade mode {mode}: Azure would upgrade its instances by itself as soon as the "
+            "model changes. Set upgradePolicy.mode to Manual first."
+        )
+    return model
+
+
+def new_image(where: Where, model: Any, options: argparse.Namespace) -> Any:
+    """The model with the image that was asked for; `None` when none was, or the model has it already."""
+    version = options.newversion
+    if version == "latest":
+        # Azure resolves "latest" instance by instance: a rollout wants to know where it is going.
+        image = az.get_image(model)
+        if image["kind"] != "platform":
+            raise ValueError(f"--newversion does not fit: the image of {where.vmss_name} is no platform image")
+        names = (model["location"], image["publisher"], image["offer"], options.sku or image["sku"])
+        newest = az.list_sku_versions(where.access_token, where.subscription_id, *names, top=1, newest_first=True)
+        if not newest:
+            raise ValueError(f"there is no version of {':'.join(names[1:])} in {names[0]}")
+        version = newest[0]["name"]
+    if not any((version, options.sku, options.imageid, options.customuri)):
+        return None
+    changed = az.set_image(
+        model, version=version, sku=options.sku, image_id=options.imageid, image_uri=options.customuri
+    )
+    return changed if az.get_image(changed) != az.get_image(model) else None
+
+
+def put_model(where: Where, model: Any, options: argparse.Namespace) -> Any:
+    """Puts the new image, if there is one, into the scale set's model; gives back the model that counts."""
+    changed = new_image(where, model, options)
+    if changed is None:
+        print(f"{where.vmss_name}: the model stays as it is: {shown(model)}")
+        return model
+    print(f"{where.vmss_name}: new image for the model: {shown(changed)} (now {shown(model)})")
+    confirm(options, "Change the model?")
+    return az.wait(where.access_token, az.put_vmss(*where, changed), timeout=900)
+
+
+def shown(model: Any) -> str:
+    """The image of a model or an instance, for people."""
+    image = az.get_image(model)
+    if image["kind"] == "platform":
+        version = image.get("exact_version") or image["version"]
+        return f"{image['publisher']}:{image['offer']}:{image['sku']}:{version}"
+    return image.get("image_id") or image["image_uri"]
+
+
+def confirm(options: argparse.Namespace, question: str) -> None:
+    """Asks, unless -y was given; anything but a yes ends the program."""
+    if options.yes:
+        return
+    if not sys.stdin.isatty():
+        raise ValueError("nobody can be asked here: give -y to go ahead")
+    if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
+        raise KeyboardInterrupt
+
+
+def run(main: Callable[[], int]) -> None:
+    """Runs an example: a failure is one sentence and a status, never a traceback."""
+    try:
+        status = main()
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        status = INTERRUPTED
+    except (az.RolloutHalted, ValueError, OSError) as error:  # Azure's errors and the network's are OSErrors
+        print(f"error: {error}", file=sys.stderr)
+        status = FAILED
+    sys.exit(status)

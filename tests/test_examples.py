@@ -1,0 +1,262 @@
+"""The examples, as an operator runs them: real child processes against a sandbox, right and wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import azurerm_lite as az
+from azurerm_lite.sandbox import Sandbox
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+WEB = ["-r", "sandbox", "-s", "web"]
+NEW = "22.04.202411010"
+
+
+@pytest.fixture
+def live(clean_environment: None) -> Iterator[Sandbox]:
+    """A sandbox on real time in which everything is done at once; child processes find it by the environment."""
+    with Sandbox(upgrade_seconds=0) as sandbox:
+        yield sandbox
+
+
+def run(name: str, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """An example in a process of its own, warnings as errors."""
+    command = [sys.executable, "-W", "error", str(EXAMPLES / name), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=cwd)
+
+
+def versions(sandbox: Sandbox, name: str = "web") -> list[str]:
+    """What each instance runs."""
+    return [az.get_image(vm).get("exact_version", "") for vm in az.get_instance_views(*sandbox.where(name))]
+
+
+def test_the_rollout_on_its_own_sandbox() -> None:
+    """The command of the README: from nothing to every instance on the new version, domain by domain, status 0."""
+    done = run("rollout.py", "--sandbox")
+    assert (done.returncode, done.stderr) == (0, "")
+    steps = [line for line in done.stdout.splitlines() if "upgrading 4 instances" in line]
+    assert [int(re.findall(r"update domain (\d)", line)[0]) for line in steps] == [0, 1, 2, 3, 4]
+    assert done.stdout.splitlines()[-1].startswith("20 of 20 instances of web run Canonical:")
+    assert done.stdout.splitlines()[-1].endswith(f":{NEW}.")
+
+
+def test_the_rollout_with_credentials_from_the_environment(live: Sandbox) -> None:
+    """A version by its number; afterwards every instance runs it."""
+    done = run("rollout.py", *WEB, "-n", NEW, "-y")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert versions(live) == [NEW] * 20
+
+
+def test_running_the_rollout_again_changes_nothing(live: Sandbox) -> None:
+    """The same command twice is fine: the second time there is nothing to do, status 0."""
+    run("rollout.py", *WEB, "-n", NEW, "-y")
+    done = run("rollout.py", *WEB, "-n", NEW, "-y")
+    assert done.returncode == 0
+    assert "the model stays as it is" in done.stdout
+    assert "skipping 20 instances on the latest model" in done.stdout
+
+
+def test_the_rollout_fails_while_an_instance_is_left(live: Sandbox) -> None:
+    """A protected instance keeps its image: the status says that not all is done, and which."""
+    where = live.where()
+    az.wait(where[0], az.protect_vmss_vm(*where, 7, from_scale_set_actions=True))
+    done = run("rollout.py", *WEB, "-n", "latest", "-y")
+    assert done.returncode == 1
+    assert "error: these do not: 7" in done.stderr
+
+
+def test_a_rollout_that_halts_says_why_and_goes_on_later(live: Sandbox) -> None:
+    """One sentence with the instance and Azure's reason; the same command finishes when the cause is gone."""
+    live.break_upgrade("web", "6")
+    done = run("rollout.py", *WEB, "-n", NEW, "-y")
+    assert done.returncode == 1
+    assert "instance 6: provisioning failed" in done.stderr
+    assert "Run it again to go on from there" in done.stderr
+    live.break_upgrade("web", "6", "none")
+    assert run("rollout.py", *WEB, "-n", NEW, "-y").returncode == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a child process cannot be sent Ctrl-C alone")
+def test_ctrl_c_says_what_was_done() -> None:
+    """Interrupted in the middle: status 130, how far it came, how to go on, no traceback."""
+    with Sandbox(upgrade_seconds=2) as sandbox:
+        command = [sys.executable, str(EXAMPLES / "rollout.py"), *WEB, "-n", NEW, "-y"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        deadline = time.monotonic() + 30
+        while not any("manualupgrade" in each.path for each in sandbox.journal) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "0 of 20 instances have the new model." in stderr
+    assert "Azure goes on with update domain 0" in stderr
+    assert "Run the same command again to go on from there." in stderr
+    assert "Traceback" not in stderr
+
+
+def test_the_version_bump_changes_the_model_alone(live: Sandbox) -> None:
+    """The model has the new version, it says what changed, no instance does."""
+    done = run("version_bump.py", *WEB, "-n", "latest", "-y")
+    assert done.returncode == 0
+    assert "20 instances still run an older one" in done.stdout
+    assert az.get_image(az.get_vmss(*live.where()))["version"] == NEW
+    assert versions(live) == ["22.04.202410020"] * 20
+
+
+def test_nobody_is_asked_where_nobody_can_answer(live: Sandbox) -> None:
+    """Without -y and without a terminal nothing is changed."""
+    for name in ("version_bump.py", "rollout.py"):
+        done = run(name, *WEB, "-n", NEW)
+        assert done.returncode == 1
+        assert "nobody can be asked here: give -y to go ahead" in done.stderr
+    assert az.get_image(az.get_vmss(*live.where()))["version"] == "22.04.202410020"
+
+
+@pytest.mark.parametrize(
+    ("which", "upgraded"),
+    [
+        (["-u", "3"], {3, 8, 13, 18}),
+        (["--vmid", "7"], {7}),
+        (["--vmlist", '["3", "12"]'], {3, 12}),
+        (["-l", "3, 12"], {3, 12}),
+        (["-l", "0,1", "--nowait"], {0, 1}),
+    ],
+)
+def test_vmss_upgrade_upgrades_those_and_no_others(live: Sandbox, which: list[str], upgraded: set[int]) -> None:
+    """An update domain, one instance, a list in either form; all at once, in one request."""
+    done = run("vmss_upgrade.py", *WEB, "-n", NEW, "-y", *which)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {number for number, version in enumerate(versions(live)) if version == NEW} == upgraded
+    assert len([each for each in live.journal if "manualupgrade" in each.path]) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "flag", "value"),
+    [
+        ("legacy", "--customuri", "https://sandboxstorage.blob.core.windows.net/images/web-2.vhd"),
+        ("custom", "--imageid", "ID"),
+        ("web", "--sku", "22_04-lts"),
+    ],
+)
+def test_the_other_kinds_of_image(live: Sandbox, name: str, flag: str, value: str) -> None:
+    """Unmanaged by its URI, managed by its id, another SKU."""
+    if value == "ID":
+        value = az.get_image(az.get_vmss(*live.where(name)))["image_id"].replace("web-1", "web-3")
+    done = run("rollout.py", "-r", "sandbox", "-s", name, flag, value, "-y")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert value in {text for vm in az.get_instance_views(*live.where(name)) for text in az.get_image(vm).values()}
+
+
+SCRIPTS = [("rollout.py", []), ("version_bump.py", []), ("vmss_upgrade.py", ["-i", "0"])]
+
+
+@pytest.mark.parametrize(("script", "which"), SCRIPTS)
+@pytest.mark.parametrize(
+    ("mistake", "sentence"),
+    [
+        (["-r", "sandbox", "-s", "wbe", "-n", NEW], "virtualMachineScaleSets/wbe' under resource group"),
+        (["-r", "sandbxo", "-s", "web", "-n", NEW], "Resource group 'sandbxo' could not be found"),
+        ([*WEB, "-n", "22.04.2024"], "22.04.2024' is not available"),
+        ([*WEB, "-n", "new"], "version must be Major.Minor.Build in digits, or latest, not 'new'"),
+        ([*WEB, "-c", "https://x.example/y.vhd"], "image_uri does not fit: the model of 'web' has a platform image"),
+        (["-r", "sandbox", "-s", "auto", "-n", NEW], "auto is in upgrade mode Automatic"),
+    ],
+)
+def test_a_mistake_is_one_clear_sentence(
+    live: Sandbox, script: str, which: list[str], mistake: list[str], sentence: str
+) -> None:
+    """Names, versions, kinds and modes: what is wrong in Azure's words or ours, status 1, no traceback."""
+    done = run(script, *mistake, *which, "-y")
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not [each for each in live.journal if "manualupgrade" in each.path]
+
+
+@pytest.mark.parametrize(
+    ("which", "sentence"),
+    [
+        (["-i", "99"], "the set has no instance '99'"),
+        (["-l", "0,99"], "the set has no instance '99'"),
+        (["-l", "0 1"], "instance ids such as '3'"),
+        (["-u", "9"], "there is no update domain 9: there are 0, 1, 2, 3, 4"),
+    ],
+)
+def test_a_mistyped_instance_changes_nothing(live: Sandbox, which: list[str], sentence: str) -> None:
+    """Not even the model: instances are looked up before anything is written."""
+    done = run("vmss_upgrade.py", *WEB, "-n", NEW, "-y", *which)
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert {each.method for each in live.journal if "virtualMachineScaleSets" in each.path} == {"GET"}
+
+
+@pytest.mark.parametrize(("script", "which"), SCRIPTS)
+def test_a_wrong_secret_is_told_and_not_shown(
+    live: Sandbox, monkeypatch: pytest.MonkeyPatch, script: str, which: list[str]
+) -> None:
+    """Microsoft's number, what to do, and nowhere the secret."""
+    monkeypatch.setenv("AZURE_CLIENT_SECRET", "canary-secret")
+    done = run(script, *WEB, "-n", NEW, "-y", *which)
+    assert done.returncode == 1
+    assert "AADSTS7000215" in done.stderr
+    assert "give its value, not its id" in done.stderr
+    assert "canary-secret" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_network_that_is_down(live: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whom it could not reach and why, after a few tries that it tells of; no traceback."""
+    monkeypatch.setenv("AZURE_AUTH_ENDPOINT", "https://127.0.0.1:9")
+    with ThreadPoolExecutor() as together:
+        for done in together.map(lambda each: run(each[0], *WEB, "-n", NEW, "-y", *each[1]), SCRIPTS):
+            assert done.returncode == 1
+            *waits, last = done.stderr.splitlines()
+            assert last.startswith("error: No answer from 127.0.0.1:9")
+            assert all(line.startswith("waiting ") for line in waits)
+
+
+def test_credentials_from_a_file(live: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """vmssconfig.json in the current folder comes before the environment."""
+    for name in ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_SUBSCRIPTION_ID"):
+        monkeypatch.delenv(name)
+    values = {"tenantId": live.tenant_id, "appId": live.application_id, "appSecret": live.application_secret}
+    config = tmp_path / "vmssconfig.json"
+    config.write_text(json.dumps({**values, "subscriptionId": live.subscription_id}))
+    done = run("version_bump.py", *WEB, "-n", NEW, "-y", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    config.write_text(json.dumps(values))
+    done = run("version_bump.py", *WEB, "-n", NEW, "-y", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "error: vmssconfig.json has no 'subscriptionId'\n")
+    config.write_text("{")
+    done = run("version_bump.py", *WEB, "-n", NEW, "-y", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "error: vmssconfig.json is no JSON object\n")
+
+
+def test_without_credentials_the_cli_is_asked(live: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No file, no environment, no az: the sentence says what to install or to set."""
+    for name in ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_SUBSCRIPTION_ID"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    done = run("version_bump.py", *WEB, "-n", NEW, "-y", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "The Azure CLI (az) is not on PATH" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["-r", "sandbox"], ["--sandbox"], [*WEB, "-n", NEW, "-u", "x"]])
+def test_wrong_usage_ends_with_two(arguments: list[str]) -> None:
+    """What is missing is said, with the usage."""
+    done = run("vmss_upgrade.py", *arguments)
+    assert done.returncode == 2
+    assert "error:" in done.stderr
