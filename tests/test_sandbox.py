@@ -308,8 +308,8 @@ def test_one_vanished_id_refuses_all(sandbox: Sandbox) -> None:
         (az.stopdealloc_vmss, "deallocating", "deallocated"),
         (az.restart_vmss, "starting", "running"),
         (az.start_vmss, "starting", "running"),
-        (az.reimage_vmss, "running", "running"),
-        (az.redeploy_vmss, "running", "running"),
+        (az.reimage_vmss, "stopping", "running"),
+        (az.redeploy_vmss, "stopping", "running"),
     ],
 )
 def test_power_moves_through_its_states(sandbox: Sandbox, action: Any, during: str, after: str) -> None:

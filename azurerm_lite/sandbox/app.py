@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+import socket
+import time
 import uuid
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request, Response
 
 from . import errors
+from .cloud import Cloud
 from .errors import Refusal
+from .faults import Fault
 from .handlers import Answer, Call
 from .limits import Limits
-from .model import SUBSCRIPTION, Cloud
+from .model import SUBSCRIPTION
 from .routes import URLS, Route
 from .tokens import SignIn, SignInRefused
 
@@ -24,7 +27,7 @@ _SIGN_IN = re.compile(r"/(?P<tenant>[^/]+)/(v2\.0/\.well-known/openid-configurat
 
 
 class Entry(NamedTuple):
-    """A request that was answered."""
+    """A request that was answered; the status is 0 where the connection was broken instead."""
 
     method: str
     path: str
@@ -32,46 +35,55 @@ class Entry(NamedTuple):
     status: int
 
 
-@dataclass
-class Fault:
-    """An answer to give instead, a few times over."""
-
-    status: int
-    method: str | None
-    path: str
-    times: int
-    headers: dict[str, str]
-    code: str
-
-    def fits(self, method: str, path: str) -> bool:
-        """Whether it is this request's turn."""
-        return self.times > 0 and self.method in (None, method) and self.path.lower() in path.lower()
-
-
 class App:
     """Azure, in one callable."""
 
     def __init__(self, cloud: Cloud, sign_in: SignIn, page_size: int) -> None:
         self.cloud, self.sign_in, self.page_size = cloud, sign_in, page_size
+        self.limits = Limits(cloud.clock)
         self.journal: list[Entry] = []
         self.faults: list[Fault] = []
-        self._limits = Limits(cloud.clock)
+        self.hooks: list[tuple[int, Callable[[], object]]] = []
+        self.control: Callable[[Request], Answer] | None = None
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """WSGI."""
         request = Request(environ)
+        if request.path.startswith("/sandbox/") and self.control:
+            return _response(self.control(request))(environ, start_response)
+        body = _json(request)
         with self.cloud.lock:
-            if match := _SIGN_IN.fullmatch(request.path):
-                answer, body = self._signed_in(request, match["tenant"]), None
-            else:
-                body = _json(request)
-                answer = self._answered(request, body)
-            self.journal.append(Entry(request.method, request.path, body, answer.status))
-        text = "" if answer.body is None else json.dumps(answer.body)
-        response = Response(text, answer.status, answer.headers, content_type="application/json; charset=utf-8")
-        if not text:
-            del response.headers["Content-Type"]
-        return response(environ, start_response)
+            fault = self._fault(request)
+        if fault.delay:
+            time.sleep(fault.delay)  # while others are answered
+        with self.cloud.lock:
+            answer = Answer(0) if fault.drop == "before" else self._answer(request, body, fault)
+            status = 0 if fault.drop else answer.status
+            self.journal.append(Entry(request.method, request.path, body, status))
+        if fault.drop in ("before", "after"):
+            _hang_up(environ)
+        response = _response(answer, fault.text)
+        chunks = response(environ, start_response)
+        return _cut(chunks, environ) if fault.drop == "truncate" else chunks
+
+    def _fault(self, request: Request) -> Fault:
+        """What is to go wrong with this request, and what somebody else does just before it."""
+        if _SIGN_IN.fullmatch(request.path):
+            return Fault()
+        due = [act for left, act in self.hooks if left <= 1]
+        self.hooks = [(left - 1, act) for left, act in self.hooks if left > 1]
+        for act in due:
+            act()
+        fault = next((each for each in self.faults if each.fits(request.method, request.path)), None)
+        if fault is None:
+            return Fault()
+        fault.times -= 1
+        return fault
+
+    def _answer(self, request: Request, body: Any, fault: Fault) -> Answer:
+        if match := _SIGN_IN.fullmatch(request.path):
+            return self._signed_in(request, match["tenant"])
+        return self._answered(request, body, fault.refusal)
 
     def _signed_in(self, request: Request, tenant: str) -> Answer:
         try:
@@ -92,19 +104,20 @@ class App:
             },
         )
 
-    def _answered(self, request: Request, body: Any) -> Answer:
+    def _answered(self, request: Request, body: Any, refusal: Refusal | None) -> Answer:
         self.cloud.settle()
-        route: Route | None = None
+        headers: dict[str, str] = {}
         try:
             self.sign_in.check(request.headers.get("Authorization"))
             route, names = _routed(request)
-            self._fail(request)
+            if refusal:
+                raise refusal
+            headers = self.limits.spend(request.method, route.policy)
             answer = route.handler(self._call(request, names, body))
             self.cloud.settle()
         except Refusal as refused:
             answer = Answer(refused.status, {"error": refused.error}, refused.headers)
-        answer.headers |= self._limits.spend(request.method, route.policy if route else "")
-        answer.headers |= _ids(request)
+        answer.headers |= headers | _ids(request)
         return answer
 
     def _call(self, request: Request, names: dict[str, str], body: Any) -> Call:
@@ -122,11 +135,29 @@ class App:
         query = request.args.to_dict()
         return Call(self.cloud, base_url, {**names, "path": request.path}, query, headers, body or {}, self.page_size)
 
-    def _fail(self, request: Request) -> None:
-        for fault in self.faults:
-            if fault.fits(request.method, request.path):
-                fault.times -= 1
-                raise Refusal(fault.status, fault.code, "A fault that was asked for.", headers=fault.headers)
+
+def _response(answer: Answer, text: str | None = None) -> Response:
+    """An answer as HTTP; a text takes the place of its JSON."""
+    if text is not None:
+        return Response(text, answer.status, answer.headers, content_type="text/html")
+    body = "" if answer.body is None else json.dumps(answer.body)
+    response = Response(body, answer.status, answer.headers, content_type="application/json; charset=utf-8")
+    if not body:
+        del response.headers["Content-Type"]
+    return response
+
+
+def _hang_up(environ: dict[str, Any]) -> None:
+    """Breaks the connection, without a word to the client."""
+    environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+    raise ConnectionResetError
+
+
+def _cut(chunks: Iterable[bytes], environ: dict[str, Any]) -> Iterator[bytes]:
+    """The first half of a body, of which the header has promised all."""
+    whole = b"".join(chunks)
+    yield whole[: len(whole) // 2]
+    _hang_up(environ)
 
 
 def _json(request: Request) -> Any:

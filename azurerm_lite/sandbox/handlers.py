@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from . import catalog, errors, render
-from .model import SUBSCRIPTION, Cloud, Instance, Operation, ScaleSet
+from . import catalog, errors, render, rolling
+from .cloud import Cloud
+from .model import SUBSCRIPTION, Instance, Operation, ScaleSet
 
 Json = dict[str, Any]
 ETAG_SINCE = "2023-09-01"
@@ -271,7 +272,7 @@ def start_rolling_upgrade(call: Call) -> Answer:
     """Virtual Machine Scale Set Rolling Upgrades - Start OS Upgrade, Start Extension Upgrade."""
     vmss = call.vmss
     call.cloud.check_idle(vmss)
-    return _begun(call, call.cloud.start_rolling(vmss))
+    return _begun(call, rolling.start(call.cloud, vmss))
 
 
 def get_rolling_upgrade(call: Call) -> Answer:
@@ -284,7 +285,7 @@ def get_rolling_upgrade(call: Call) -> Answer:
 
 def cancel_rolling_upgrade(call: Call) -> Answer:
     """Virtual Machine Scale Set Rolling Upgrades - Cancel."""
-    return _begun(call, call.cloud.cancel_rolling(call.vmss))
+    return _begun(call, rolling.cancel(call.cloud, call.vmss))
 
 
 def list_upgrade_history(call: Call) -> Answer:

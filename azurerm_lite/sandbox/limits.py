@@ -1,8 +1,12 @@
-"""Azure's rate limits, counted down in the headers of each answer."""
+"""Azure's rate limits: counted down in the headers of each answer, and refused when one is spent."""
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable
+
+from .errors import Refusal
 
 # policy -> how many in 3 and in 30 minutes; as Azure's headers named and numbered them
 LIMITS = {
@@ -15,10 +19,14 @@ LIMITS = {
     "VMScaleSetVMActions": (200, 1000),
     "DeleteVMScaleSetVM": (240, 1200),
     "GetOperation": (15000, 30000),
+    "LowCostGet": (4000, 32000),
+    "GetGallery": (350, 2500),
+    "GetGalleryImage": (600, 3000),
     "GetGalleryImageVersion": (2000, 10000),
     "GetVMImageFromLocation": (13000, 74000),
     "ListVMImagesVersionsFromLocation": (16000, 44000),
 }
+_SPANS = (3, 30)
 _ARM = {"GET": ("reads", 250), "DELETE": ("deletes", 200)}
 
 
@@ -30,19 +38,41 @@ class Limits:
         self._windows: dict[tuple[str, int], tuple[float, int]] = {}
 
     def spend(self, method: str, policy: str) -> dict[str, str]:
-        """Counts a request, and gives the headers that say what is left."""
+        """Counts a request and gives the headers that say what is left; refuses it when nothing is."""
         kind, depth = _ARM.get(method, ("writes", 200))
         # Azure refills this one by the second: what is left is told as if nothing else had been asked just now.
         headers = {f"x-ms-ratelimit-remaining-subscription-{kind}": str(depth - 1)}
         if policy:
-            left = [f"Microsoft.Compute/{policy}{span}Min;{self._left(policy, span)}" for span in (3, 30)]
+            for place, span in enumerate(_SPANS):
+                began, used = self._window(policy, span)
+                allowed = LIMITS[policy][place]
+                if used >= allowed:
+                    raise _throttled(f"{policy}{span}Min", allowed, used, began + span * 60 - self._clock())
+            left = [f"Microsoft.Compute/{policy}{span}Min;{self._count(policy, span)}" for span in _SPANS]
             headers["x-ms-ratelimit-remaining-resource"] = ",".join(left)
         return headers
 
-    def _left(self, policy: str, minutes: int) -> int:
-        limit = LIMITS[policy][0 if minutes == 3 else 1]
-        began, used = self._windows.get((policy, minutes), (self._clock(), 0))
-        if self._clock() - began >= minutes * 60:
-            began, used = self._clock(), 0
-        self._windows[policy, minutes] = (began, used + 1)
-        return max(0, limit - used - 1)
+    def exhaust(self, policy: str) -> None:
+        """Spends all that is left of the shorter window of a limit."""
+        if policy not in LIMITS:
+            raise ValueError(f"policy must be one of {', '.join(LIMITS)}, not {policy!r}")
+        self._windows[policy, _SPANS[0]] = (self._clock(), LIMITS[policy][0])
+
+    def _window(self, policy: str, span: int) -> tuple[float, int]:
+        began, used = self._windows.get((policy, span), (self._clock(), 0))
+        return (self._clock(), 0) if self._clock() - began >= span * 60 else (began, used)
+
+    def _count(self, policy: str, span: int) -> int:
+        began, used = self._window(policy, span)
+        self._windows[policy, span] = (began, used + 1)
+        return LIMITS[policy][_SPANS.index(span)] - used - 1
+
+
+def _throttled(group: str, allowed: int, measured: int, seconds: float) -> Refusal:
+    """Compute's 429: the code of a refused operation, told apart by the status and the detail."""
+    message = "The server rejected the request because too many requests have been received for this subscription."
+    refusal = Refusal(429, "OperationNotAllowed", message, headers={"Retry-After": str(max(1, math.ceil(seconds)))})
+    told = {"operationGroup": group, "allowedRequestCount": allowed, "measuredRequestCount": measured + 1}
+    refusal.error["details"] = [{"code": "TooManyRequests", "target": group, "message": json.dumps(told)}]
+    refusal.error["innererror"] = {"internalErrorCode": "TooManyRequestsReceived"}
+    return refusal

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import rest
-from .app import App, Entry, Fault
-from .model import SUBSCRIPTION, Cloud
+from .. import images, rest
+from .app import App, Entry
+from .cloud import Cloud
+from .control import Control
+from .faults import Fault
+from .model import SUBSCRIPTION, Change, Operation
 from .server import Server
 from .tokens import APPLICATION, TENANT, SignIn
 
@@ -19,6 +23,7 @@ GROUP = "sandbox"
 UBUNTU = "Canonical:0001-com-ubuntu-server-jammy:22_04-lts-gen2:22.04.202410020"
 _IMAGES = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Compute/images"
 _GALLERY = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Compute/galleries/demo"
+_WAYS_TO_BREAK = ("fail", "stick", "unhealthy", "silent", "agentless", "none")
 _HEALTH = {
     "name": "health",
     "properties": {
@@ -52,7 +57,9 @@ class Sandbox:
         access_token: A token for it.
         subscription_id, resource_group, tenant_id, application_id, application_secret: What a client needs to know.
         cloud: What it holds.
-        journal: The requests answered so far: `method`, `path`, `body`, `status`.
+        journal: The requests answered so far: `method`, `path`, `body`, `status` (0: the connection was broken).
+        changes: What happened to which instance: `seconds` of the clock, `scale_set`, `instance_id`, `what`, `before`,
+            `after`; `what` is `provisioning`, `power`, `health`, or `model` with its image.
     """
 
     subscription_id = SUBSCRIPTION
@@ -73,6 +80,7 @@ class Sandbox:
         self.cloud = Cloud(upgrade_seconds=upgrade_seconds, clock=clock)
         self._sign_in = SignIn(token_seconds)
         self._app = App(self.cloud, self._sign_in, page_size)
+        self._app.control = Control(self)
         self._port = port
         self._server: Server | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -128,6 +136,11 @@ class Sandbox:
         return list(self._app.journal)
 
     @property
+    def changes(self) -> list[Change]:
+        """What happened to which instance, when."""
+        return list(self.cloud.changes)
+
+    @property
     def environment(self) -> dict[str, str]:
         """The environment variables that point this library, azurerm, requests, MSAL and azure-identity here."""
         past_proxies = [os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or "", "127.0.0.1"]
@@ -158,9 +171,10 @@ class Sandbox:
         image: str = UBUNTU,
         mode: str = "Manual",
         update_domains: int = 5,
-        fault_domains: int = 5,
+        fault_domains: int | None = None,
         zones: Sequence[str] = (),
         health: bool = True,
+        rolling_policy: dict[str, Any] | None = None,
         resource_group: str = GROUP,
         location: str = "eastus",
     ) -> None:
@@ -168,40 +182,67 @@ class Sandbox:
 
         Args:
             name: Scale set name.
-            instances: How many instances.
+            instances: How many instances; more than 100 are spread over several placement groups.
             image: `publisher:offer:sku:version`, the id of an image, or the URL of a VHD.
             mode: Upgrade mode: `Manual`, `Automatic` or `Rolling`.
             update_domains: How many update domains; 0 for none (then there are no fault domains either).
-            fault_domains: How many fault domains.
+            fault_domains: How many fault domains; `None` for Azure's default, 5, or 1 in a zonal set.
             zones: Availability zones, taken in turn.
             health: Whether the instances report application health.
+            rolling_policy: The `rollingUpgradePolicy`; `None` for Azure's default.
             resource_group: Resource group name; made where it is not there.
             location: Region.
         """
-        self.cloud.groups.setdefault(resource_group.lower(), {"name": resource_group, "location": location})
-        storage = self._storage(image)
         profile: dict[str, Any] = {
             "osProfile": {"computerNamePrefix": name[:9], "adminUsername": "azureuser"},
-            "storageProfile": storage,
+            "storageProfile": self._storage(image),
             "networkProfile": {"networkInterfaceConfigurations": [{"name": "nic", "properties": {"primary": True}}]},
         }
         if health:
             profile["extensionProfile"] = {"extensions": [_HEALTH]}
-        body = {
-            "location": location,
-            "sku": {"name": "Standard_D2s_v5", "tier": "Standard", "capacity": 0},
-            "zones": list(zones),
-            "properties": {"upgradePolicy": {"mode": mode}, "virtualMachineProfile": profile},
-        }
+        policy = {"mode": mode, **({"rollingUpgradePolicy": rolling_policy} if rolling_policy else {})}
+        properties = {"upgradePolicy": policy, "virtualMachineProfile": profile, "overprovision": False}
+        properties["singlePlacementGroup"] = instances <= 100
+        if fault_domains is not None:
+            properties["platformFaultDomainCount"] = fault_domains
+        body = {"location": location, "zones": list(zones), "properties": properties}
+        body["sku"] = {"name": "Standard_D2s_v5", "tier": "Standard", "capacity": 0}
         with self.cloud.lock:
+            self.cloud.groups.setdefault(resource_group.lower(), {"name": resource_group, "location": location})
+            before = len(self.cloud.changes)
             vmss, made, _ = self.cloud.put(resource_group, name, body)
-            vmss.update_domains, vmss.fault_domains = update_domains, fault_domains
-            made.due = self.cloud.clock()
-            self.cloud.settle()
-            scaled = self.cloud.patch(vmss, {"sku": {"capacity": instances}})
-            scaled.due = self.cloud.clock()
-            self.cloud.settle()
+            vmss.update_domains = update_domains
+            self._at_once(made)
+            self._at_once(self.cloud.patch(vmss, {"sku": {"capacity": instances}}))
             vmss.etag = 1
+            del self.cloud.changes[before:]  # nobody asked for these by a request
+
+    def scale(self, vmss_name: str, capacity: int, resource_group: str = GROUP) -> None:
+        """Scales a set out or in, at once: what autoscale does.
+
+        Args:
+            vmss_name: Scale set name.
+            capacity: How many instances there shall be.
+            resource_group: Resource group name.
+        """
+        with self.cloud.lock:
+            vmss = self.cloud.scale_set(resource_group, vmss_name)
+            with self._undisturbed():
+                self._at_once(self.cloud.patch(vmss, {"sku": {"capacity": capacity}}))
+
+    def set_image(self, vmss_name: str, resource_group: str = GROUP, **image: str) -> None:
+        """Changes the image in a model, at once: what somebody else may do while a rollout goes on.
+
+        Args:
+            vmss_name: Scale set name.
+            resource_group: Resource group name.
+            **image: `version`, `sku`, `image_id` or `image_uri`, as `azurerm_lite.set_image` takes them.
+        """
+        with self.cloud.lock:
+            vmss = self.cloud.scale_set(resource_group, vmss_name)
+            changed = images.set_image({"name": vmss.name, "properties": vmss.properties}, **image)
+            with self._undisturbed():
+                self._at_once(self.cloud.patch(vmss, {"properties": changed["properties"]}))
 
     def break_upgrade(self, vmss_name: str, instance_id: str, how: str = "fail", resource_group: str = GROUP) -> None:
         """Makes the upgrades of an instance go wrong from now on.
@@ -210,34 +251,121 @@ class Sandbox:
             vmss_name: Scale set name.
             instance_id: Instance id.
             how: `fail` (the operation ends Failed), `stick` (it never ends), `unhealthy` (it succeeds, and the
-                application is unhealthy), `silent` (it reports no health), or `none` (all is well again).
+                application is unhealthy), `silent` (it reports no health), `agentless` (nor has it an agent), or
+                `none` (all is well again).
             resource_group: Resource group name.
+
+        Raises:
+            ValueError: `how` is none of these.
         """
+        if how not in _WAYS_TO_BREAK:
+            raise ValueError(f"how must be one of {', '.join(_WAYS_TO_BREAK)}, not {how!r}")
         with self.cloud.lock:
-            self.cloud.scale_set(resource_group, vmss_name).instances[instance_id].fault = how
+            self.cloud.scale_set(resource_group, vmss_name).instances[str(instance_id)].fault = how
 
     def fail_next(
         self,
-        status: int,
+        status: int | None = None,
         *,
         method: str | None = None,
         path: str = "",
         times: int = 1,
         retry_after: int | None = None,
         code: str = "SandboxFault",
+        message: str = "A fault that was asked for.",
+        delay: float = 0.0,
+        drop: str | None = None,
+        text: str | None = None,
     ) -> None:
-        """Answers the next requests of a kind with an error; what they ask for is not done.
+        """Lets the next requests of a kind go wrong.
 
         Args:
-            status: HTTP status.
+            status: HTTP status to answer with, doing nothing of what was asked for; `None` to do it.
             method: HTTP method; `None` for all.
             path: A part of the path, in letters of either case.
             times: How many requests.
             retry_after: Seconds for `Retry-After`, or `None` for no such header.
             code: Azure's error code.
+            message: Azure's message.
+            delay: Seconds to let the client wait first.
+            drop: `"before"` breaks the connection before the request takes effect, `"after"` afterwards,
+                `"truncate"` in the middle of the answer.
+            text: Answer with this text instead of JSON.
+
+        Raises:
+            ValueError: `drop` is none of these.
         """
+        if drop not in (None, "before", "after", "truncate"):
+            raise ValueError(f"drop must be before, after or truncate, not {drop!r}")
         headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
-        self._app.faults.append(Fault(status, method, path, times, headers, code))
+        fault = Fault(method, path, times, status, code, message, headers, delay, drop, text)
+        with self.cloud.lock:
+            self._app.faults.append(fault)
+
+    def end_next(self, status: str = "Failed", *, code: str = "InternalExecutionError", message: str = "") -> None:
+        """Lets the next long-running operation end in another way, without doing what it was to do.
+
+        Args:
+            status: `Failed` or `Canceled`.
+            code: Azure's error code.
+            message: Azure's message.
+
+        Raises:
+            ValueError: `status` is neither.
+        """
+        if status not in ("Failed", "Canceled"):
+            raise ValueError(f"status must be Failed or Canceled, not {status!r}")
+        error = {"code": code, "message": message or f"The operation ended {status}, as was asked for."}
+        with self.cloud.lock:
+            self.cloud.endings.append((status, error))
+
+    def at_request(self, number: int, act: Callable[[], object]) -> None:
+        """Does something just before a request is answered: `sandbox.at_request(3, lambda: sandbox.scale("web", 25))`.
+
+        Args:
+            number: Which request to the resource manager from now on, from 1.
+            act: What to do.
+
+        Raises:
+            ValueError: `number` is less than 1.
+        """
+        if number < 1:
+            raise ValueError(f"number must be 1 or more, not {number!r}")
+        with self.cloud.lock:
+            self._app.hooks.append((number, act))
+
+    def throttle(self, policy: str) -> None:
+        """Spends what is left of a rate limit: 429 until its three minutes are over.
+
+        Args:
+            policy: Azure's name for the limit, such as `VMScaleSetActions`.
+
+        Raises:
+            ValueError: There is no such limit.
+        """
+        with self.cloud.lock:
+            self._app.limits.exhaust(policy)
+
+    def set_token_seconds(self, seconds: float) -> None:
+        """How long tokens given from now on are good.
+
+        Args:
+            seconds: Seconds.
+        """
+        self._sign_in.token_seconds = seconds
+
+    def _at_once(self, job: Operation) -> None:
+        job.due = self.cloud.clock()
+        self.cloud.settle()
+
+    @contextlib.contextmanager
+    def _undisturbed(self) -> Iterator[None]:
+        """Lets a change of ours through while an operation is under way, which Azure would refuse to most."""
+        under_way, self.cloud.running = self.cloud.running, {}
+        try:
+            yield
+        finally:
+            self.cloud.running |= under_way
 
     def _storage(self, image: str) -> dict[str, Any]:
         """The storage profile for an image of one of the three kinds."""

@@ -57,7 +57,7 @@ def instance(vmss: ScaleSet, vm: Instance, *, with_view: bool) -> Json:
 def instance_view(vmss: ScaleSet, vm: Instance) -> Json:
     """How an instance is right now."""
     view: Json = {
-        "placementGroupId": vmss.placement_group,
+        "placementGroupId": vm.placement_group or None,
         "platformUpdateDomain": vm.update_domain,
         "platformFaultDomain": vm.fault_domain,
         "computerName": _computer_name(vmss, vm),

@@ -1,0 +1,123 @@
+"""The rolling upgrades that Azure runs by itself: batch after batch, by the policy of the set."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING
+
+from . import errors
+from .model import Instance, Json, Operation, RollingUpgrade, ScaleSet, now_utc
+
+if TYPE_CHECKING:
+    from .cloud import Cloud
+
+DEFAULT_POLICY = {
+    "maxBatchInstancePercent": 20,
+    "maxUnhealthyInstancePercent": 20,
+    "maxUnhealthyUpgradedInstancePercent": 20,
+    "pauseTimeBetweenBatches": "PT0S",
+}
+
+
+def start(cloud: Cloud, vmss: ScaleSet) -> Operation:
+    """Begins a rolling upgrade of what is not on the model; the operation lasts as long as the upgrade."""
+    policy = {**DEFAULT_POLICY, **((vmss.properties.get("upgradePolicy") or {}).get("rollingUpgradePolicy") or {})}
+    rolling = RollingUpgrade(_batches(vmss, policy), policy)
+    vmss.rolling = rolling
+    whole = cloud.begin(vmss, math.inf, lambda: rolling.error)
+    rolling.error = _excess(vmss, policy, "maxUnhealthyInstancePercent", list(vmss.instances.values()), "Before")
+    if rolling.error or not rolling.batches:
+        _end(cloud, rolling, whole)
+    else:
+        _next(cloud, vmss, rolling, whole)
+    return whole
+
+
+def cancel(cloud: Cloud, vmss: ScaleSet) -> Operation:
+    """Stops a rolling upgrade; the batch under way is finished."""
+    if vmss.rolling is None or vmss.rolling.status != "RollingForward":
+        raise errors.not_allowed("There is no rolling upgrade in progress on this scale set.")
+    vmss.rolling.status, vmss.rolling.last_action, vmss.rolling.changed = "Cancelled", "Cancel", now_utc()
+    return cloud.begin(vmss, 0.0, lambda: None)
+
+
+def _batches(vmss: ScaleSet, policy: Json) -> list[list[str]]:
+    """Instances not on the model: unhealthy ones first if the policy says so; zone after zone, unless it does not."""
+    size = max(1, len(vmss.instances) * int(policy["maxBatchInstancePercent"]) // 100)
+    due = [each for each in vmss.instances.values() if not vmss.is_latest(each) and not each.is_protected]
+    if policy.get("prioritizeUnhealthyInstances"):
+        due.sort(key=lambda each: each.health == "healthy")
+    zones = [None] if policy.get("enableCrossZoneUpgrade") else sorted({each.zone or "" for each in due})
+    batches = []
+    for zone in zones:
+        ids = [each.id for each in due if zone is None or (each.zone or "") == zone]
+        batches += [ids[start : start + size] for start in range(0, len(ids), size)]
+    return batches
+
+
+def _next(cloud: Cloud, vmss: ScaleSet, rolling: RollingUpgrade, whole: Operation) -> None:
+    """Upgrades the next batch, then pauses and goes on, or ends."""
+    targets = [vmss.instances[each] for each in rolling.batches[rolling.done] if each in vmss.instances]
+    cloud.set_up_anew(vmss, targets)
+
+    def end() -> None:
+        failure = cloud.apply(vmss, targets, vmss.profile)
+        rolling.done += 1
+        rolling.changed = now_utc()
+        rolling.upgraded += [each.id for each in targets]
+        rolling.error = (failure and _failed(failure)) or _unhealthy(vmss, rolling)
+        if rolling.error or rolling.status != "RollingForward" or rolling.done == len(rolling.batches):
+            _end(cloud, rolling, whole)
+            return
+        cloud.begin(vmss, seconds_of(rolling.policy["pauseTimeBetweenBatches"]), go_on, inner=True)
+
+    def go_on() -> None:
+        if rolling.status == "RollingForward":
+            _next(cloud, vmss, rolling, whole)
+        else:
+            _end(cloud, rolling, whole)
+
+    cloud.begin(vmss, cloud.upgrade_seconds, end, targets, inner=True)
+
+
+def _end(cloud: Cloud, rolling: RollingUpgrade, whole: Operation) -> None:
+    if rolling.status == "RollingForward":
+        rolling.status = "Faulted" if rolling.error else "Completed"
+    rolling.changed = now_utc()
+    whole.due = cloud.now()
+
+
+def _unhealthy(vmss: ScaleSet, rolling: RollingUpgrade) -> Json | None:
+    upgraded = [vmss.instances[each] for each in rolling.upgraded if each in vmss.instances]
+    return _excess(vmss, rolling.policy, "maxUnhealthyUpgradedInstancePercent", upgraded, "In") or _excess(
+        vmss, rolling.policy, "maxUnhealthyInstancePercent", list(vmss.instances.values()), "In"
+    )
+
+
+def _excess(vmss: ScaleSet, policy: Json, limit: str, instances: list[Instance], when: str) -> Json | None:
+    """Azure's error where more of the instances are unhealthy than the policy allows."""
+    bad = [each for each in instances if each.provisioning == "Failed" or (vmss.reports_health and _is_ill(each))]
+    if not instances or 100 * len(bad) / len(instances) <= int(policy[limit]):
+        return None
+    message = (
+        f"{len(bad)} of {len(instances)} instances are unhealthy, where the policy allows {policy[limit]} percent."
+    )
+    return {"code": f"{limit[0].upper()}{limit[1:]}Exceeded{when}RollingUpgrade", "message": message}
+
+
+def _is_ill(instance: Instance) -> bool:
+    return instance.power == "running" and instance.health != "healthy"
+
+
+def _failed(failure: Json) -> Json:
+    return {"code": "RollingUpgradeInProgressWithFailedUpgradedVMs", "message": failure["message"]}
+
+
+def seconds_of(duration: str) -> float:
+    """The seconds of an ISO 8601 duration such as `PT1M30S`."""
+    match = re.fullmatch(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?", duration)
+    if not match:
+        raise errors.bad_parameter(f"'{duration}' is no duration.", "rollingUpgradePolicy.pauseTimeBetweenBatches")
+    days, hours, minutes, seconds = (float(each or 0) for each in match.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds

@@ -1,0 +1,200 @@
+"""How the sandbox's scale sets behave: spreading, scaling, models in use, and the upgrades that Azure runs itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from conftest import Clock
+
+import azurerm_lite as az
+from azurerm_lite.sandbox import Sandbox
+
+NEW = "22.04.202411010"
+
+
+def bump(sandbox: Sandbox, name: str, version: str = NEW) -> Any:
+    """Puts a new version into a model."""
+    where = sandbox.where(name)
+    return az.wait(where[0], az.put_vmss(*where, az.set_image(az.get_vmss(*where), version=version)))
+
+
+def views(sandbox: Sandbox, name: str) -> list[Any]:
+    """Every instance with its view."""
+    return az.get_instance_views(*sandbox.where(name))
+
+
+def spread(sandbox: Sandbox, name: str, *fields: str) -> Counter[Any]:
+    """How many instances share each value of some fields of the instance view."""
+    return Counter(
+        tuple(vm["properties"]["instanceView"].get(field) for field in fields) for vm in views(sandbox, name)
+    )
+
+
+# Spreading
+
+
+def test_a_regional_set_is_spread_over_five_by_five(sandbox: Sandbox) -> None:
+    """Each update domain and each fault domain has its share."""
+    assert set(spread(sandbox, "web", "platformUpdateDomain").values()) == {4}
+    assert set(spread(sandbox, "web", "platformFaultDomain").values()) == {4}
+
+
+def test_a_zonal_set_is_spread_over_its_zones(sandbox: Sandbox) -> None:
+    """The same in each zone, which counts its own update domains; one fault domain by default."""
+    sandbox.add_vmss("zonal", 30, zones=["1", "2", "3"])
+    seen = Counter(
+        (vm["zones"][0], vm["properties"]["instanceView"]["platformUpdateDomain"]) for vm in views(sandbox, "zonal")
+    )
+    assert seen == {(zone, domain): 2 for zone in "123" for domain in range(5)}
+    assert spread(sandbox, "zonal", "platformFaultDomain") == {(0,): 30}
+
+
+def test_a_large_set_has_placement_groups_of_a_hundred(sandbox: Sandbox) -> None:
+    """250 instances make three of them; a domain spans all three."""
+    sandbox.add_vmss("large", 250)
+    assert sorted(spread(sandbox, "large", "placementGroupId").values()) == [50, 100, 100]
+    assert len(spread(sandbox, "large", "placementGroupId", "platformUpdateDomain")) == 15
+
+
+def test_a_single_placement_group_holds_a_hundred(sandbox: Sandbox) -> None:
+    """One more is refused; the set can be opened, but not closed again."""
+    where = sandbox.where()
+    with pytest.raises(az.Conflict, match="total limit of '100'"):
+        az.scale_vmss(*where, 101)
+    az.wait(where[0], az.patch_vmss(*where, {"properties": {"singlePlacementGroup": False}}))
+    az.wait(where[0], az.scale_vmss(*where, 101))
+    with pytest.raises(az.Conflict) as caught:
+        az.patch_vmss(*where, {"properties": {"singlePlacementGroup": True}, "sku": {"capacity": 5}})
+    assert caught.value.code == "PropertyChangeNotAllowed"
+
+
+def test_the_number_of_fault_domains_is_fixed(sandbox: Sandbox) -> None:
+    """As Azure has it: decided at creation."""
+    model: Any = az.get_vmss(*sandbox.where())
+    model["properties"]["platformFaultDomainCount"] = 3
+    with pytest.raises(az.Conflict) as caught:
+        az.put_vmss(*sandbox.where(), model)
+    assert (caught.value.code, caught.value.target) == ("PropertyChangeNotAllowed", "platformFaultDomainCount")
+
+
+# Scaling
+
+
+def test_scaling_in_keeps_zones_and_fault_domains_even(sandbox: Sandbox) -> None:
+    """From the fullest zone, there from the fullest fault domain, there the highest id."""
+    sandbox.add_vmss("zonal", 9, zones=["1", "2", "3"])
+    where = sandbox.where("zonal")
+    az.wait(where[0], az.delete_vmss_vms(*where, [0, 3]))
+    az.wait(where[0], az.scale_vmss(*where, 4))
+    assert sorted(Counter(vm["zones"][0] for vm in views(sandbox, "zonal")).values()) == [1, 1, 2]
+    assert "8" not in {vm["instanceId"] for vm in views(sandbox, "zonal")}
+    regional = sandbox.where()
+    az.wait(regional[0], az.scale_vmss(*regional, 10))
+    assert set(spread(sandbox, "web", "platformFaultDomain").values()) == {2}
+
+
+def test_new_instances_have_the_newest_model(sandbox: Sandbox) -> None:
+    """In every mode; the old ones keep theirs in mode Manual."""
+    bump(sandbox, "web")
+    where = sandbox.where()
+    az.wait(where[0], az.scale_vmss(*where, 22))
+    latest = {vm["instanceId"]: vm["properties"]["latestModelApplied"] for vm in views(sandbox, "web")}
+    assert [id for id, is_latest in latest.items() if is_latest] == ["20", "21"]
+
+
+def test_an_eleventh_model_is_refused(sandbox: Sandbox) -> None:
+    """Ten models may be in use by instances; upgrading some makes room."""
+    where = sandbox.where()
+    for number in range(10):
+        az.wait(where[0], az.patch_vmss(*where, {"sku": {"name": f"Standard_D{number}"}}))
+        body: Any = az.get_vmss(*where)
+        body["properties"]["virtualMachineProfile"]["userData"] = str(number)
+        if number == 9:
+            with pytest.raises(az.Conflict, match="limit of 10 models"):
+                az.put_vmss(*where, body)
+            break
+        az.wait(where[0], az.put_vmss(*where, body))
+        az.wait(where[0], az.manual_upgrade(*where, number))
+    az.wait(where[0], az.manual_upgrade(*where, "*"))
+    az.wait(where[0], az.put_vmss(*where, body, if_match="*"))
+
+
+def test_protected_instances_are_left_alone_by_the_set(sandbox: Sandbox) -> None:
+    """Actions on the whole set skip them; actions that name them do not."""
+    where = sandbox.where("custom")
+    az.wait(where[0], az.protect_vmss_vm(*where, 2, from_scale_set_actions=True))
+    az.wait(where[0], az.poweroff_vmss(*where))
+    off = {vm["instanceId"] for vm in views(sandbox, "custom") if "PowerState/stopped" in str(vm)}
+    assert off == {"0", "1", "3", "4", "5"}
+    az.wait(where[0], az.poweroff_vmss(*where, 2))
+    assert "PowerState/stopped" in str(az.get_vmss_vm_instance_view(*where, 2))
+
+
+# Upgrades that Azure runs
+
+
+def test_mode_rolling_upgrades_by_itself_in_batches(sandbox: Sandbox, clock: Clock) -> None:
+    """A change of the model starts it; its status moves batch by batch, with the pause of the policy between."""
+    sandbox.add_vmss("rolls", 10, mode="Rolling", rolling_policy={"pauseTimeBetweenBatches": "PT2M"})
+    bump(sandbox, "rolls")
+    where = sandbox.where("rolls")
+    seen = []
+    for _ in range(5):
+        seen.append(az.get_rolling_upgrade(*where)["properties"]["progress"]["successfulInstanceCount"])
+        clock.sleep(180)
+    assert seen == [0, 2, 4, 6, 8]
+    clock.sleep(600)
+    properties = az.get_rolling_upgrade(*where)["properties"]
+    assert properties["runningStatus"]["code"] == "Completed"
+    assert {az.get_image(vm)["exact_version"] for vm in views(sandbox, "rolls")} == {NEW}
+
+
+def test_a_rolling_upgrade_stops_at_its_unhealthy_limit(sandbox: Sandbox, clock: Clock) -> None:
+    """Too many upgraded instances are unhealthy: it is Faulted, with Azure's code, and the rest is untouched."""
+    sandbox.add_vmss("rolls", 10, mode="Rolling")
+    sandbox.break_upgrade("rolls", "1", "unhealthy")
+    bump(sandbox, "rolls")
+    clock.sleep(3600)
+    properties = az.get_rolling_upgrade(*sandbox.where("rolls"))["properties"]
+    assert properties["runningStatus"]["code"] == "Faulted"
+    assert properties["error"]["code"] == "MaxUnhealthyUpgradedInstancePercentExceededInRollingUpgrade"
+    assert properties["progress"]["pendingInstanceCount"] == 8
+
+
+def test_a_rolling_upgrade_does_not_begin_on_an_unhealthy_set(sandbox: Sandbox, clock: Clock) -> None:
+    """More unhealthy than allowed before the first batch: Faulted at once."""
+    sandbox.add_vmss("ill", 4, mode="Rolling")
+    for id in ("0", "1"):
+        sandbox.cloud.scale_set("sandbox", "ill").instances[id].health = "unhealthy"
+    bump(sandbox, "ill")
+    properties = az.get_rolling_upgrade(*sandbox.where("ill"))["properties"]
+    assert properties["error"]["code"] == "MaxUnhealthyInstancePercentExceededBeforeRollingUpgrade"
+    assert properties["progress"]["pendingInstanceCount"] == 4
+
+
+def test_a_rolling_upgrade_goes_zone_by_zone(sandbox: Sandbox, clock: Clock) -> None:
+    """Unless the policy lets it cross zones."""
+    sandbox.add_vmss("zonal", 6, zones=["1", "2"], mode="Rolling", rolling_policy={"maxBatchInstancePercent": 50})
+    bump(sandbox, "zonal")
+    clock.sleep(60)
+    upgraded = {vm["zones"][0] for vm in views(sandbox, "zonal") if vm["properties"]["latestModelApplied"]}
+    assert upgraded == {"1"}
+
+
+def test_the_operation_of_an_os_upgrade_lasts_as_long_as_it(sandbox: Sandbox) -> None:
+    """Also in mode Manual: waiting for it waits for all batches."""
+    bump(sandbox, "web")
+    where = sandbox.where()
+    az.wait(where[0], az.start_os_upgrade(*where))
+    assert {vm["properties"]["latestModelApplied"] for vm in views(sandbox, "web")} == {True}
+
+
+def test_mode_automatic_takes_all_at_once(sandbox: Sandbox, clock: Clock) -> None:
+    """All instances are down together: the reason to refuse such sets."""
+    where = sandbox.where("auto")
+    az.put_vmss(*where, az.set_image(az.get_vmss(*where), version=NEW))
+    assert all("PowerState/stopping" in str(vm) for vm in views(sandbox, "auto"))
+    clock.sleep(60)
+    assert all("PowerState/running" in str(vm) for vm in views(sandbox, "auto"))
