@@ -247,14 +247,14 @@ def send(
     """
     _check_target(url)
     all_headers = {"x-ms-client-request-id": str(uuid.uuid4()), **(headers or {})}
-    attempt, answer_lost, renewed = 0, False, False
+    attempt, unclear, renewed = 0, False, False
     while True:
         attempt += 1
         auth = _signed_in(access_token)
         try:
             response = _once(auth, method, url, body, all_headers)
         except BROKEN as broken:
-            answer_lost = answer_lost or not never_left(broken)
+            unclear = unclear or not never_left(broken)
             may_retry = attempt < tries and should_retry(method, None, attempt, never_left=never_left(broken))
             if is_hopeless(broken) or not may_retry:
                 raise unreachable(broken, method, url, attempt) from None
@@ -262,19 +262,29 @@ def send(
             continue
         if response.status_code < 300:
             return response
-        retry_after = retry_after_of(response)
-        error = error_from(response, retry_after)
+        error = error_from(response, retry_after_of(response))
+        told = error.retry_after is not None
         if error.code == "ExpiredAuthenticationToken" and callable(access_token) and not renewed:
             renewed = True
-            continue
-        answer_lost = answer_lost or response.status_code in PASSING
-        may_retry = should_retry(method, response.status_code, attempt, told=retry_after is not None)
-        if attempt < tries and may_retry and (retry_after or 0) <= RETRY_AFTER_CAP:
-            _pause(delay(attempt, retry_after), one_line(error))
-            continue
-        if isinstance(error, PreconditionFailed) and answer_lost:
-            error.message += " An earlier try of ours had no clear answer: the change may be our own."
-        raise error
+        elif attempt < tries and should_retry(method, error.status_code, attempt, told=told) and _is_bearable(error):
+            unclear = unclear or error.status_code in PASSING
+            _pause(delay(attempt, error.retry_after), one_line(error))
+        else:
+            raise _explained(error, access_token, unclear)
+
+
+def _is_bearable(error: AzureError) -> bool:
+    """Whether Azure asks for a pause that may be waited out where nobody sees it."""
+    return (error.retry_after or 0) <= RETRY_AFTER_CAP
+
+
+def _explained(error: AzureError, access_token: Token, unclear: bool) -> AzureError:
+    """The error, with what only the sender knows."""
+    if error.code == "ExpiredAuthenticationToken" and not callable(access_token):
+        error.message += " A callable as access_token, such as token_provider() gives, would have been renewed."
+    if isinstance(error, PreconditionFailed) and unclear:
+        error.message += " An earlier try of ours had no clear answer: the change may be our own."
+    return error
 
 
 def _signed_in(access_token: Token) -> _Bearer:

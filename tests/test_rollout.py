@@ -540,7 +540,7 @@ def test_a_token_that_ends_half_way_is_renewed_where_it_can_be(sandbox: Sandbox)
     expire = partial(sandbox.fail_next, 401, code="ExpiredAuthenticationToken")
     where = sandbox.where()[1:]
     provider = az.token_provider()
-    with pytest.raises(az.RolloutHalted, match=r"ExpiredAuthenticationToken.*4 upgraded by this run"):
+    with pytest.raises(az.RolloutHalted, match=r"token_provider\(\).*ExpiredAuthenticationToken.*4 upgraded by"):
         on("batch_done", 1, expire, az.rollout(provider(), *where))
     events = on("batch_done", 1, expire, az.rollout(provider, *where))
     assert events[-1].latest == 20
