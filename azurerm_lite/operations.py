@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from requests import Response
 
 from . import rest
-from .errors import AzureError, NotFound, OperationTimeout, Throttled, operation_error, text
+from .errors import AzureError, NotFound, OperationTimeout, Throttled, one_line, operation_error, text
 from .types import Token
 
 DEFAULT_TIMEOUT = 7200.0
@@ -23,10 +23,12 @@ class Poll(NamedTuple):
     Attributes:
         status: Azure's word, such as `InProgress`; `Throttled` or `Unknown` while it cannot be read.
         seconds: Seconds since the waiting began.
+        trouble: What keeps it from being read, if anything does.
     """
 
     status: str
     seconds: float
+    trouble: str = ""
 
 
 def wait(
@@ -108,7 +110,7 @@ def _polls(
             readable = rest.clock()
         elif rest.clock() - readable >= _GRACE:
             raise look.trouble
-        yield Poll(look.status, rest.clock() - began)
+        yield Poll(look.status, rest.clock() - began, one_line(look.trouble) if look.trouble else "")
         if look.answer is not None and _is_end(look.status):
             return _result(access_token, response, look.answer, look.status)
         left = timeout - (rest.clock() - began)

@@ -308,7 +308,8 @@ class _Rollout:
         looks = operations.polls(self._where[0], response, timeout=max(0.0, limit - rest.clock()))
         try:
             for look in looks:
-                yield self._event("progress", f"{batch.name}: {look.status}, {look.seconds:.0f} s", batch)
+                trouble = f" ({look.trouble})" if look.trouble else ""
+                yield self._event("progress", f"{batch.name}: {look.status}, {look.seconds:.0f} s{trouble}", batch)
         except (OperationFailed, OperationTimeout) as error:
             self._read_instances()
             unhealthy = {each: why for each in batch.instance_ids if (why := self._lack(each, {}))}

@@ -534,6 +534,17 @@ def test_passing_trouble_is_only_a_delay(sandbox: Sandbox, status: int) -> None:
     assert len(posted(sandbox)) == 5
 
 
+def test_a_state_that_cannot_be_read_is_told(sandbox: Sandbox) -> None:
+    """While Azure does not answer, progress says so, and why; the operation goes on regardless."""
+    bump(sandbox)
+    fail = partial(sandbox.fail_next, 500, method="GET", path="/operations/", times=2, message="Out of order.")
+    events = on("batch_started", 1, fail, az.rollout(*sandbox.where()))
+    told = [event.message for event in events if "Unknown" in event.message]
+    assert len(told) == 2
+    assert all("Out of order." in message for message in told)
+    assert events[-1].latest == 20
+
+
 def test_a_token_that_ends_half_way_is_renewed_where_it_can_be(sandbox: Sandbox) -> None:
     """A callable is asked for a fresh token and the rollout goes on; a string cannot be, and the halt says so."""
     bump(sandbox)
