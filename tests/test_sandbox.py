@@ -78,6 +78,18 @@ def test_a_client_that_never_speaks_holds_up_nobody(sandbox: Sandbox) -> None:
         assert az.get_vmss(*sandbox.where())["name"] == "web"
 
 
+def test_it_ends_while_a_client_keeps_its_connection(tmp_path: Path) -> None:
+    """Leaving the block does not wait for others to hang up; their next request finds nobody."""
+    with requests.Session() as session:
+        session.trust_env = False
+        session.verify = str(tmp_path / "ca.pem")
+        with Sandbox(upgrade_seconds=0) as sandbox:
+            (tmp_path / "ca.pem").write_bytes(Path(sandbox.ca_file).read_bytes())
+            assert session.get(f"{sandbox.url}/subscriptions", timeout=10).status_code == 401
+        with pytest.raises(requests.ConnectionError):
+            session.get(f"{sandbox.url}/subscriptions", timeout=10)
+
+
 def test_two_sandboxes_live_side_by_side() -> None:
     """Each has a port, a CA and credentials of its own; a token of one is no good at the other."""
     with Sandbox() as outer:

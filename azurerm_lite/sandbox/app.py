@@ -49,9 +49,9 @@ class App:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """WSGI."""
         request = Request(environ)
+        body = _json(request)  # of every request, or what is left of it would be taken for the next one
         if request.path.startswith("/sandbox/") and self.control:
             return _response(self.control(request))(environ, start_response)
-        body = _json(request)
         with self.cloud.lock:
             fault = self._fault(request)
         if fault.delay:
@@ -162,7 +162,7 @@ def _cut(chunks: Iterable[bytes], environ: dict[str, Any]) -> Iterator[bytes]:
 
 def _json(request: Request) -> Any:
     """The body as JSON; a text where it is none, which no handler takes."""
-    text = request.get_data(as_text=True)
+    text = request.get_data(as_text=True, parse_form_data=True)
     if not text:
         return None
     try:

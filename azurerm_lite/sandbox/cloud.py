@@ -95,7 +95,7 @@ class Cloud:
         inner: bool = False,
     ) -> Operation:
         """A long-running operation on a scale set; an inner one is a step that no client sees."""
-        job = Operation(str(uuid.uuid4()), vmss.location, vmss.id, self.now() + seconds, end, targets=list(targets))
+        job = Operation(str(uuid.uuid4()), vmss.location, vmss, self.now() + seconds, end, targets=list(targets))
         if not inner:
             self.operations[job.id] = job
             job.forced = self.endings.pop(0) if self.endings else None
@@ -104,7 +104,7 @@ class Cloud:
 
     def check_idle(self, vmss: ScaleSet) -> None:
         """Refuses a write while another one on the same set is under way."""
-        if any(each.scale_set == vmss.id for each in self.running.values()):
+        if any(each.scale_set is vmss for each in self.running.values()):
             raise errors.concurrent(vmss.name)
 
     def move(self, vmss: ScaleSet, instance: Instance, **states: str) -> None:
@@ -119,13 +119,11 @@ class Cloud:
         """Ends an operation in another way than it would have; what it was to do is not done."""
         job.status, job.error = status, error
         state = "Failed" if status == "Failed" else "Succeeded"
-        vmss = next((each for each in self.sets.values() if each.id == job.scale_set), None)
-        if vmss is None:
-            return
+        vmss = job.scale_set
         vmss.provisioning = status if vmss.provisioning != "Succeeded" else "Succeeded"
         for instance in job.targets:
             self.move(vmss, instance, provisioning=state, power=POWER_ENDS.get(instance.power, instance.power))
-        for step in [each for each in self.running.values() if each.scale_set == vmss.id]:
+        for step in [each for each in self.running.values() if each.scale_set is vmss]:
             del self.running[step.id]
 
     # The model
@@ -179,6 +177,7 @@ class Cloud:
         members = Counter(each.placement_group for each in vmss.instances.values())
         made = [self._new_instance(vmss, members) for _ in range(vmss.capacity - len(vmss.instances))]
         gone = scale_in(vmss, len(vmss.instances) - vmss.capacity)
+        vmss.sku["capacity"] = len(vmss.instances) - len(gone)  # more than was asked for, where some are protected
         for instance in gone:
             self.move(vmss, instance, provisioning="Deleting")
         outdated = [each for each in vmss.instances.values() if not vmss.is_latest(each) and not each.is_protected]
@@ -262,13 +261,21 @@ class Cloud:
     # The instances
 
     def delete(self, vmss: ScaleSet) -> Operation:
-        """Deletes a scale set."""
+        """Deletes a scale set; what is under way on it is over with it."""
+        if vmss.deletion:
+            return vmss.deletion
         vmss.provisioning = "Deleting"
 
         def end() -> None:
-            self.sets.pop((vmss.group.lower(), vmss.name.lower()), None)
+            if self.sets.get((vmss.group.lower(), vmss.name.lower())) is vmss:
+                del self.sets[vmss.group.lower(), vmss.name.lower()]
+            for job in [each for each in self.running.values() if each.scale_set is vmss]:
+                del self.running[job.id]
+                job.status, job.ended = "Canceled", now_utc()
+                job.error = {"code": "OperationPreempted", "message": f"Scale set '{vmss.name}' was deleted meanwhile."}
 
-        return self.begin(vmss, self.upgrade_seconds, end)
+        vmss.deletion = self.begin(vmss, self.upgrade_seconds, end)
+        return vmss.deletion
 
     def upgrade(self, vmss: ScaleSet, ids: Iterable[str]) -> tuple[Operation, int]:
         """Brings instances to the model, all at once; also says how many VMs that touches."""
@@ -398,9 +405,12 @@ def _placement_group(vmss: ScaleSet, members: Counter[str]) -> str:
 
 def _capacity(sku: Json) -> int:
     try:
-        return int(sku.get("capacity", 0))
+        capacity = int(sku.get("capacity", 0))
     except (TypeError, ValueError):
-        raise errors.bad_parameter(f"'{sku.get('capacity')}' is no number of instances.", "sku.capacity") from None
+        capacity = -1
+    if capacity < 0:
+        raise errors.bad_parameter(f"'{sku.get('capacity')}' is no number of instances.", "sku.capacity")
+    return capacity
 
 
 def _fixed(name: str) -> errors.Refusal:

@@ -66,7 +66,7 @@ class Operation:
 
     id: str
     location: str
-    scale_set: str
+    scale_set: ScaleSet
     due: float
     end: Callable[[], Json | None]
     started: str = field(default_factory=now_utc)
@@ -100,6 +100,7 @@ class RollingUpgrade:
     changed: str = field(default_factory=now_utc)
     done: int = 0
     upgraded: list[str] = field(default_factory=list)
+    final: Json | None = None
     error: Json | None = None
 
 
@@ -123,6 +124,7 @@ class ScaleSet:
     placement_groups: list[str] = field(default_factory=list)
     created: str = field(default_factory=now_utc)
     rolling: RollingUpgrade | None = None
+    deletion: Operation | None = None
 
     @property
     def id(self) -> str:

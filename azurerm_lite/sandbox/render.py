@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .model import SUBSCRIPTION, Instance, Operation, RollingUpgrade, ScaleSet, now_utc
+from .rolling import progress
 from .tokens import TENANT
 
 Json = dict[str, Any]
@@ -106,15 +107,9 @@ def operation(job: Operation) -> Json:
 
 def rolling_upgrade(vmss: ScaleSet, rolling: RollingUpgrade) -> Json:
     """The newest rolling upgrade: as Azure's, without an id or a name."""
-    vms = [vmss.instances[each] for batch in rolling.batches for each in batch if each in vmss.instances]
-    counts = {"successfulInstanceCount": 0, "failedInstanceCount": 0, "inProgressInstanceCount": 0}
-    counts["pendingInstanceCount"] = 0
-    for vm in vms:
-        state = {"Failed": "failed", "Updating": "inProgress"}.get(vm.provisioning)
-        counts[(state or ("successful" if vmss.is_latest(vm) else "pending")) + "InstanceCount"] += 1
     running = {"code": rolling.status, "startTime": rolling.started, "lastAction": rolling.last_action}
     running["lastActionTime"] = rolling.changed
-    properties = {"policy": rolling.policy, "runningStatus": running, "progress": counts}
+    properties = {"policy": rolling.policy, "runningStatus": running, "progress": progress(vmss, rolling)}
     if rolling.error:
         properties["error"] = rolling.error
     return {"type": _TYPE + "/rollingUpgrades", "location": vmss.location, "properties": properties}

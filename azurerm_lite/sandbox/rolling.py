@@ -81,9 +81,21 @@ def _next(cloud: Cloud, vmss: ScaleSet, rolling: RollingUpgrade, whole: Operatio
     cloud.begin(vmss, cloud.upgrade_seconds, end, targets, inner=True)
 
 
+def progress(vmss: ScaleSet, rolling: RollingUpgrade) -> Json:
+    """How many instances are how far; of an upgrade that is over, as it was then."""
+    if rolling.final is not None:
+        return rolling.final
+    counts = {f"{state}InstanceCount": 0 for state in ("successful", "failed", "inProgress", "pending")}
+    for vm in (vmss.instances[each] for batch in rolling.batches for each in batch if each in vmss.instances):
+        state = {"Failed": "failed", "Updating": "inProgress"}.get(vm.provisioning)
+        counts[(state or ("successful" if vmss.is_latest(vm) else "pending")) + "InstanceCount"] += 1
+    return counts
+
+
 def _end(cloud: Cloud, rolling: RollingUpgrade, whole: Operation) -> None:
     if rolling.status == "RollingForward":
         rolling.status = "Faulted" if rolling.error else "Completed"
+    rolling.final = progress(whole.scale_set, rolling)
     rolling.changed = now_utc()
     whole.due = cloud.now()
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import trustme
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
+from werkzeug.test import run_wsgi_app
 
 
 class Server(ThreadedWSGIServer):
@@ -37,10 +38,10 @@ class Server(ThreadedWSGIServer):
     def stop(self) -> None:
         """Ends serving, and every connection."""
         self.shutdown()
-        self.server_close()
         for connection in list(self._connections):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+        self.server_close()
         self._thread.join()
 
     def finish_request(self, request: Any, client_address: Any) -> None:
@@ -64,6 +65,16 @@ class _Handler(WSGIRequestHandler):
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+
+    def run_wsgi(self) -> None:
+        """A request, answered without werkzeug's closing of every connection: `App` leaves no body unread."""
+        chunks, status, headers = run_wsgi_app(self.server.app, self.make_environ())
+        self.send_response(int(status.partition(" ")[0]), status.partition(" ")[2])
+        for name, value in headers:
+            self.send_header(name, value)
+        self.end_headers()
+        for chunk in chunks:
+            self.wfile.write(chunk)
 
     def log_request(self, code: Any = "-", size: Any = "-") -> None:
         """Nothing."""
