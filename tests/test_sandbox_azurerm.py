@@ -152,7 +152,6 @@ def test_instances_are_listed_page_by_page(interpreter: str, clock: Clock) -> No
         assert [each["instanceId"] for page in pages for each in page["value"]] == everyone
 
 
-@pytest.mark.xfail(strict=True, reason="the sandbox does not play $select yet")
 def test_selecting_the_instance_view_leaves_out_the_rest(azurerm: Original, sandbox: Sandbox) -> None:
     """azurerm's $select=instanceView: an entry has its id, and no latestModelApplied."""
     for each in azurerm("list_vmss_vm_instance_view", *sandbox.where())["value"]:
@@ -308,7 +307,6 @@ def test_an_instance_is_put_back_with_a_protection(azurerm: Original, sandbox: S
     assert "5" in [each["instanceId"] for each in azurerm("list_vmss_vms", *where)["value"]]
 
 
-@pytest.mark.xfail(strict=True, reason="the sandbox only lists resource groups yet")
 def test_a_resource_group_is_made_and_deleted(azurerm: Original, sandbox: Sandbox, clock: Clock) -> None:
     """201, found by its name in letters of either case, and gone after its deletion."""
     token, subscription = sandbox.access_token, sandbox.subscription_id

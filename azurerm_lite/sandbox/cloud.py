@@ -87,15 +87,16 @@ class Cloud:
 
     def begin(
         self,
-        vmss: ScaleSet,
+        vmss: ScaleSet | None,
         seconds: float,
         end: Callable[[], Json | None],
         targets: Sequence[Instance] = (),
         *,
         inner: bool = False,
     ) -> Operation:
-        """A long-running operation on a scale set; an inner one is a step that no client sees."""
-        job = Operation(str(uuid.uuid4()), vmss.location, vmss, self.now() + seconds, end, targets=list(targets))
+        """A long-running operation, on a scale set if any; an inner one is a step that no client sees."""
+        location = vmss.location if vmss else next(iter(catalog.LOCATIONS))
+        job = Operation(str(uuid.uuid4()), location, vmss, self.now() + seconds, end, targets=list(targets))
         if not inner:
             self.operations[job.id] = job
             job.forced = self.endings.pop(0) if self.endings else None
@@ -120,6 +121,8 @@ class Cloud:
         job.status, job.error = status, error
         state = "Failed" if status == "Failed" else "Succeeded"
         vmss = job.scale_set
+        if vmss is None:
+            return
         vmss.provisioning = status if vmss.provisioning != "Succeeded" else "Succeeded"
         for instance in job.targets:
             self.move(vmss, instance, provisioning=state, power=POWER_ENDS.get(instance.power, instance.power))

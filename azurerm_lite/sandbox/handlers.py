@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from . import catalog, errors, render, rolling
+from . import catalog, errors, render, rolling, selection
 from .cloud import Cloud
 from .model import SUBSCRIPTION, Instance, Operation, ScaleSet
 
@@ -75,6 +75,11 @@ def list_subscriptions(call: Call) -> Answer:
     return Answer(200, {"value": [render.subscription()], "count": {"type": "Total", "value": 1}})
 
 
+def get_subscription(call: Call) -> Answer:
+    """Subscriptions - Get."""
+    return Answer(200, render.subscription())
+
+
 def list_locations(call: Call) -> Answer:
     """Subscriptions - List Locations."""
     base = f"/subscriptions/{SUBSCRIPTION}/locations"
@@ -87,13 +92,7 @@ def list_locations(call: Call) -> Answer:
 
 def list_groups(call: Call) -> Answer:
     """Resource Groups - List."""
-    return _page(call, [_group(each) for each in call.cloud.groups.values()])
-
-
-def _group(group: Json) -> Json:
-    base = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{group['name']}"
-    kind = "Microsoft.Resources/resourceGroups"
-    return {"id": base, "type": kind, **group, "properties": {"provisioningState": "Succeeded"}}
+    return page(call, [render.group(each) for each in call.cloud.groups.values()])
 
 
 # Images
@@ -116,6 +115,20 @@ def list_image_entries(call: Call) -> Answer:
     return Answer(200, [{"location": location, "name": name, "id": f"{path}/{name}"} for name in found])
 
 
+def get_image_version(call: Call) -> Answer:
+    """Virtual Machine Images - Get."""
+    names = [call.names[kind] for kind in ("publishers", "offers", "skus")]
+    if call.names["version"] not in (catalog.find(catalog.IMAGES, *names) or []):
+        raise errors.no_platform_image(":".join([*names, call.names["version"]]))
+    path = "/Subscriptions/{}/Providers/Microsoft.Compute/Locations/{}/Publishers/{}/ArtifactTypes/VMImage"
+    path = path.format(SUBSCRIPTION, call.names["location"], names[0]) + f"/Offers/{names[1]}/Skus/{names[2]}/Versions"
+    system = "Windows" if "windows" in names[1].lower() else "Linux"
+    properties = {"hyperVGeneration": "V2", "architecture": "x64", "osDiskImage": {"operatingSystem": system}}
+    version = call.names["version"]
+    body = {"location": call.names["location"], "name": version, "id": f"{path}/{version}", "properties": properties}
+    return Answer(200, body)
+
+
 def list_gallery_versions(call: Call) -> Answer:
     """Gallery Image Versions - List By Gallery Image: those ids that the sandbox was told of."""
     call.cloud.group(call.names["rg"])
@@ -134,7 +147,7 @@ def list_gallery_versions(call: Call) -> Answer:
         }
         for each in ids
     ]
-    return _page(call, entries)
+    return page(call, entries)
 
 
 # Scale sets
@@ -148,7 +161,7 @@ def list_scale_sets(call: Call) -> Answer:
         wanted = [each for each in wanted if each.group.lower() == call.names["rg"].lower()]
     if "location" in call.names:
         wanted = [each for each in wanted if each.location.lower() == call.names["location"].lower()]
-    return _page(call, [render.scale_set(each, call.has_etags) for each in wanted])
+    return page(call, [render.scale_set(each, call.has_etags) for each in wanted])
 
 
 def get_scale_set(call: Call) -> Answer:
@@ -159,17 +172,17 @@ def get_scale_set(call: Call) -> Answer:
 def put_scale_set(call: Call) -> Answer:
     """Virtual Machine Scale Sets - Create Or Update."""
     call.cloud.group(call.names["rg"])
-    _check_etag(call, call.cloud.sets.get((call.names["rg"].lower(), call.names["vmss"].lower())))
+    check_etag(call, call.cloud.sets.get((call.names["rg"].lower(), call.names["vmss"].lower())))
     vmss, job, is_new = call.cloud.put(call.names["rg"], call.names["vmss"], call.body)
-    return _begun(call, job, 201 if is_new else 200, render.scale_set(vmss, call.has_etags))
+    return begun(call, job, 201 if is_new else 200, render.scale_set(vmss, call.has_etags))
 
 
 def patch_scale_set(call: Call) -> Answer:
     """Virtual Machine Scale Sets - Update."""
     vmss = call.vmss
-    _check_etag(call, vmss)
+    check_etag(call, vmss)
     job = call.cloud.patch(vmss, call.body)
-    return _begun(call, job, 200, render.scale_set(vmss, call.has_etags))
+    return begun(call, job, 200, render.scale_set(vmss, call.has_etags))
 
 
 def delete_scale_set(call: Call) -> Answer:
@@ -177,7 +190,7 @@ def delete_scale_set(call: Call) -> Answer:
     call.cloud.group(call.names["rg"])
     if (call.names["rg"].lower(), call.names["vmss"].lower()) not in call.cloud.sets:
         return Answer(204)
-    return _begun(call, call.cloud.delete(call.vmss))
+    return begun(call, call.cloud.delete(call.vmss))
 
 
 def get_scale_set_view(call: Call) -> Answer:
@@ -192,36 +205,44 @@ def list_scale_set_skus(call: Call) -> Answer:
     kind = "Microsoft.Compute/virtualMachineScaleSets"
     names = ("Standard_D2s_v5", "Standard_D4s_v5", "Standard_D8s_v5")
     skus = [{"resourceType": kind, "sku": {"name": name, "tier": "Standard"}, "capacity": capacity} for name in names]
-    return _page(call, skus)
+    return page(call, skus)
 
 
 def act_on_scale_set(call: Call) -> Answer:
     """Virtual Machine Scale Sets - Start, Restart, Power Off, Deallocate, Reimage, Redeploy, and so on."""
-    return _begun(call, call.cloud.act(call.vmss, call.names["action"], call.ids))
+    return begun(call, call.cloud.act(call.vmss, call.names["action"], call.ids))
 
 
 def upgrade_instances(call: Call) -> Answer:
     """Virtual Machine Scale Sets - Update Instances."""
     job, charge = call.cloud.upgrade(call.vmss, _required_ids(call))
-    answer = _begun(call, job)
+    answer = begun(call, job)
     answer.headers["x-ms-request-charge"] = str(charge)
     return answer
 
 
 def delete_instances(call: Call) -> Answer:
     """Virtual Machine Scale Sets - Delete Instances."""
-    return _begun(call, call.cloud.delete_instances(call.vmss, _required_ids(call)))
+    return begun(call, call.cloud.delete_instances(call.vmss, _required_ids(call)))
+
+
+def refuse_maintenance(call: Call) -> Answer:
+    """Virtual Machine Scale Sets - Perform Maintenance: refused, as for most subscriptions."""
+    name = f"{call.vmss.name}_{call.names.get('vm', 0)}"
+    message = f"Operation 'performMaintenance' is not allowed on VM '{name}' since the Subscription of this VM is not "
+    raise errors.not_allowed(message + "eligible.")
 
 
 def list_nics(call: Call) -> Answer:
-    """Network Interfaces - List Virtual Machine Scale Set Network Interfaces."""
-    return _page(call, [render.nic(call.vmss, each) for each in call.vmss.instances.values()])
+    """Network Interfaces - List Virtual Machine Scale Set (VM) Network Interfaces."""
+    vms = [call.instance] if "vm" in call.names else call.vmss.instances.values()
+    return page(call, [render.nic(call.vmss, each) for each in vms])
 
 
 def list_public_ips(call: Call) -> Answer:
     """Public IP Addresses - List Virtual Machine Scale Set Public IP Addresses: the sandbox's VMs have none."""
     call.vmss  # noqa: B018 - a set that is not there is refused
-    return _page(call, [])
+    return page(call, [])
 
 
 # Instances
@@ -230,14 +251,23 @@ def list_public_ips(call: Call) -> Answer:
 def list_instances(call: Call) -> Answer:
     """Virtual Machine Scale Set VMs - List."""
     vmss = call.vmss
-    with_view = "instanceview" in call.query.get("$expand", "").lower()
-    return _page(call, list(vmss.instances.values()), lambda each: render.instance(vmss, each, with_view=with_view))
+    with_view = "instanceview" in (call.query.get("$expand", "") + call.query.get("$select", "")).lower()
+    keep = selection.filtered(call.query.get("$filter"))
+    shown = [render.instance(vmss, each, with_view=True) for each in vmss.instances.values()] if keep else []
+    wanted = {each["instanceId"] for each in shown if keep and keep(each)}
+    instances = [each for each in vmss.instances.values() if not keep or each.id in wanted]
+
+    def entry(each: Instance) -> Json:
+        body = render.instance(vmss, each, with_view=with_view, with_etag=call.has_etags)
+        return selection.selected(body, call.query.get("$select"))
+
+    return page(call, instances, entry)
 
 
 def get_instance(call: Call) -> Answer:
     """Virtual Machine Scale Set VMs - Get."""
     with_view = "instanceview" in call.query.get("$expand", "").lower()
-    return Answer(200, render.instance(call.vmss, call.instance, with_view=with_view))
+    return Answer(200, render.instance(call.vmss, call.instance, with_view=with_view, with_etag=call.has_etags))
 
 
 def get_instance_view(call: Call) -> Answer:
@@ -246,23 +276,29 @@ def get_instance_view(call: Call) -> Answer:
 
 
 def put_instance(call: Call) -> Answer:
-    """Virtual Machine Scale Set VMs - Update: its protection alone; other changes of an instance are not played."""
-    policy = (call.body.get("properties") or {}).get("protectionPolicy")
+    """Virtual Machine Scale Set VMs - Update: protection and tags; other changes of an instance are not played."""
     instance = call.instance
+    wanted, current = call.headers.get("if-match"), f'"{instance.etag}"'
+    if wanted not in (None, "*", current):
+        raise errors.wrong_etag(str(wanted), current)
+    policy = (call.body.get("properties") or {}).get("protectionPolicy")
     job = call.cloud.protect(call.vmss, instance, policy if isinstance(policy, dict) else instance.protection or {})
-    return _begun(call, job, 200, render.instance(call.vmss, instance, with_view=False))
+    instance.tags = call.body.get("tags", instance.tags)
+    body = render.instance(call.vmss, instance, with_view=False, with_etag=call.has_etags)
+    body["properties"]["provisioningState"] = "Updating"
+    return begun(call, job, 200, body)
 
 
 def delete_instance(call: Call) -> Answer:
     """Virtual Machine Scale Set VMs - Delete."""
     if call.names["vm"] not in call.vmss.instances:
         return Answer(204)
-    return _begun(call, call.cloud.delete_instances(call.vmss, [call.names["vm"]]))
+    return begun(call, call.cloud.delete_instances(call.vmss, [call.names["vm"]]))
 
 
 def act_on_instance(call: Call) -> Answer:
     """Virtual Machine Scale Set VMs - Start, Restart, Power Off, Deallocate, Reimage, Redeploy."""
-    return _begun(call, call.cloud.act(call.vmss, call.names["action"], [call.instance.id]))
+    return begun(call, call.cloud.act(call.vmss, call.names["action"], [call.instance.id]))
 
 
 # Rolling upgrades
@@ -272,7 +308,7 @@ def start_rolling_upgrade(call: Call) -> Answer:
     """Virtual Machine Scale Set Rolling Upgrades - Start OS Upgrade, Start Extension Upgrade."""
     vmss = call.vmss
     call.cloud.check_idle(vmss)
-    return _begun(call, rolling.start(call.cloud, vmss))
+    return begun(call, rolling.start(call.cloud, vmss))
 
 
 def get_rolling_upgrade(call: Call) -> Answer:
@@ -285,13 +321,13 @@ def get_rolling_upgrade(call: Call) -> Answer:
 
 def cancel_rolling_upgrade(call: Call) -> Answer:
     """Virtual Machine Scale Set Rolling Upgrades - Cancel."""
-    return _begun(call, rolling.cancel(call.cloud, call.vmss))
+    return begun(call, rolling.cancel(call.cloud, call.vmss))
 
 
 def list_upgrade_history(call: Call) -> Answer:
     """Virtual Machine Scale Sets - Get OS Upgrade History."""
     vmss = call.vmss
-    return _page(call, [render.upgrade_history(vmss, vmss.rolling)] if vmss.rolling else [])
+    return page(call, [render.upgrade_history(vmss, vmss.rolling)] if vmss.rolling else [])
 
 
 # Long-running operations
@@ -308,7 +344,7 @@ def get_operation(call: Call) -> Answer:
     return Answer(200, render.operation(job), retry_after)
 
 
-def _begun(call: Call, job: Operation, status: int = 202, body: Json | None = None) -> Answer:
+def begun(call: Call, job: Operation, status: int = 202, body: Json | None = None) -> Answer:
     """The first answer of a long-running operation. Without a body it has a `Location` too."""
     path = (
         f"{call.base_url}/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Compute/locations/{job.location}/operations"
@@ -333,7 +369,7 @@ def _required_ids(call: Call) -> list[str]:
     return call.ids
 
 
-def _check_etag(call: Call, vmss: ScaleSet | None) -> None:
+def check_etag(call: Call, vmss: ScaleSet | None) -> None:
     """If-Match and If-None-Match, as Azure's contract has them."""
     wanted, current = call.headers.get("if-match"), f'"{vmss.etag}"' if vmss else ""
     if wanted and (not vmss or wanted not in ("*", current)):
@@ -342,16 +378,28 @@ def _check_etag(call: Call, vmss: ScaleSet | None) -> None:
         raise errors.Refusal(412, "PreconditionFailed", "The resource exists already.")
 
 
-def _page(call: Call, entries: list[Any], shown: Callable[[Any], Json] | None = None) -> Answer:
-    """A page of a list, with the link to the next where there is one."""
-    token = call.query.get("$skiptoken", "0")
-    if not re.fullmatch(r"[0-9]{1,9}", token):
-        raise errors.bad_parameter("The provided skip token is invalid.", "$skiptoken")
-    start, end = int(token), int(token) + call.page_size
-    page = entries[start:end]
-    body: Json = {"value": [shown(each) for each in page] if shown else page}
+def page(call: Call, entries: list[Any], shown: Callable[[Any], Json] | None = None) -> Answer:
+    """A page of a list, with the link to the next where there is one.
+
+    The link carries what the page ends with, so that entries which come or go meanwhile move nobody to another page.
+    """
+    after = call.query.get("$skiptoken")
+    start = 0
+    if after is not None:
+        names = [_name(each) for each in entries]
+        if not re.fullmatch(r"\d+~.+", after):
+            raise errors.bad_parameter("The provided skip token is invalid.", "$skiptoken")
+        place, _, last = after.partition("~")
+        start = names.index(last) + 1 if last in names else min(int(place), len(entries))
+    end = start + call.page_size
+    part = entries[start:end]
+    body: Json = {"value": [shown(each) for each in part] if shown else part}
     if end < len(entries):
-        query = {**call.query, "$skiptoken": str(end)}
+        query = {**call.query, "$skiptoken": f"{start}~{_name(part[-1])}"}
         parameters = "&".join(f"{key}={quote(value, safe='')}" for key, value in query.items())
         body["nextLink"] = f"{call.base_url}{call.names['path']}?{parameters}"
     return Answer(200, body)
+
+
+def _name(entry: Any) -> str:
+    return entry.id if isinstance(entry, Instance) else str(entry.get("id") or entry.get("name"))

@@ -50,6 +50,7 @@ class Instance:
     placement_group: str = ""
     etag: int = 1
     has_agent: bool = True
+    tags: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_protected(self) -> bool:
@@ -66,7 +67,7 @@ class Operation:
 
     id: str
     location: str
-    scale_set: ScaleSet
+    scale_set: ScaleSet | None
     due: float
     end: Callable[[], Json | None]
     started: str = field(default_factory=now_utc)

@@ -28,7 +28,7 @@ def scale_set(vmss: ScaleSet, with_etag: bool) -> Json:
     return {**body, "etag": f'"{vmss.etag}"'} if with_etag else body
 
 
-def instance(vmss: ScaleSet, vm: Instance, *, with_view: bool) -> Json:
+def instance(vmss: ScaleSet, vm: Instance, *, with_view: bool, with_etag: bool = False) -> Json:
     """An instance, with its instance view or without."""
     storage = dict(vm.profile.get("storageProfile") or {})
     if vm.exact_version:
@@ -52,7 +52,11 @@ def instance(vmss: ScaleSet, vm: Instance, *, with_view: bool) -> Json:
     body: Json = {"name": f"{vmss.name}_{vm.id}", "id": f"{vmss.id}/virtualMachines/{vm.id}"}
     body |= {"instanceId": vm.id, "type": _TYPE + "/virtualMachines", "location": vmss.location}
     body |= {"sku": {"name": vm.sku, "tier": "Standard"}, "properties": properties}
-    return {**body, "zones": [vm.zone]} if vm.zone else body
+    if vm.zone:
+        body["zones"] = [vm.zone]
+    if vm.tags:
+        body["tags"] = vm.tags
+    return {**body, "etag": f'"{vm.etag}"'} if with_etag else body
 
 
 def instance_view(vmss: ScaleSet, vm: Instance) -> Json:
@@ -137,6 +141,13 @@ def nic(vmss: ScaleSet, vm: Instance) -> Json:
     properties = {"provisioningState": "Succeeded", "primary": True, "virtualMachine": {"id": vm_id}}
     properties["ipConfigurations"] = [address]
     return {"name": f"{vmss.name}-nic", "id": f"{vm_id}/networkInterfaces/{vmss.name}-nic", "properties": properties}
+
+
+def group(found: Json) -> Json:
+    """A resource group."""
+    base = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{found['name']}"
+    kind = "Microsoft.Resources/resourceGroups"
+    return {"id": base, "type": kind, **found, "properties": {"provisioningState": "Succeeded"}}
 
 
 def subscription() -> Json:

@@ -28,7 +28,7 @@ def start(cloud: Cloud, vmss: ScaleSet) -> Operation:
     whole = cloud.begin(vmss, math.inf, lambda: rolling.error)
     rolling.error = _excess(vmss, policy, "maxUnhealthyInstancePercent", list(vmss.instances.values()), "Before")
     if rolling.error or not rolling.batches:
-        _end(cloud, rolling, whole)
+        _end(cloud, vmss, rolling, whole)
     else:
         _next(cloud, vmss, rolling, whole)
     return whole
@@ -68,7 +68,7 @@ def _next(cloud: Cloud, vmss: ScaleSet, rolling: RollingUpgrade, whole: Operatio
         rolling.upgraded += [each.id for each in targets]
         rolling.error = (failure and _failed(failure)) or _unhealthy(vmss, rolling)
         if rolling.error or rolling.status != "RollingForward" or rolling.done == len(rolling.batches):
-            _end(cloud, rolling, whole)
+            _end(cloud, vmss, rolling, whole)
             return
         cloud.begin(vmss, seconds_of(rolling.policy["pauseTimeBetweenBatches"]), go_on, inner=True)
 
@@ -76,7 +76,7 @@ def _next(cloud: Cloud, vmss: ScaleSet, rolling: RollingUpgrade, whole: Operatio
         if rolling.status == "RollingForward":
             _next(cloud, vmss, rolling, whole)
         else:
-            _end(cloud, rolling, whole)
+            _end(cloud, vmss, rolling, whole)
 
     cloud.begin(vmss, cloud.upgrade_seconds, end, targets, inner=True)
 
@@ -92,10 +92,10 @@ def progress(vmss: ScaleSet, rolling: RollingUpgrade) -> Json:
     return counts
 
 
-def _end(cloud: Cloud, rolling: RollingUpgrade, whole: Operation) -> None:
+def _end(cloud: Cloud, vmss: ScaleSet, rolling: RollingUpgrade, whole: Operation) -> None:
     if rolling.status == "RollingForward":
         rolling.status = "Faulted" if rolling.error else "Completed"
-    rolling.final = progress(whole.scale_set, rolling)
+    rolling.final = progress(vmss, rolling)
     rolling.changed = now_utc()
     whole.due = cloud.now()
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from werkzeug.routing import Map, Rule
 
-from . import handlers
+from . import extensions, groups, handlers
 from .handlers import Handler
 
 SUB = "/subscriptions/<sub>"
@@ -17,7 +17,7 @@ SETS = COMPUTE + "/virtualmachinescalesets"
 VMSS = RG + SETS + "/<vmss>"
 VM = VMSS + "/virtualmachines/<vm>"
 IMAGES = PLACE + "/publishers"
-ACTIONS = "<any(start, restart, reimage, reimageall, redeploy, performmaintenance):action>"
+ACTIONS = "<any(start, restart, reimage, reimageall, redeploy, reapply):action>"
 POWER_ACTIONS = "<any(poweroff, deallocate):action>"
 
 
@@ -33,8 +33,13 @@ class Route(NamedTuple):
 # Paths in lower case: Azure's match without regard to it.
 ROUTES = [
     Route("GET", "/subscriptions", handlers.list_subscriptions),
+    Route("GET", SUB, handlers.get_subscription),
     Route("GET", SUB + "/locations", handlers.list_locations),
     Route("GET", SUB + "/resourcegroups", handlers.list_groups),
+    Route("GET", RG, groups.get_group),
+    Route("HEAD", RG, groups.check_group),
+    Route("PUT", RG, groups.put_group),
+    Route("DELETE", RG, groups.delete_group),
     Route("GET", IMAGES, handlers.list_image_entries, "GetVMImageFromLocation"),
     Route("GET", IMAGES + "/<publishers>/artifacttypes/vmimage/offers", handlers.list_image_entries),
     Route("GET", IMAGES + "/<publishers>/artifacttypes/vmimage/offers/<offers>/skus", handlers.list_image_entries),
@@ -43,6 +48,12 @@ ROUTES = [
         IMAGES + "/<publishers>/artifacttypes/vmimage/offers/<offers>/skus/<skus>/versions",
         handlers.list_image_entries,
         "ListVMImagesVersionsFromLocation",
+    ),
+    Route(
+        "GET",
+        IMAGES + "/<publishers>/artifacttypes/vmimage/offers/<offers>/skus/<skus>/versions/<version>",
+        handlers.get_image_version,
+        "GetVMImageFromLocation",
     ),
     Route(
         "GET",
@@ -66,6 +77,14 @@ ROUTES = [
     Route("POST", VMSS + "/delete", handlers.delete_instances, "VMScaleSetActions"),
     Route("POST", f"{VMSS}/{ACTIONS}", handlers.act_on_scale_set, "VMScaleSetActions"),
     Route("POST", f"{VMSS}/{POWER_ACTIONS}", handlers.act_on_scale_set, "DeleteVMScaleSet"),
+    Route("POST", VMSS + "/performmaintenance", handlers.refuse_maintenance, "VMScaleSetActions"),
+    Route("POST", VM + "/performmaintenance", handlers.refuse_maintenance, "VMScaleSetVMActions"),
+    Route("GET", VMSS + "/extensions", extensions.list_extensions, "LowCostGet"),
+    Route("GET", VMSS + "/extensions/<extension>", extensions.get_extension, "LowCostGet"),
+    Route("PUT", VMSS + "/extensions/<extension>", extensions.put_extension, "VMScaleSetActions"),
+    Route("PATCH", VMSS + "/extensions/<extension>", extensions.patch_extension, "VMScaleSetActions"),
+    Route("DELETE", VMSS + "/extensions/<extension>", extensions.delete_extension, "VMScaleSetActions"),
+    Route("GET", VM + "/networkinterfaces", handlers.list_nics),
     Route("POST", VMSS + "/osrollingupgrade", handlers.start_rolling_upgrade, "VMScaleSetActions"),
     Route("POST", VMSS + "/extensionrollingupgrade", handlers.start_rolling_upgrade, "VMScaleSetActions"),
     Route("GET", VMSS + "/rollingupgrades/latest", handlers.get_rolling_upgrade, "GetVMScaleSet"),
