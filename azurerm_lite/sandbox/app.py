@@ -133,7 +133,16 @@ class App:
         headers = {name.lower(): value for name, value in request.headers.items()}
         base_url = request.host_url.rstrip("/")
         query = request.args.to_dict()
-        return Call(self.cloud, base_url, {**names, "path": request.path}, query, headers, body or {}, self.page_size)
+        return Call(
+            self.cloud,
+            request.method,
+            base_url,
+            {**names, "path": request.path},
+            query,
+            headers,
+            body or {},
+            self.page_size,
+        )
 
 
 def _response(answer: Answer, text: str | None = None) -> Response:

@@ -13,6 +13,7 @@ IMAGES: dict[str, dict[str, dict[str, list[str]]]] = {
     },
     "MicrosoftWindowsServer": {
         "WindowsServer": {
+            "2016-Datacenter": ["14393.3930.2009041537", "14393.7428.241004"],
             "2019-datacenter": ["17763.6293.240905", "17763.6414.241004"],
             "2022-datacenter": ["20348.2700.240905", "20348.2762.241006", "20348.2849.241106"],
         },

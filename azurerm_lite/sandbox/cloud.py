@@ -12,7 +12,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
-from . import catalog, errors, rolling
+from . import catalog, defaults, errors, rolling
 from .model import (
     MOST_MODELS,
     PLACEMENT_GROUP_SIZE,
@@ -140,6 +140,7 @@ class Cloud:
         sku = dict(body.get("sku") or (current.sku if current else {}))
         if "virtualMachineProfile" not in properties:
             raise errors.bad_parameter("Required parameter 'virtualMachineProfile' is missing (null).")
+        properties = defaults.filled(properties)
         if current is not None:
             self.check_idle(current)
             kept = {key: current.properties[key] for key in _FIXED if key in current.properties}
@@ -159,7 +160,7 @@ class Cloud:
         self.check_idle(vmss)
         patch = without_secrets(body)
         sku = {**vmss.sku, **(patch.get("sku") or {})}
-        properties = merged(vmss.properties, patch.get("properties") or {})
+        properties = defaults.filled(merged(vmss.properties, patch.get("properties") or {}))
         extras = {**vmss.extras, **{key: patch[key] for key in _EXTRAS if key in patch}}
         return self._update(vmss, sku, properties, extras)
 

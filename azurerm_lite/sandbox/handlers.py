@@ -21,6 +21,7 @@ class Call:
     """A request, taken apart."""
 
     cloud: Cloud
+    method: str
     base_url: str
     names: dict[str, str]
     query: dict[str, str]
@@ -45,6 +46,11 @@ class Call:
     def has_etags(self) -> bool:
         """Whether the api-version knows etags."""
         return self.query["api-version"] >= ETAG_SINCE
+
+    @property
+    def notifies(self) -> bool:
+        """Whether the answer carries `azure-asyncnotification`: to a write of a whole scale set it does."""
+        return self.method in ("PUT", "PATCH", "DELETE") and self.names["path"].count("/") == 8
 
     @property
     def ids(self) -> list[str] | None:
@@ -97,6 +103,8 @@ def list_groups(call: Call) -> Answer:
 
 # Images
 
+_AUTOMATIC: Json = {"automaticOSUpgradeProperties": {"automaticOSUpgradeSupported": True}}
+
 
 def list_image_entries(call: Call) -> Answer:
     """Virtual Machine Images - List Publishers, Offers, Skus, and versions: bare arrays, as Azure's."""
@@ -112,7 +120,10 @@ def list_image_entries(call: Call) -> Answer:
     if levels:
         path += f"/{levels[0][1]}/ArtifactTypes/VMImage/Offers"
     path += "".join(f"/{name}/{kind}" for (_, name), kind in zip(levels[1:], ("Skus", "Versions"), strict=False))
-    return Answer(200, [{"location": location, "name": name, "id": f"{path}/{name}"} for name in found])
+    entries: list[Json] = [{"location": location, "name": name, "id": f"{path}/{name}"} for name in found]
+    if len(levels) == 2:  # of SKUs Azure says a little more
+        entries = [{**each, "properties": _AUTOMATIC} for each in entries]
+    return Answer(200, entries)
 
 
 def get_image_version(call: Call) -> Answer:
@@ -123,7 +134,8 @@ def get_image_version(call: Call) -> Answer:
     path = "/Subscriptions/{}/Providers/Microsoft.Compute/Locations/{}/Publishers/{}/ArtifactTypes/VMImage"
     path = path.format(SUBSCRIPTION, call.names["location"], names[0]) + f"/Offers/{names[1]}/Skus/{names[2]}/Versions"
     system = "Windows" if "windows" in names[1].lower() else "Linux"
-    properties = {"hyperVGeneration": "V2", "architecture": "x64", "osDiskImage": {"operatingSystem": system}}
+    properties = {"hyperVGeneration": "V2", "architecture": "x64", **_AUTOMATIC, "dataDiskImages": []}
+    properties["osDiskImage"] = {"operatingSystem": system, "sizeInGb": 127 if system == "Windows" else 30}
     version = call.names["version"]
     body = {"location": call.names["location"], "name": version, "id": f"{path}/{version}", "properties": properties}
     return Answer(200, body)
@@ -276,14 +288,13 @@ def get_instance_view(call: Call) -> Answer:
 
 
 def put_instance(call: Call) -> Answer:
-    """Virtual Machine Scale Set VMs - Update: protection and tags; other changes of an instance are not played."""
+    """Virtual Machine Scale Set VMs - Update: its protection; other changes are taken, and change nothing."""
     instance = call.instance
     wanted, current = call.headers.get("if-match"), f'"{instance.etag}"'
     if wanted not in (None, "*", current):
         raise errors.wrong_etag(str(wanted), current)
     policy = (call.body.get("properties") or {}).get("protectionPolicy")
     job = call.cloud.protect(call.vmss, instance, policy if isinstance(policy, dict) else instance.protection or {})
-    instance.tags = call.body.get("tags", instance.tags)
     body = render.instance(call.vmss, instance, with_view=False, with_etag=call.has_etags)
     body["properties"]["provisioningState"] = "Updating"
     return begun(call, job, 200, body)
@@ -291,9 +302,8 @@ def put_instance(call: Call) -> Answer:
 
 def delete_instance(call: Call) -> Answer:
     """Virtual Machine Scale Set VMs - Delete."""
-    if call.names["vm"] not in call.vmss.instances:
-        return Answer(204)
-    return begun(call, call.cloud.delete_instances(call.vmss, [call.names["vm"]]))
+    there = [each for each in [call.names["vm"]] if each in call.vmss.instances]  # else there is nothing to do
+    return begun(call, call.cloud.delete_instances(call.vmss, there))
 
 
 def act_on_instance(call: Call) -> Answer:
@@ -353,7 +363,7 @@ def begun(call: Call, job: Operation, status: int = 202, body: Json | None = Non
     headers = {"Azure-AsyncOperation": f"{path}/{job.id}?{version}", **_retry_after(call.cloud)}
     if body is None:
         headers["Location"] = f"{path}/{job.id}?monitor=true&{version}"
-    else:
+    if call.notifies:
         headers["Azure-AsyncNotification"] = "Enabled"
     return Answer(status, body, headers)
 

@@ -50,7 +50,6 @@ class Instance:
     placement_group: str = ""
     etag: int = 1
     has_agent: bool = True
-    tags: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_protected(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .defaults import is_windows
 from .model import SUBSCRIPTION, Instance, Operation, RollingUpgrade, ScaleSet, now_utc
 from .rolling import progress
 from .tokens import TENANT
@@ -30,9 +31,7 @@ def scale_set(vmss: ScaleSet, with_etag: bool) -> Json:
 
 def instance(vmss: ScaleSet, vm: Instance, *, with_view: bool, with_etag: bool = False) -> Json:
     """An instance, with its instance view or without."""
-    storage = dict(vm.profile.get("storageProfile") or {})
-    if vm.exact_version:
-        storage["imageReference"] = {**storage["imageReference"], "exactVersion": vm.exact_version}
+    storage = _storage(vmss, vm)
     properties: Json = {
         "latestModelApplied": vmss.is_latest(vm),
         "modelDefinitionApplied": "VirtualMachineScaleSet",
@@ -42,6 +41,7 @@ def instance(vmss: ScaleSet, vm: Instance, *, with_view: bool, with_etag: bool =
         "storageProfile": storage,
         "hardwareProfile": {},
         "osProfile": {**(vm.profile.get("osProfile") or {}), "computerName": _computer_name(vmss, vm)},
+        "networkProfile": {"networkInterfaces": [{"id": nic(vmss, vm)["id"]}]},
         "networkProfileConfiguration": vm.profile.get("networkProfile") or {},
     }
     properties["osProfile"].pop("computerNamePrefix", None)
@@ -54,8 +54,6 @@ def instance(vmss: ScaleSet, vm: Instance, *, with_view: bool, with_etag: bool =
     body |= {"sku": {"name": vm.sku, "tier": "Standard"}, "properties": properties}
     if vm.zone:
         body["zones"] = [vm.zone]
-    if vm.tags:
-        body["tags"] = vm.tags
     return {**body, "etag": f'"{vm.etag}"'} if with_etag else body
 
 
@@ -73,10 +71,36 @@ def instance_view(vmss: ScaleSet, vm: Instance) -> Json:
             _status(f"PowerState/{vm.power}", _DISPLAY.get(vm.power, f"VM {vm.power}")),
         ],
     }
+    if vm.has_agent and vm.power == "running":
+        ready = _status("ProvisioningState/succeeded", "Ready")
+        ready["message"] = "Guest Agent is running"
+        view["vmAgent"] = {"vmAgentVersion": "2.9", "statuses": [{**ready, "time": now_utc()}], "extensionHandlers": []}
+        view |= dict(zip(("osName", "osVersion"), _system(vm), strict=True))
+        view["extensions"] = [
+            {"name": each["name"], "type": f"{each['properties']['publisher']}.{each['properties']['type']}"}
+            for each in (vm.profile.get("extensionProfile") or {}).get("extensions") or []
+        ]
     if vmss.reports_health and vm.power == "running" and vm.health:
         level = "Info" if vm.health == "healthy" else "Error"
         view["vmHealth"] = {"status": _status(f"HealthState/{vm.health}", f"The VM is reported as {vm.health}", level)}
     return {key: value for key, value in view.items() if value is not None}
+
+
+def _system(vm: Instance) -> tuple[str, str]:
+    return ("Windows Server", "10.0") if is_windows(vm.profile) else ("ubuntu", "22.04")
+
+
+def _storage(vmss: ScaleSet, vm: Instance) -> Json:
+    """The disks of an instance: those of the model, each a disk of its own, and what its image really is."""
+    storage = dict(vm.profile.get("storageProfile") or {})
+    if vm.exact_version:
+        storage["imageReference"] = {**storage["imageReference"], "exactVersion": vm.exact_version}
+    name = f"{vmss.name}_{vmss.name}_{vm.id}_OsDisk_1_{vm.vm_id[:8]}"
+    disk = {"osType": "Windows" if is_windows(vm.profile) else "Linux", "name": name, **(storage.get("osDisk") or {})}
+    if "managedDisk" in disk:
+        group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{vmss.group.upper()}"
+        disk["managedDisk"] = {**disk["managedDisk"], "id": f"{group}/providers/Microsoft.Compute/disks/{name}"}
+    return {"dataDisks": [], **storage, "osDisk": disk}
 
 
 def _status(code: str, shown: str, level: str = "Info") -> Json:

@@ -7,30 +7,26 @@ import re
 from typing import TYPE_CHECKING
 
 from . import errors
+from .defaults import ROLLING_POLICY
 from .model import Instance, Json, Operation, RollingUpgrade, ScaleSet, now_utc
 
 if TYPE_CHECKING:
     from .cloud import Cloud
 
-DEFAULT_POLICY = {
-    "maxBatchInstancePercent": 20,
-    "maxUnhealthyInstancePercent": 20,
-    "maxUnhealthyUpgradedInstancePercent": 20,
-    "pauseTimeBetweenBatches": "PT0S",
-}
-
 
 def start(cloud: Cloud, vmss: ScaleSet) -> Operation:
     """Begins a rolling upgrade of what is not on the model; the operation lasts as long as the upgrade."""
-    policy = {**DEFAULT_POLICY, **((vmss.properties.get("upgradePolicy") or {}).get("rollingUpgradePolicy") or {})}
+    policy = {**ROLLING_POLICY, **((vmss.properties.get("upgradePolicy") or {}).get("rollingUpgradePolicy") or {})}
     rolling = RollingUpgrade(_batches(vmss, policy), policy)
     vmss.rolling = rolling
     whole = cloud.begin(vmss, math.inf, lambda: rolling.error)
     rolling.error = _excess(vmss, policy, "maxUnhealthyInstancePercent", list(vmss.instances.values()), "Before")
-    if rolling.error or not rolling.batches:
+    if rolling.error:
         _end(cloud, vmss, rolling, whole)
-    else:
+    elif rolling.batches:
         _next(cloud, vmss, rolling, whole)
+    else:  # finding out that there is nothing to do takes time as well
+        cloud.begin(vmss, cloud.upgrade_seconds, lambda: _end(cloud, vmss, rolling, whole), inner=True)
     return whole
 
 

@@ -1,0 +1,57 @@
+"""What Azure fills in where a model does not say: a GET gives back more than the PUT had."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Json = dict[str, Any]
+
+ROLLING_POLICY = {
+    "maxBatchInstancePercent": 20,
+    "maxUnhealthyInstancePercent": 20,
+    "maxUnhealthyUpgradedInstancePercent": 20,
+    "pauseTimeBetweenBatches": "PT0S",
+}
+
+
+def filled(properties: Json) -> Json:
+    """The properties of a scale set with all that Azure adds."""
+    policy = dict(properties.get("upgradePolicy") or {"mode": "Manual"})
+    if "rollingUpgradePolicy" in policy or str(policy.get("mode")).lower() == "rolling":
+        policy["rollingUpgradePolicy"] = {**ROLLING_POLICY, **(policy.get("rollingUpgradePolicy") or {})}
+    profile = dict(properties["virtualMachineProfile"])
+    if "osProfile" in profile:
+        profile["osProfile"] = _os_profile(profile)
+    network = profile.get("networkProfile") or {}
+    if network.get("networkInterfaceConfigurations"):
+        nics = [_nic(each) for each in network["networkInterfaceConfigurations"]]
+        profile["networkProfile"] = {**network, "networkInterfaceConfigurations": nics}
+    filled_in = {"overprovision": False, "doNotRunExtensionsOnOverprovisionedVMs": False, **properties}
+    return {**filled_in, "upgradePolicy": policy, "virtualMachineProfile": profile}
+
+
+def is_windows(profile: Json) -> bool:
+    """Whether the instances of a model run Windows."""
+    storage = profile.get("storageProfile") or {}
+    publisher = str((storage.get("imageReference") or {}).get("publisher", ""))
+    return publisher.startswith("MicrosoftWindows") or (storage.get("osDisk") or {}).get("osType") == "Windows"
+
+
+def _os_profile(profile: Json) -> Json:
+    if is_windows(profile):
+        system: Json = {"windowsConfiguration": {"provisionVMAgent": True, "enableAutomaticUpdates": True}}
+    else:
+        system = {"linuxConfiguration": {"provisionVMAgent": True}}
+    agreed = {"secrets": [], "allowExtensionOperations": True, "requireGuestProvisionSignal": True}
+    return {**system, **agreed, **profile["osProfile"]}
+
+
+def _nic(nic: Json) -> Json:
+    given = nic.get("properties") or {}
+    added = {"enableAcceleratedNetworking": False, "dnsSettings": {"dnsServers": []}, "enableIPForwarding": False}
+    addresses = [_address(each) for each in given.get("ipConfigurations") or []]
+    return {**nic, "properties": {**added, **given, **({"ipConfigurations": addresses} if addresses else {})}}
+
+
+def _address(address: Json) -> Json:
+    return {**address, "properties": {"privateIPAddressVersion": "IPv4", **(address.get("properties") or {})}}
