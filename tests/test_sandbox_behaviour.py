@@ -79,6 +79,25 @@ def test_the_number_of_fault_domains_is_fixed(sandbox: Sandbox) -> None:
     assert (caught.value.code, caught.value.target) == ("PropertyChangeNotAllowed", "platformFaultDomainCount")
 
 
+# The network
+
+
+def test_nics_and_public_ips(sandbox: Sandbox) -> None:
+    """A network interface for each instance; a public IP where the model that it has asks for one."""
+    where = sandbox.where("custom")
+    assert len(az.get_vmss_nics(*where)) == 6
+    assert az.get_vmss_public_ips(*where) == []
+    model: Any = az.get_vmss(*where)
+    nic = model["properties"]["virtualMachineProfile"]["networkProfile"]["networkInterfaceConfigurations"][0]
+    address = {"name": "ip", "properties": {"publicIPAddressConfiguration": {"name": "public"}}}
+    nic["properties"]["ipConfigurations"] = [address]
+    az.wait(where[0], az.put_vmss(*where, model))
+    az.wait(where[0], az.manual_upgrade(*where, [1, 2]))
+    found = az.get_vmss_public_ips(*where)
+    assert [each["properties"]["ipAddress"] for each in found] == ["203.0.113.2", "203.0.113.3"]
+    assert all("/virtualMachines/" in each["id"] for each in found)
+
+
 # Scaling
 
 

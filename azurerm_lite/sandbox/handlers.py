@@ -252,9 +252,9 @@ def list_nics(call: Call) -> Answer:
 
 
 def list_public_ips(call: Call) -> Answer:
-    """Public IP Addresses - List Virtual Machine Scale Set Public IP Addresses: the sandbox's VMs have none."""
-    call.vmss  # noqa: B018 - a set that is not there is refused
-    return page(call, [])
+    """Public IP Addresses - List Virtual Machine Scale Set Public IP Addresses: where the model asks for some."""
+    found = [render.public_ip(call.vmss, each) for each in call.vmss.instances.values()]
+    return page(call, [each for each in found if each])
 
 
 # Instances

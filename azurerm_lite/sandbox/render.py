@@ -167,6 +167,21 @@ def nic(vmss: ScaleSet, vm: Instance) -> Json:
     return {"name": f"{vmss.name}-nic", "id": f"{vm_id}/networkInterfaces/{vmss.name}-nic", "properties": properties}
 
 
+def public_ip(vmss: ScaleSet, vm: Instance) -> Json | None:
+    """The public IP address of an instance; `None` where its model has none."""
+    nics = (vm.profile.get("networkProfile") or {}).get("networkInterfaceConfigurations") or []
+    addresses = [each for nic in nics for each in nic["properties"].get("ipConfigurations") or []]
+    asked = [each["properties"].get("publicIPAddressConfiguration") for each in addresses]
+    name = next((each["name"] for each in asked if each), None)
+    if name is None:
+        return None
+    number = int(vm.id)
+    properties = {"provisioningState": "Succeeded", "ipAddress": f"203.0.113.{number % 250 + 1}"}
+    properties["publicIPAddressVersion"] = "IPv4"
+    place = f"{nic(vmss, vm)['id']}/ipConfigurations/{addresses[0]['name']}/publicIPAddresses/{name}"
+    return {"name": name, "id": place, "properties": properties}
+
+
 def group(found: Json) -> Json:
     """A resource group."""
     base = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{found['name']}"
