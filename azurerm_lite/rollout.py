@@ -179,6 +179,7 @@ class _Rollout:
         self._by, self._only = by, only
         self._pause, self._health_timeout, self._max_unhealthy = pause, health_timeout, max_unhealthy
         self._instances: tuple[Instance, ...] = ()
+        self._by_id: dict[str, Instance] = {}
         self._batch: Batch | None = None
         self._number = self._batches = 0
         self._upgraded: list[str] = []
@@ -273,8 +274,9 @@ class _Rollout:
         if response is not None:
             yield from self._followed(batch, response, limit)
         yield from self._proven(batch, before, limit)
-        gone = len(batch.instance_ids) - len(self._upgraded_of(batch))
-        self._upgraded += self._upgraded_of(batch)
+        upgraded = [each for each in batch.instance_ids if each in self._by_id]
+        gone = len(batch.instance_ids) - len(upgraded)
+        self._upgraded += upgraded
         message = f"{batch.name}: done; {self._latest()} of {len(self._instances)} instances have the latest model"
         yield self._event("batch_done", message + (f" ({gone} vanished)" if gone else ""), batch)
 
@@ -335,7 +337,7 @@ class _Rollout:
 
     def _lack(self, instance_id: str, before: dict[str, _Before]) -> str | None:
         """What an upgraded instance still lacks; one that vanished lacks nothing."""
-        instance = next((each for each in self._instances if each["instanceId"] == instance_id), None)
+        instance = self._by_id.get(instance_id)
         if instance is None:
             return None
         if _state(instance) != "succeeded":
@@ -351,19 +353,12 @@ class _Rollout:
 
     def _read_instances(self) -> None:
         self._instances = tuple(vmss.get_instance_views(*self._where))
+        self._by_id = {instance["instanceId"]: instance for instance in self._instances}
 
     def _is_due(self, instance_id: str) -> bool:
         """Whether an instance is there and does not have the latest model."""
-        return any(
-            each["instanceId"] == instance_id and not each["properties"].get("latestModelApplied")
-            for each in self._instances
-        )
-
-    def _ids(self) -> set[str]:
-        return {instance["instanceId"] for instance in self._instances}
-
-    def _upgraded_of(self, batch: Batch) -> list[str]:
-        return [each for each in batch.instance_ids if each in self._ids()]
+        instance = self._by_id.get(instance_id)
+        return instance is not None and not instance["properties"].get("latestModelApplied")
 
     def _latest(self) -> int:
         return sum(1 for instance in self._instances if instance["properties"].get("latestModelApplied"))

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import azurerm_lite as az
 
-DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, INTERRUPTED = 0, 1, 130
 
 
 class Where(NamedTuple):
