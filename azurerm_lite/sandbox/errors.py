@@ -100,6 +100,12 @@ def concurrent(name: str) -> Refusal:
     return Refusal(409, "Conflict", message)
 
 
+def deleting_group(name: str) -> Refusal:
+    """A write in a resource group that is about to go."""
+    message = f"The resource group '{name}' is in deprovisioning state and cannot perform this operation."
+    return Refusal(409, "ResourceGroupBeingDeleted", message)
+
+
 def wrong_etag(given: str, current: str) -> Refusal:
     """An If-Match that does not match."""
     message = f"Etag provided in if-match header {given} does not match etag {current} of resource."

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from . import catalog, errors, render, rolling, selection
+from . import catalog, errors, render, selection
 from .cloud import Cloud
 from .model import SUBSCRIPTION, Instance, Operation, ScaleSet
 
@@ -53,6 +53,11 @@ class Call:
         return self.method in ("PUT", "PATCH", "DELETE") and self.names["path"].count("/") == 8
 
     @property
+    def url(self) -> str:
+        """The path again, as a URL with the api-version."""
+        return f"{self.base_url}{self.names['path']}?api-version={self.query['api-version']}"
+
+    @property
     def ids(self) -> list[str] | None:
         """The instance ids in the body; `None` where there are none."""
         given = self.body.get("instanceIds")
@@ -73,7 +78,7 @@ class Answer:
 Handler = Callable[[Call], Answer]
 
 
-# Subscriptions, locations, groups
+# Subscriptions, locations
 
 
 def list_subscriptions(call: Call) -> Answer:
@@ -94,72 +99,6 @@ def list_locations(call: Call) -> Answer:
         for name, shown in catalog.LOCATIONS.items()
     ]
     return Answer(200, {"value": entries})
-
-
-def list_groups(call: Call) -> Answer:
-    """Resource Groups - List."""
-    return page(call, [render.group(each) for each in call.cloud.groups.values()])
-
-
-# Images
-
-_AUTOMATIC: Json = {"automaticOSUpgradeProperties": {"automaticOSUpgradeSupported": True}}
-
-
-def list_image_entries(call: Call) -> Answer:
-    """Virtual Machine Images - List Publishers, Offers, Skus, and versions: bare arrays, as Azure's."""
-    location = call.names["location"]
-    levels = [(kind, call.names[kind]) for kind in ("publishers", "offers", "skus") if kind in call.names]
-    found = catalog.find(catalog.IMAGES, *(name for _, name in levels))
-    if found is None:
-        raise errors.Refusal(404, "NotFound", f"Artifact: {'/'.join(name for _, name in levels)} was not found.")
-    if call.query.get("$orderby", "").lower() == "name desc":
-        found.sort(reverse=True)
-    found = found[: int(call.query.get("$top", len(found)))]
-    path = f"/Subscriptions/{SUBSCRIPTION}/Providers/Microsoft.Compute/Locations/{location}/Publishers"
-    if levels:
-        path += f"/{levels[0][1]}/ArtifactTypes/VMImage/Offers"
-    path += "".join(f"/{name}/{kind}" for (_, name), kind in zip(levels[1:], ("Skus", "Versions"), strict=False))
-    entries: list[Json] = [{"location": location, "name": name, "id": f"{path}/{name}"} for name in found]
-    if len(levels) == 2:  # of SKUs Azure says a little more
-        entries = [{**each, "properties": _AUTOMATIC} for each in entries]
-    return Answer(200, entries)
-
-
-def get_image_version(call: Call) -> Answer:
-    """Virtual Machine Images - Get."""
-    names = [call.names[kind] for kind in ("publishers", "offers", "skus")]
-    if call.names["version"] not in (catalog.find(catalog.IMAGES, *names) or []):
-        raise errors.no_platform_image(":".join([*names, call.names["version"]]))
-    path = "/Subscriptions/{}/Providers/Microsoft.Compute/Locations/{}/Publishers/{}/ArtifactTypes/VMImage"
-    path = path.format(SUBSCRIPTION, call.names["location"], names[0]) + f"/Offers/{names[1]}/Skus/{names[2]}/Versions"
-    system = "Windows" if "windows" in names[1].lower() else "Linux"
-    properties = {"hyperVGeneration": "V2", "architecture": "x64", **_AUTOMATIC, "dataDiskImages": []}
-    properties["osDiskImage"] = {"operatingSystem": system, "sizeInGb": 127 if system == "Windows" else 30}
-    version = call.names["version"]
-    body = {"location": call.names["location"], "name": version, "id": f"{path}/{version}", "properties": properties}
-    return Answer(200, body)
-
-
-def list_gallery_versions(call: Call) -> Answer:
-    """Gallery Image Versions - List By Gallery Image: those ids that the sandbox was told of."""
-    call.cloud.group(call.names["rg"])
-    prefix = (
-        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{call.names['rg']}/providers/Microsoft.Compute/galleries/"
-        f"{call.names['gallery']}/images/{call.names['image']}/versions/"
-    )
-    ids = sorted(each for each in call.cloud.images if each.startswith(prefix.lower()))
-    entries = [
-        {
-            "id": prefix + each.rpartition("/")[2],
-            "name": each.rpartition("/")[2],
-            "type": "Microsoft.Compute/galleries/images/versions",
-            "location": "eastus",
-            "properties": {"provisioningState": "Succeeded"},
-        }
-        for each in ids
-    ]
-    return page(call, entries)
 
 
 # Scale sets
@@ -184,6 +123,7 @@ def get_scale_set(call: Call) -> Answer:
 def put_scale_set(call: Call) -> Answer:
     """Virtual Machine Scale Sets - Create Or Update."""
     call.cloud.group(call.names["rg"])
+    check_stays(call)
     check_etag(call, call.cloud.sets.get((call.names["rg"].lower(), call.names["vmss"].lower())))
     vmss, job, is_new = call.cloud.put(call.names["rg"], call.names["vmss"], call.body)
     return begun(call, job, 201 if is_new else 200, render.scale_set(vmss, call.has_etags))
@@ -245,18 +185,6 @@ def refuse_maintenance(call: Call) -> Answer:
     raise errors.not_allowed(message + "eligible.")
 
 
-def list_nics(call: Call) -> Answer:
-    """Network Interfaces - List Virtual Machine Scale Set (VM) Network Interfaces."""
-    vms = [call.instance] if "vm" in call.names else call.vmss.instances.values()
-    return page(call, [render.nic(call.vmss, each) for each in vms])
-
-
-def list_public_ips(call: Call) -> Answer:
-    """Public IP Addresses - List Virtual Machine Scale Set Public IP Addresses: where the model asks for some."""
-    found = [render.public_ip(call.vmss, each) for each in call.vmss.instances.values()]
-    return page(call, [each for each in found if each])
-
-
 # Instances
 
 
@@ -289,13 +217,16 @@ def get_instance_view(call: Call) -> Answer:
 
 def put_instance(call: Call) -> Answer:
     """Virtual Machine Scale Set VMs - Update: its protection; other changes are taken, and change nothing."""
-    instance = call.instance
+    vmss, instance = call.vmss, call.instance
     wanted, current = call.headers.get("if-match"), f'"{instance.etag}"'
     if wanted not in (None, "*", current):
         raise errors.wrong_etag(str(wanted), current)
     policy = (call.body.get("properties") or {}).get("protectionPolicy")
-    job = call.cloud.protect(call.vmss, instance, policy if isinstance(policy, dict) else instance.protection or {})
-    body = render.instance(call.vmss, instance, with_view=False, with_etag=call.has_etags)
+    if isinstance(policy, dict):
+        job = call.cloud.protect(vmss, instance, policy)
+    else:
+        job = call.cloud.begin(vmss, 0.0, lambda: None)
+    body = render.instance(vmss, instance, with_view=False, with_etag=call.has_etags)
     body["properties"]["provisioningState"] = "Updating"
     return begun(call, job, 200, body)
 
@@ -311,35 +242,6 @@ def act_on_instance(call: Call) -> Answer:
     return begun(call, call.cloud.act(call.vmss, call.names["action"], [call.instance.id]))
 
 
-# Rolling upgrades
-
-
-def start_rolling_upgrade(call: Call) -> Answer:
-    """Virtual Machine Scale Set Rolling Upgrades - Start OS Upgrade, Start Extension Upgrade."""
-    vmss = call.vmss
-    call.cloud.check_idle(vmss)
-    return begun(call, rolling.start(call.cloud, vmss))
-
-
-def get_rolling_upgrade(call: Call) -> Answer:
-    """Virtual Machine Scale Set Rolling Upgrades - Get Latest."""
-    vmss = call.vmss
-    if vmss.rolling is None:
-        raise errors.no_entity()
-    return Answer(200, render.rolling_upgrade(vmss, vmss.rolling))
-
-
-def cancel_rolling_upgrade(call: Call) -> Answer:
-    """Virtual Machine Scale Set Rolling Upgrades - Cancel."""
-    return begun(call, rolling.cancel(call.cloud, call.vmss))
-
-
-def list_upgrade_history(call: Call) -> Answer:
-    """Virtual Machine Scale Sets - Get OS Upgrade History."""
-    vmss = call.vmss
-    return page(call, [render.upgrade_history(vmss, vmss.rolling)] if vmss.rolling else [])
-
-
 # Long-running operations
 
 
@@ -349,9 +251,19 @@ def get_operation(call: Call) -> Answer:
     if job is None:
         raise errors.no_entity()
     retry_after = {} if job.ended else _retry_after(call.cloud)
+    output = getattr(job.end, "output", None)  # what there is to tell of it, beyond that it ended
     if call.query.get("monitor") == "true":
-        return Answer(200 if job.ended else 202, None, retry_after)
-    return Answer(200, render.operation(job), retry_after)
+        return Answer(200 if job.ended else 202, output, retry_after)
+    told = {"properties": {"output": output}} if output else {}
+    return Answer(200, {**render.operation(job), **told}, retry_after)
+
+
+def get_operation_result(call: Call) -> Answer:
+    """What stands at the `Location` of the deletion of a resource group."""
+    job = call.cloud.operations.get(call.names["operation"])
+    if job is None:
+        raise errors.no_entity()
+    return Answer(200) if job.ended else Answer(202, None, {"Location": call.url, **_retry_after(call.cloud)})
 
 
 def begun(call: Call, job: Operation, status: int = 202, body: Json | None = None) -> Answer:
@@ -377,6 +289,13 @@ def _required_ids(call: Call) -> list[str]:
     if not call.ids:
         raise errors.bad_parameter("Required parameter 'instanceIds' is missing (null).", "instanceIds")
     return call.ids
+
+
+def check_stays(call: Call) -> None:
+    """Refuses a write in a resource group that is about to go."""
+    deletion = call.cloud.groups.get(call.names["rg"].lower(), {}).get("deletion")
+    if deletion and not deletion.ended:
+        raise errors.deleting_group(call.names["rg"])
 
 
 def check_etag(call: Call, vmss: ScaleSet | None) -> None:

@@ -31,29 +31,29 @@ def scale_set(vmss: ScaleSet, with_etag: bool) -> Json:
 
 def instance(vmss: ScaleSet, vm: Instance, *, with_view: bool, with_etag: bool = False) -> Json:
     """An instance, with its instance view or without."""
-    storage = _storage(vmss, vm)
     properties: Json = {
         "latestModelApplied": vmss.is_latest(vm),
         "modelDefinitionApplied": "VirtualMachineScaleSet",
         "provisioningState": vm.provisioning,
         "vmId": vm.vm_id,
         "timeCreated": vm.created,
-        "storageProfile": storage,
+        "storageProfile": _storage(vmss, vm),
         "hardwareProfile": {},
-        "osProfile": {**(vm.profile.get("osProfile") or {}), "computerName": _computer_name(vmss, vm)},
-        "networkProfile": {"networkInterfaces": [{"id": nic(vmss, vm)["id"]}]},
+        "osProfile": _os_profile(vmss, vm),
+        "networkProfile": {"networkInterfaces": _nic_ids(vmss, vm)},
         "networkProfileConfiguration": vm.profile.get("networkProfile") or {},
     }
-    properties["osProfile"].pop("computerNamePrefix", None)
     if vm.protection:
         properties["protectionPolicy"] = vm.protection
     if with_view:
         properties["instanceView"] = instance_view(vmss, vm)
-    body: Json = {"name": f"{vmss.name}_{vm.id}", "id": f"{vmss.id}/virtualMachines/{vm.id}"}
+    body: Json = {"name": f"{vmss.name}_{vm.id}", "id": _vm_id(vmss, vm)}
     body |= {"instanceId": vm.id, "type": _TYPE + "/virtualMachines", "location": vmss.location}
     body |= {"sku": {"name": vm.sku, "tier": "Standard"}, "properties": properties}
     if vm.zone:
         body["zones"] = [vm.zone]
+    if extensions := _extensions(vm):
+        body["resources"] = [_resource(vmss, vm, each) for each in extensions]
     return {**body, "etag": f'"{vm.etag}"'} if with_etag else body
 
 
@@ -65,29 +65,74 @@ def instance_view(vmss: ScaleSet, vm: Instance) -> Json:
         "platformFaultDomain": vm.fault_domain,
         "computerName": _computer_name(vmss, vm),
         "hyperVGeneration": "V2",
-        "disks": [],
+        "disks": [{"name": _disk_name(vmss, vm), "statuses": [_provisioning("Succeeded")]}],
         "statuses": [
             _provisioning(vm.provisioning),
             _status(f"PowerState/{vm.power}", _DISPLAY.get(vm.power, f"VM {vm.power}")),
         ],
     }
     if vm.has_agent and vm.power == "running":
-        ready = _status("ProvisioningState/succeeded", "Ready")
-        ready["message"] = "Guest Agent is running"
-        view["vmAgent"] = {"vmAgentVersion": "2.9", "statuses": [{**ready, "time": now_utc()}], "extensionHandlers": []}
-        view |= dict(zip(("osName", "osVersion"), _system(vm), strict=True))
-        view["extensions"] = [
-            {"name": each["name"], "type": f"{each['properties']['publisher']}.{each['properties']['type']}"}
-            for each in (vm.profile.get("extensionProfile") or {}).get("extensions") or []
-        ]
-    if vmss.reports_health and vm.power == "running" and vm.health:
+        view |= _told_by_the_agent(vm)
+    if _reports_health(vm) and vm.power == "running" and vm.health:
         level = "Info" if vm.health == "healthy" else "Error"
         view["vmHealth"] = {"status": _status(f"HealthState/{vm.health}", f"The VM is reported as {vm.health}", level)}
     return {key: value for key, value in view.items() if value is not None}
 
 
-def _system(vm: Instance) -> tuple[str, str]:
-    return ("Windows Server", "10.0") if is_windows(vm.profile) else ("ubuntu", "22.04")
+def _told_by_the_agent(vm: Instance) -> Json:
+    """What is known of an instance only while its agent runs."""
+    ready = _status("ProvisioningState/succeeded", "Ready")
+    enabled = {"message": "ExtensionOperation:enable. Status:Success"}
+    extensions = [(_extension_type(each), each) for each in _extensions(vm)]
+    handlers = [{"type": kind, **_version(each), "status": {**ready, **enabled}} for kind, each in extensions]
+    agent = {**ready, "message": "Guest Agent is running", "time": now_utc()}
+    done = {**_provisioning("Succeeded"), **enabled}
+    return {
+        "osName": "Windows Server" if is_windows(vm.profile) else "ubuntu",
+        "osVersion": "10.0" if is_windows(vm.profile) else "22.04",
+        "vmAgent": {"vmAgentVersion": "2.9", "statuses": [agent], "extensionHandlers": handlers},
+        "extensions": [
+            {"name": each["name"], "type": kind, **_version(each), "statuses": [done]} for kind, each in extensions
+        ],
+    }
+
+
+def _extensions(vm: Instance) -> list[Json]:
+    return (vm.profile.get("extensionProfile") or {}).get("extensions") or []
+
+
+def _reports_health(vm: Instance) -> bool:
+    """Whether the model that an instance has, which may be an older one, has the application-health extension."""
+    return any("ApplicationHealth" in _extension_type(each) for each in _extensions(vm))
+
+
+def _extension_type(extension: Json) -> str:
+    properties = extension.get("properties") or {}
+    return f"{properties.get('publisher')}.{properties.get('type')}"
+
+
+def _version(extension: Json) -> Json:
+    return {key: value for key, value in (extension.get("properties") or {}).items() if key == "typeHandlerVersion"}
+
+
+def _resource(vmss: ScaleSet, vm: Instance, extension: Json) -> Json:
+    """An extension of an instance, under the odd id that Azure gives it: by the name of the VM, outside the set."""
+    place = f"{vmss.id.rpartition('/virtualMachineScaleSets/')[0]}/virtualMachines/{vmss.name}_{vm.id}/extensions"
+    body = {"name": extension["name"], "id": f"{place}/{extension['name']}", "location": vmss.location}
+    properties = {**(extension.get("properties") or {}), "provisioningState": "Succeeded"}
+    return {**body, "type": "Microsoft.Compute/virtualMachines/extensions", "properties": properties}
+
+
+def _os_profile(vmss: ScaleSet, vm: Instance) -> Json:
+    profile = {**(vm.profile.get("osProfile") or {}), "computerName": _computer_name(vmss, vm)}
+    profile.pop("computerNamePrefix", None)
+    if windows := profile.get("windowsConfiguration"):
+        profile["windowsConfiguration"] = {"patchSettings": {"patchMode": "AutomaticByOS"}, **windows}
+    return profile
+
+
+def _disk_name(vmss: ScaleSet, vm: Instance) -> str:
+    return f"{vmss.name}_{vmss.name}_{vm.id}_OsDisk_1_{vm.vm_id[:8]}"
 
 
 def _storage(vmss: ScaleSet, vm: Instance) -> Json:
@@ -95,7 +140,7 @@ def _storage(vmss: ScaleSet, vm: Instance) -> Json:
     storage = dict(vm.profile.get("storageProfile") or {})
     if vm.exact_version:
         storage["imageReference"] = {**storage["imageReference"], "exactVersion": vm.exact_version}
-    name = f"{vmss.name}_{vmss.name}_{vm.id}_OsDisk_1_{vm.vm_id[:8]}"
+    name = _disk_name(vmss, vm)
     disk = {"osType": "Windows" if is_windows(vm.profile) else "Linux", "name": name, **(storage.get("osDisk") or {})}
     if "managedDisk" in disk:
         group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{vmss.group.upper()}"
@@ -155,44 +200,78 @@ def upgrade_history(vmss: ScaleSet, rolling: RollingUpgrade) -> Json:
     return {"type": _TYPE + "/osUpgradeHistory", "location": vmss.location, "properties": properties}
 
 
-def nic(vmss: ScaleSet, vm: Instance) -> Json:
-    """The network interface of an instance."""
-    vm_id = f"{vmss.id}/virtualMachines/{vm.id}"
-    address = {
-        "name": "ipconfig1",
-        "properties": {"privateIPAddress": f"10.0.{int(vm.id) // 250}.{int(vm.id) % 250 + 4}"},
-    }
-    properties = {"provisioningState": "Succeeded", "primary": True, "virtualMachine": {"id": vm_id}}
-    properties["ipConfigurations"] = [address]
-    return {"name": f"{vmss.name}-nic", "id": f"{vm_id}/networkInterfaces/{vmss.name}-nic", "properties": properties}
+def nics(vmss: ScaleSet, vm: Instance) -> list[Json]:
+    """The network interfaces of an instance: one for each that its model has."""
+    found = (vm.profile.get("networkProfile") or {}).get("networkInterfaceConfigurations") or []
+    return [_nic(vmss, vm, place, each) for place, each in enumerate(found)]
 
 
-def public_ip(vmss: ScaleSet, vm: Instance) -> Json | None:
-    """The public IP address of an instance; `None` where its model has none."""
-    nics = (vm.profile.get("networkProfile") or {}).get("networkInterfaceConfigurations") or []
-    addresses = [each for nic in nics for each in nic["properties"].get("ipConfigurations") or []]
-    asked = [each["properties"].get("publicIPAddressConfiguration") for each in addresses]
-    name = next((each["name"] for each in asked if each), None)
-    if name is None:
-        return None
-    number = int(vm.id)
-    properties = {"provisioningState": "Succeeded", "ipAddress": f"203.0.113.{number % 250 + 1}"}
-    properties["publicIPAddressVersion"] = "IPv4"
-    place = f"{nic(vmss, vm)['id']}/ipConfigurations/{addresses[0]['name']}/publicIPAddresses/{name}"
-    return {"name": name, "id": place, "properties": properties}
+def _nic(vmss: ScaleSet, vm: Instance, place: int, configuration: Json) -> Json:
+    given = configuration.get("properties") or {}
+    nic_id = f"{_vm_id(vmss, vm)}/networkInterfaces/{configuration['name']}"
+    addresses = given.get("ipConfigurations") or [{"name": "ipconfig1"}]
+    properties: Json = {"provisioningState": "Succeeded", "primary": given.get("primary", True)}
+    for key in ("enableAcceleratedNetworking", "enableIPForwarding"):
+        properties[key] = bool(given.get(key))
+    properties |= {"dnsSettings": {"dnsServers": []}, "virtualMachine": {"id": _vm_id(vmss, vm)}}
+    properties["ipConfigurations"] = [
+        _address(nic_id, each, f"10.{16 * place + number}.{int(vm.id) // 250}.{int(vm.id) % 250 + 4}")
+        for number, each in enumerate(addresses)
+    ]
+    return {"name": configuration["name"], "id": nic_id, "properties": properties}
+
+
+def _address(nic_id: str, configuration: Json, ip: str) -> Json:
+    given = configuration.get("properties") or {}
+    here = f"{nic_id}/ipConfigurations/{configuration['name']}"
+    properties: Json = {"provisioningState": "Succeeded", "privateIPAddress": ip}
+    properties["privateIPAllocationMethod"] = "Dynamic"
+    properties |= {key: given[key] for key in ("subnet", "primary") if key in given}
+    properties["privateIPAddressVersion"] = given.get("privateIPAddressVersion", "IPv4")
+    if public := given.get("publicIPAddressConfiguration"):
+        properties["publicIPAddress"] = {"id": f"{here}/publicIPAddresses/{public['name']}"}
+    return {"name": configuration["name"], "id": here, "properties": properties}
+
+
+def public_ips(vmss: ScaleSet, vm: Instance) -> list[Json]:
+    """The public IP addresses of an instance: where its model asks for them."""
+    addresses = [each for nic in nics(vmss, vm) for each in nic["properties"]["ipConfigurations"]]
+    asked = [each for each in addresses if "publicIPAddress" in each["properties"]]
+    place, number = divmod(int(vm.id), 250)
+    found = []
+    for each in asked:
+        ip_id = each["properties"]["publicIPAddress"]["id"]
+        ip = f"203.0.113.{number + 1}" if place == 0 else f"198.18.{place % 256}.{number + 1}"  # nobody's, by RFC
+        properties: Json = {"provisioningState": "Succeeded", "ipAddress": ip, "publicIPAddressVersion": "IPv4"}
+        properties |= {"publicIPAllocationMethod": "Dynamic", "idleTimeoutInMinutes": 4}
+        properties["ipConfiguration"] = {"id": each["id"]}
+        found.append({"name": ip_id.rpartition("/")[2], "id": ip_id, "properties": properties})
+    return found
 
 
 def group(found: Json) -> Json:
     """A resource group."""
     base = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{found['name']}"
-    kind = "Microsoft.Resources/resourceGroups"
-    return {"id": base, "type": kind, **found, "properties": {"provisioningState": "Succeeded"}}
+    body: Json = {"id": base, "name": found["name"], "type": "Microsoft.Resources/resourceGroups"}
+    body |= {key: found[key] for key in ("location", "tags") if key in found}
+    deletion = found.get("deletion")
+    state = "Deleting" if deletion and not deletion.ended else "Succeeded"
+    return {**body, "properties": {"provisioningState": state}}
 
 
 def subscription() -> Json:
     """The one subscription."""
     body = {"id": f"/subscriptions/{SUBSCRIPTION}", "subscriptionId": SUBSCRIPTION, "tenantId": TENANT}
     return {**body, "displayName": "Sandbox", "state": "Enabled"}
+
+
+def _vm_id(vmss: ScaleSet, vm: Instance) -> str:
+    return f"{vmss.id}/virtualMachines/{vm.id}"
+
+
+def _nic_ids(vmss: ScaleSet, vm: Instance) -> list[Json]:
+    found = (vm.profile.get("networkProfile") or {}).get("networkInterfaceConfigurations") or []
+    return [{"id": f"{_vm_id(vmss, vm)}/networkInterfaces/{each['name']}"} for each in found]
 
 
 def _computer_name(vmss: ScaleSet, vm: Instance) -> str:

@@ -11,7 +11,10 @@ from . import errors
 Json = dict[str, Any]
 
 _STATUS = re.compile(r"startswith\(instanceView/statuses/code,\s*'([^']*)'\)\s+eq\s+(true|false)", re.IGNORECASE)
-_PROPERTY = re.compile(r"properties/(\w+)\s+eq\s+(true|false|'[^']*')", re.IGNORECASE)
+_PROPERTY = re.compile(
+    r"properties/(latestModelApplied|provisioningState|vmId|modelDefinitionApplied)\s+eq\s+(true|false|'[^']*')",
+    re.IGNORECASE,
+)
 # What an entry keeps whatever is selected.
 _ALWAYS = ("id", "name", "instanceId", "type", "location")
 
@@ -24,8 +27,8 @@ def filtered(text: str | None) -> Callable[[Json], bool] | None:
         prefix, wanted = status[1].lower(), status[2].lower() == "true"
         return lambda entry: any(code.startswith(prefix) for code in _codes(entry)) is wanted
     if found := _PROPERTY.fullmatch(text.strip()):
-        name, value = found[1], found[2].strip("'").lower()
-        return lambda entry: str(entry["properties"].get(name, "")).lower() == value
+        name, value = found[1].lower(), found[2].strip("'").lower()
+        return lambda entry: _lower(entry["properties"])[name] == value
     raise errors.bad_parameter(f"The filter '{text}' is not supported.", "$filter")
 
 
@@ -40,3 +43,7 @@ def selected(entry: Json, text: str | None) -> Json:
 
 def _codes(entry: Json) -> list[str]:
     return [each["code"].lower() for each in entry["properties"]["instanceView"]["statuses"]]
+
+
+def _lower(properties: Json) -> dict[str, str]:
+    return {key.lower(): str(value).lower() for key, value in properties.items() if not isinstance(value, (dict, list))}
