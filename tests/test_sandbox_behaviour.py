@@ -9,7 +9,8 @@ import pytest
 from conftest import Clock
 
 import azurerm_lite as az
-from azurerm_lite.sandbox import Sandbox
+from azurerm_lite import rest
+from azurerm_lite.sandbox import Sandbox, placing
 
 NEW = "22.04.202411010"
 
@@ -217,3 +218,230 @@ def test_mode_automatic_takes_all_at_once(sandbox: Sandbox, clock: Clock) -> Non
     assert all("PowerState/stopping" in str(vm) for vm in views(sandbox, "auto"))
     clock.sleep(60)
     assert all("PowerState/running" in str(vm) for vm in views(sandbox, "auto"))
+
+
+def test_unhealthy_instances_come_first_if_the_policy_says_so(sandbox: Sandbox, clock: Clock) -> None:
+    """`prioritizeUnhealthyInstances`: else they would come in their turn."""
+    policy = {"prioritizeUnhealthyInstances": True, "maxUnhealthyInstancePercent": 50}
+    sandbox.add_vmss("rolls", 10, mode="Rolling", rolling_policy=policy)
+    for id in ("8", "9"):
+        sandbox.cloud.scale_set("sandbox", "rolls").instances[id].health = "unhealthy"
+    bump(sandbox, "rolls")
+    clock.sleep(60)
+    upgraded = {vm["instanceId"] for vm in views(sandbox, "rolls") if vm["properties"]["latestModelApplied"]}
+    assert upgraded == {"8", "9"}
+
+
+def test_a_rolling_upgrade_crosses_zones_if_the_policy_says_so(sandbox: Sandbox, clock: Clock) -> None:
+    """`enableCrossZoneUpgrade`: a batch takes from all zones."""
+    policy = {"maxBatchInstancePercent": 50, "enableCrossZoneUpgrade": True}
+    sandbox.add_vmss("zonal", 6, zones=["1", "2"], mode="Rolling", rolling_policy=policy)
+    bump(sandbox, "zonal")
+    clock.sleep(60)
+    upgraded = {vm["zones"][0] for vm in views(sandbox, "zonal") if vm["properties"]["latestModelApplied"]}
+    assert upgraded == {"1", "2"}
+
+
+def test_a_batch_that_fails_ends_a_rolling_upgrade(sandbox: Sandbox, clock: Clock) -> None:
+    """Faulted with Azure's code, the failed instance counted, and no further batch."""
+    sandbox.add_vmss("rolls", 10, mode="Rolling")
+    sandbox.break_upgrade("rolls", "2")
+    bump(sandbox, "rolls")
+    clock.sleep(3600)
+    properties = az.get_rolling_upgrade(*sandbox.where("rolls"))["properties"]
+    assert properties["runningStatus"]["code"] == "Faulted"
+    assert properties["error"]["code"] == "RollingUpgradeInProgressWithFailedUpgradedVMs"
+    assert properties["progress"] == {
+        "successfulInstanceCount": 3,
+        "failedInstanceCount": 1,
+        "inProgressInstanceCount": 0,
+        "pendingInstanceCount": 6,
+    }
+
+
+@pytest.mark.parametrize("mode", ["Automatic", "Rolling"])
+def test_an_instance_that_sticks_holds_up_what_azure_runs(sandbox: Sandbox, clock: Clock, mode: str) -> None:
+    """Updating for as long as one likes; mended, it and what waited for it end."""
+    sandbox.add_vmss("stuck", 4, mode=mode)
+    sandbox.break_upgrade("stuck", "0", "stick")
+    where = sandbox.where("stuck")
+    az.put_vmss(*where, az.set_image(az.get_vmss(*where), version=NEW))
+    clock.sleep(36_000)
+    assert az.get_vmss_vm(*where, 0)["properties"]["provisioningState"] == "Updating"
+    with pytest.raises(az.Conflict):
+        az.restart_vmss(*where)
+    sandbox.break_upgrade("stuck", "0", "none")
+    clock.sleep(3600)
+    assert {az.get_image(vm)["exact_version"] for vm in views(sandbox, "stuck")} == {NEW}
+
+
+def test_the_history_has_the_last_five_upgrades(sandbox: Sandbox) -> None:
+    """The newest first, each with the image that it was to bring."""
+    where = sandbox.where("custom")
+    folder = f"/subscriptions/{where[1]}/resourceGroups/{where[2]}/providers/Microsoft.Compute/images"
+    images = [f"{folder}/web-{number}" for number in (2, 3, 1, 2, 3, 1)]
+    for image in images:
+        az.wait(where[0], az.put_vmss(*where, az.set_image(az.get_vmss(*where), image_id=image)))
+        az.wait(where[0], az.start_os_upgrade(*where))
+    history = az.get_os_upgrade_history(*where)
+    assert [each["properties"]["targetImageReference"]["id"] for each in history] == images[:0:-1]
+
+
+# One instance
+
+
+def test_a_whole_body_gives_an_instance_a_model_of_its_own(sandbox: Sandbox) -> None:
+    """The PUT of what a GET gave un-applies the set's model, as many clients have found; an upgrade applies it again."""
+    where = sandbox.where("custom")
+    whole: Any = az.get_vmss_vm(*where, 3)
+    whole["properties"]["protectionPolicy"] = {"protectFromScaleIn": True}
+    path = f"/subscriptions/{where[1]}/resourceGroups/{where[2]}/providers/Microsoft.Compute/virtualMachineScaleSets"
+    url = rest.url(f"{path}/custom/virtualMachines/3", {}, "2024-11-01")
+    az.wait(where[0], rest.send(where[0], "PUT", url, body=whole))
+    after: Any = az.get_vmss_vm(*where, 3)
+    told = after["properties"]
+    assert (told["latestModelApplied"], told["modelDefinitionApplied"]) == (False, "VirtualMachine")
+    assert told["protectionPolicy"] == {"protectFromScaleIn": True}
+    assert after["etag"] != whole["etag"]
+    az.wait(where[0], az.manual_upgrade(*where, "3"))
+    told = az.get_vmss_vm(*where, 3)["properties"]
+    assert (told["latestModelApplied"], told["modelDefinitionApplied"]) == (True, "VirtualMachineScaleSet")
+    assert told["protectionPolicy"] == {"protectFromScaleIn": True}
+
+
+def test_a_reimage_may_name_the_version(sandbox: Sandbox) -> None:
+    """`exactVersion` is what the OS disk is reimaged to; without it, to what the instance's own model says."""
+    where = sandbox.where()
+    path = (
+        f"/subscriptions/{where[1]}/resourceGroups/{where[2]}/providers/Microsoft.Compute/virtualMachineScaleSets/web"
+    )
+    whole_set = rest.url(f"{path}/reimage", {}, "2024-11-01")
+    single = rest.url(f"{path}/virtualMachines/4/reimage", {}, "2024-11-01")
+
+    def versions() -> dict[str, str]:
+        seen = {vm["instanceId"]: az.get_image(vm)["exact_version"] for vm in views(sandbox, "web")}
+        return {id: version for id, version in seen.items() if version != "22.04.202410020"}
+
+    body: Any = {"instanceIds": ["2"], "exactVersion": NEW, "osProfile": {"adminPassword": "canary"}}
+    az.wait(where[0], rest.send(where[0], "POST", whole_set, body=body))
+    az.wait(where[0], rest.send(where[0], "POST", single, body={"exactVersion": "22.04.202409120"}))
+    assert versions() == {"2": NEW, "4": "22.04.202409120"}
+    assert "canary" not in str([views(sandbox, "web"), sandbox.journal])
+    az.wait(where[0], az.reimage_vmss(*where, [2, 4]))
+    assert versions() == {}
+    with pytest.raises(az.NotFound, match="is not available"):
+        rest.send(where[0], "POST", single, body={"exactVersion": "1.2.3"})
+
+
+# Scale-in policies
+
+# The ids in each zone, and in which order they go: the examples in Azure's own documentation of the policies.
+DOCUMENTED = {"1": [3, 4, 5, 10], "2": [2, 6, 9, 11], "3": [1, 7, 8]}
+
+
+@pytest.mark.parametrize(("rule", "order"), [("OldestVM", [2, 3, 1, 4, 6, 5]), ("NewestVM", [11, 10, 9, 8, 5, 7])])
+def test_scaling_in_goes_by_the_policy(sandbox: Sandbox, rule: str, order: list[int]) -> None:
+    """Zones are evened out first; in the fullest zone the oldest or the newest goes."""
+    sandbox.add_vmss("zonal", 36, zones=["1", "2", "3"])
+    vmss = sandbox.cloud.scale_set("sandbox", "zonal")
+    found = {number: zone for zone, numbers in DOCUMENTED.items() for number in numbers}
+    for id in [each for each in vmss.instances if int(each) not in found]:
+        del vmss.instances[id]
+    for instance in vmss.instances.values():
+        instance.zone = found[instance.number]
+    vmss.properties["scaleInPolicy"] = {"rules": [rule]}
+    assert [each.number for each in placing.scale_in(vmss, len(order))] == order
+
+
+def test_the_policy_does_not_take_what_is_protected(sandbox: Sandbox) -> None:
+    """The oldest stays where it is protected, and the next oldest goes."""
+    where = sandbox.where("custom")
+    az.wait(where[0], az.patch_vmss(*where, {"properties": {"scaleInPolicy": {"rules": ["OldestVM"]}}}))
+    az.wait(where[0], az.protect_vmss_vm(*where, 0, from_scale_in=True))
+    az.wait(where[0], az.scale_vmss(*where, 4))
+    assert [vm["instanceId"] for vm in az.list_vmss_vms(*where)] == ["0", "3", "4", "5"]
+
+
+# Secrets
+
+UNATTENDED = {"passName": "OobeSystem", "componentName": "Microsoft-Windows-Shell-Setup", "settingName": "AutoLogon"}
+
+
+def with_secrets(sandbox: Sandbox, number: int) -> Any:
+    """The model of `web` with a secret in every place that Azure has for one."""
+    body: Any = az.get_vmss(*sandbox.where())
+    del body["etag"]
+    profile = body["properties"]["virtualMachineProfile"]
+    profile["userData"] = f"canary-user-{number}"
+    profile["osProfile"] |= {"adminPassword": f"canary-password-{number}", "customData": f"canary-custom-{number}"}
+    content = [{**UNATTENDED, "content": f"<Password>canary-logon-{number}</Password>"}]
+    profile["osProfile"]["windowsConfiguration"] = {"additionalUnattendContent": content}
+    profile["extensionProfile"]["extensions"][0]["properties"]["protectedSettings"] = {"key": f"canary-key-{number}"}
+    return body
+
+
+def test_no_secret_is_ever_given_back(sandbox: Sandbox) -> None:
+    """Wherever it stood: not in the answer to the PUT, in no GET, list, view or extension, and not in the journal."""
+    where = sandbox.where("fresh")
+    answers = [az.put_vmss(*where, with_secrets(sandbox, 1)).text]
+    answers += [str(az.get_vmss(*where)), str(az.list_vmss(*where[:3])), str(az.get_instance_views(*where))]
+    answers += [str(az.get_vmss_vm(*where, 0)), str(az.get_vmss_nics(*where)), str(sandbox.journal)]
+    path = f"/subscriptions/{where[1]}/resourceGroups/{where[2]}/providers/Microsoft.Compute/virtualMachineScaleSets"
+    answers.append(rest.send(where[0], "GET", rest.url(f"{path}/fresh/extensions", {}, "2024-11-01")).text)
+    assert all(answers)
+    assert not [each for each in answers if "canary" in each]
+
+
+def test_secrets_are_kept_by_a_put_of_what_a_get_gave(sandbox: Sandbox) -> None:
+    """Nothing of the model has changed, so the instances are on it; what is given anew makes a new model."""
+    where = sandbox.where("fresh")
+    az.wait(where[0], az.put_vmss(*where, with_secrets(sandbox, 1)))
+    vmss = sandbox.cloud.scale_set("sandbox", "fresh")
+    assert len(vmss.secrets) == 5
+    before = dict(vmss.secrets)
+    az.wait(where[0], az.put_vmss(*where, az.get_vmss(*where)))
+    assert vmss.secrets == before
+    assert all(vm["properties"]["latestModelApplied"] for vm in az.list_vmss_vms(*where))
+    profile = {"osProfile": {"customData": "canary-custom-2"}}
+    az.wait(where[0], az.patch_vmss(*where, {"properties": {"virtualMachineProfile": profile}}))
+    assert vmss.secrets == {**before, ("osProfile", "customData"): "canary-custom-2"}
+    assert not any(vm["properties"]["latestModelApplied"] for vm in az.list_vmss_vms(*where))
+    az.wait(where[0], az.manual_upgrade(*where, "*"))
+    assert all(vm["properties"]["latestModelApplied"] for vm in az.list_vmss_vms(*where))
+
+
+def test_the_secrets_of_an_extension_go_with_it(sandbox: Sandbox) -> None:
+    """One of the same name that is added later does not have them."""
+    where = sandbox.where("fresh")
+    az.wait(where[0], az.put_vmss(*where, with_secrets(sandbox, 1)))
+    body: Any = az.get_vmss(*where)
+    extensions = body["properties"]["virtualMachineProfile"].pop("extensionProfile")
+    az.wait(where[0], az.put_vmss(*where, body, if_match="*"))
+    body = az.get_vmss(*where)
+    body["properties"]["virtualMachineProfile"]["extensionProfile"] = extensions
+    az.wait(where[0], az.put_vmss(*where, body))
+    assert "protectedSettings" not in str(sandbox.cloud.scale_set("sandbox", "fresh").secrets)
+
+
+def test_what_looks_like_a_secret_in_settings_and_tags_is_none(sandbox: Sandbox) -> None:
+    """They are whatever a user puts there, and come back as they are."""
+    where = sandbox.where()
+    body: Any = az.get_vmss(*where)
+    body["tags"] = {"customData": "seen"}
+    properties = body["properties"]["virtualMachineProfile"]["extensionProfile"]["extensions"][0]["properties"]
+    properties["settings"]["userData"] = "seen"
+    az.wait(where[0], az.put_vmss(*where, body))
+    assert str(az.get_vmss(*where)).count("seen") == 2
+
+
+def test_user_data_comes_to_those_who_ask_for_it(sandbox: Sandbox) -> None:
+    """With `$expand=userData`, of a set and of an instance, which has that of its own model."""
+    where = sandbox.where("fresh")
+    az.wait(where[0], az.put_vmss(*where, with_secrets(sandbox, 1)))
+    path = (
+        f"/subscriptions/{where[1]}/resourceGroups/{where[2]}/providers/Microsoft.Compute/virtualMachineScaleSets/fresh"
+    )
+    for place in ("", "/virtualMachines/0"):
+        for query, expected in (({"$expand": "userData"}, True), ({}, False)):
+            told = rest.send(where[0], "GET", rest.url(path + place, {}, "2024-11-01", query)).text
+            assert ("canary-user-1" in told, "canary-password" in told) == (expected, False)

@@ -14,6 +14,11 @@ from .model import SUBSCRIPTION, Instance, Operation, ScaleSet
 
 Json = dict[str, Any]
 ETAG_SINCE = "2023-09-01"
+# With any of these in its body, the PUT of an instance is one of a model.
+_OF_A_MODEL = frozenset(
+    {f"{each}Profile" for each in ("storage", "os", "network", "hardware", "diagnostics", "security")}
+    | {"networkProfileConfiguration", "additionalCapabilities", "licenseType", "userData"}
+)
 
 
 @dataclass
@@ -46,6 +51,10 @@ class Call:
     def has_etags(self) -> bool:
         """Whether the api-version knows etags."""
         return self.query["api-version"] >= ETAG_SINCE
+
+    def expands(self, what: str) -> bool:
+        """Whether the query asks for a part that is not always there, in lower case."""
+        return what in self.query.get("$expand", "").lower()
 
     @property
     def notifies(self) -> bool:
@@ -117,7 +126,7 @@ def list_scale_sets(call: Call) -> Answer:
 
 def get_scale_set(call: Call) -> Answer:
     """Virtual Machine Scale Sets - Get."""
-    return Answer(200, render.scale_set(call.vmss, call.has_etags))
+    return Answer(200, render.scale_set(call.vmss, call.has_etags, with_user_data=call.expands("userdata")))
 
 
 def put_scale_set(call: Call) -> Answer:
@@ -162,7 +171,7 @@ def list_scale_set_skus(call: Call) -> Answer:
 
 def act_on_scale_set(call: Call) -> Answer:
     """Virtual Machine Scale Sets - Start, Restart, Power Off, Deallocate, Reimage, Redeploy, and so on."""
-    return begun(call, call.cloud.act(call.vmss, call.names["action"], call.ids))
+    return begun(call, call.cloud.act(call.vmss, call.names["action"], call.ids, _exact_version(call)))
 
 
 def upgrade_instances(call: Call) -> Answer:
@@ -206,8 +215,8 @@ def list_instances(call: Call) -> Answer:
 
 def get_instance(call: Call) -> Answer:
     """Virtual Machine Scale Set VMs - Get."""
-    with_view = "instanceview" in call.query.get("$expand", "").lower()
-    return Answer(200, render.instance(call.vmss, call.instance, with_view=with_view, with_etag=call.has_etags))
+    parts = {"with_view": call.expands("instanceview"), "with_user_data": call.expands("userdata")}
+    return Answer(200, render.instance(call.vmss, call.instance, with_etag=call.has_etags, **parts))
 
 
 def get_instance_view(call: Call) -> Answer:
@@ -216,16 +225,16 @@ def get_instance_view(call: Call) -> Answer:
 
 
 def put_instance(call: Call) -> Answer:
-    """Virtual Machine Scale Set VMs - Update: its protection; other changes are taken, and change nothing."""
+    """Virtual Machine Scale Set VMs - Update: its protection alone, or with more of a model one of its own."""
     vmss, instance = call.vmss, call.instance
-    wanted, current = call.headers.get("if-match"), f'"{instance.etag}"'
-    if wanted not in (None, "*", current):
-        raise errors.wrong_etag(str(wanted), current)
-    policy = (call.body.get("properties") or {}).get("protectionPolicy")
-    if isinstance(policy, dict):
-        job = call.cloud.protect(vmss, instance, policy)
-    else:
-        job = call.cloud.begin(vmss, 0.0, lambda: None)
+    check_etag(call, instance)
+    properties = call.body.get("properties") or {}
+    if not isinstance(properties, dict):
+        raise errors.bad_body("'properties' must be an object.")
+    job = call.cloud.customise(vmss, instance) if properties.keys() & _OF_A_MODEL else None
+    if isinstance(properties.get("protectionPolicy"), dict):
+        job = call.cloud.protect(vmss, instance, properties["protectionPolicy"])
+    job = job or call.cloud.begin(vmss, 0.0, lambda: None)
     body = render.instance(vmss, instance, with_view=False, with_etag=call.has_etags)
     body["properties"]["provisioningState"] = "Updating"
     return begun(call, job, 200, body)
@@ -239,7 +248,7 @@ def delete_instance(call: Call) -> Answer:
 
 def act_on_instance(call: Call) -> Answer:
     """Virtual Machine Scale Set VMs - Start, Restart, Power Off, Deallocate, Reimage, Redeploy."""
-    return begun(call, call.cloud.act(call.vmss, call.names["action"], [call.instance.id]))
+    return begun(call, call.cloud.act(call.vmss, call.names["action"], [call.instance.id], _exact_version(call)))
 
 
 # Long-running operations
@@ -285,6 +294,14 @@ def _retry_after(cloud: Cloud) -> dict[str, str]:
     return {"Retry-After": str(min(10, int(cloud.upgrade_seconds)))} if cloud.upgrade_seconds >= 1 else {}
 
 
+def _exact_version(call: Call) -> str | None:
+    """The version that a reimage is to bring, if it names one."""
+    version = call.body.get("exactVersion") if call.names["action"] == "reimage" else None
+    if version is not None and not isinstance(version, str):
+        raise errors.bad_body("'exactVersion' must be a string.")
+    return version
+
+
 def _required_ids(call: Call) -> list[str]:
     if not call.ids:
         raise errors.bad_parameter("Required parameter 'instanceIds' is missing (null).", "instanceIds")
@@ -298,12 +315,12 @@ def check_stays(call: Call) -> None:
         raise errors.deleting_group(call.names["rg"])
 
 
-def check_etag(call: Call, vmss: ScaleSet | None) -> None:
+def check_etag(call: Call, resource: ScaleSet | Instance | None) -> None:
     """If-Match and If-None-Match, as Azure's contract has them."""
-    wanted, current = call.headers.get("if-match"), f'"{vmss.etag}"' if vmss else ""
-    if wanted and (not vmss or wanted not in ("*", current)):
+    wanted, current = call.headers.get("if-match"), f'"{resource.etag}"' if resource else ""
+    if wanted and (not resource or wanted not in ("*", current)):
         raise errors.wrong_etag(wanted, current)
-    if vmss and call.headers.get("if-none-match") == "*":
+    if resource and call.headers.get("if-none-match") == "*":
         raise errors.Refusal(412, "PreconditionFailed", "The resource exists already.")
 
 

@@ -261,7 +261,9 @@ class Sandbox:
         if how not in _WAYS_TO_BREAK:
             raise ValueError(f"how must be one of {', '.join(_WAYS_TO_BREAK)}, not {how!r}")
         with self.cloud.lock:
-            self.cloud.scale_set(resource_group, vmss_name).instances[str(instance_id)].fault = how
+            instance = self.cloud.scale_set(resource_group, vmss_name).instances[str(instance_id)]
+            instance.fault = how
+            self.cloud.release(instance)
 
     def fail_next(
         self,

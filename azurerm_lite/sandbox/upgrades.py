@@ -29,4 +29,4 @@ def cancel_rolling_upgrade(call: Call) -> Answer:
 def list_upgrade_history(call: Call) -> Answer:
     """Virtual Machine Scale Sets - Get OS Upgrade History."""
     vmss = call.vmss
-    return page(call, [render.upgrade_history(vmss, vmss.rolling)] if vmss.rolling else [])
+    return page(call, [render.upgrade_history(vmss, each) for each in reversed(vmss.rollings)])
