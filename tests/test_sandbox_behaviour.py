@@ -291,7 +291,7 @@ def test_the_history_has_the_last_five_upgrades(sandbox: Sandbox) -> None:
 
 
 def test_a_whole_body_gives_an_instance_a_model_of_its_own(sandbox: Sandbox) -> None:
-    """The PUT of what a GET gave un-applies the set's model, as many clients have found; an upgrade applies it again."""
+    """The PUT of what a GET gave un-applies the set's model, as clients have found; an upgrade applies it again."""
     where = sandbox.where("custom")
     whole: Any = az.get_vmss_vm(*where, 3)
     whole["properties"]["protectionPolicy"] = {"protectFromScaleIn": True}
@@ -445,3 +445,32 @@ def test_user_data_comes_to_those_who_ask_for_it(sandbox: Sandbox) -> None:
         for query, expected in (({"$expand": "userData"}, True), ({}, False)):
             told = rest.send(where[0], "GET", rest.url(path + place, {}, "2024-11-01", query)).text
             assert ("canary-user-1" in told, "canary-password" in told) == (expected, False)
+
+
+# Flexible sets
+
+
+def test_a_flexible_set_scales_and_rolls(sandbox: Sandbox, clock: Clock) -> None:
+    """Out with new names, in by the usual policy; Azure's own rolling upgrade goes through its instances in batches."""
+    sandbox.add_vmss("flex", 5, zones=["1", "2"], orchestration="Flexible", mode="Rolling")
+    where = sandbox.where("flex")
+    before = [vm["instanceId"] for vm in az.list_vmss_vms(*where)]
+    az.wait(where[0], az.scale_vmss(*where, 7))
+    after = [vm["instanceId"] for vm in az.list_vmss_vms(*where)]
+    assert (after[:5], len(set(after))) == (before, 7)
+    az.wait(where[0], az.scale_vmss(*where, 4))
+    assert [vm["instanceId"] for vm in az.list_vmss_vms(*where)] == after[:4]
+    bump(sandbox, "flex")
+    clock.sleep(3600)
+    assert az.get_rolling_upgrade(*where)["properties"]["progress"]["successfulInstanceCount"] == 4
+    assert {az.get_image(vm)["exact_version"] for vm in az.list_vmss_vms(*where)} == {NEW}
+
+
+def test_a_flexible_set_may_have_a_thousand_instances(sandbox: Sandbox) -> None:
+    """It has no placement groups to fill."""
+    sandbox.add_vmss("flex", 1, orchestration="Flexible")
+    where = sandbox.where("flex")
+    with pytest.raises(az.Conflict, match="total limit of '1000'"):
+        az.scale_vmss(*where, 1001)
+    az.wait(where[0], az.scale_vmss(*where, 150))
+    assert len(az.list_vmss_vms(*where)) == 150

@@ -19,11 +19,11 @@ IMAGES = "/providers/Microsoft.Compute/locations/eastus/publishers"
 
 
 @pytest.fixture(scope="module")
-def quiet() -> Iterator[Sandbox]:
+def quiet() -> Sandbox:
     """A sandbox that listens nowhere: its answers are asked for without a network."""
     sandbox = Sandbox(upgrade_seconds=0, clock=Clock())
     sandbox.add_vmss("zonal", 3, zones=["1", "2", "3"])
-    yield sandbox
+    return sandbox
 
 
 def ask(sandbox: Sandbox, method: str, path: str, body: Any = None, version: str = API, **headers: str) -> TestResponse:

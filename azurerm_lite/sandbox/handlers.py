@@ -14,6 +14,8 @@ from .model import SUBSCRIPTION, Instance, Operation, ScaleSet
 
 Json = dict[str, Any]
 ETAG_SINCE = "2023-09-01"
+# What Azure takes the names of a Flexible set's instances for; the documentation sends one to the VMs for the rest.
+_WITH_NAMES = ("reimage", "deallocate")
 # With any of these in its body, the PUT of an instance is one of a model.
 _OF_A_MODEL = frozenset(
     {f"{each}Profile" for each in ("storage", "os", "network", "hardware", "diagnostics", "security")}
@@ -41,9 +43,12 @@ class Call:
 
     @property
     def instance(self) -> Instance:
-        """The instance that the path names."""
+        """The instance that the path names: by its number, so none of a Flexible set."""
+        vmss = self.vmss
+        if vmss.is_flexible:
+            raise errors.no_number()
         try:
-            return self.vmss.instances[self.names["vm"]]
+            return vmss.instances[self.names["vm"]]
         except KeyError:
             raise errors.no_entity() from None
 
@@ -156,6 +161,7 @@ def delete_scale_set(call: Call) -> Answer:
 
 def get_scale_set_view(call: Call) -> Answer:
     """Virtual Machine Scale Sets - Get Instance View."""
+    check_uniform(call.vmss, "instanceView.GET")
     return Answer(200, render.scale_set_view(call.vmss))
 
 
@@ -171,7 +177,10 @@ def list_scale_set_skus(call: Call) -> Answer:
 
 def act_on_scale_set(call: Call) -> Answer:
     """Virtual Machine Scale Sets - Start, Restart, Power Off, Deallocate, Reimage, Redeploy, and so on."""
-    return begun(call, call.cloud.act(call.vmss, call.names["action"], call.ids, _exact_version(call)))
+    action = call.names["action"]
+    if action not in _WITH_NAMES:
+        check_uniform(call.vmss, f"{action}.POST")
+    return begun(call, call.cloud.act(call.vmss, action, call.ids, _exact_version(call)))
 
 
 def upgrade_instances(call: Call) -> Answer:
@@ -201,6 +210,8 @@ def list_instances(call: Call) -> Answer:
     """Virtual Machine Scale Set VMs - List."""
     vmss = call.vmss
     with_view = "instanceview" in (call.query.get("$expand", "") + call.query.get("$select", "")).lower()
+    if with_view or "instanceview" in call.query.get("$filter", "").lower():
+        check_uniform(vmss, "virtualMachines.GET")
     keep = selection.filtered(call.query.get("$filter"))
     shown = [render.instance(vmss, each, with_view=True) for each in vmss.instances.values()] if keep else []
     wanted = {each["instanceId"] for each in shown if keep and keep(each)}
@@ -242,6 +253,8 @@ def put_instance(call: Call) -> Answer:
 
 def delete_instance(call: Call) -> Answer:
     """Virtual Machine Scale Set VMs - Delete."""
+    if call.vmss.is_flexible:
+        raise errors.no_number()
     there = [each for each in [call.names["vm"]] if each in call.vmss.instances]  # else there is nothing to do
     return begun(call, call.cloud.delete_instances(call.vmss, there))
 
@@ -306,6 +319,12 @@ def _required_ids(call: Call) -> list[str]:
     if not call.ids:
         raise errors.bad_parameter("Required parameter 'instanceIds' is missing (null).", "instanceIds")
     return call.ids
+
+
+def check_uniform(vmss: ScaleSet, operation: str) -> None:
+    """Refuses what Azure does not do with a Flexible set, whose instances are VMs like others."""
+    if vmss.is_flexible:
+        raise errors.not_for_flexible(operation, vmss.name)
 
 
 def check_stays(call: Call) -> None:

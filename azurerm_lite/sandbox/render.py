@@ -64,6 +64,26 @@ def instance(
     return {**body, "etag": f'"{vm.etag}"'} if with_etag else body
 
 
+def virtual_machine(vmss: ScaleSet, vm: Instance, *, with_view: bool) -> Json:
+    """An instance of a Flexible set as the VM that it is."""
+    shown = instance(vmss, vm, with_view=with_view)
+    taken = (
+        "provisioningState",
+        "vmId",
+        "timeCreated",
+        "storageProfile",
+        "osProfile",
+        "networkProfile",
+        "instanceView",
+    )
+    properties = {key: shown["properties"][key] for key in taken if key in shown["properties"]}
+    properties |= {"hardwareProfile": {"vmSize": vm.sku}, "virtualMachineScaleSet": {"id": vmss.id}}
+    group = vmss.id.rpartition("/virtualMachineScaleSets/")[0]
+    body: Json = {"name": vm.id, "id": f"{group}/virtualMachines/{vm.id}", "type": "Microsoft.Compute/virtualMachines"}
+    body |= {"location": vmss.location, "properties": properties}
+    return body | {key: shown[key] for key in ("zones", "resources") if key in shown}
+
+
 def instance_view(vmss: ScaleSet, vm: Instance) -> Json:
     """How an instance is right now."""
     view: Json = {

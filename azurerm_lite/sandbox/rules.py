@@ -8,7 +8,7 @@ from typing import Any
 
 from . import catalog, errors
 from .hidden import Secrets
-from .model import MOST_MODELS, PLACEMENT_GROUP_SIZE, Json, ScaleSet, image_of, reports_health
+from .model import FLEXIBLE, MOST_MODELS, PLACEMENT_GROUP_SIZE, Json, ScaleSet, image_of, reports_health
 
 _PROFILE = "properties.virtualMachineProfile"
 # Where a body has an object or a list of named objects, if it has anything there.
@@ -61,6 +61,8 @@ def check_model(
     profile = properties["virtualMachineProfile"]
     _check_image(vmss.location, profile, None if is_new else vmss.profile, images)
     _check_policy(properties)
+    if str(properties.get("orchestrationMode", "Uniform")).lower() not in ("uniform", FLEXIBLE):
+        raise errors.bad_parameter("The value of parameter 'orchestrationMode' is invalid.", "orchestrationMode")
     _check_size(vmss, sku, properties)
     if is_new:
         return
