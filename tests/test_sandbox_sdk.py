@@ -709,8 +709,8 @@ def test_a_refusal_is_the_error_that_the_sdk_has_for_it(
 
 # Every field is one that the SDK knows
 
-# What Azure itself sends, as the recordings show, though the SDK's newest models pass over it; and sizes of VMs, of which
-# the SDK knows but the oldest.
+# What Azure itself sends, as the recordings show, though the SDK's newest models pass over it; and sizes of VMs, of
+# which the SDK knows but the oldest.
 PASSED_OVER = re.compile(
     r".*\.osDiskImage\.sizeInGb is not declared|.*/<offers>/skus: \.properties is not declared"
     r"|.*\.hardwareProfile\.vmSize is 'Standard_.*"
