@@ -124,12 +124,16 @@ def test_several_clients_at_once(sandbox: Sandbox) -> None:
     [
         (None, "AuthenticationFailed"),
         ("Bearer nonsense", "InvalidAuthenticationToken"),
+        ("Basic GOOD", "InvalidAuthenticationToken"),
+        ("GOOD", "InvalidAuthenticationToken"),
         ("EXPIRED", "ExpiredAuthenticationToken"),
         ("ELSEWHERE", "InvalidAuthenticationTokenAudience"),
     ],
 )
 def test_a_request_needs_a_good_token(sandbox: Sandbox, header: str | None, expected: str) -> None:
     """No token, a foreign one, one past its end or one for something else: 401 with Azure's code."""
+    if header:
+        header = header.replace("GOOD", sandbox.access_token)
     if header == "EXPIRED":
         header = "Bearer " + sandbox._sign_in.token(seconds=-1)
     if header == "ELSEWHERE":

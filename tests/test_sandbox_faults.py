@@ -30,6 +30,14 @@ def control(sandbox: Sandbox, call: str, **arguments: Any) -> requests.Response:
 # Answers that go wrong
 
 
+def test_a_fault_is_for_whole_segments_of_a_path(sandbox: Sandbox) -> None:
+    """`virtualMachines` stands at the beginning of `virtualMachineScaleSets`, too, which is not meant."""
+    sandbox.fail_next(400, method="get", path="web/virtualMachines")
+    assert az.get_vmss(*sandbox.where())["name"] == "web"
+    with pytest.raises(az.AzureError, match="asked for"):
+        az.list_vmss_vms(*sandbox.where())
+
+
 def test_a_broken_connection_before_the_request_takes_effect(sandbox: Sandbox) -> None:
     """Nothing was done, and the client cannot know."""
     sandbox.fail_next(method="POST", drop="before")

@@ -62,6 +62,7 @@ def told(answer: TestResponse) -> tuple[int, str]:
         ("{vmss}", "2024-11-02", (400, "NoRegisteredProviderFound")),
         ("{vmss}/virtualMachines", "2018-10-02", (400, "NoRegisteredProviderFound")),
         ("{sub}" + IMAGES, "2016-03-31", (400, "NoRegisteredProviderFound")),
+        ("{sub}" + IMAGES.replace("eastus", "mars"), "2024-11-01", (400, "NoRegisteredProviderFound")),
         ("{vmss}", "2016-04-30-preview", (200, "")),
         ("{vmss}", "2040-01-01", (200, "")),
         ("{vmss}/networkInterfaces", "2018-11-01", (200, "")),
@@ -148,6 +149,11 @@ def test_a_new_set_needs_a_location(quiet: Sandbox) -> None:
     assert body is not None
     del body["location"]
     assert told(ask(quiet, "PUT", vmss(quiet, "fresh"), body)) == (400, "LocationRequired")
+    elsewhere = {**body, "location": "Mars"}
+    assert told(ask(quiet, "PUT", vmss(quiet, "fresh"), elsewhere)) == (400, "LocationNotAvailableForResourceType")
+    answer = ask(quiet, "PUT", vmss(quiet, "fresh"), {**body, "location": "West US 2"})
+    assert answer.json is not None
+    assert (answer.status_code, answer.json["location"]) == (201, "westus2")
 
 
 @pytest.mark.parametrize("path", ["", "/virtualMachines/1"])

@@ -152,9 +152,12 @@ class Cloud:
         if not body.get("location"):
             message = "The location property is required for this definition."
             raise errors.Refusal(400, "LocationRequired", message)
+        location = catalog.region(str(body["location"]))
+        if location is None:
+            raise errors.no_location(str(body["location"]))
         sku = dict(body.get("sku") or {})
         extras = {key: body[key] for key in [*_EXTRAS, "zones"] if body.get(key)}
-        vmss = ScaleSet(name, self.group(group)["name"], body["location"], sku, properties, extras, secrets)
+        vmss = ScaleSet(name, self.group(group)["name"], location, sku, properties, extras, secrets)
         spread = 1 if vmss.zones or vmss.is_flexible else 5
         vmss.fault_domains = int(properties.get("platformFaultDomainCount") or spread)
         if vmss.is_flexible:
@@ -321,7 +324,8 @@ class Cloud:
         vmss.sku = {**vmss.sku, "capacity": len(vmss.instances) - len(targets)}
         vmss.etag += 1
 
-        return self.begin(vmss, self.upgrade_seconds / 2, lambda: self.remove(vmss, targets), targets)
+        seconds = self.upgrade_seconds / 2 if targets else 0.0
+        return self.begin(vmss, seconds, lambda: self.remove(vmss, targets), targets)
 
     def remove(self, vmss: ScaleSet, instances: Iterable[Instance]) -> None:
         """Takes instances out of a set, for good."""
@@ -356,7 +360,7 @@ _EXTRAS = ("tags", "plan", "identity")
 def _check_place(vmss: ScaleSet, body: Json) -> None:
     """A PUT may leave a set's region and zones out, but not change them."""
     location = str(body.get("location") or vmss.location)
-    if location.replace(" ", "").lower() != vmss.location.replace(" ", "").lower():
+    if catalog.region(location) != vmss.location:
         raise errors.elsewhere(vmss.name, vmss.group, vmss.location, location)
     if "zones" in body and sorted(body["zones"] or []) != sorted(vmss.zones):
         raise errors.fixed("zones")

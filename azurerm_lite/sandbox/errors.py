@@ -30,13 +30,22 @@ def bad_api_version(value: str) -> Refusal:
     return Refusal(400, "InvalidApiVersionParameter", f"The api-version '{value}' is invalid.")
 
 
-def no_provider(version: str, kind: str, known: list[str]) -> Refusal:
-    """An api-version that the provider of a resource does not know."""
+def no_provider(location: str, version: str, kind: str, known: list[str]) -> Refusal:
+    """An api-version that the provider of a resource does not know, or a region where there is none."""
     message = (
-        f"No registered resource provider found for location 'eastus' and API version '{version}' for type '{kind}'. "
-        f"The supported api-versions are '{', '.join(known)}'."
+        f"No registered resource provider found for location '{location}' and API version '{version}' for type "
+        f"'{kind}'. The supported api-versions are '{', '.join(known)}'."
     )
     return Refusal(400, "NoRegisteredProviderFound", message)
+
+
+def no_location(location: str) -> Refusal:
+    """A region that there is not, in a resource to be made."""
+    message = (
+        f"The provided location '{location}' is not available for resource type "
+        "'Microsoft.Compute/virtualMachineScaleSets'."
+    )
+    return Refusal(400, "LocationNotAvailableForResourceType", message)
 
 
 def bad_parameter(message: str, target: str | None = None) -> Refusal:

@@ -270,7 +270,7 @@ class Sandbox:
         Args:
             status: HTTP status to answer with, doing nothing of what was asked for; `None` to do it.
             method: HTTP method; `None` for all.
-            path: A part of the path, in letters of either case.
+            path: One or more whole segments of the path, in letters of either case: `"web/manualupgrade"`.
             times: How many requests.
             retry_after: Seconds for `Retry-After`, or `None` for no such header.
             code: Azure's error code.

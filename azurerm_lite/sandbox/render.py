@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from .defaults import is_windows
@@ -193,9 +194,20 @@ def scale_set_view(vmss: ScaleSet) -> Json:
         for code in (f"ProvisioningState/{vm.provisioning.lower()}", f"PowerState/{vm.power}"):
             counts[code] = counts.get(code, 0) + 1
     return {
-        "virtualMachine": {"statusesSummary": [{"code": code, "count": count} for code, count in counts.items()]},
+        "virtualMachine": {"statusesSummary": _summary(counts)},
+        "extensions": [{"name": name, "statusesSummary": _summary(each)} for name, each in _extension_counts(vmss)],
         "statuses": [_provisioning(vmss.provisioning)],
     }
+
+
+def _summary(counts: dict[str, int]) -> list[Json]:
+    return [{"code": code, "count": count} for code, count in counts.items()]
+
+
+def _extension_counts(vmss: ScaleSet) -> list[tuple[str, dict[str, int]]]:
+    """Each extension that instances have, with how many have it."""
+    names = Counter(each["name"] for vm in vmss.instances.values() for each in _extensions(vm))
+    return [(name, {"ProvisioningState/succeeded": count}) for name, count in names.items()]
 
 
 def operation(job: Operation) -> Json:

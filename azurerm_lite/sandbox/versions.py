@@ -1,11 +1,11 @@
-"""The api-versions that Azure knows: what is asked for in another one is refused."""
+"""The api-versions and regions that Azure knows: what is asked for in others is refused."""
 
 from __future__ import annotations
 
 import re
 from datetime import date
 
-from . import errors
+from . import catalog, errors
 
 # Of scale sets and images; those of galleries have days of their own. What is newer than all of these is taken.
 _DAYS = {
@@ -24,21 +24,24 @@ _DAYS = {
 }
 COMPUTE = frozenset(f"{year}-{day}" for year, days in _DAYS.items() for day in days.split())
 _OLDEST = date(2014, 4, 1)
-_TYPE = re.compile(r"/providers/microsoft\.compute/(?:locations/[^/]+/)?([^/]+)")
+_TYPE = re.compile(r"/providers/microsoft\.compute/(?:locations/([^/]+)/)?([^/]+)")
 # Of these the versions are another service's, or any will do.
 _NOT_OURS = re.compile(r"/(networkinterfaces|publicipaddresses|operations)(/|$)")
 
 
 def check(path: str, version: str | None) -> None:
-    """Refuses an api-version that is missing, none at all, or none of Compute's."""
+    """Refuses an api-version that is missing, none at all, or none of Compute's, and a region that there is not."""
     if not version:
         raise errors.missing_api_version()
     found = re.fullmatch(r"(\d{4}-\d{2}-\d{2})(-preview)?", version)
     if not found or not _is_day(found[1]):
         raise errors.bad_api_version(version)
-    kind = _TYPE.search(path.lower())
-    if kind and not _NOT_OURS.search(path.lower()) and version not in COMPUTE and version < max(COMPUTE):
-        raise errors.no_provider(version, kind[1], sorted(COMPUTE, reverse=True))
+    place = _TYPE.search(path.lower())
+    if place and not _NOT_OURS.search(path.lower()):
+        location, kind = place[1] or "eastus", place[2]
+        is_known = version in COMPUTE or version > max(COMPUTE)
+        if not is_known or catalog.region(location) is None:
+            raise errors.no_provider(location, version, kind, sorted(COMPUTE, reverse=True))
 
 
 def _is_day(text: str) -> bool:
