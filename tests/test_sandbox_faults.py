@@ -93,6 +93,42 @@ def test_an_operation_that_ends_in_another_way(sandbox: Sandbox, status: str, st
     assert az.get_vmss_vm(*sandbox.where(), 1)["properties"]["latestModelApplied"] is True
 
 
+def test_an_operation_that_failed_says_so_at_its_location_too(sandbox: Sandbox, clock: Clock) -> None:
+    """For clients that follow that header alone: an error instead of the 200 of success."""
+    sandbox.end_next("Failed", code="AllocationFailed")
+    answer = az.restart_vmss(*sandbox.where())
+    clock.sleep(60)
+    headers = {"Authorization": f"Bearer {sandbox.access_token}"}
+    told = requests.get(answer.headers["Location"], headers=headers, timeout=10)
+    assert (told.status_code, told.json()["error"]["code"]) == (409, "AllocationFailed")
+
+
+def test_a_rolling_upgrade_that_ends_in_another_way(sandbox: Sandbox, clock: Clock) -> None:
+    """Faulted with that error; the batch under way is given up, and the next upgrade begins as if nothing were."""
+    bump(sandbox)
+    sandbox.end_next("Failed", code="InternalExecutionError")
+    with pytest.raises(az.OperationFailed):
+        az.wait(sandbox.access_token, az.start_os_upgrade(*sandbox.where()))
+    told = az.get_rolling_upgrade(*sandbox.where())["properties"]
+    assert (told["runningStatus"]["code"], told["error"]["code"]) == ("Faulted", "InternalExecutionError")
+    states = {vm["properties"]["provisioningState"] for vm in az.list_vmss_vms(*sandbox.where())}
+    assert states == {"Succeeded", "Failed"}
+    az.wait(sandbox.access_token, az.start_os_upgrade(*sandbox.where()))
+    assert az.get_rolling_upgrade(*sandbox.where())["properties"]["runningStatus"]["code"] == "Completed"
+
+
+def test_a_deletion_that_fails_can_be_asked_for_again(sandbox: Sandbox) -> None:
+    """The set is still there, and then it is gone."""
+    where = sandbox.where("custom")
+    sandbox.end_next("Failed")
+    with pytest.raises(az.OperationFailed):
+        az.wait(where[0], az.delete_vmss(*where))
+    assert len(az.list_vmss_vms(*where)) == 6
+    az.wait(where[0], az.delete_vmss(*where))
+    with pytest.raises(az.NotFound):
+        az.get_vmss(*where)
+
+
 def test_a_spent_limit_is_refused_until_its_window_ends(sandbox: Sandbox, clock: Clock) -> None:
     """Compute's own 429: OperationNotAllowed with a detail that names the limit, and Retry-After."""
     sandbox.throttle("GetVMScaleSet")

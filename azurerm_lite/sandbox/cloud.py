@@ -98,7 +98,9 @@ class Cloud:
         job = Operation(str(uuid.uuid4()), location, vmss, self.now() + seconds, end, targets=list(targets))
         if not inner:
             self.operations[job.id] = job
-            job.forced = self.endings.pop(0) if self.endings else None
+            if self.endings:
+                job.forced = self.endings.pop(0)
+                job.due = min(job.due, self.now() + self.upgrade_seconds)  # also of one that would wait for others
         self.running[job.id] = job
         return job
 
@@ -123,10 +125,12 @@ class Cloud:
         if vmss is None:
             return
         vmss.provisioning = status if vmss.provisioning != "Succeeded" else "Succeeded"
-        for instance in job.targets:
+        steps = [each for each in self.running.values() if each.scale_set is vmss]
+        for instance in [*job.targets, *(each for step in steps for each in step.targets)]:
             self.move(vmss, instance, provisioning=state, power=POWER_ENDS.get(instance.power, instance.power))
-        for step in [each for each in self.running.values() if each.scale_set is vmss]:
+        for step in steps:
             del self.running[step.id]
+        rolling.break_off(vmss, status, error)
 
     # The model
 
@@ -219,7 +223,7 @@ class Cloud:
 
     def delete(self, vmss: ScaleSet) -> Operation:
         """Deletes a scale set; what is under way on it is over with it."""
-        if vmss.deletion:
+        if vmss.deletion and not vmss.deletion.ended:
             return vmss.deletion
         vmss.provisioning = "Deleting"
 

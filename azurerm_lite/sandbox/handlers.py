@@ -275,7 +275,7 @@ def get_operation(call: Call) -> Answer:
     retry_after = {} if job.ended else _retry_after(call.cloud)
     output = getattr(job.end, "output", None)  # what there is to tell of it, beyond that it ended
     if call.query.get("monitor") == "true":
-        return Answer(200 if job.ended else 202, output, retry_after)
+        return _failed(job) or Answer(200 if job.ended else 202, output, retry_after)
     told = {"properties": {"output": output}} if output else {}
     return Answer(200, {**render.operation(job), **told}, retry_after)
 
@@ -285,7 +285,14 @@ def get_operation_result(call: Call) -> Answer:
     job = call.cloud.operations.get(call.names["operation"])
     if job is None:
         raise errors.no_entity()
-    return Answer(200) if job.ended else Answer(202, None, {"Location": call.url, **_retry_after(call.cloud)})
+    if job.ended:
+        return _failed(job) or Answer(200)
+    return Answer(202, None, {"Location": call.url, **_retry_after(call.cloud)})
+
+
+def _failed(job: Operation) -> Answer | None:
+    """What stands at the `Location` of an operation that failed: the refusal that it came to."""
+    return Answer(409, {"error": job.error}) if job.error else None
 
 
 def begun(call: Call, job: Operation, status: int = 202, body: Json | None = None) -> Answer:

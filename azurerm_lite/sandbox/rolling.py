@@ -41,6 +41,19 @@ def cancel(cloud: Cloud, vmss: ScaleSet) -> Operation:
     return cloud.begin(vmss, 0.0, lambda: None)
 
 
+def break_off(vmss: ScaleSet, status: str, error: Json) -> None:
+    """Ends what is under way, if anything is, because its operation ended in another way."""
+    rolling = vmss.rolling
+    if rolling is None or rolling.status != "RollingForward":
+        return
+    rolling.status, rolling.error, rolling.changed = (
+        "Cancelled" if status == "Canceled" else "Faulted",
+        error,
+        now_utc(),
+    )
+    rolling.final = progress(vmss, rolling)
+
+
 def _batches(vmss: ScaleSet, policy: Json) -> list[list[str]]:
     """Instances not on the model: unhealthy ones first if the policy says so; zone after zone, unless it does not."""
     size = max(1, len(vmss.instances) * int(policy["maxBatchInstancePercent"]) // 100)
