@@ -354,21 +354,6 @@ def test_scaling_out_and_in(sandbox: Sandbox) -> None:
     assert az.get_vmss(*where)["sku"]["capacity"] == 3
 
 
-def test_secrets_are_taken_and_never_given_back(sandbox: Sandbox) -> None:
-    """A password, custom data, protected settings: in no answer, and a PUT of what a GET gave changes nothing."""
-    where = sandbox.where("fresh")
-    body: Any = az.get_vmss(*sandbox.where())
-    profile = body["properties"]["virtualMachineProfile"]
-    profile["osProfile"] |= {"adminPassword": "canary-1", "customData": "canary-2"}
-    profile["extensionProfile"]["extensions"][0]["properties"]["protectedSettings"] = {"key": "canary-3"}
-    del body["etag"]
-    answer = az.put_vmss(*where, body)
-    az.wait(where[0], answer)
-    assert "canary" not in answer.text + str(az.get_vmss(*where)) + str(az.get_instance_views(*where))
-    az.wait(where[0], az.put_vmss(*where, az.get_vmss(*where)))
-    assert {vm["properties"]["latestModelApplied"] for vm in az.get_instance_views(*where)} == {True}
-
-
 @pytest.mark.parametrize(
     ("name", "reference", "expected"),
     [

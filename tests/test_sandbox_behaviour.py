@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -150,6 +151,33 @@ def test_protected_instances_are_left_alone_by_the_set(sandbox: Sandbox) -> None
     assert off == {"0", "1", "3", "4", "5"}
     az.wait(where[0], az.poweroff_vmss(*where, 2))
     assert "PowerState/stopped" in str(az.get_vmss_vm_instance_view(*where, 2))
+
+
+def test_health_is_told_by_those_whose_own_model_has_the_extension(sandbox: Sandbox) -> None:
+    """A set without it tells nothing; where it is added, an instance tells as soon as it is on the new model."""
+    where = sandbox.where("legacy")
+
+    def healths() -> list[str]:
+        seen = [vm["properties"]["instanceView"].get("vmHealth") for vm in views(sandbox, "legacy")]
+        return [each["status"]["code"] for each in seen if each]
+
+    assert healths() == []
+    profile: Any = az.get_vmss(*sandbox.where())["properties"]["virtualMachineProfile"]
+    added = {"properties": {"virtualMachineProfile": {"extensionProfile": profile["extensionProfile"]}}}
+    az.wait(where[0], az.patch_vmss(*where, added))
+    assert healths() == []
+    az.wait(where[0], az.manual_upgrade(*where, [1, 2]))
+    assert healths() == ["HealthState/healthy"] * 2
+
+
+def test_of_writes_at_the_same_time_one_goes_through(sandbox: Sandbox) -> None:
+    """Eight clients at once: one restarts the set, the others are told that somebody else does."""
+    with ThreadPoolExecutor(8) as pool:
+        jobs = [pool.submit(az.restart_vmss, *sandbox.where()) for _ in range(8)]
+    refused = [job.exception() for job in jobs if job.exception()]
+    assert [type(each) for each in refused] == [az.Conflict] * 7
+    asked = [each.status for each in sandbox.journal if each.method == "POST"]
+    assert asked.count(202) == 1
 
 
 # Upgrades that Azure runs
@@ -360,91 +388,6 @@ def test_the_policy_does_not_take_what_is_protected(sandbox: Sandbox) -> None:
     az.wait(where[0], az.protect_vmss_vm(*where, 0, from_scale_in=True))
     az.wait(where[0], az.scale_vmss(*where, 4))
     assert [vm["instanceId"] for vm in az.list_vmss_vms(*where)] == ["0", "3", "4", "5"]
-
-
-# Secrets
-
-UNATTENDED = {"passName": "OobeSystem", "componentName": "Microsoft-Windows-Shell-Setup", "settingName": "AutoLogon"}
-
-
-def with_secrets(sandbox: Sandbox, number: int) -> Any:
-    """The model of `web` with a secret in every place that Azure has for one."""
-    body: Any = az.get_vmss(*sandbox.where())
-    del body["etag"]
-    profile = body["properties"]["virtualMachineProfile"]
-    profile["userData"] = f"canary-user-{number}"
-    profile["osProfile"] |= {"adminPassword": f"canary-password-{number}", "customData": f"canary-custom-{number}"}
-    content = [{**UNATTENDED, "content": f"<Password>canary-logon-{number}</Password>"}]
-    profile["osProfile"]["windowsConfiguration"] = {"additionalUnattendContent": content}
-    profile["extensionProfile"]["extensions"][0]["properties"]["protectedSettings"] = {"key": f"canary-key-{number}"}
-    return body
-
-
-def test_no_secret_is_ever_given_back(sandbox: Sandbox) -> None:
-    """Wherever it stood: not in the answer to the PUT, in no GET, list, view or extension, and not in the journal."""
-    where = sandbox.where("fresh")
-    answers = [az.put_vmss(*where, with_secrets(sandbox, 1)).text]
-    answers += [str(az.get_vmss(*where)), str(az.list_vmss(*where[:3])), str(az.get_instance_views(*where))]
-    answers += [str(az.get_vmss_vm(*where, 0)), str(az.get_vmss_nics(*where)), str(sandbox.journal)]
-    path = f"/subscriptions/{where[1]}/resourceGroups/{where[2]}/providers/Microsoft.Compute/virtualMachineScaleSets"
-    answers.append(rest.send(where[0], "GET", rest.url(f"{path}/fresh/extensions", {}, "2024-11-01")).text)
-    assert all(answers)
-    assert not [each for each in answers if "canary" in each]
-
-
-def test_secrets_are_kept_by_a_put_of_what_a_get_gave(sandbox: Sandbox) -> None:
-    """Nothing of the model has changed, so the instances are on it; what is given anew makes a new model."""
-    where = sandbox.where("fresh")
-    az.wait(where[0], az.put_vmss(*where, with_secrets(sandbox, 1)))
-    vmss = sandbox.cloud.scale_set("sandbox", "fresh")
-    assert len(vmss.secrets) == 5
-    before = dict(vmss.secrets)
-    az.wait(where[0], az.put_vmss(*where, az.get_vmss(*where)))
-    assert vmss.secrets == before
-    assert all(vm["properties"]["latestModelApplied"] for vm in az.list_vmss_vms(*where))
-    profile = {"osProfile": {"customData": "canary-custom-2"}}
-    az.wait(where[0], az.patch_vmss(*where, {"properties": {"virtualMachineProfile": profile}}))
-    assert vmss.secrets == {**before, ("osProfile", "customData"): "canary-custom-2"}
-    assert not any(vm["properties"]["latestModelApplied"] for vm in az.list_vmss_vms(*where))
-    az.wait(where[0], az.manual_upgrade(*where, "*"))
-    assert all(vm["properties"]["latestModelApplied"] for vm in az.list_vmss_vms(*where))
-
-
-def test_the_secrets_of_an_extension_go_with_it(sandbox: Sandbox) -> None:
-    """One of the same name that is added later does not have them."""
-    where = sandbox.where("fresh")
-    az.wait(where[0], az.put_vmss(*where, with_secrets(sandbox, 1)))
-    body: Any = az.get_vmss(*where)
-    extensions = body["properties"]["virtualMachineProfile"].pop("extensionProfile")
-    az.wait(where[0], az.put_vmss(*where, body, if_match="*"))
-    body = az.get_vmss(*where)
-    body["properties"]["virtualMachineProfile"]["extensionProfile"] = extensions
-    az.wait(where[0], az.put_vmss(*where, body))
-    assert "protectedSettings" not in str(sandbox.cloud.scale_set("sandbox", "fresh").secrets)
-
-
-def test_what_looks_like_a_secret_in_settings_and_tags_is_none(sandbox: Sandbox) -> None:
-    """They are whatever a user puts there, and come back as they are."""
-    where = sandbox.where()
-    body: Any = az.get_vmss(*where)
-    body["tags"] = {"customData": "seen"}
-    properties = body["properties"]["virtualMachineProfile"]["extensionProfile"]["extensions"][0]["properties"]
-    properties["settings"]["userData"] = "seen"
-    az.wait(where[0], az.put_vmss(*where, body))
-    assert str(az.get_vmss(*where)).count("seen") == 2
-
-
-def test_user_data_comes_to_those_who_ask_for_it(sandbox: Sandbox) -> None:
-    """With `$expand=userData`, of a set and of an instance, which has that of its own model."""
-    where = sandbox.where("fresh")
-    az.wait(where[0], az.put_vmss(*where, with_secrets(sandbox, 1)))
-    path = (
-        f"/subscriptions/{where[1]}/resourceGroups/{where[2]}/providers/Microsoft.Compute/virtualMachineScaleSets/fresh"
-    )
-    for place in ("", "/virtualMachines/0"):
-        for query, expected in (({"$expand": "userData"}, True), ({}, False)):
-            told = rest.send(where[0], "GET", rest.url(path + place, {}, "2024-11-01", query)).text
-            assert ("canary-user-1" in told, "canary-password" in told) == (expected, False)
 
 
 # Flexible sets

@@ -208,6 +208,80 @@ def test_any_client_can_ask_for_faults(sandbox: Sandbox) -> None:
     assert [len(az.list_vmss_vms(*sandbox.where("more"))) for _ in range(3)] == [3, 5, 5]
 
 
+def status(sandbox: Sandbox) -> Any:
+    """The status of a GET of `web`, or what happened to its connection."""
+    url = f"{sandbox.url}/subscriptions/{sandbox.subscription_id}/resourceGroups/sandbox{SETS}/web"
+    headers = {"Authorization": f"Bearer {sandbox.access_token}"}
+    try:
+        answer = requests.get(url, params={"api-version": "2024-11-01"}, headers=headers, timeout=10)
+    except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
+        return "broken"
+    return answer.text if answer.text.startswith("<") else answer.status_code
+
+
+def upgraded(sandbox: Sandbox) -> Any:
+    """How the operation of an upgrade of instance 7 ends, and how the instance is then."""
+    bump(sandbox)
+    try:
+        az.wait(sandbox.access_token, az.manual_upgrade(*sandbox.where(), "7"), timeout=600)
+        ended = "Succeeded"
+    except az.OperationTimeout:
+        ended = "InProgress"
+    except az.OperationFailed as failure:
+        ended = failure.code or ""
+    view: Any = az.get_vmss_vm_instance_view(*sandbox.where(), 7)
+    return ended, view.get("vmHealth", {}).get("status", {}).get("code", ""), "vmAgent" in view
+
+
+def ended(sandbox: Sandbox) -> Any:
+    """Code and message with which a restart ends."""
+    with pytest.raises(az.OperationFailed) as caught:
+        az.wait(sandbox.access_token, az.restart_vmss(*sandbox.where()))
+    return caught.value.code, caught.value.message
+
+
+def read(sandbox: Sandbox) -> Any:
+    """The capacity and the version in the model."""
+    model: Any = az.get_vmss(*sandbox.where())
+    return model["sku"]["capacity"], az.get_image(model)["version"]
+
+
+WEB: Any = {"vmss_name": "web", "instance_id": "7"}
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments", "look", "expected"),
+    [
+        ("fail_next", {"status": 404}, status, 404),
+        ("fail_next", {"drop": "before"}, status, "broken"),
+        ("fail_next", {"drop": "after"}, status, "broken"),
+        ("fail_next", {"drop": "truncate"}, status, "broken"),
+        ("fail_next", {"text": "<html>"}, status, "<html>"),
+        ("fail_next", {"delay": 0.01}, status, 200),
+        ("throttle", {"policy": "GetVMScaleSet"}, status, 429),
+        ("set_token_seconds", {"seconds": -1}, status, 401),
+        ("break_upgrade", WEB, upgraded, ("OSProvisioningTimedOut", "HealthState/healthy", True)),
+        ("break_upgrade", {**WEB, "how": "stick"}, upgraded, ("InProgress", "", False)),
+        ("break_upgrade", {**WEB, "how": "unhealthy"}, upgraded, ("Succeeded", "HealthState/unhealthy", True)),
+        ("break_upgrade", {**WEB, "how": "silent"}, upgraded, ("Succeeded", "", True)),
+        ("break_upgrade", {**WEB, "how": "agentless"}, upgraded, ("Succeeded", "", False)),
+        ("break_upgrade", {**WEB, "how": "none"}, upgraded, ("Succeeded", "HealthState/healthy", True)),
+        ("end_next", {"code": "AllocationFailed", "message": "Full."}, ended, ("AllocationFailed", "Full.")),
+        ("end_next", {"status": "Canceled", "code": "A", "message": "B."}, ended, ("A", "B.")),
+        ("scale", {"vmss_name": "web", "capacity": 25}, read, (25, "22.04.202410020")),
+        ("scale", {"vmss_name": "web", "capacity": 15, "at_request": 1}, read, (15, "22.04.202410020")),
+        ("set_image", {"vmss_name": "web", "version": "22.04.202409120"}, read, (20, "22.04.202409120")),
+    ],
+)
+def test_every_kind_of_fault_can_be_asked_for_over_http(
+    sandbox: Sandbox, call: str, arguments: dict[str, Any], look: Any, expected: Any
+) -> None:
+    """It has the effect that it has from Python."""
+    answer = control(sandbox, call, **arguments)
+    assert answer.status_code == 200, answer.text
+    assert look(sandbox) == expected
+
+
 @pytest.mark.parametrize(
     ("call", "arguments", "message"),
     [
@@ -247,6 +321,8 @@ def test_the_journal_tells_what_happened_to_which_instance(sandbox: Sandbox, clo
         ("provisioning", "Succeeded"),
         ("model", "Canonical:0001-com-ubuntu-server-jammy:22_04-lts-gen2:22.04.202411010"),
     ]
+    (asked,) = [each for each in journal["requests"] if each["method"] == "POST"]
+    assert (asked["seconds"], asked["query"]["api-version"][:2]) == (began, "20")
     assert changes[0]["seconds"] == began
     assert changes[-1]["seconds"] - began >= 60
 

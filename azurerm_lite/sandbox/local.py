@@ -48,7 +48,8 @@ class Sandbox:
         access_token: A token for it.
         subscription_id, resource_group, tenant_id, application_id, application_secret: What a client needs to know.
         cloud: What it holds.
-        journal: The requests answered so far: `method`, `path`, `body`, `status` (0: the connection was broken).
+        journal: The requests answered so far: `method`, `path`, `body`, `status` (0: the connection was broken),
+            `seconds` of the clock, `query`.
         changes: What happened to which instance: `seconds` of the clock, `scale_set`, `instance_id`, `what`, `before`,
             `after`; `what` is `provisioning`, `power`, `health`, or `model` with its image.
     """
