@@ -305,14 +305,22 @@ def test_an_instance_that_sticks_holds_up_what_azure_runs(sandbox: Sandbox, cloc
 
 def test_the_history_has_the_last_five_upgrades(sandbox: Sandbox) -> None:
     """The newest first, each with the image that it was to bring."""
-    where = sandbox.where("custom")
-    folder = f"/subscriptions/{where[1]}/resourceGroups/{where[2]}/providers/Microsoft.Compute/images"
-    images = [f"{folder}/web-{number}" for number in (2, 3, 1, 2, 3, 1)]
-    for image in images:
-        az.wait(where[0], az.put_vmss(*where, az.set_image(az.get_vmss(*where), image_id=image)))
+    where = sandbox.where()
+    versions = ["22.04.202409120", "22.04.202410020", NEW] * 2
+    for version in versions:
+        bump(sandbox, "web", version)
         az.wait(where[0], az.start_os_upgrade(*where))
     history = az.get_os_upgrade_history(*where)
-    assert [each["properties"]["targetImageReference"]["id"] for each in history] == images[:0:-1]
+    assert [each["properties"]["targetImageReference"]["version"] for each in history] == versions[:0:-1]
+
+
+@pytest.mark.parametrize("name", ["legacy", "custom"])
+def test_an_os_upgrade_needs_an_image_that_has_versions(sandbox: Sandbox, name: str) -> None:
+    """Of the platform or a gallery; one that is a single image is refused, but for an upgrade of extensions."""
+    with pytest.raises(az.Conflict, match="cannot be used") as caught:
+        az.start_os_upgrade(*sandbox.where(name))
+    assert caught.value.code == "OperationNotAllowed"
+    az.wait(sandbox.access_token, az.start_extension_upgrade(*sandbox.where(name)))
 
 
 # One instance
