@@ -216,7 +216,7 @@ class Cloud:
             return self.apply(vmss, upgraded, vmss.profile)
 
         busy = [*made, *gone, *upgraded]
-        seconds = self.seconds_for(upgraded) if busy else self.upgrade_seconds * 0.1
+        seconds = self.seconds_for(upgraded, vmss.profile) if busy else self.upgrade_seconds * 0.1
         return self.begin(vmss, seconds, end, busy)
 
     # The instances
@@ -240,22 +240,23 @@ class Cloud:
 
     def upgrade(self, vmss: ScaleSet, ids: Iterable[str]) -> tuple[Operation, int]:
         """Brings instances to the model, all at once; also says how many VMs that touches."""
-        targets = [each for each in vmss.chosen(ids) if not vmss.is_latest(each)]
+        # What failed is set up anew even where the model is the same; what is well and on the model costs nothing.
+        targets = [each for each in vmss.chosen(ids) if not vmss.is_latest(each) or each.provisioning == "Failed"]
         self.check_idle(vmss)
         profile = vmss.profile
         self.set_up_anew(vmss, targets)
-        seconds = self.seconds_for(targets) if targets else 0.0
+        seconds = self.seconds_for(targets, profile) if targets else 0.0
         return self.begin(vmss, seconds, lambda: self.apply(vmss, targets, profile), targets), len(targets)
 
-    def seconds_for(self, targets: Iterable[Instance]) -> float:
-        """How long upgrading instances takes: for ever where one of them is to stick."""
-        return math.inf if any(each.fault == "stick" for each in targets) else self.upgrade_seconds
+    def seconds_for(self, targets: Iterable[Instance], profile: Json) -> float:
+        """How long bringing instances to a model takes: for ever where one of them is to stick."""
+        return math.inf if any(each.fault_with(profile) == "stick" for each in targets) else self.upgrade_seconds
 
     def release(self, instance: Instance) -> None:
         """Lets end what an instance has held up that was stuck."""
         for job in self.running.values():
-            if job.due == math.inf and instance in job.targets:
-                job.due = self.now() + self.seconds_for(job.targets)
+            if job.due == math.inf and job.scale_set and instance in job.targets:
+                job.due = self.now() + self.seconds_for(job.targets, job.scale_set.profile)
 
     def set_up_anew(self, vmss: ScaleSet, targets: Sequence[Instance]) -> None:
         """Begins to replace the OS of instances: those that run go down, and half-way come up again."""
@@ -277,7 +278,8 @@ class Cloud:
         failed = []
         for instance in targets:
             self.move(vmss, instance, power=POWER_ENDS.get(instance.power, instance.power))
-            if instance.fault == "fail":
+            fault = instance.fault_with(profile)
+            if fault == "fail":
                 self.move(vmss, instance, provisioning="Failed")
                 failed.append(instance)
                 continue
@@ -285,8 +287,8 @@ class Cloud:
             instance.sku = vmss.sku.get("name", "")
             instance.exact_version = exact_version(profile)
             instance.etag += 1
-            instance.has_agent = instance.fault != "agentless"
-            health = {"unhealthy": "unhealthy", "silent": "", "agentless": ""}.get(instance.fault or "", "healthy")
+            instance.has_agent = fault != "agentless"
+            health = {"unhealthy": "unhealthy", "silent": "", "agentless": ""}.get(fault or "", "healthy")
             self.move(vmss, instance, provisioning="Succeeded", health=health)
             self.changes.append(Change(self.now(), vmss.name, instance.id, "model", "", image_of(profile)[1]))
         if not failed:

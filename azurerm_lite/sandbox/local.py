@@ -231,7 +231,9 @@ class Sandbox:
             with self._undisturbed():
                 self._at_once(self.cloud.patch(vmss, {"properties": changed["properties"]}))
 
-    def break_upgrade(self, vmss_name: str, instance_id: str, how: str = "fail", resource_group: str = GROUP) -> None:
+    def break_upgrade(
+        self, vmss_name: str, instance_id: str, how: str = "fail", resource_group: str = GROUP, *, image: str = ""
+    ) -> None:
         """Makes the upgrades of an instance go wrong from now on.
 
         Args:
@@ -241,6 +243,7 @@ class Sandbox:
                 application is unhealthy), `silent` (it reports no health), `agentless` (nor has it an agent), or
                 `none` (all is well again).
             resource_group: Resource group name.
+            image: Only upgrades to an image with this in its name, such as a version, go wrong; by default all do.
 
         Raises:
             ValueError: `how` is none of these.
@@ -249,7 +252,7 @@ class Sandbox:
             raise ValueError(f"how must be one of {', '.join(_WAYS_TO_BREAK)}, not {how!r}")
         with self.cloud.lock:
             instance = self.cloud.scale_set(resource_group, vmss_name).instances[str(instance_id)]
-            instance.fault = how
+            instance.fault, instance.fault_image = how, image
             self.cloud.release(instance)
 
     def fail_next(

@@ -52,6 +52,7 @@ class Instance:
     health: str = "healthy"
     protection: Json | None = None
     fault: str | None = None
+    fault_image: str = ""
     created: str = field(default_factory=now_utc)
     vm_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     placement_group: str = ""
@@ -63,6 +64,10 @@ class Instance:
     def is_protected(self) -> bool:
         """Whether it is protected from actions on the whole set."""
         return bool((self.protection or {}).get("protectFromScaleSetActions"))
+
+    def fault_with(self, profile: Json) -> str | None:
+        """What goes wrong when it is brought to a model: some images are sound, others are not."""
+        return self.fault if self.fault_image in image_of(profile)[1] else None
 
 
 @dataclass

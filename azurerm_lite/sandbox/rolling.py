@@ -90,7 +90,7 @@ def _next(cloud: Cloud, vmss: ScaleSet, rolling: RollingUpgrade, whole: Operatio
         else:
             _end(cloud, vmss, rolling, whole)
 
-    cloud.begin(vmss, cloud.seconds_for(targets), end, targets, inner=True)
+    cloud.begin(vmss, cloud.seconds_for(targets, vmss.profile), end, targets, inner=True)
 
 
 def progress(vmss: ScaleSet, rolling: RollingUpgrade) -> Json:
