@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -36,6 +37,8 @@ _POWER = {
     UNKNOWN: _Look(("★/☆", "U/u"), 169, "#bf3989"),
 }
 _FLAGS = {"updating": "↻~", "failed": "✗!", "unhealthy": "✚+"}  # in Unicode and in ASCII
+# Terminals without 256 colours, by TERM: many others have them, whatever they call themselves.
+_FEW_COLOURS = re.compile(r"dumb|unknown|ansi$|linux$|cons|vt\d")
 _LINES = ("│", "─", "┼"), ("|", "-", "+")
 
 # The SVG in pixels: how wide it may grow, a character, the height of a tile, between tiles, between cells.
@@ -112,7 +115,7 @@ class Heatmap:
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width + 8:.0f}" height="{top + 8:.0f}" '
             f'viewBox="-4 0 {width + 8:.0f} {top + 8:.0f}" fill="currentColor" font-family="{_FONT}" font-size="12" '
-            f'role="img" xml:space="preserve" aria-label="{_summary(self._spots())}">'
+            f'role="img" xml:space="preserve" style="white-space:pre" aria-label="{_summary(self._spots())}">'
             f"<style>{_STYLE}</style>{''.join(drawn)}</svg>"
         )
 
@@ -140,8 +143,8 @@ def heatmap(instances: Iterable[Instance]) -> Heatmap:
         instances: Instances with their instance views, as `get_instance_views` returns them.
 
     Returns:
-        A snapshot to `print` (in colour on a terminal, unless `NO_COLOR` is set; else in plain ASCII), which a notebook
-        shows by itself, with `.to_svg()` and `.to_html()`.
+        A snapshot to `print`, in colour on a terminal of 256 colours or with `FORCE_COLOR`, else and with `NO_COLOR` in
+        plain ASCII; which a notebook shows by itself, with `.to_svg()` and `.to_html()`.
     """
     found = list({instance["instanceId"]: instance for instance in instances}.values())
     zonal = set(by_fault_domain(found)) == {UNKNOWN} and set(by_zone(found)) != {UNKNOWN}
@@ -213,9 +216,15 @@ def _clean(text: str) -> str:
 
 
 def _plain() -> bool:
-    """Whether standard output is to get ASCII alone: it is no terminal, cannot show our signs, or `NO_COLOR` is set."""
+    """Whether standard output is to get ASCII alone: it is no terminal of many colours, or cannot show our signs.
+
+    `NO_COLOR` asks for that, `FORCE_COLOR` for colours wherever the output goes, as with Python's own tracebacks.
+    """
     try:
-        if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not sys.stdout.isatty():
+        if os.environ.get("NO_COLOR"):
+            return True
+        forced = bool(os.environ.get("FORCE_COLOR"))
+        if not forced and (_FEW_COLOURS.match(os.environ.get("TERM", "")) or not sys.stdout.isatty()):
             return True
         "".join([*(look.signs[0] for look in _POWER.values()), *_FLAGS.values(), *_LINES[0]]).encode(
             sys.stdout.encoding
@@ -223,7 +232,11 @@ def _plain() -> bool:
     except (AttributeError, TypeError, LookupError, UnicodeEncodeError):  # pythonw has no standard output at all
         return True
     # The console of Windows shows colours only where one of these says so.
-    return os.name == "nt" and not {"WT_SESSION", "ANSICON", "CONEMUANSI", "TERM", "TERM_PROGRAM"} & set(os.environ)
+    return (
+        os.name == "nt"
+        and not forced
+        and not {"WT_SESSION", "ANSICON", "CONEMUANSI", "TERM", "TERM_PROGRAM"} & set(os.environ)
+    )
 
 
 def _coloured(text: str, power: str, bold: bool = False) -> str:

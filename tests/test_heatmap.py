@@ -71,7 +71,7 @@ class Terminal(io.StringIO):
 @pytest.fixture(autouse=True)
 def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test starts at a width of 80, without a terminal, and without what the machine says about one."""
-    for name in ("NO_COLOR", "TERM"):
+    for name in ("NO_COLOR", "FORCE_COLOR", "TERM"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr(sys, "stdout", Terminal(tty=False))
@@ -331,11 +331,14 @@ def test_an_encoding_without_our_signs_gets_ascii(encoding: str | None, output: 
     assert "\x1b" not in str(heatmap(spread(3)))
 
 
-@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+NO_COLOUR = [("NO_COLOR", "1"), *(("TERM", name) for name in ("dumb", "vt100", "vt220", "ansi", "linux"))]
+
+
+@pytest.mark.parametrize(("name", "value"), NO_COLOUR)
 def test_who_wants_no_colour_gets_none(
     name: str, value: str, output: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """NO_COLOR and a dumb terminal get plain ASCII."""
+    """NO_COLOR and a terminal without 256 colours get plain ASCII."""
     output()
     picture = heatmap(spread(3))
     assert "\x1b" in str(picture)
@@ -344,7 +347,34 @@ def test_who_wants_no_colour_gets_none(
     assert "\x1b" not in str(picture)
 
 
-@pytest.mark.parametrize(("name", "plain"), [("WT_SESSION", False), ("TERM_PROGRAM", False), ("OTHER", True)])
+@pytest.mark.parametrize("term", ["xterm", "xterm-256color", "screen", "tmux-256color", "xterm-kitty", "alacritty"])
+def test_terminals_of_today_get_colours(
+    term: str, output: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most terminals have 256 colours; an empty NO_COLOR asks for nothing."""
+    output()
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setenv("NO_COLOR", "")
+    assert "\x1b[38;5;34m●0\x1b[0m" in str(heatmap(spread(3)))
+
+
+def test_colours_can_be_forced(output: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """FORCE_COLOR brings colours into a pipe, if that can carry the signs; NO_COLOR is stronger."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+    picture = heatmap(spread(3))
+    output(tty=False)
+    assert "\x1b" in str(picture)
+    output("ascii", tty=False)
+    assert "\x1b" not in str(picture)
+    output()
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in str(picture)
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"), [("WT_SESSION", False), ("TERM_PROGRAM", False), ("FORCE_COLOR", False), ("OTHER", True)]
+)
 def test_the_old_console_of_windows_gets_ascii(
     name: str, plain: bool, output: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -482,6 +512,13 @@ def test_a_long_legend_stays_inside_the_svg() -> None:
     texts = [("".join(text.itertext()), float(text.attrib["x"])) for text in svg.findall(f"{SVG}text")]
     assert all(x + 7.25 * len(word) <= float(svg.attrib["width"]) - 4 for word, x in texts)
     assert "latest/older model:" in texts[2][0]
+
+
+def test_spaces_between_the_words_of_the_legend_are_kept() -> None:
+    """Browsers would run its items together: those of today go by the style, other programs by the attribute."""
+    svg = ET.fromstring(heatmap(spread(2)).to_svg())
+    assert svg.get("style") == "white-space:pre"
+    assert svg.get("{http://www.w3.org/XML/1998/namespace}space") == "preserve"
 
 
 def test_outlined_tiles_are_not_on_the_latest_model() -> None:
