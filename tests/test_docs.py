@@ -18,7 +18,7 @@ from azurerm_lite.sandbox import Sandbox, control
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCKS = [
-    pytest.param(block, id=f"{page.name}:{number}")
+    pytest.param(block, number, id=f"{page.name}:{number}")
     for page in PAGES
     for number, block in enumerate(re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S))
 ]
@@ -47,13 +47,15 @@ def az_command(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
 
 
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize(("block", "number"), BLOCKS)
 def test_every_python_block_runs(
-    sandbox: Sandbox, az_command: None, capsys: pytest.CaptureFixture[str], block: str
+    sandbox: Sandbox, az_command: None, capsys: pytest.CaptureFixture[str], block: str, number: int
 ) -> None:
-    """As it stands, given a subscription id and, where a page goes on from an earlier block, its imports."""
+    """As it stands, given a subscription id and, where a page goes on from an earlier block, what that made."""
     sandbox.add_vmss("web", resource_group="myrg")
     names = {"subscription_id": sandbox.subscription_id, "az": az, "Sandbox": Sandbox}
+    if number > 0:
+        names |= {"where": sandbox.where("web", "myrg"), "token": sandbox.access_token}
     exec(compile(block, "block", "exec"), names)
     assert "instances" in capsys.readouterr().out
 
@@ -96,3 +98,12 @@ def test_every_fault_of_the_table_is_one_line(sandbox: Sandbox, line: str) -> No
 def test_the_table_has_every_call_that_the_control_endpoint_takes() -> None:
     """What can go wrong, and what other people do: none of it is a secret."""
     assert {each.partition("(")[0] for each in FAULTS} == set(control.CALLS) - {"add_vmss"} | {"at_request"}
+
+
+def test_every_test_that_the_docs_name_is_there() -> None:
+    """A guarantee stands beside the test that holds it: a test of that name, in that file."""
+    text = (ROOT / "docs" / "rollout.md").read_text("utf-8")
+    named = re.findall(r"`(test_\w+\.py)::(\w+)`", text)
+    assert len(named) > 20
+    for file, name in named:
+        assert re.search(rf"^(def|class) {name}\b", (ROOT / "tests" / file).read_text("utf-8"), re.M), f"{file}::{name}"
