@@ -58,7 +58,8 @@ class Run(Upgrade):
     def _back(self) -> Events:
         yield from self._look()
         image = self.options.rollback_image or self._way_back()
-        yield self.event("rolling_back", f"{self.name}: going back to {images.image_name(image)}")
+        why = f"{self.reason}: " if self.reason else ""
+        yield self.event("rolling_back", f"{self.name}: {why}going back to {images.image_name(image)}")
         yield from self._put_image(image)
         yield from self._look()
         batches = self._plan()
@@ -73,7 +74,7 @@ class Run(Upgrade):
             rollback_image=self.options.rollback_image or self._old[0],
         )
         back = Run(self.where[0], self.where[1:], options, self.watch)
-        back.model, back.has_changed_something = self.model, True
+        back.model, back.has_changed_something, back.reason = self.model, True, self.reason
         back.again = frozenset(halt.unhealthy)
         try:
             yield from back.back()
