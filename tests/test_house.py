@@ -41,7 +41,7 @@ start_extension_upgrade get_rolling_upgrade cancel_rolling_upgrade get_os_upgrad
 list_offers list_skus list_sku_versions list_gallery_image_versions get_image set_image list_subscriptions
 list_locations list_resource_groups wait by_update_domain by_fault_domain by_zone in_batches heatmap plan_rollout
 rollout AzureError NotFound Conflict PreconditionFailed Throttled AuthenticationFailed OperationFailed
-OperationTimeout RolloutHalted __version__
+OperationTimeout RolloutHalted install_as_azurerm __version__
 """
 
 FLOORS = [
@@ -51,6 +51,7 @@ FLOORS = [
     {"vmss", "images", "subscriptions"},
     {"heatmap", "rollout"},
     {"fleet", "compat"},
+    {"install"},
     {"__init__"},
 ]
 PURE = {"settings", "types", "domains", "errors"}
