@@ -115,6 +115,8 @@ def _created() -> Iterator[Call]:
     sign_in = {"adminUsername": "me", "adminPassword": "canary-password", "linuxConfiguration": _key(False)}
     body = _model(**sign_in, address=address, overprovision=False)
     yield Call("create_vmss", (*made, POOL, NAT, "Standard_LRS", *everything), "PUT", path, body)
+    behind = _model(adminUsername="azure", address={"loadBalancerInboundNatPools": [{"id": NAT}]})
+    yield Call("create_vmss", (*made, None, NAT), "PUT", path, behind)
     answered = {**by_key, "etag": '"1"', "properties": {**by_key["properties"], "provisioningState": "Succeeded"}}
     yield Call("put_vmss", (*IN_GROUP, "fresh", answered), "PUT", path, by_key)
     yield Call("update_vmss", (*IN_GROUP, "fresh", json.dumps(answered)), "PUT", path, by_key)

@@ -351,7 +351,7 @@ def test_import_azurerm_finds_ours(without_azurerm: None) -> None:
 
 
 def test_modules_that_are_outside_are_not_found(without_azurerm: None) -> None:
-    """`import azurerm.networkrp` fails at once, not at the first call; `from azurerm import` says why."""
+    """`import azurerm.networkrp` fails at once, not at the first call, and so does `from azurerm import`."""
     az.install_as_azurerm()
     with pytest.raises(ModuleNotFoundError, match=r"azurerm\.networkrp"):
         importlib.import_module("azurerm.networkrp")
@@ -375,8 +375,9 @@ def test_a_script_runs_as_python_would_run_it(tmp_path: Path) -> None:
         "    print(sys.argv, sys.path[0], __file__, neighbour.name, azurerm.__name__)\n"
         "    sys.exit(7)\n"
     )
-    for named in (script, Path("script.py")):
-        done = command(named, "-g", "a b", cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(TESTS.parent)})
+    (tmp_path / "elsewhere").mkdir()
+    for named, folder in ((script, tmp_path / "elsewhere"), (Path("script.py"), tmp_path)):
+        done = command(named, "-g", "a b", cwd=folder, env={**os.environ, "PYTHONPATH": str(TESTS.parent)})
         expected = f"{[str(named), '-g', 'a b']} {tmp_path.resolve()} {named} neighbour azurerm_lite.compat\n"
         assert (done.returncode, done.stdout, done.stderr) == (7, expected, "")
 
