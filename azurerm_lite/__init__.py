@@ -25,7 +25,7 @@ from .images import (
 )
 from .install import install_as_azurerm
 from .operations import wait
-from .rollout import plan_rollout, rollout
+from .rollout import follow_rolling_upgrade, plan_rollout, rollback, rollout
 from .settings import VERSION as __version__
 from .subscriptions import list_locations, list_resource_groups, list_subscriptions
 from .vmss import (
@@ -77,6 +77,7 @@ __all__ = [
     "cancel_rolling_upgrade",
     "delete_vmss",
     "delete_vmss_vms",
+    "follow_rolling_upgrade",
     "get_access_token",
     "get_access_token_from_cli",
     "get_image",
@@ -114,6 +115,7 @@ __all__ = [
     "redeploy_vmss",
     "reimage_vmss",
     "restart_vmss",
+    "rollback",
     "rollout",
     "scale_vmss",
     "set_image",
