@@ -5,18 +5,14 @@ The real one runs in an environment of its own, which `interpreter` in conftest 
 
 from __future__ import annotations
 
-import inspect
-import io
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl
 
 import pytest
 import requests
@@ -24,11 +20,10 @@ from azurerm_calls import CALLS, Call, ours
 from conftest import Clock, put_az_on_path
 from test_compat import FUNCTIONS, NEW, OUTSIDE, SIGNATURES
 from test_sandbox_azurerm import Original, running
-from werkzeug.wrappers import Request
 
 from azurerm_lite import compat, rest
 from azurerm_lite.sandbox import Sandbox
-from azurerm_lite.sandbox.app import App
+from azurerm_lite.sandbox import app as sandbox_app
 
 pytestmark = pytest.mark.slow
 
@@ -108,30 +103,12 @@ class Made(NamedTuple):
     outcome: Any
 
 
-@contextmanager
-def recorded() -> Iterator[list[dict[str, Any]]]:
-    """Every request to a sandbox, as it came in."""
-    seen: list[dict[str, Any]] = []
-    original = App.__call__
-
-    def recording(self: App, environ: dict[str, Any], start_response: Any) -> Any:
-        request = Request(environ)
-        body = request.get_data(cache=True)
-        seen.append(
-            {
-                "method": request.method,
-                "path": request.path.lower().rstrip("/"),
-                "query": dict(parse_qsl(environ["QUERY_STRING"])),
-                "body": json.loads(body) if body else None,
-                "type": request.content_type if body else None,
-            }
-        )
-        environ["wsgi.input"] = io.BytesIO(body)  # which was read
-        return original(self, environ, start_response)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(App, "__call__", recording)
-        yield seen
+def asked(sandbox: Sandbox, first: int = 0) -> list[dict[str, Any]]:
+    """The requests to a sandbox, from the first one that counts."""
+    return [
+        {"method": each.method, "path": each.path.lower().rstrip("/"), "query": dict(each.query), "body": each.body}
+        for each in sandbox.journal[first:]
+    ]
 
 
 def outcome(answer: Any) -> Any:
@@ -157,13 +134,13 @@ def missing(old: Any, new: Any, at: str = "") -> Iterator[str]:
         yield f"{at}: {old!r} has become {new!r}"
 
 
-def made(azurerm: Original, sandbox: Sandbox, clock: Clock, seen: list[dict[str, Any]]) -> list[Made]:
+def made(azurerm: Original, sandbox: Sandbox, clock: Clock) -> list[Made]:
     """All calls, one after the other, each when the one before has come to its end."""
     done = []
     for call in CALLS:
-        seen.clear()
+        first = len(sandbox.journal)
         answer = call.of(azurerm, sandbox.access_token, sandbox.url)
-        done.append(Made(list(seen), outcome(answer)))
+        done.append(Made(asked(sandbox, first), outcome(answer)))
         clock.sleep(120)
     return done
 
@@ -172,15 +149,16 @@ def made(azurerm: Original, sandbox: Sandbox, clock: Clock, seen: list[dict[str,
 def both(interpreter: str) -> list[tuple[Call, Made, Made]]:
     """Each call with what azurerm made of it and what ours did, each on a sandbox of its own."""
     clock = Clock()
-    with pytest.MonkeyPatch.context() as patch, recorded() as seen:
+    with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AZURE_")]:
             patch.delenv(name)
+        patch.setattr(sandbox_app, "without_secrets", lambda body: body)  # passwords are compared too
         patch.setattr(rest, "clock", clock)
         patch.setattr(rest, "sleep", clock.sleep)
         with Sandbox(upgrade_seconds=60, clock=clock) as sandbox, running(interpreter, sandbox) as azurerm:
-            theirs = made(azurerm, sandbox, clock, seen)
+            theirs = made(azurerm, sandbox, clock)
         with Sandbox(upgrade_seconds=60, clock=clock) as sandbox:
-            return list(zip(CALLS, theirs, made(ours, sandbox, clock, seen), strict=True))
+            return list(zip(CALLS, theirs, made(ours, sandbox, clock), strict=True))
 
 
 def test_every_name_of_azurerm_is_inside_or_outside(interpreter: str) -> None:
@@ -191,11 +169,6 @@ def test_every_name_of_azurerm_is_inside_or_outside(interpreter: str) -> None:
     assert [functions[name] for name in sorted(FUNCTIONS)] == SIGNATURES
     inside = {*compat.__all__, *compat._MODULES.split()}
     assert {*functions, *others, *modules} == inside | set(OUTSIDE)
-    for name, signature in functions.items():
-        if name in FUNCTIONS:
-            assert list(inspect.signature(FUNCTIONS[name]).parameters) == [
-                each.split("=")[0] for each in signature.partition("(")[2].rstrip(")").split(", ") if each
-            ]
 
 
 def test_each_request_is_azurerms(both: list[tuple[Call, Made, Made]]) -> None:
@@ -277,7 +250,7 @@ def test_a_script_does_the_same_under_both(
     """The same lines printed, the same exit status, the same things asked for and changed, the same end."""
     ends = []
     for python in ([interpreter], [sys.executable, "-m", "azurerm_lite.compat"]):
-        with recorded() as seen, Sandbox(upgrade_seconds=0.3, page_size=7) as sandbox:
+        with Sandbox(upgrade_seconds=0.3, page_size=7) as sandbox:
             done = subprocess.run(
                 [*python, str(SCRIPTS / script), *arguments],
                 env=signed_in(sandbox),
@@ -287,9 +260,9 @@ def test_a_script_does_the_same_under_both(
                 check=False,
             )
             assert done.returncode == status, done.stderr
-            asked = told(seen)
+            steps = told(asked(sandbox))
             models = sorted(
                 (each.scale_set, each.instance_id, str(each.after)) for each in sandbox.changes if each.what == "model"
             )
-        ends.append((done.stdout, asked, models))
+        ends.append((done.stdout, steps, models))
     assert ends[0] == ends[1]
