@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-import json
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from conftest import put_az_on_path
 
 import azurerm_lite as az
 from azurerm_lite.sandbox import Sandbox, control
@@ -36,20 +35,17 @@ def test_the_two_commands_are_one_line_each(heading: str) -> None:
 @pytest.fixture
 def az_command(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An `az` on PATH that is signed in to the sandbox."""
-    answer = json.dumps({"accessToken": sandbox.access_token, "id": sandbox.subscription_id})
-    script = tmp_path / "az.py"
-    script.write_text(f"print({answer!r})")
-    if os.name == "nt":
-        (tmp_path / "az.cmd").write_text(f'@"{sys.executable}" "{script}"')
-    else:
-        (tmp_path / "az").write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}"\n')
-        (tmp_path / "az").chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    put_az_on_path(sandbox, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize(("block", "number"), BLOCKS)
 def test_every_python_block_runs(
-    sandbox: Sandbox, az_command: None, capsys: pytest.CaptureFixture[str], block: str, number: int
+    sandbox: Sandbox,
+    az_command: None,
+    without_azurerm: None,
+    capsys: pytest.CaptureFixture[str],
+    block: str,
+    number: int,
 ) -> None:
     """As it stands, given a subscription id and, where a page goes on from an earlier block, what that made."""
     sandbox.add_vmss("web", resource_group="myrg")
