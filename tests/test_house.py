@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import pytest
 import requests
 import responses
-from conftest import BASE, Clock
+from conftest import BASE, Clock, shown
 from hypothesis import given
 from hypothesis import strategies as st
 from wrappers import NAMES, WRAPPERS, Wrapper, azure, each
@@ -475,7 +475,7 @@ def test_a_hostile_name_never_leaves_its_segment(row: Wrapper, hostile: str) -> 
 
 
 @each()
-@pytest.mark.parametrize("access_token", [None, "", "a b", "a\nb", b"bytes", 3, lambda: None], ids=repr)
+@pytest.mark.parametrize("access_token", [None, "", "a b", "a\nb", b"bytes", 3, lambda: None], ids=shown)
 def test_what_is_no_token_is_refused_before_anything_is_sent(row: Wrapper, access_token: Any, clock: Clock) -> None:
     """An empty variable or a token with a line end in it is a `ValueError` that does not show it."""
     with azure(expects_requests=False), pytest.raises(ValueError, match="access_token") as caught:
