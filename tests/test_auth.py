@@ -25,7 +25,8 @@ import responses
 from responses import matchers
 
 import azurerm_lite
-from azurerm_lite import auth, rest
+from azurerm_lite import rest
+from azurerm_lite.auth import cli as cli_module
 from azurerm_lite.errors import AuthenticationFailed, AzureError
 
 TENANT = "11111111-1111-1111-1111-111111111111"
@@ -491,7 +492,7 @@ def test_one_answer_of_the_cli_is_not_taken_for_another(cli: FakeCli, token: str
 @needs_scripts
 def test_a_cli_that_hangs_is_not_waited_for_for_ever(cli: FakeCli, monkeypatch: pytest.MonkeyPatch) -> None:
     """An `az` that does not answer, waiting for a person perhaps, ends as an error."""
-    monkeypatch.setattr(auth, "_CLI_TIMEOUT", 0.2)
+    monkeypatch.setattr(cli_module, "TIMEOUT", 0.2)
     cli.says("", before="exec sleep 30")
     with pytest.raises(AuthenticationFailed, match=r"could not be run: .*timed out"):
         azurerm_lite.get_access_token_from_cli()
