@@ -131,9 +131,9 @@ def test_several_clients_at_once(sandbox: Sandbox) -> None:
 def test_a_request_needs_a_good_token(sandbox: Sandbox, header: str | None, expected: str) -> None:
     """No token, a foreign one, one past its end or one for something else: 401 with Azure's code."""
     if header == "EXPIRED":
-        header = "Bearer " + sandbox._sign_in.token(seconds=-1)
+        header = "Bearer " + sandbox._sign_in.tokens.token(seconds=-1)
     if header == "ELSEWHERE":
-        header = "Bearer " + sandbox._sign_in.token("https://graph.microsoft.com")
+        header = "Bearer " + sandbox._sign_in.tokens.token("https://graph.microsoft.com")
     answer = ask(sandbox, "GET", "/subscriptions", headers={"Authorization": header})
     assert code(answer) == (401, expected)
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")

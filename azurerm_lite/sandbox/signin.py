@@ -1,0 +1,33 @@
+"""The sandbox's sign-in as a whole: tokens, the authority that gives them, and the managed identities."""
+
+from __future__ import annotations
+
+from werkzeug.wrappers import Request
+
+from .authority import Authority
+from .errors import Refusal
+from .handlers import Answer
+from .identities import Identities
+from .proofs import Proofs
+from .tokens import SignIn
+
+
+class SignInPages:
+    """Everything that is answered without a token, because it is what gives one."""
+
+    def __init__(self, token_seconds: float) -> None:
+        self.tokens = SignIn(token_seconds)
+        self.proofs = Proofs()
+        self.authority = Authority(self.tokens, self.proofs)
+        self.identities = Identities(self.tokens)
+
+    def serves(self, path: str) -> bool:
+        """Whether a path is one of the sign-in's."""
+        return self.authority.serves(path) or self.identities.serves(path)
+
+    def answer(self, request: Request, refusal: Refusal | None = None) -> Answer:
+        """The answer, or the refusal that was asked for, in the sign-in's words."""
+        if refusal:
+            told = {"error": refusal.error["code"], "error_description": refusal.error["message"]}
+            return Answer(refusal.status, told, refusal.headers)
+        return (self.identities if self.identities.serves(request.path) else self.authority).answer(request)
