@@ -112,7 +112,7 @@ def token_provider(
 
     Args:
         tenant_id: Tenant (directory) id or domain name.
-        application_id: Application (client) id; with `managed_identity` that of a user-assigned one.
+        application_id: Application (client) id. With `managed_identity`, that of a user-assigned one.
         application_secret: The application's secret: its value, not its id.
         certificate: Path of the application's certificate with its private key, as PEM or PFX, instead of a secret.
         password: What the private key in `certificate` is locked with.

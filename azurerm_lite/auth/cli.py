@@ -55,7 +55,7 @@ def run_az(wanted: str, *arguments: str) -> dict[str, Any]:
 
     Args:
         wanted: A key that must be in it.
-        *arguments: The command.
+        arguments: The command.
 
     Returns:
         The object that was printed.

@@ -62,7 +62,7 @@ class _ByMsal(Provider):
             message = f"Sign-in failed: {self._authority} does not answer as Microsoft's sign-in does."
             return AuthenticationFailed(message, code="SignInFailed")
 
-    def _made(self, kind: Callable[..., Any], session: requests.Session, **more: Any) -> Any:
+    def _made(self, kind: Callable[..., Any], session: Any, **more: Any) -> Any:
         """An MSAL application; it asks the authority about the tenant before anything secret is sent."""
         try:
             return kind(
@@ -84,7 +84,7 @@ class _ByMsal(Provider):
         """What no message may hold."""
         return []
 
-    def _result(self, msal: Any, session: requests.Session) -> dict[str, Any]:
+    def _result(self, msal: Any, session: Any) -> dict[str, Any]:
         """MSAL's answer."""
         raise NotImplementedError
 
@@ -92,7 +92,7 @@ class _ByMsal(Provider):
 class _ServicePrincipal(_ByMsal):
     """An application that signs in as itself."""
 
-    def _result(self, msal: Any, session: requests.Session) -> dict[str, Any]:
+    def _result(self, msal: Any, session: Any) -> dict[str, Any]:
         credential = self._credential()
         application = self._made(msal.ConfidentialClientApplication, session, client_credential=credential)
         return application.acquire_token_for_client(self._scopes)  # type: ignore[no-any-return]
@@ -196,7 +196,7 @@ class ByManagedIdentity(_ByMsal):
         self._identity = {"client_id": application_id, "object_id": object_id, "resource_id": resource_id}
         self._shown = {"application_id": application_id, "object_id": object_id, "resource_id": resource_id}
 
-    def _result(self, msal: Any, session: requests.Session) -> dict[str, Any]:
+    def _result(self, msal: Any, session: Any) -> dict[str, Any]:
         session.trust_env = False  # it is on this machine, behind no proxy
         identity = {name: value for name, value in self._identity.items() if value}
         if msal.managed_identity.get_managed_identity_source() is msal.managed_identity.CLOUD_SHELL:
@@ -210,7 +210,7 @@ class ByManagedIdentity(_ByMsal):
                 raise
             raise AuthenticationFailed(f"Sign-in failed: {one_line(error)}", code="SignInFailed") from None
 
-    def _of_cloud_shell(self, msal: Any, session: requests.Session, named: bool) -> dict[str, Any]:
+    def _of_cloud_shell(self, msal: Any, session: Any, named: bool) -> dict[str, Any]:
         if named:
             message = "Sign-in failed: Cloud Shell has only the identity of the person in it: name no other."
             raise AuthenticationFailed(message, code="SignInFailed")
@@ -234,7 +234,7 @@ class _ByPerson(_ByMsal):
     def __getstate__(self) -> dict[str, Any]:
         return super().__getstate__() | {"_cached": ""}
 
-    def _result(self, msal: Any, session: requests.Session) -> dict[str, Any]:
+    def _result(self, msal: Any, session: Any) -> dict[str, Any]:
         cache = msal.SerializableTokenCache()
         cached = read_private(self._cache_file) if self._cache_file else self._cached
         try:
