@@ -71,9 +71,8 @@ def _pem(content: bytes, password: bytes | None) -> tuple[Any, list[Any]]:
     from cryptography import x509
     from cryptography.hazmat.primitives import serialization
 
-    locked = b"ENCRYPTED" in content
-    key = serialization.load_pem_private_key(content, password if locked else None)
-    return key, x509.load_pem_x509_certificates(content)
+    key = serialization.load_pem_private_key(content, password if b"ENCRYPTED" in content else None)
+    return key, x509.load_pem_x509_certificates(content) if b"BEGIN CERTIFICATE" in content else []
 
 
 def _pfx(content: bytes, password: bytes | None) -> tuple[Any, list[Any]]:

@@ -93,7 +93,7 @@ def masked(told: str, secrets: Iterable[str] = ()) -> str:
     """
     for secret in secrets:
         told = told.replace(secret, "***")
-    return re.sub(r"\beyJ[\w-]+(\.[\w-]*)*", "***", told)
+    return re.sub(r"\beyJ[\w-]+(\.[\w-]+)*", "***", told)
 
 
 def refused(result: Mapping[str, Any], secrets: Iterable[str] = ()) -> AuthenticationFailed:

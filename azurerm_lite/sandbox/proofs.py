@@ -96,7 +96,8 @@ class Proofs:
 
     def _key_for(self, header: dict[str, Any]) -> Any:
         """The public key that an assertion of the application itself must be signed with."""
-        certificate = self._certificates.get(header.get("x5t#S256") or header.get("x5t") or "")
+        thumbprint = str(header.get("x5t#S256") or header.get("x5t") or "")
+        certificate = self._certificates.get(thumbprint.rstrip("="))
         if certificate is None and header.get("x5c"):
             sent = x509.load_der_x509_certificate(base64.b64decode(header["x5c"][0]))
             certificate = sent if sent.subject.rfc4514_string() in self._subjects else None
