@@ -47,7 +47,9 @@ def get_access_token(tenant_id: str, application_id: str, application_secret: st
     Azure: Microsoft identity platform - client credentials flow, by MSAL.
     """
     given = {"tenant_id": tenant_id, "application_id": application_id, "application_secret": application_secret}
-    return _made(given)()
+    provider = _made(given)
+    del given, application_secret  # crash reports show what stands in a frame
+    return provider()
 
 
 def get_access_token_from_cli() -> str:

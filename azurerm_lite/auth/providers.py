@@ -22,6 +22,9 @@ class _Kept(NamedTuple):
     renew: float = 0.0
     ends: float = 0.0
 
+    def __repr__(self) -> str:  # debuggers and crash reports show what stands in a frame
+        return f"a token until {self.ends:.0f}"
+
 
 class Provider:
     """A zero-argument callable that gives a good token each time.
@@ -105,7 +108,7 @@ class Provider:
     def _explained(self, error: Exception) -> Exception:
         """The error, with what else was tried; and nothing that hangs on it from where secrets were at hand."""
         if isinstance(error, AuthenticationFailed) and self.passed_over:
-            error.message += f" Before it, token_provider() found closed: {'; '.join(self.passed_over)}."
+            error.message += f" token_provider() passed over: {'; '.join(self.passed_over)}."
         return error
 
     def _ask(self) -> tuple[str, float]:

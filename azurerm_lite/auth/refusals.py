@@ -112,7 +112,8 @@ def refused(result: Mapping[str, Any], secrets: Iterable[str] = ()) -> Authentic
     numbers = re.findall(r"AADSTS\d+", description)
     # "AADSTS70002: Error validating credentials. AADSTS500133: ...": the number that says more comes second.
     code = next((each for each in numbers if each in ADVICE), numbers[0] if numbers else "")
-    code = code or masked(text(result.get("error")), secrets) or "SignInFailed"
+    word = text(result.get("error"))
+    code = code or (word if re.fullmatch(r"[\w.]{1,50}", masked(word, secrets)) else "SignInFailed")
     # Behind the first sentence stand ids and a timestamp, which the attributes have.
     sentence = re.split(r" Trace ID:|\r|\n", description)[0].strip()
     message = " ".join(filter(None, ["Sign-in failed:", sentence, ADVICE.get(code)]))
