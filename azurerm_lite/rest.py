@@ -82,11 +82,7 @@ class _SignInSession(_Session):
     """What MSAL sends through: it gets to see only what it can read, as it logs whatever it cannot."""
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        try:
-            response = super().send(request, **kwargs)
-        except requests.RequestException as error:
-            error.request = None  # its body holds the secret
-            raise
+        response = super().send(request, **kwargs)
         asks_for_more = response.status_code == 401 and "WWW-Authenticate" in response.headers
         if response.status_code == 429 or response.status_code >= 500 or not (asks_for_more or _is_object(response)):
             raise _unfit(request, response)

@@ -9,6 +9,7 @@ import logging
 import pickle
 import re
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -145,6 +146,25 @@ def test_no_way_to_fail_shows_a_secret_or_a_token(
     told += repr(provider) + logged(caplog) + "".join(capfd.readouterr())
     assert MARK not in told, re.findall(rf".{{80}}{MARK}.{{40}}", told)
     assert list(work.iterdir()) == []
+
+
+def test_a_renewal_that_fails_does_not_show_the_token_that_ended(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    """Nor while it is still good, when only the log tells of it."""
+    caplog.set_level(0)
+    now = time.time()
+    with wire("secret", ANSWERS["given"], monkeypatch):
+        provider = WAYS["secret"](tmp_path)
+        assert provider() == TOKEN
+    with wire("secret", ANSWERS["broken"], monkeypatch):
+        monkeypatch.setattr(time, "time", lambda: now + 3500)
+        assert provider() == TOKEN
+        monkeypatch.setattr(time, "time", lambda: now + 3700)
+        with pytest.raises(requests.ConnectionError) as caught:
+            provider()
+    assert "cannot be renewed" in caplog.text
+    assert MARK not in shown(caught.value) + logged(caplog)
 
 
 @pytest.mark.parametrize("way", ["secret", "certificate", "assertion", "device code"])
