@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .cli import ByCli, run_az
-from .environment import find
-from .providers import Provider
+if TYPE_CHECKING:  # importing the package loads no way to sign in: each is loaded when it is chosen
+    from .providers import Provider
 
 _APPLICATION = ("tenant_id", "application_id")
 _PERSON = ("tenant_id", "application_id", "cache_file")
@@ -26,6 +25,7 @@ _WAYS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
 _TAKES_ONE = ("managed_identity", "cli")
 _FLAGS = ("managed_identity", "cli", "browser", "device_code", "public_chain")
 _CALLABLE = ("assertion", "device_code")
+_PATHS = ("certificate", "assertion_file", "cache_file")
 
 
 def get_access_token(tenant_id: str, application_id: str, application_secret: str) -> str:
@@ -63,6 +63,8 @@ def get_access_token_from_cli() -> str:
 
     Azure: `az account get-access-token`.
     """
+    from .cli import ByCli
+
     return ByCli()()
 
 
@@ -81,6 +83,8 @@ def get_subscription_from_cli(name: str | None = None) -> str:
 
     Azure: `az account show`.
     """
+    from .cli import run_az
+
     if name is None:
         return str(run_az("id", "account", "show")["id"])
     return str(run_az("id", "account", "show", "--subscription", _checked("name", name))["id"])
@@ -142,7 +146,11 @@ def token_provider(
     Azure: Microsoft identity platform, by MSAL; or `az account get-access-token`.
     """
     given = {name: value for name, value in locals().items() if value is not None and value is not False}
-    return _made(given) if given else find()
+    if given:
+        return _made(given)
+    from .environment import find
+
+    return find()
 
 
 def _made(given: Mapping[str, Any]) -> Provider:
@@ -158,25 +166,26 @@ def _made(given: Mapping[str, Any]) -> Provider:
     if way in _TAKES_ONE and len(given) > 2:
         raise ValueError(f"{' and '.join(name for name in given if name != way)} say the same thing: give one of them")
     values = {name: _checked(name, given.get(name)) for name in dict.fromkeys((*needs, way, *given))}
-    from . import microsoft
+    if values[way] is True:
+        del values[way]  # it only says which class
+    from . import cli, microsoft
 
-    return getattr(microsoft, kind, ByCli)(
-        **{name: value for name, value in values.items() if name != way or value is not True}
-    )
+    provider: Provider = getattr(cli if way == "cli" else microsoft, kind)(**values)
+    return provider
 
 
 def _checked(argument: str, value: Any) -> Any:
     """An argument that must be there. The message never shows the value: it may be a secret in the wrong place."""
-    if argument in _FLAGS and (value is True or (argument in _CALLABLE and callable(value))):
-        return value
-    if argument in _FLAGS:
-        raise ValueError(f"{argument} must be True or False; ids have arguments of their own")
     if argument in _CALLABLE and callable(value):
         return value
-    if argument in ("certificate", "assertion_file", "cache_file") and isinstance(value, os.PathLike):
+    if argument in _FLAGS:
+        if value is not True:
+            raise ValueError(f"{argument} must be True or False; ids have arguments of their own")
+        return value
+    if argument in _PATHS and isinstance(value, os.PathLike):
         value = os.fspath(value)
     if not isinstance(value, str) or not value.strip():
-        others = [way for way in _WAYS if way != argument] if argument == "application_secret" and value is None else []
-        instead = f" (or choose another way: {', '.join(others)})" if others else ""
+        others = ", ".join(way for way in _WAYS if way != argument)
+        instead = f" (other ways to sign in: {others})" if argument == "application_secret" and value is None else ""
         raise ValueError(f"{argument} must be a string that is not empty{instead}")
     return value
