@@ -493,7 +493,7 @@ def test_two_ways_at_once_are_refused(one: str, other: str) -> None:
         ({"tenant_id": "t", "certificate": "app.pem"}, "application_id must be"),
         (
             {"tenant_id": "t", "application_id": "a"},
-            "application_secret must be .* other ways to sign in: certificate, ",
+            "application_secret must be .*other ways to sign in: certificate, ",
         ),
         ({"tenant_id": "t", "application_id": "a", "certificate": ""}, "certificate must be"),
         ({"tenant_id": "t", "application_id": "a", "certificate": "x", "password": 5}, "password must be"),
