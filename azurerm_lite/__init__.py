@@ -24,7 +24,7 @@ from .images import (
     set_image,
 )
 from .operations import wait
-from .rollout import plan_rollout, rollout
+from .rollout import follow_rolling_upgrade, plan_rollout, rollback, rollout
 from .settings import VERSION as __version__
 from .subscriptions import list_locations, list_resource_groups, list_subscriptions
 from .vmss import (
@@ -76,6 +76,7 @@ __all__ = [
     "cancel_rolling_upgrade",
     "delete_vmss",
     "delete_vmss_vms",
+    "follow_rolling_upgrade",
     "get_access_token",
     "get_access_token_from_cli",
     "get_image",
@@ -112,6 +113,7 @@ __all__ = [
     "redeploy_vmss",
     "reimage_vmss",
     "restart_vmss",
+    "rollback",
     "rollout",
     "scale_vmss",
     "set_image",

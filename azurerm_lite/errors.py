@@ -23,7 +23,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import requests
 
-from .types import Batch
+from .types import Batch, Summary
+
+_NOTHING = Summary()
 
 
 class AzureError(requests.HTTPError):
@@ -110,13 +112,24 @@ class RolloutHalted(RuntimeError):
     Attributes:
         batch: The batch that was being upgraded, or `None` when none was.
         unhealthy: Which instances are to blame and why, `{instance id: reason}`; may be empty.
+        rolled_back: Whether what had been upgraded was put back: no instance runs the new image any more.
+        summary: What the run came to: how many instances it upgraded, in how many seconds and requests.
     """
 
-    def __init__(self, message: str, batch: Batch | None = None, unhealthy: Mapping[str, str] | None = None) -> None:
-        super().__init__(message, batch, unhealthy)
+    def __init__(
+        self,
+        message: str,
+        batch: Batch | None = None,
+        unhealthy: Mapping[str, str] | None = None,
+        rolled_back: bool = False,
+        summary: Summary = _NOTHING,
+    ) -> None:
+        super().__init__(message, batch, unhealthy, rolled_back, summary)
         self.message = message
         self.batch = batch
         self.unhealthy = dict(unhealthy or {})
+        self.rolled_back = rolled_back
+        self.summary = summary
 
     def __str__(self) -> str:
         return self.message

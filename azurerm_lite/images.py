@@ -245,6 +245,43 @@ def set_image(
     return changed
 
 
+def with_image(model: Model, image: Image) -> Model:
+    """A scale set's model with the image that an instance runs: the way back, whatever it was changed to.
+
+    Args:
+        model: A scale set as `get_vmss` returns it.
+        image: An image as `get_image` answers it, of the same kind as the model's.
+
+    Returns:
+        The new model, for `put_vmss`. Of a platform image it asks for the exact version.
+
+    Raises:
+        ValueError: The image is of another kind, or malformed.
+    """
+    if image.get("kind") != "platform":
+        return set_image(model, image_id=image.get("image_id"), image_uri=image.get("image_uri"))
+    changed = set_image(model, sku=image.get("sku"), version=image.get("exact_version") or image.get("version"))
+    _storage(changed)["imageReference"].update({key: image[key] for key in ("publisher", "offer") if key in image})
+    return changed
+
+
+def image_name(image: Image) -> str:
+    """An image on one line: `publisher:offer:sku:version`, with the exact version where it is known, or id or URI."""
+    if image.get("kind") != "platform":
+        return image.get("image_id") or image.get("image_uri") or "no image"
+    version = image.get("exact_version") or image.get("version", "")
+    return ":".join([image.get("publisher", ""), image.get("offer", ""), image.get("sku", ""), version])
+
+
+def is_newer(image: Image, other: Image) -> bool:
+    """Whether an image is known to be a newer version of the same platform image; of other kinds nobody can tell."""
+    versions = [each.get("exact_version") or each.get("version", "") for each in (image, other)]
+    if any(each.get("kind") != "platform" for each in (image, other)):
+        return False
+    same = all(image.get(key) == other.get(key) for key in ("publisher", "offer", "sku"))
+    return same and "latest" not in versions and _version_order(versions[0]) > _version_order(versions[1])
+
+
 def _set_image_id(reference: dict[str, Any], image_id: str) -> None:
     """Puts an id where the model has its own; an id of a gallery of another sort is another kind of image."""
     key = str(_id_key(reference))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from requests import Response
 
 from . import rest
-from .errors import AzureError, NotFound, OperationTimeout, Throttled, one_line, operation_error, text
+from .errors import AzureError, Conflict, NotFound, OperationTimeout, Throttled, one_line, operation_error, text
 from .types import Token
 
 DEFAULT_TIMEOUT = 7200.0
@@ -119,7 +119,9 @@ def _polls(
                 f"{response.request.method} {_path(response)} has not ended after {timeout:g} s (it is {look.status}). "
                 "It goes on in Azure: look at the scale set, or wait for the same response again."
             )
-        default = interval if interval is not None else min(5.0, max(1.0, (now - began) / 10))
+        # Refused for the pace without a word on when to come back, asking soon would only prolong it.
+        slowest, share = (60.0, 2) if look.status == "Throttled" else (5.0, 10)
+        default = interval if interval is not None else min(slowest, max(1.0, (now - began) / share))
         # Never past the limit, so that the last look is at the limit and not before it.
         rest.sleep(min(look.pause or default, left))
 
@@ -140,7 +142,7 @@ def _look(access_token: Token, url: str, status_of: Callable[[Response], str]) -
     except Throttled as error:  # nothing is wrong but the pace
         return _Look("Throttled", error.retry_after)
     except (AzureError, *rest.BROKEN) as error:
-        if not _may_pass(error):
+        if isinstance(error, Conflict) or not (rest.may_pass(error) or isinstance(error, NotFound)):
             raise
         return _Look("Unknown", None, trouble=error)
 
@@ -174,13 +176,6 @@ def _resource_status(answer: Response) -> str:
 
 def _is_end(status: str) -> bool:
     return status.lower() in ("succeeded", "failed", "canceled", "cancelled")
-
-
-def _may_pass(error: Exception) -> bool:
-    """Whether failing to read the state says nothing of the operation: a pause may mend it."""
-    if isinstance(error, AzureError):
-        return isinstance(error, NotFound) or error.code == "InvalidResponse" or error.status_code in rest.PASSING
-    return not rest.is_hopeless(error)
 
 
 def _result(access_token: Token, response: Response, answer: Response, status: str) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import email.utils
 import functools
 import http.cookiejar
@@ -22,7 +24,7 @@ import urllib3
 from urllib3.util import parse_url
 
 from . import settings
-from .errors import AuthenticationFailed, AzureError, PreconditionFailed, error_from, one_line
+from .errors import AuthenticationFailed, AzureError, PreconditionFailed, Throttled, error_from, one_line
 from .types import Token
 
 TIMEOUT = (5.0, 60.0)
@@ -34,6 +36,10 @@ RETRY_AFTER_CAP = 120.0
 _REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
 PASSING = frozenset({408, 500, 502, 503, 504})
 """HTTP statuses that say nothing of the request itself: asking again may help."""
+# Another write is at work and will end; OperationNotAllowed and PropertyChangeNotAllowed never pass by waiting.
+_PASSING_CONFLICTS = frozenset(
+    {"Conflict", "AnotherOperationInProgress", "ConflictingConcurrentWriteNotAllowed", "OperationPreempted"}
+)
 BROKEN = (
     requests.ConnectionError,
     requests.Timeout,
@@ -53,6 +59,33 @@ log = logging.getLogger("azurerm_lite")
 # The seams for tests: everything in the library that waits does it through these two.
 sleep = time.sleep
 clock = time.monotonic
+
+
+class Watch:
+    """What a long job wants of the requests made for it: their number, and few tries, so that it can tell of its waits.
+
+    Attributes:
+        tries: How often a request is tried at the most.
+        requests: How many were sent so far.
+        throttled: How many of them were refused for the pace.
+    """
+
+    def __init__(self, tries: int = TRIES) -> None:
+        self.tries = tries
+        self.requests = self.throttled = 0
+
+
+_watch: contextvars.ContextVar[Watch | None] = contextvars.ContextVar("watch", default=None)
+
+
+@contextlib.contextmanager
+def watched(watch: Watch) -> Iterator[None]:
+    """Lets a watch see to the requests made in this block."""
+    before = _watch.set(watch)
+    try:
+        yield
+    finally:
+        _watch.reset(before)
 
 
 class _Session(requests.Session):
@@ -307,6 +340,8 @@ def send(
     """
     _check_target(url)
     all_headers = {"x-ms-client-request-id": str(uuid.uuid4()), **(headers or {})}
+    if watch := _watch.get():
+        tries = min(tries, watch.tries)
     attempt, unclear, renewed = 0, False, False
     while True:
         attempt += 1
@@ -366,6 +401,8 @@ def _signed_in(access_token: Token) -> _Bearer:
 def _once(auth: _Bearer, method: str, url: str, body: Any, headers: Mapping[str, str]) -> requests.Response:
     """One try; the request that hangs on the answer is stripped of the token, so that no log or pickle can hold it."""
     started = clock()
+    watch = _watch.get() or Watch()
+    watch.requests += 1
     try:
         response = session.request(method, url, json=body, headers=headers, auth=auth, allow_redirects=False)
     except requests.RequestException as error:
@@ -374,6 +411,7 @@ def _once(auth: _Bearer, method: str, url: str, body: Any, headers: Mapping[str,
         raise
     response.request = response.request.copy()
     response.request.headers.pop("Authorization", None)
+    watch.throttled += response.status_code == 429
     elapsed = (clock() - started) * 1000
     log.info("%s %s -> %s in %.0f ms", method, urlsplit(url).path, response.status_code, elapsed)
     return response
@@ -432,6 +470,14 @@ def retry_after_of(response: requests.Response) -> float | None:
 def never_left(error: BaseException) -> bool:
     """Whether a connection broke before it came about, so that Azure cannot have got the request."""
     return any(isinstance(cause, _NEVER_LEFT) for cause in _causes(error))
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether a failed request may well succeed later: no clear answer, too fast, or another write at work."""
+    if isinstance(error, AzureError):
+        passes = isinstance(error, Throttled) or error.status_code in PASSING
+        return passes or error.code == "InvalidResponse" or error.code in _PASSING_CONFLICTS
+    return isinstance(error, BROKEN) and not is_hopeless(error)
 
 
 def is_hopeless(error: BaseException) -> bool:

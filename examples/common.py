@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import azurerm_lite as az
 
-DONE, FAILED, INTERRUPTED = 0, 1, 130
+DONE, FAILED, ROLLED_BACK, INTERRUPTED = 0, 1, 3, 130
 CONFIG = "vmssconfig.json"
 KEYS = ("tenantId", "appId", "appSecret", "subscriptionId")
 
@@ -100,16 +100,18 @@ def read_config(config: Path) -> dict[str, str]:
     return {key: values[key] for key in KEYS}
 
 
-def read_model(where: Where) -> Any:
-    """The scale set's model; refused where a change of it would reach all instances by itself."""
+def read_model(where: Where, wanted: str = "Manual") -> Any:
+    """The scale set's model; refused in another upgrade mode, where Azure would go about its instances otherwise."""
     model = az.get_vmss(*where)
     mode = model["properties"].get("upgradePolicy", {}).get("mode", "Manual")
-    if mode.lower() != "manual":
-        raise ValueError(
-            f"{where.vmss_name} is in upgrade mode {mode}: Azure would upgrade its instances by itself as soon as the "
-            "model changes. Set upgradePolicy.mode to Manual first."
-        )
-    return model
+    if mode.lower() == wanted.lower():
+        return model
+    if mode.lower() == "manual":
+        raise ValueError(f"{where.vmss_name} is in upgrade mode Manual: Azure upgrades nothing there by itself.")
+    raise ValueError(
+        f"{where.vmss_name} is in upgrade mode {mode}: Azure would upgrade its instances by itself as soon as the "
+        f"model changes. Set upgradePolicy.mode to {wanted} first."
+    )
 
 
 def new_image(where: Where, model: Any, options: argparse.Namespace) -> Any:
@@ -172,5 +174,5 @@ def run(main: Callable[[], int]) -> None:
         status = INTERRUPTED
     except (az.RolloutHalted, ValueError, OSError) as error:  # Azure's errors and the network's are OSErrors
         print(f"error: {error}", file=sys.stderr)
-        status = FAILED
+        status = ROLLED_BACK if getattr(error, "rolled_back", False) else FAILED
     sys.exit(status)

@@ -1,16 +1,22 @@
 """Move a scale set to a new image, one update domain at a time, and watch it.
 
     python examples/rollout.py --sandbox
-    python examples/rollout.py -r mygroup -s web -n 22.04.202411010
+    python examples/rollout.py -r mygroup -s web -n 22.04.202411010 --canary 1 --bake 300 --on-failure rollback
+    python examples/rollout.py -r mygroup -s web --rollback
 
 Ctrl-C stops it; the same command goes on from there. The exit status is 0 when every instance runs the model's image,
-1 when something went wrong or is left, 2 for wrong arguments, 130 after Ctrl-C.
+1 when something went wrong or is left, 2 for wrong arguments, 3 when a batch failed and was rolled back, 130 after
+Ctrl-C.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import json
+import os
+import shlex
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -24,16 +30,55 @@ import azurerm_lite as az
 def parser() -> argparse.ArgumentParser:
     """The arguments: those of all examples, and how to roll."""
     arguments = common.parser(__doc__.partition("\n")[0] if __doc__ else None)
-    arguments.add_argument("--by", default="update_domain", help="batches: update_domain, fault_domain, zone, 5, 20%%")
-    arguments.add_argument("--pause", type=float, default=0, metavar="SECONDS", help="between two batches")
-    arguments.add_argument("--health-timeout", type=float, default=1800, metavar="SECONDS", help="for each batch")
-    arguments.add_argument("--max-unhealthy", default="0", metavar="N", help="outside a batch: a number, or 20%%")
+    batches = arguments.add_argument_group("batches")
+    batches.add_argument("--by", default="update_domain", help="update_domain, fault_domain, zone, 5, 20%%")
+    batches.add_argument("--domains", metavar="0,1", help="only these domains")
+    batches.add_argument("--instances", metavar="3,12", help="only these instances")
+    batches.add_argument("--max-batch", metavar="N", help="the most at a time: a number, or 20%%")
+    batches.add_argument("--canary", metavar="N", help="the most in the first batch: a number, or 5%%")
+    batches.add_argument("--pause", type=float, default=0, metavar="SECONDS", help="between two batches")
+    care = arguments.add_argument_group("care")
+    care.add_argument("--bake", type=float, default=0, metavar="SECONDS", help="for which a batch must stay healthy")
+    care.add_argument("--canary-bake", type=float, metavar="SECONDS", help="the same for the first batch")
+    care.add_argument("--check", metavar="COMMAND", help="run for each batch, its ids in INSTANCE_IDS; 0 means healthy")
+    care.add_argument("--health-timeout", type=float, default=1800, metavar="SECONDS", help="for each batch")
+    care.add_argument("--max-unhealthy", default="0", metavar="N", help="outside a batch: a number, or 20%%")
+    care.add_argument("--on-failure", choices=["stop", "rollback"], default="stop", help="when a batch fails")
+    instead = arguments.add_mutually_exclusive_group()
+    instead.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    instead.add_argument(
+        "--rollback", action="store_true", help="go back to the image that instances still run, or given"
+    )
+    instead.add_argument("--follow", action="store_true", help="watch the rolling upgrade of a set in mode Rolling")
+    arguments.add_argument("--json", action="store_true", help="a line of JSON for each event")
     return arguments
 
 
-def number(text: str) -> int | str:
+def number(text: str | None) -> Any:
     """A whole number where the text is one."""
-    return int(text) if text.isdecimal() else text
+    return int(text) if text and text.isdecimal() else text
+
+
+def only(options: argparse.Namespace) -> list[int | str] | None:
+    """The domains (whole numbers) and instances (strings) to keep to; `None` for all."""
+    domains = [number(each.strip()) for each in (options.domains or "").split(",") if each.strip()]
+    instances = [each.strip() for each in (options.instances or "").split(",") if each.strip()]
+    return [*domains, *instances] or None
+
+
+def checked_by(command: str) -> Callable[[list[Any]], object]:
+    """A check that runs a command: it is content when that ends with 0."""
+
+    def check(instances: list[Any]) -> object:
+        ids = ",".join(vm["instanceId"] for vm in instances)
+        words = shlex.split(command, posix=os.name != "nt")
+        done = subprocess.run(
+            words, env={**os.environ, "INSTANCE_IDS": ids}, capture_output=True, text=True, check=False
+        )
+        told = " ".join((done.stderr or done.stdout).split())
+        return done.returncode == 0 or f"{command} ended with {done.returncode}: {told}"
+
+    return check
 
 
 def state(instance: Any, in_flight: tuple[str, ...]) -> tuple[str, str]:
@@ -96,34 +141,76 @@ def lines() -> Callable[[Any], None]:
     return show
 
 
-def roll(where: common.Where, options: argparse.Namespace) -> None:
-    """The rollout; Ctrl-C says what was done before it goes on its way."""
+def json_lines() -> Callable[[Any], None]:
+    """Prints events as JSON, for a log or another program."""
+    return lambda event: print(json.dumps(event.to_dict()), file=sys.__stdout__, flush=True)
+
+
+def care(options: argparse.Namespace) -> dict[str, Any]:
+    """What rollout and rollback both take."""
+    return {
+        "by": number(options.by),
+        "max_batch": number(options.max_batch),
+        "pause": options.pause,
+        "bake": options.bake,
+        "check": checked_by(options.check) if options.check else None,
+        "health_timeout": options.health_timeout,
+        "max_unhealthy": number(options.max_unhealthy),
+    }
+
+
+def forward(where: common.Where, options: argparse.Namespace, **more: Any) -> Iterator[Any]:
+    """The rollout that was asked for."""
+    how = {"only": only(options), "canary": number(options.canary), "canary_bake": options.canary_bake}
+    return az.rollout(*where, **how, **care(options), on_failure=options.on_failure, **more)
+
+
+def watch(events: Iterator[Any], options: argparse.Namespace) -> None:
+    """Goes through the events; Ctrl-C says what was done before it goes on its way."""
     event = None
-    by, unhealthy = number(options.by), number(options.max_unhealthy)
-    how = {"by": by, "pause": options.pause, "health_timeout": options.health_timeout, "max_unhealthy": unhealthy}
     try:
-        with display() as show:
-            for event in az.rollout(*where, **how):
+        with contextlib.nullcontext(json_lines()) if options.json else display() as show:
+            for event in events:
                 show(event)
+    except az.RolloutHalted as halt:
+        if options.json:
+            told = {"kind": "halted", "message": str(halt), "batch": halt.batch and halt.batch.name}
+            told |= {"unhealthy": halt.unhealthy, "rolled_back": halt.rolled_back, "summary": halt.summary._asdict()}
+            print(json.dumps(told), file=sys.__stdout__, flush=True)
+        raise
     except KeyboardInterrupt:
         if event is not None:
-            print(f"\n{event.latest} of {event.total} instances have the new model.", file=sys.stderr)
+            print(f"\n{event.latest} of {event.total} instances have the latest model.", file=sys.stderr)
             if event.batch and event.kind in ("batch_started", "progress"):
                 print(f"Azure goes on with {event.batch.name}, which was under way.", file=sys.stderr)
             print("Run the same command again to go on from there.", file=sys.stderr)
         raise
 
 
-def main() -> int:
-    """Changes the model where an image was given, rolls it out, and looks whether every instance runs it."""
-    arguments = parser()
-    options = arguments.parse_args()
-    with common.signed_in(arguments, options) as where:
-        model = common.put_model(where, common.read_model(where), options)
-        common.confirm(options, "Roll it out?")
-        roll(where, options)
-        instances = az.get_instance_views(*where)
-    wanted = common.shown(model)
+def rehearse(where: common.Where, options: argparse.Namespace) -> int:
+    """A dry run; where the model is to change, it is one of the rollout that would follow."""
+    model = az.get_vmss(*where)
+    changed = common.new_image(where, model, options)
+    if changed is not None:
+        print(f"the model would ask for {common.shown(changed)} (now {common.shown(model)})")
+    watch(forward(where, options, dry_run=changed or True), options)
+    return common.DONE
+
+
+def go_back(where: common.Where, options: argparse.Namespace) -> None:
+    """The rollback: to the image that was given, or the one that instances behind the model still run."""
+    model = az.get_vmss(*where)
+    changed = common.new_image(where, model, options)
+    given = any((options.newversion, options.sku, options.imageid, options.customuri))
+    image = az.get_image(changed or model) if given else None
+    common.confirm(options, f"Go back to {common.shown(changed or model) if given else 'the image before'}?")
+    watch(az.rollback(*where, image=image, **care(options)), options)
+
+
+def ended(where: common.Where) -> int:
+    """Whether every instance runs the model's image."""
+    wanted = common.shown(az.get_vmss(*where))
+    instances = az.get_instance_views(*where)
     left = [
         vm["instanceId"]
         for vm in instances
@@ -133,6 +220,32 @@ def main() -> int:
     if left:
         print(f"error: these do not: {', '.join(left)}", file=sys.stderr)
     return common.FAILED if left else common.DONE
+
+
+def work(where: common.Where, options: argparse.Namespace) -> int:
+    """What was asked for, to its end; the exit status."""
+    if options.dry_run:
+        return rehearse(where, options)
+    if options.rollback:
+        go_back(where, options)
+    elif options.follow:
+        common.put_model(where, common.read_model(where, "Rolling"), options)
+        watch(az.follow_rolling_upgrade(*where), options)
+    else:
+        common.put_model(where, common.read_model(where), options)
+        common.confirm(options, "Roll it out?")
+        watch(forward(where, options), options)
+    return ended(where)
+
+
+def main() -> int:
+    """Changes the model where an image was given, rolls it out, and looks whether every instance runs it."""
+    arguments = parser()
+    options = arguments.parse_args()
+    # With --json standard output is for programs: what people read goes the other way.
+    people = contextlib.redirect_stdout(sys.stderr) if options.json else contextlib.nullcontext()
+    with people, common.signed_in(arguments, options) as where:
+        return work(where, options)
 
 
 if __name__ == "__main__":

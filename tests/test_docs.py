@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 import azurerm_lite as az
-from azurerm_lite.sandbox import Sandbox
+from azurerm_lite.sandbox import Sandbox, control
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -63,3 +65,34 @@ def test_the_first_example_of_the_readme_does_the_whole_job(sandbox: Sandbox, az
     views = az.get_instance_views(*sandbox.where("web", "myrg"))
     assert {az.get_image(vm)["exact_version"] for vm in views} == {"22.04.202411010"}
     assert len(views) == 20
+
+
+# How to test a script of one's own
+
+SANDBOX = (ROOT / "docs" / "sandbox.md").read_text("utf-8")
+FAULTS = re.findall(r"^\| `(\w+\(.*\))` \|", SANDBOX, re.M)
+
+
+def test_the_tests_that_the_sandbox_page_shows_pass(tmp_path: Path) -> None:
+    """Its files, put into a folder as they stand: pytest finds the script and the fixture, and all is green."""
+    files = dict(re.findall(r"^```py\n# (\w+\.py)\n(.*?)^```$", SANDBOX, re.M | re.S))
+    assert set(files) == {"my_rollout.py", "conftest.py", "test_my_rollout.py", "test_with_azures_sdk.py"}
+    if importlib.util.find_spec("azure") is None:
+        del files["test_with_azures_sdk.py"]
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, "utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path)
+    assert f"\n{''.join(files.values()).count('def test_')} passed in" in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("line", FAULTS)
+def test_every_fault_of_the_table_is_one_line(sandbox: Sandbox, line: str) -> None:
+    """Asked for as the table has it, and without effect on anything before there is a request."""
+    eval(f"sandbox.{line}", {"sandbox": sandbox})
+    assert sandbox.journal == []
+
+
+def test_the_table_has_every_call_that_the_control_endpoint_takes() -> None:
+    """What can go wrong, and what other people do: none of it is a secret."""
+    assert {each.partition("(")[0] for each in FAULTS} == set(control.CALLS) - {"add_vmss"} | {"at_request"}

@@ -104,7 +104,7 @@ def test_ctrl_c_says_what_was_done() -> None:
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "0 of 20 instances have the new model." in stderr
+    assert "0 of 20 instances have the latest model." in stderr
     assert "Azure goes on with update domain 0" in stderr
     assert "Run the same command again to go on from there." in stderr
     assert "Traceback" not in stderr
@@ -161,6 +161,83 @@ def test_the_other_kinds_of_image(live: Sandbox, name: str, flag: str, value: st
     done = run("rollout.py", "-r", "sandbox", "-s", name, flag, value, "-y")
     assert (done.returncode, done.stderr) == (0, "")
     assert value in {text for vm in az.get_instance_views(*live.where(name)) for text in az.get_image(vm).values()}
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(live: Sandbox) -> None:
+    """The new image, the batches, what stands in the way; neither the model nor an instance is touched."""
+    done = run("rollout.py", *WEB, "-n", NEW, "--dry-run", "--canary", "1", "--on-failure", "rollback")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"the model would ask for Canonical:0001-com-ubuntu-server-jammy:22_04-lts-gen2:{NEW} (now" in done.stdout
+    assert "canary (update domain 0): 1 instance (0)" in done.stdout
+    assert "update domain 4: 4 instances (4, 9, 14, 19)" in done.stdout
+    assert "dry run: nothing was changed" in done.stdout
+    assert {each.method for each in live.journal if "virtualMachineScaleSets" in each.path} == {"GET"}
+
+
+def test_every_option_of_the_rollout_reaches_it(live: Sandbox) -> None:
+    """Canary, parts, bake, the user's own check, domains: each shows in what is printed or posted."""
+    check = f'"{sys.executable}" -c "import os, sys; sys.exit(not os.environ[\'INSTANCE_IDS\'])"'
+    done = run(
+        "rollout.py", *WEB, "-n", NEW, "-y", "--canary", "1", "--canary-bake", "0.2", "--bake", "0.1", "--max-batch",
+        "2", "--pause", "0.1", "--check", check, "--domains", "0,1", "--instances", "19", "--max-unhealthy", "5%",
+        "--health-timeout", "60", "--on-failure", "rollback",
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr  # for eleven instances are left
+    posts = [each.body["instanceIds"] for each in live.journal if "manualupgrade" in each.path]
+    assert posts == [["0"], ["5", "10"], ["15"], ["1", "6"], ["11", "16"], ["19"]]
+    assert "canary (update domain 0, part 1): healthy; watched for" in done.stdout
+    assert "pausing" in done.stdout
+
+
+def test_a_check_that_fails_halts_with_what_it_printed(live: Sandbox) -> None:
+    """The command, its status and its words."""
+    check = f'"{sys.executable}" -c "import sys; sys.exit(\'queue full\')"'
+    done = run("rollout.py", *WEB, "-n", NEW, "-y", "--check", check, "--health-timeout", "1")
+    assert done.returncode == 1
+    assert "ended with 1: queue full" in done.stderr
+
+
+def test_a_failure_that_was_rolled_back_ends_with_three(live: Sandbox) -> None:
+    """Nobody is to take it for done, nor for a rollout that stands half-way."""
+    live.break_upgrade("web", "6", image=NEW)
+    done = run("rollout.py", *WEB, "-n", NEW, "-y", "--on-failure", "rollback")
+    assert done.returncode == 3
+    assert "Rolled back: 20 instances" in done.stderr
+    assert versions(live) == ["22.04.202410020"] * 20
+
+
+def test_going_back_by_hand(live: Sandbox) -> None:
+    """--rollback finds the image that instances still run; with -n it goes to that."""
+    run("rollout.py", *WEB, "-n", NEW, "-y", "--domains", "0")
+    done = run("rollout.py", *WEB, "--rollback", "-y")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert versions(live) == ["22.04.202410020"] * 20
+    assert run("rollout.py", *WEB, "--rollback", "-n", "22.04.202409120", "-y").returncode == 0
+    assert versions(live) == ["22.04.202409120"] * 20
+
+
+def test_with_json_standard_output_is_for_programs(live: Sandbox) -> None:
+    """A line of JSON for each event, the last one with the summary; what people read goes to standard error."""
+    done = run("rollout.py", *WEB, "-n", NEW, "-y", "--json")
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0
+    assert [told[0]["kind"], told[-1]["kind"]] == ["started", "finished"]
+    assert told[-1]["summary"]["upgraded"] == 20
+    assert "20 of 20 instances of web run" in done.stderr
+    live.break_upgrade("web", "6", image="22.04.202410020")
+    done = run("rollout.py", *WEB, "-n", "22.04.202410020", "-y", "--json")
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert done.returncode == 1
+    assert (last["kind"], last["batch"], list(last["unhealthy"])) == ("halted", "update domain 1", ["6"])
+
+
+def test_following_a_set_in_mode_rolling(live: Sandbox) -> None:
+    """Azure does the work, the example watches it to its end."""
+    live.add_vmss("roll", 5, mode="Rolling")
+    done = run("rollout.py", "-r", "sandbox", "-s", "roll", "-n", NEW, "-y", "--follow")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Completed; 5 of 5 instances have the latest model" in done.stdout
+    assert run("rollout.py", *WEB, "--follow", "-y").stderr.startswith("error: web is in upgrade mode Manual")
 
 
 SCRIPTS = [("rollout.py", []), ("version_bump.py", []), ("vmss_upgrade.py", ["-i", "0"])]

@@ -40,20 +40,23 @@ list_vmss_vms get_vmss_vm get_vmss_vm_instance_view delete_vmss_vms manual_upgra
 start_extension_upgrade get_rolling_upgrade cancel_rolling_upgrade get_os_upgrade_history list_publishers
 list_offers list_skus list_sku_versions list_gallery_image_versions get_image set_image list_subscriptions
 list_locations list_resource_groups wait by_update_domain by_fault_domain by_zone in_batches heatmap plan_rollout
-rollout AzureError NotFound Conflict PreconditionFailed Throttled AuthenticationFailed OperationFailed
-OperationTimeout RolloutHalted __version__
+rollout rollback follow_rolling_upgrade
+AzureError NotFound Conflict PreconditionFailed Throttled AuthenticationFailed OperationFailed OperationTimeout
+RolloutHalted __version__
 """
 
 FLOORS = [
     {"settings", "errors", "types"},
-    {"domains", "rest"},
+    {"domains", "planning", "rest"},
     {"auth", "operations"},
     {"vmss", "images", "subscriptions"},
-    {"heatmap", "rollout"},
+    {"heatmap", "observing"},
+    {"engine", "following"},
+    {"rollout"},
     {"fleet", "compat"},
     {"__init__"},
 ]
-PURE = {"settings", "types", "domains", "errors"}
+PURE = {"settings", "types", "domains", "errors", "planning"}
 """Modules that import no other of ours but these: values in, values out."""
 
 IDENTITY = ["access_token", "subscription_id", "resource_group", "vmss_name"]
@@ -82,7 +85,7 @@ POSITIONAL_OPTIONS = {
     "get_subscription_from_cli": {"name"},
     "token_provider": {"tenant_id", "application_id", "application_secret"},
 }
-NOT_ONE_REQUEST = {"wait", "rollout"}
+NOT_ONE_REQUEST = {"wait", "rollout", "rollback", "follow_rolling_upgrade"}
 
 FILES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).replace("auth.__init__", "auth"): path

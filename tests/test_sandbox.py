@@ -124,12 +124,16 @@ def test_several_clients_at_once(sandbox: Sandbox) -> None:
     [
         (None, "AuthenticationFailed"),
         ("Bearer nonsense", "InvalidAuthenticationToken"),
+        ("Basic GOOD", "InvalidAuthenticationToken"),
+        ("GOOD", "InvalidAuthenticationToken"),
         ("EXPIRED", "ExpiredAuthenticationToken"),
         ("ELSEWHERE", "InvalidAuthenticationTokenAudience"),
     ],
 )
 def test_a_request_needs_a_good_token(sandbox: Sandbox, header: str | None, expected: str) -> None:
     """No token, a foreign one, one past its end or one for something else: 401 with Azure's code."""
+    if header:
+        header = header.replace("GOOD", sandbox.access_token)
     if header == "EXPIRED":
         header = "Bearer " + sandbox._sign_in.tokens.token(seconds=-1)
     if header == "ELSEWHERE":
@@ -348,21 +352,6 @@ def test_scaling_out_and_in(sandbox: Sandbox) -> None:
     assert [vm["instanceId"] for vm in az.list_vmss_vms(*where)] == ["0", "1", "7", "8"]
     az.wait(where[0], az.delete_vmss_vms(*where, 8))
     assert az.get_vmss(*where)["sku"]["capacity"] == 3
-
-
-def test_secrets_are_taken_and_never_given_back(sandbox: Sandbox) -> None:
-    """A password, custom data, protected settings: in no answer, and a PUT of what a GET gave changes nothing."""
-    where = sandbox.where("fresh")
-    body: Any = az.get_vmss(*sandbox.where())
-    profile = body["properties"]["virtualMachineProfile"]
-    profile["osProfile"] |= {"adminPassword": "canary-1", "customData": "canary-2"}
-    profile["extensionProfile"]["extensions"][0]["properties"]["protectedSettings"] = {"key": "canary-3"}
-    del body["etag"]
-    answer = az.put_vmss(*where, body)
-    az.wait(where[0], answer)
-    assert "canary" not in answer.text + str(az.get_vmss(*where)) + str(az.get_instance_views(*where))
-    az.wait(where[0], az.put_vmss(*where, az.get_vmss(*where)))
-    assert {vm["properties"]["latestModelApplied"] for vm in az.get_instance_views(*where)} == {True}
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,14 @@ def control(sandbox: Sandbox, call: str, **arguments: Any) -> requests.Response:
 # Answers that go wrong
 
 
+def test_a_fault_is_for_whole_segments_of_a_path(sandbox: Sandbox) -> None:
+    """`virtualMachines` stands at the beginning of `virtualMachineScaleSets`, too, which is not meant."""
+    sandbox.fail_next(400, method="get", path="web/virtualMachines")
+    assert az.get_vmss(*sandbox.where())["name"] == "web"
+    with pytest.raises(az.AzureError, match="asked for"):
+        az.list_vmss_vms(*sandbox.where())
+
+
 def test_a_broken_connection_before_the_request_takes_effect(sandbox: Sandbox) -> None:
     """Nothing was done, and the client cannot know."""
     sandbox.fail_next(method="POST", drop="before")
@@ -83,6 +91,42 @@ def test_an_operation_that_ends_in_another_way(sandbox: Sandbox, status: str, st
     assert (one["latestModelApplied"], one["provisioningState"]) == (False, state)
     az.wait(sandbox.access_token, az.manual_upgrade(*sandbox.where(), [1, 2]))
     assert az.get_vmss_vm(*sandbox.where(), 1)["properties"]["latestModelApplied"] is True
+
+
+def test_an_operation_that_failed_says_so_at_its_location_too(sandbox: Sandbox, clock: Clock) -> None:
+    """For clients that follow that header alone: an error instead of the 200 of success."""
+    sandbox.end_next("Failed", code="AllocationFailed")
+    answer = az.restart_vmss(*sandbox.where())
+    clock.sleep(60)
+    headers = {"Authorization": f"Bearer {sandbox.access_token}"}
+    told = requests.get(answer.headers["Location"], headers=headers, timeout=10)
+    assert (told.status_code, told.json()["error"]["code"]) == (409, "AllocationFailed")
+
+
+def test_a_rolling_upgrade_that_ends_in_another_way(sandbox: Sandbox, clock: Clock) -> None:
+    """Faulted with that error; the batch under way is given up, and the next upgrade begins as if nothing were."""
+    bump(sandbox)
+    sandbox.end_next("Failed", code="InternalExecutionError")
+    with pytest.raises(az.OperationFailed):
+        az.wait(sandbox.access_token, az.start_os_upgrade(*sandbox.where()))
+    told = az.get_rolling_upgrade(*sandbox.where())["properties"]
+    assert (told["runningStatus"]["code"], told["error"]["code"]) == ("Faulted", "InternalExecutionError")
+    states = {vm["properties"]["provisioningState"] for vm in az.list_vmss_vms(*sandbox.where())}
+    assert states == {"Succeeded", "Failed"}
+    az.wait(sandbox.access_token, az.start_os_upgrade(*sandbox.where()))
+    assert az.get_rolling_upgrade(*sandbox.where())["properties"]["runningStatus"]["code"] == "Completed"
+
+
+def test_a_deletion_that_fails_can_be_asked_for_again(sandbox: Sandbox) -> None:
+    """The set is still there, and then it is gone."""
+    where = sandbox.where("custom")
+    sandbox.end_next("Failed")
+    with pytest.raises(az.OperationFailed):
+        az.wait(where[0], az.delete_vmss(*where))
+    assert len(az.list_vmss_vms(*where)) == 6
+    az.wait(where[0], az.delete_vmss(*where))
+    with pytest.raises(az.NotFound):
+        az.get_vmss(*where)
 
 
 def test_a_spent_limit_is_refused_until_its_window_ends(sandbox: Sandbox, clock: Clock) -> None:
@@ -164,6 +208,80 @@ def test_any_client_can_ask_for_faults(sandbox: Sandbox) -> None:
     assert [len(az.list_vmss_vms(*sandbox.where("more"))) for _ in range(3)] == [3, 5, 5]
 
 
+def status(sandbox: Sandbox) -> Any:
+    """The status of a GET of `web`, or what happened to its connection."""
+    url = f"{sandbox.url}/subscriptions/{sandbox.subscription_id}/resourceGroups/sandbox{SETS}/web"
+    headers = {"Authorization": f"Bearer {sandbox.access_token}"}
+    try:
+        answer = requests.get(url, params={"api-version": "2024-11-01"}, headers=headers, timeout=10)
+    except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
+        return "broken"
+    return answer.text if answer.text.startswith("<") else answer.status_code
+
+
+def upgraded(sandbox: Sandbox) -> Any:
+    """How the operation of an upgrade of instance 7 ends, and how the instance is then."""
+    bump(sandbox)
+    try:
+        az.wait(sandbox.access_token, az.manual_upgrade(*sandbox.where(), "7"), timeout=600)
+        ended = "Succeeded"
+    except az.OperationTimeout:
+        ended = "InProgress"
+    except az.OperationFailed as failure:
+        ended = failure.code or ""
+    view: Any = az.get_vmss_vm_instance_view(*sandbox.where(), 7)
+    return ended, view.get("vmHealth", {}).get("status", {}).get("code", ""), "vmAgent" in view
+
+
+def ended(sandbox: Sandbox) -> Any:
+    """Code and message with which a restart ends."""
+    with pytest.raises(az.OperationFailed) as caught:
+        az.wait(sandbox.access_token, az.restart_vmss(*sandbox.where()))
+    return caught.value.code, caught.value.message
+
+
+def read(sandbox: Sandbox) -> Any:
+    """The capacity and the version in the model."""
+    model: Any = az.get_vmss(*sandbox.where())
+    return model["sku"]["capacity"], az.get_image(model)["version"]
+
+
+WEB: Any = {"vmss_name": "web", "instance_id": "7"}
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments", "look", "expected"),
+    [
+        ("fail_next", {"status": 404}, status, 404),
+        ("fail_next", {"drop": "before"}, status, "broken"),
+        ("fail_next", {"drop": "after"}, status, "broken"),
+        ("fail_next", {"drop": "truncate"}, status, "broken"),
+        ("fail_next", {"text": "<html>"}, status, "<html>"),
+        ("fail_next", {"delay": 0.01}, status, 200),
+        ("throttle", {"policy": "GetVMScaleSet"}, status, 429),
+        ("set_token_seconds", {"seconds": -1}, status, 401),
+        ("break_upgrade", WEB, upgraded, ("OSProvisioningTimedOut", "HealthState/healthy", True)),
+        ("break_upgrade", {**WEB, "how": "stick"}, upgraded, ("InProgress", "", False)),
+        ("break_upgrade", {**WEB, "how": "unhealthy"}, upgraded, ("Succeeded", "HealthState/unhealthy", True)),
+        ("break_upgrade", {**WEB, "how": "silent"}, upgraded, ("Succeeded", "", True)),
+        ("break_upgrade", {**WEB, "how": "agentless"}, upgraded, ("Succeeded", "", False)),
+        ("break_upgrade", {**WEB, "how": "none"}, upgraded, ("Succeeded", "HealthState/healthy", True)),
+        ("end_next", {"code": "AllocationFailed", "message": "Full."}, ended, ("AllocationFailed", "Full.")),
+        ("end_next", {"status": "Canceled", "code": "A", "message": "B."}, ended, ("A", "B.")),
+        ("scale", {"vmss_name": "web", "capacity": 25}, read, (25, "22.04.202410020")),
+        ("scale", {"vmss_name": "web", "capacity": 15, "at_request": 1}, read, (15, "22.04.202410020")),
+        ("set_image", {"vmss_name": "web", "version": "22.04.202409120"}, read, (20, "22.04.202409120")),
+    ],
+)
+def test_every_kind_of_fault_can_be_asked_for_over_http(
+    sandbox: Sandbox, call: str, arguments: dict[str, Any], look: Any, expected: Any
+) -> None:
+    """It has the effect that it has from Python."""
+    answer = control(sandbox, call, **arguments)
+    assert answer.status_code == 200, answer.text
+    assert look(sandbox) == expected
+
+
 @pytest.mark.parametrize(
     ("call", "arguments", "message"),
     [
@@ -203,6 +321,8 @@ def test_the_journal_tells_what_happened_to_which_instance(sandbox: Sandbox, clo
         ("provisioning", "Succeeded"),
         ("model", "Canonical:0001-com-ubuntu-server-jammy:22_04-lts-gen2:22.04.202411010"),
     ]
+    (asked,) = [each for each in journal["requests"] if each["method"] == "POST"]
+    assert (asked["seconds"], asked["query"]["api-version"][:2]) == (began, "20")
     assert changes[0]["seconds"] == began
     assert changes[-1]["seconds"] - began >= 60
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import socket
 import time
 import uuid
@@ -13,11 +12,12 @@ from typing import Any, NamedTuple
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request, Response
 
-from . import errors
+from . import errors, versions
 from .cloud import Cloud
 from .errors import Refusal
 from .faults import Fault
 from .handlers import Answer, Call
+from .hidden import without_secrets
 from .limits import Limits
 from .model import SUBSCRIPTION
 from .routes import URLS, Route
@@ -25,12 +25,14 @@ from .signin import SignInPages
 
 
 class Entry(NamedTuple):
-    """A request that was answered; the status is 0 where the connection was broken instead."""
+    """A request that was answered, less the secrets in it; the status is 0 where the connection was broken instead."""
 
     method: str
     path: str
     body: Any
     status: int
+    seconds: float
+    query: dict[str, str]
 
 
 class App:
@@ -57,12 +59,17 @@ class App:
         with self.cloud.lock:
             answer = Answer(0) if fault.drop == "before" else self._answer(request, body, fault)
             status = 0 if fault.drop else answer.status
-            self.journal.append(Entry(request.method, request.path, body, status))
+            self.journal.append(self._entry(request, body, status))
         if fault.drop in ("before", "after"):
             _hang_up(environ)
         response = _response(answer, fault.text or getattr(answer, "page", None))
         chunks = response(environ, start_response)
         return _cut(chunks, environ) if fault.drop == "truncate" else chunks
+
+    def _entry(self, request: Request, body: Any, status: int) -> Entry:
+        """What the journal keeps of a request."""
+        seconds, query = self.cloud.clock(), request.args.to_dict()
+        return Entry(request.method, request.path, without_secrets(body), status, seconds, query)
 
     def _fault(self, request: Request) -> Fault:
         """What is to go wrong with this request, and what somebody else does just before it."""
@@ -104,11 +111,7 @@ class App:
         return answer
 
     def _call(self, request: Request, names: dict[str, str], body: Any) -> Call:
-        version = request.args.get("api-version", "")
-        if not version:
-            raise errors.missing_api_version()
-        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}(-preview)?", version):
-            raise errors.bad_api_version(version)
+        versions.check(request.path, request.args.get("api-version"))
         if names.get("sub", SUBSCRIPTION).lower() != SUBSCRIPTION:
             raise errors.no_subscription(names["sub"])
         if body is not None and not isinstance(body, dict):

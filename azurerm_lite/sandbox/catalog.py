@@ -21,7 +21,14 @@ IMAGES: dict[str, dict[str, dict[str, list[str]]]] = {
 }
 
 # name -> display name
-LOCATIONS = {"eastus": "East US", "westeurope": "West Europe", "northeurope": "North Europe"}
+_REGIONS = """
+East US, East US 2, Central US, North Central US, South Central US, West Central US, West US, West US 2, West US 3,
+Canada Central, Canada East, Brazil South, Mexico Central, North Europe, West Europe, UK South, UK West, France Central,
+Germany West Central, Italy North, Norway East, Poland Central, Spain Central, Sweden Central, Switzerland North,
+Qatar Central, UAE North, Israel Central, South Africa North, Central India, South India, Japan East, Japan West,
+Korea Central, East Asia, Southeast Asia, Australia East, Australia Southeast, New Zealand North
+"""
+LOCATIONS = {each.strip().replace(" ", "").lower(): each.strip() for each in _REGIONS.split(",")}
 
 
 def find(table: dict[str, dict[str, dict[str, list[str]]]], *path: str) -> list[str] | None:
@@ -32,6 +39,12 @@ def find(table: dict[str, dict[str, dict[str, list[str]]]], *path: str) -> list[
             return None
         here = next((value for key, value in here.items() if key.lower() == name.lower()), None)
     return list(here) if isinstance(here, (dict, list)) else None
+
+
+def region(location: str) -> str | None:
+    """The name of a region, which may be given as it is shown; `None` where there is no such region."""
+    name = location.replace(" ", "").lower()
+    return name if name in LOCATIONS else None
 
 
 def newest(publisher: str, offer: str, sku: str) -> str | None:

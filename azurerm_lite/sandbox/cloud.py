@@ -5,6 +5,7 @@ Time moves nothing by itself: whoever asks first calls `Cloud.settle`, which let
 
 from __future__ import annotations
 
+import copy
 import math
 import threading
 import time
@@ -12,10 +13,9 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
-from . import catalog, defaults, errors, rolling
+from . import catalog, defaults, errors, placing, rolling, rules
+from .hidden import Secrets, kept, secrets_of, without_secrets
 from .model import (
-    MOST_MODELS,
-    PLACEMENT_GROUP_SIZE,
     POWER_AFTER,
     POWER_DURING,
     POWER_ENDS,
@@ -28,7 +28,6 @@ from .model import (
     image_of,
     merged,
     now_utc,
-    without_secrets,
 )
 
 
@@ -99,7 +98,9 @@ class Cloud:
         job = Operation(str(uuid.uuid4()), location, vmss, self.now() + seconds, end, targets=list(targets))
         if not inner:
             self.operations[job.id] = job
-            job.forced = self.endings.pop(0) if self.endings else None
+            if self.endings:
+                job.forced = self.endings.pop(0)
+                job.due = min(job.due, self.now() + self.upgrade_seconds)  # also of one that would wait for others
         self.running[job.id] = job
         return job
 
@@ -124,53 +125,70 @@ class Cloud:
         if vmss is None:
             return
         vmss.provisioning = status if vmss.provisioning != "Succeeded" else "Succeeded"
-        for instance in job.targets:
+        steps = [each for each in self.running.values() if each.scale_set is vmss]
+        for instance in [*job.targets, *(each for step in steps for each in step.targets)]:
             self.move(vmss, instance, provisioning=state, power=POWER_ENDS.get(instance.power, instance.power))
-        for step in [each for each in self.running.values() if each.scale_set is vmss]:
+        for step in steps:
             del self.running[step.id]
+        rolling.break_off(vmss, status, error)
 
     # The model
 
     def put(self, group: str, name: str, body: Json) -> tuple[ScaleSet, Operation, bool]:
         """Creates a scale set or replaces its model; also says whether it is new."""
         self.group(group)
+        rules.check_shape(body)
         current = self.sets.get((group.lower(), name.lower()))
+        given = secrets_of((body.get("properties") or {}).get("virtualMachineProfile"))
         body = without_secrets(body)
-        properties = body.get("properties") or {}
-        sku = dict(body.get("sku") or (current.sku if current else {}))
-        if "virtualMachineProfile" not in properties:
-            raise errors.bad_parameter("Required parameter 'virtualMachineProfile' is missing (null).")
-        properties = defaults.filled(properties)
-        if current is not None:
-            self.check_idle(current)
-            kept = {key: current.properties[key] for key in _FIXED if key in current.properties}
-            extras = {key: body[key] for key in _EXTRAS if body.get(key)}
-            return current, self._update(current, sku, {**kept, **properties}, extras), False
+        properties = defaults.filled(body.get("properties") or {})
+        if current is None:
+            vmss = self._new_set(group, name, body, properties, given)
+            return vmss, self._fill(vmss), True
+        self.check_idle(current)
+        _check_place(current, body)
+        sku = dict(body.get("sku") or current.sku)
+        properties = {key: current.properties[key] for key in _FIXED if key in current.properties} | properties
+        extras = {key: body[key] for key in _EXTRAS if body.get(key)}
+        return current, self._update(current, sku, properties, extras, given), False
+
+    def _new_set(self, group: str, name: str, body: Json, properties: Json, secrets: Secrets) -> ScaleSet:
         if not body.get("location"):
-            raise errors.bad_parameter("The location property is required for this definition.", "location")
-        extras = {key: body[key] for key in (*_EXTRAS, "zones") if body.get(key)}
-        vmss = ScaleSet(name, self.group(group)["name"], body["location"], sku, properties, extras)
-        vmss.fault_domains = int(properties.get("platformFaultDomainCount") or (1 if vmss.zones else 5))
-        self._check(vmss, sku, properties, is_new=True)
+            message = "The location property is required for this definition."
+            raise errors.Refusal(400, "LocationRequired", message)
+        location = catalog.region(str(body["location"]))
+        if location is None:
+            raise errors.no_location(str(body["location"]))
+        sku = dict(body.get("sku") or {})
+        extras = {key: body[key] for key in [*_EXTRAS, "zones"] if body.get(key)}
+        vmss = ScaleSet(name, self.group(group)["name"], location, sku, properties, extras, secrets)
+        spread = 1 if vmss.zones or vmss.is_flexible else 5
+        vmss.fault_domains = int(properties.get("platformFaultDomainCount") or spread)
+        if vmss.is_flexible:
+            vmss.update_domains = 0
+        rules.check_model(vmss, sku, properties, secrets, self.images, is_new=True)
         self.sets[group.lower(), name.lower()] = vmss
-        return vmss, self._fill(vmss), True
+        return vmss
 
     def patch(self, vmss: ScaleSet, body: Json) -> Operation:
         """Changes parts of a model: a merge patch that, as Azure's, replaces `storageProfile` whole."""
         self.check_idle(vmss)
+        rules.check_shape(body)
+        given = secrets_of((body.get("properties") or {}).get("virtualMachineProfile"))
         patch = without_secrets(body)
         sku = {**vmss.sku, **(patch.get("sku") or {})}
         properties = defaults.filled(merged(vmss.properties, patch.get("properties") or {}))
         extras = {**vmss.extras, **{key: patch[key] for key in _EXTRAS if key in patch}}
-        return self._update(vmss, sku, properties, extras)
+        return self._update(vmss, sku, properties, extras, given)
 
-    def _update(self, vmss: ScaleSet, sku: Json, properties: Json, extras: Json) -> Operation:
-        self._check(vmss, sku, properties)
+    def _update(self, vmss: ScaleSet, sku: Json, properties: Json, extras: Json, given: Secrets) -> Operation:
+        secrets = kept(vmss.secrets, properties["virtualMachineProfile"], given)
+        rules.check_model(vmss, sku, properties, secrets, self.images)
         extras = {**extras, **({"zones": vmss.zones} if vmss.zones else {})}
-        changed = (sku, properties, extras) != (vmss.sku, vmss.properties, vmss.extras)
+        changed = (sku, properties, extras, secrets) != (vmss.sku, vmss.properties, vmss.extras, vmss.secrets)
         if properties.get("virtualMachineProfile") == vmss.profile:
             properties = {**properties, "virtualMachineProfile": vmss.profile}  # keeps is_latest cheap
-        vmss.sku, vmss.properties, vmss.extras = sku, properties, extras
+        vmss.sku, vmss.properties, vmss.extras, vmss.secrets = sku, properties, extras, secrets
         vmss.etag += changed
         return self._fill(vmss)
 
@@ -179,8 +197,8 @@ class Cloud:
         vmss.provisioning = "Creating" if vmss.provisioning == "Creating" else "Updating"
         vmss.sku = {**vmss.sku, "capacity": vmss.capacity}
         members = Counter(each.placement_group for each in vmss.instances.values())
-        made = [self._new_instance(vmss, members) for _ in range(vmss.capacity - len(vmss.instances))]
-        gone = scale_in(vmss, len(vmss.instances) - vmss.capacity)
+        made = [placing.new_instance(vmss, members) for _ in range(vmss.capacity - len(vmss.instances))]
+        gone = placing.scale_in(vmss, len(vmss.instances) - vmss.capacity)
         vmss.sku["capacity"] = len(vmss.instances) - len(gone)  # more than was asked for, where some are protected
         for instance in gone:
             self.move(vmss, instance, provisioning="Deleting")
@@ -191,82 +209,21 @@ class Cloud:
         def end() -> Json | None:
             for instance in made:
                 self.move(vmss, instance, provisioning="Succeeded", power="running")
-            for instance in gone:
-                vmss.instances.pop(instance.id, None)
+            self.remove(vmss, gone)
             vmss.provisioning = "Succeeded"
             if vmss.mode.lower() == "rolling" and outdated:
                 rolling.start(self, vmss)
             return self.apply(vmss, upgraded, vmss.profile)
 
         busy = [*made, *gone, *upgraded]
-        return self.begin(vmss, self.upgrade_seconds * (1.0 if busy else 0.1), end, busy)
-
-    def _new_instance(self, vmss: ScaleSet, members: Counter[str]) -> Instance:
-        number = vmss.next_id
-        vmss.next_id += 1
-        # Domains are counted within a zone, and shifted row by row, so that update and fault domains cross.
-        place = number // max(1, len(vmss.zones))
-        domains, faults = vmss.update_domains, vmss.fault_domains
-        instance = Instance(
-            id=str(number),
-            profile=vmss.profile,
-            sku=vmss.sku.get("name", ""),
-            exact_version=exact_version(vmss.profile),
-            update_domain=place % domains if domains else None,
-            fault_domain=(place + place // domains) % faults if domains else None,
-            zone=vmss.zones[number % len(vmss.zones)] if vmss.zones else None,
-            placement_group=_placement_group(vmss, members),
-        )
-        vmss.instances[instance.id] = instance
-        return instance
-
-    # What Azure refuses
-
-    def _check(self, vmss: ScaleSet, sku: Json, properties: Json, *, is_new: bool = False) -> None:
-        """Azure's rules for a new model of a set."""
-        profile = properties["virtualMachineProfile"]
-        self._check_image(vmss.location, profile, None if is_new else vmss.profile)
-        single = bool(properties.get("singlePlacementGroup", True))
-        most = PLACEMENT_GROUP_SIZE if single else {"platform": 1000, "id": 600, "uri": 100}[image_of(profile)[0]]
-        if _capacity(sku) > most:
-            message = f"The requested number exceeds the total limit of '{most}' Virtual Machine instances."
-            raise errors.not_allowed(message)
-        if is_new:
-            return
-        if single and not vmss.is_single:
-            raise _fixed("singlePlacementGroup")
-        if properties.get("platformFaultDomainCount", vmss.fault_domains) != vmss.fault_domains:
-            raise _fixed("platformFaultDomainCount")
-        models = {id(each.profile) for each in vmss.instances.values() if each.profile != profile}
-        if len(models) >= MOST_MODELS and profile != vmss.profile:
-            message = (
-                f"Scale set '{vmss.name}' has reached its limit of {MOST_MODELS} models that may be referenced by one "
-                "or more VMs belonging to it. Upgrade the VMs to the latest model of the scale set first."
-            )
-            raise errors.not_allowed(message)
-
-    def _check_image(self, location: str, profile: Json, current: Json | None) -> None:
-        kind, name = image_of(profile)
-        reference = (profile.get("storageProfile") or {}).get("imageReference") or {}
-        if current is not None and image_of(current)[0] != kind:
-            message = "The image type of a virtual machine scale set may not be changed."
-            raise errors.not_allowed(message, "imageReference")
-        if kind == "id" and "version" in reference:
-            message = "The property 'imageReference.id' cannot be used together with property 'imageReference.version'."
-            raise errors.bad_parameter(message, "imageReference")
-        if kind == "id" and name.lower() not in self.images:
-            raise errors.no_image(name, location)
-        if kind == "platform":
-            keys = [str(reference.get(key, "")) for key in ("publisher", "offer", "sku")]
-            versions = catalog.find(catalog.IMAGES, *keys) or []
-            if not versions or reference.get("version") not in [*versions, "latest"]:
-                raise errors.no_platform_image(name)
+        seconds = self.seconds_for(upgraded, vmss.profile) if busy else self.upgrade_seconds * 0.1
+        return self.begin(vmss, seconds, end, busy)
 
     # The instances
 
     def delete(self, vmss: ScaleSet) -> Operation:
         """Deletes a scale set; what is under way on it is over with it."""
-        if vmss.deletion:
+        if vmss.deletion and not vmss.deletion.ended:
             return vmss.deletion
         vmss.provisioning = "Deleting"
 
@@ -283,14 +240,23 @@ class Cloud:
 
     def upgrade(self, vmss: ScaleSet, ids: Iterable[str]) -> tuple[Operation, int]:
         """Brings instances to the model, all at once; also says how many VMs that touches."""
-        targets = [each for each in vmss.chosen(ids) if not vmss.is_latest(each)]
+        # What failed is set up anew even where the model is the same; what is well and on the model costs nothing.
+        targets = [each for each in vmss.chosen(ids) if not vmss.is_latest(each) or each.provisioning == "Failed"]
         self.check_idle(vmss)
         profile = vmss.profile
         self.set_up_anew(vmss, targets)
-        seconds = self.upgrade_seconds if targets else 0.0
-        if any(each.fault == "stick" for each in targets):
-            seconds = math.inf
+        seconds = self.seconds_for(targets, profile) if targets else 0.0
         return self.begin(vmss, seconds, lambda: self.apply(vmss, targets, profile), targets), len(targets)
+
+    def seconds_for(self, targets: Iterable[Instance], profile: Json) -> float:
+        """How long bringing instances to a model takes: for ever where one of them is to stick."""
+        return math.inf if any(each.fault_with(profile) == "stick" for each in targets) else self.upgrade_seconds
+
+    def release(self, instance: Instance) -> None:
+        """Lets end what an instance has held up that was stuck."""
+        for job in self.running.values():
+            if job.due == math.inf and job.scale_set and instance in job.targets:
+                job.due = self.now() + self.seconds_for(job.targets, job.scale_set.profile)
 
     def set_up_anew(self, vmss: ScaleSet, targets: Sequence[Instance]) -> None:
         """Begins to replace the OS of instances: those that run go down, and half-way come up again."""
@@ -312,27 +278,34 @@ class Cloud:
         failed = []
         for instance in targets:
             self.move(vmss, instance, power=POWER_ENDS.get(instance.power, instance.power))
-            if instance.fault == "fail":
+            fault = instance.fault_with(profile)
+            if fault == "fail":
                 self.move(vmss, instance, provisioning="Failed")
-                failed.append(instance.id)
+                failed.append(instance)
                 continue
-            instance.profile, instance.sku = profile, vmss.sku.get("name", "")
+            instance.profile, instance.secrets, instance.is_own = profile, vmss.secrets, False
+            instance.sku = vmss.sku.get("name", "")
             instance.exact_version = exact_version(profile)
             instance.etag += 1
-            instance.has_agent = instance.fault != "agentless"
-            health = {"unhealthy": "unhealthy", "silent": "", "agentless": ""}.get(instance.fault or "", "healthy")
+            instance.has_agent = fault != "agentless"
+            health = {"unhealthy": "unhealthy", "silent": "", "agentless": ""}.get(fault or "", "healthy")
             self.move(vmss, instance, provisioning="Succeeded", health=health)
             self.changes.append(Change(self.now(), vmss.name, instance.id, "model", "", image_of(profile)[1]))
         if not failed:
             return None
-        names = ", ".join(f"{vmss.name}_{each}" for each in failed)
+        names = ", ".join(vmss.name_of(each) for each in failed)
         message = f"OS Provisioning for VM '{names}' did not finish in the allotted time."
         return {"code": "OSProvisioningTimedOut", "message": message}
 
-    def act(self, vmss: ScaleSet, action: str, ids: Iterable[str] | None) -> Operation:
-        """A change of power, a reimage or a redeploy; on the whole set it leaves protected instances alone."""
+    def act(self, vmss: ScaleSet, action: str, ids: Iterable[str] | None, version: str | None = None) -> Operation:
+        """A change of power, a redeploy or a reimage, to a version of its image if one is given.
+
+        On the whole set it leaves protected instances alone.
+        """
         targets = [each for each in vmss.chosen(ids) if ids is not None or not each.is_protected]
         self.check_idle(vmss)
+        if version:
+            _check_versions(targets, version)
         if action in POWER_DURING:
             for instance in targets:
                 self.move(vmss, instance, provisioning="Updating", power=POWER_DURING[action])
@@ -344,7 +317,7 @@ class Cloud:
                 power = POWER_AFTER.get(action, POWER_ENDS.get(instance.power, instance.power))
                 self.move(vmss, instance, provisioning="Succeeded", power=power)
                 if action in ("reimage", "reimageall"):
-                    instance.exact_version = exact_version(instance.profile)
+                    instance.exact_version = version or exact_version(instance.profile)
 
         return self.begin(vmss, self.upgrade_seconds, end, targets)
 
@@ -357,11 +330,23 @@ class Cloud:
         vmss.sku = {**vmss.sku, "capacity": len(vmss.instances) - len(targets)}
         vmss.etag += 1
 
-        def end() -> None:
-            for instance in targets:
-                vmss.instances.pop(instance.id, None)
+        seconds = self.upgrade_seconds / 2 if targets else 0.0
+        return self.begin(vmss, seconds, lambda: self.remove(vmss, targets), targets)
 
-        return self.begin(vmss, self.upgrade_seconds / 2, end, targets)
+    def remove(self, vmss: ScaleSet, instances: Iterable[Instance]) -> None:
+        """Takes instances out of a set, for good."""
+        for instance in instances:
+            self.move(vmss, instance, provisioning="Deleted")
+            vmss.instances.pop(instance.id, None)
+
+    def customise(self, vmss: ScaleSet, instance: Instance) -> Operation:
+        """Gives an instance a model of its own: what a PUT of more than its protection does, whatever is in it."""
+        self.check_idle(vmss)
+        profile = copy.deepcopy(instance.profile)
+        (profile.get("networkProfile") or {}).pop("healthProbe", None)
+        instance.profile, instance.is_own = profile, True
+        instance.etag += 1
+        return self.begin(vmss, 0.0, lambda: None)
 
     def protect(self, vmss: ScaleSet, instance: Instance, policy: Json) -> Operation:
         """Sets the protection of an instance."""
@@ -374,49 +359,22 @@ class Cloud:
 
 
 # What a PUT may leave out without changing it, and what of a body stands beside the properties.
-_FIXED = ("singlePlacementGroup", "platformFaultDomainCount", "overprovision")
+_FIXED = ("singlePlacementGroup", "platformFaultDomainCount", "overprovision", "orchestrationMode")
 _EXTRAS = ("tags", "plan", "identity")
 
 
-def scale_in(vmss: ScaleSet, number: int) -> list[Instance]:
-    """The instances that scaling in takes by Azure's default policy.
-
-    From the fullest zone, in it from the fullest fault domain, there the highest id; never one that is protected.
-    """
-    left = [each for each in vmss.instances.values() if not (each.protection or {}).get("protectFromScaleIn")]
-    left = [each for each in left if not each.is_protected]
-    zones = Counter(each.zone for each in vmss.instances.values())
-    faults = Counter((each.zone, each.fault_domain) for each in vmss.instances.values())
-    taken = []
-    for _ in range(min(number, len(left))):
-        one = max(left, key=lambda each: (zones[each.zone], faults[each.zone, each.fault_domain], int(each.id)))
-        left.remove(one)
-        zones[one.zone] -= 1
-        faults[one.zone, one.fault_domain] -= 1
-        taken.append(one)
-    return taken
+def _check_place(vmss: ScaleSet, body: Json) -> None:
+    """A PUT may leave a set's region and zones out, but not change them."""
+    location = str(body.get("location") or vmss.location)
+    if catalog.region(location) != vmss.location:
+        raise errors.elsewhere(vmss.name, vmss.group, vmss.location, location)
+    if "zones" in body and sorted(body["zones"] or []) != sorted(vmss.zones):
+        raise errors.fixed("zones")
 
 
-def _placement_group(vmss: ScaleSet, members: Counter[str]) -> str:
-    """The placement group for one more instance: the first that has room, or a new one."""
-    group = next((each for each in vmss.placement_groups if members[each] < PLACEMENT_GROUP_SIZE), None)
-    if group is None:
-        group = str(uuid.uuid4())
-        vmss.placement_groups.append(group)
-    members[group] += 1
-    return group
-
-
-def _capacity(sku: Json) -> int:
-    try:
-        capacity = int(sku.get("capacity", 0))
-    except (TypeError, ValueError):
-        capacity = -1
-    if capacity < 0:
-        raise errors.bad_parameter(f"'{sku.get('capacity')}' is no number of instances.", "sku.capacity")
-    return capacity
-
-
-def _fixed(name: str) -> errors.Refusal:
-    message = f"Changing property '{name}' is not allowed."
-    return errors.Refusal(409, "PropertyChangeNotAllowed", message, target=name)
+def _check_versions(instances: Iterable[Instance], version: str) -> None:
+    """Refuses to reimage to a version that the image of an instance does not have."""
+    for instance in instances:
+        if image_of(instance.profile)[0] != "platform":
+            raise errors.bad_parameter("'exactVersion' is for platform images alone.", "exactVersion")
+        rules.check_platform_image(instance.profile["storageProfile"]["imageReference"], version)

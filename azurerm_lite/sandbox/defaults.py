@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import errors
+
 Json = dict[str, Any]
 
 ROLLING_POLICY = {
@@ -15,19 +17,36 @@ ROLLING_POLICY = {
 
 
 def filled(properties: Json) -> Json:
-    """The properties of a scale set with all that Azure adds."""
+    """The properties of a scale set with all that Azure adds, and without what is null."""
+    properties = _without_nulls(properties)
+    if "virtualMachineProfile" not in properties:
+        raise errors.bad_parameter("Required parameter 'virtualMachineProfile' is missing (null).")
     policy = dict(properties.get("upgradePolicy") or {"mode": "Manual"})
     if "rollingUpgradePolicy" in policy or str(policy.get("mode")).lower() == "rolling":
         policy["rollingUpgradePolicy"] = {**ROLLING_POLICY, **(policy.get("rollingUpgradePolicy") or {})}
-    profile = dict(properties["virtualMachineProfile"])
-    if "osProfile" in profile:
-        profile["osProfile"] = _os_profile(profile)
-    network = profile.get("networkProfile") or {}
-    if network.get("networkInterfaceConfigurations"):
-        nics = [_nic(each) for each in network["networkInterfaceConfigurations"]]
-        profile["networkProfile"] = {**network, "networkInterfaceConfigurations": nics}
+    profile = _filled_profile(properties["virtualMachineProfile"])
     filled_in = {"overprovision": False, "doNotRunExtensionsOnOverprovisionedVMs": False, **properties}
     return {**filled_in, "upgradePolicy": policy, "virtualMachineProfile": profile}
+
+
+def _filled_profile(profile: Json) -> Json:
+    filled = dict(profile)
+    if "osProfile" in profile:
+        filled["osProfile"] = _os_profile(profile)
+    network, extensions = profile.get("networkProfile") or {}, profile.get("extensionProfile") or {}
+    if network.get("networkInterfaceConfigurations"):
+        nics = [_nic(each) for each in network["networkInterfaceConfigurations"]]
+        filled["networkProfile"] = {**network, "networkInterfaceConfigurations": nics}
+    if extensions.get("extensions"):
+        whole = [{**each, "properties": each.get("properties") or {}} for each in extensions["extensions"]]
+        filled["extensionProfile"] = {**extensions, "extensions": whole}
+    return filled
+
+
+def _without_nulls(body: Any) -> Any:
+    if isinstance(body, dict):
+        return {key: _without_nulls(value) for key, value in body.items() if value is not None}
+    return [_without_nulls(each) for each in body] if isinstance(body, list) else body
 
 
 def is_windows(profile: Json) -> bool:

@@ -30,6 +30,24 @@ def bad_api_version(value: str) -> Refusal:
     return Refusal(400, "InvalidApiVersionParameter", f"The api-version '{value}' is invalid.")
 
 
+def no_provider(location: str, version: str, kind: str, known: list[str]) -> Refusal:
+    """An api-version that the provider of a resource does not know, or a region where there is none."""
+    message = (
+        f"No registered resource provider found for location '{location}' and API version '{version}' for type "
+        f"'{kind}'. The supported api-versions are '{', '.join(known)}'."
+    )
+    return Refusal(400, "NoRegisteredProviderFound", message)
+
+
+def no_location(location: str) -> Refusal:
+    """A region that there is not, in a resource to be made."""
+    message = (
+        f"The provided location '{location}' is not available for resource type "
+        "'Microsoft.Compute/virtualMachineScaleSets'."
+    )
+    return Refusal(400, "LocationNotAvailableForResourceType", message)
+
+
 def bad_parameter(message: str, target: str | None = None) -> Refusal:
     """A parameter or a part of the body that Azure does not take."""
     return Refusal(400, "InvalidParameter", message, target=target)
@@ -104,6 +122,31 @@ def deleting_group(name: str) -> Refusal:
     """A write in a resource group that is about to go."""
     message = f"The resource group '{name}' is in deprovisioning state and cannot perform this operation."
     return Refusal(409, "ResourceGroupBeingDeleted", message)
+
+
+def fixed(name: str) -> Refusal:
+    """A property that was decided at creation."""
+    return Refusal(409, "PropertyChangeNotAllowed", f"Changing property '{name}' is not allowed.", target=name)
+
+
+def elsewhere(name: str, group: str, there: str, wanted: str) -> Refusal:
+    """A PUT that would move a resource."""
+    message = (
+        f"The resource '{name}' already exists in location '{there}' in resource group '{group}'. "
+        f"A resource with the same name cannot be created in location '{wanted}'. Please select a new resource name."
+    )
+    return Refusal(409, "InvalidResourceLocation", message)
+
+
+def not_for_flexible(operation: str, name: str) -> Refusal:
+    """What Azure does with Uniform sets alone."""
+    message = f"Operation 'VirtualMachineScaleSets.{operation}' is not allowed on Virtual Machine Scale Set '{name}'."
+    return Refusal(400, "BadRequest", message)
+
+
+def no_number() -> Refusal:
+    """The id of an instance of a Flexible set, where Azure wants a number."""
+    return bad_parameter("Virtual Machine Scale Set VM instanceId must be a number.", "instanceId")
 
 
 def wrong_etag(given: str, current: str) -> Refusal:

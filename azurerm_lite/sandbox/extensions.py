@@ -6,7 +6,8 @@ from typing import Any
 
 from . import errors
 from .handlers import Answer, Call, begun
-from .model import Json, merged, without_secrets
+from .hidden import without_secrets
+from .model import Json, merged
 
 
 def list_extensions(call: Call) -> Answer:
@@ -22,7 +23,7 @@ def get_extension(call: Call) -> Answer:
 def put_extension(call: Call) -> Answer:
     """Virtual Machine Scale Set Extensions - Create Or Update."""
     name = call.names["extension"]
-    properties = call.body.get("properties") or {}
+    properties = _properties(call)
     if not properties.get("publisher") or not properties.get("type"):
         raise errors.bad_parameter("Required parameter 'publisher' or 'type' is missing (null).", name)
     others = [each for each in _all(call) if each["name"].lower() != name.lower()]
@@ -34,7 +35,7 @@ def patch_extension(call: Call) -> Answer:
     """Virtual Machine Scale Set Extensions - Update."""
     current = _found(call)
     others = [each for each in _all(call) if each is not current]
-    changed = {**current, "properties": merged(current["properties"], call.body.get("properties") or {})}
+    changed = {**current, "properties": merged(current["properties"], _properties(call))}
     return _changed(call, others, changed, 200)
 
 
@@ -50,6 +51,13 @@ def _changed(call: Call, others: list[Json], extension: Json, status: int) -> An
     job = call.cloud.patch(call.vmss, _model([*others, extension]))
     state = "Updating" if status == 200 else "Creating"
     return begun(call, job, status, _body(call, without_secrets(extension), state))
+
+
+def _properties(call: Call) -> Json:
+    properties = call.body.get("properties") or {}
+    if not isinstance(properties, dict):
+        raise errors.bad_body("'properties' must be an object.")
+    return properties
 
 
 def _all(call: Call) -> list[Json]:

@@ -12,7 +12,7 @@ class Fault:
     """What happens to the next requests of a kind.
 
     Attributes:
-        method, path: Which requests: an HTTP method or `None` for all, a part of the path.
+        method, path: Which requests: an HTTP method or `None` for all, some whole segments of the path.
         times: How many of them.
         status, code, message, headers: The refusal to answer with; `status` is `None` for none.
         delay: Seconds to let the client wait first.
@@ -33,8 +33,11 @@ class Fault:
     text: str | None = None
 
     def fits(self, method: str, path: str) -> bool:
-        """Whether it is this request's turn."""
-        return self.times > 0 and self.method in (None, method) and self.path.lower() in path.lower()
+        """Whether it is this request's turn; `virtualMachines` is not the beginning of `virtualMachineScaleSets`."""
+        if self.times <= 0 or (self.method or method).upper() != method:
+            return False
+        wanted = self.path.strip("/").lower()
+        return not wanted or f"/{wanted}/" in f"{path.lower()}/"
 
     @property
     def refusal(self) -> Refusal | None:

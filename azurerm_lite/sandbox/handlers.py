@@ -14,6 +14,13 @@ from .model import SUBSCRIPTION, Instance, Operation, ScaleSet
 
 Json = dict[str, Any]
 ETAG_SINCE = "2023-09-01"
+# What Azure takes the names of a Flexible set's instances for; the documentation sends one to the VMs for the rest.
+_WITH_NAMES = ("reimage", "deallocate")
+# With any of these in its body, the PUT of an instance is one of a model.
+_OF_A_MODEL = frozenset(
+    {f"{each}Profile" for each in ("storage", "os", "network", "hardware", "diagnostics", "security")}
+    | {"networkProfileConfiguration", "additionalCapabilities", "licenseType", "userData"}
+)
 
 
 @dataclass
@@ -36,9 +43,12 @@ class Call:
 
     @property
     def instance(self) -> Instance:
-        """The instance that the path names."""
+        """The instance that the path names: by its number, so none of a Flexible set."""
+        vmss = self.vmss
+        if vmss.is_flexible:
+            raise errors.no_number()
         try:
-            return self.vmss.instances[self.names["vm"]]
+            return vmss.instances[self.names["vm"]]
         except KeyError:
             raise errors.no_entity() from None
 
@@ -46,6 +56,10 @@ class Call:
     def has_etags(self) -> bool:
         """Whether the api-version knows etags."""
         return self.query["api-version"] >= ETAG_SINCE
+
+    def expands(self, what: str) -> bool:
+        """Whether the query asks for a part that is not always there, in lower case."""
+        return what in self.query.get("$expand", "").lower()
 
     @property
     def notifies(self) -> bool:
@@ -117,7 +131,7 @@ def list_scale_sets(call: Call) -> Answer:
 
 def get_scale_set(call: Call) -> Answer:
     """Virtual Machine Scale Sets - Get."""
-    return Answer(200, render.scale_set(call.vmss, call.has_etags))
+    return Answer(200, render.scale_set(call.vmss, call.has_etags, with_user_data=call.expands("userdata")))
 
 
 def put_scale_set(call: Call) -> Answer:
@@ -147,6 +161,7 @@ def delete_scale_set(call: Call) -> Answer:
 
 def get_scale_set_view(call: Call) -> Answer:
     """Virtual Machine Scale Sets - Get Instance View."""
+    check_uniform(call.vmss, "instanceView.GET")
     return Answer(200, render.scale_set_view(call.vmss))
 
 
@@ -162,7 +177,10 @@ def list_scale_set_skus(call: Call) -> Answer:
 
 def act_on_scale_set(call: Call) -> Answer:
     """Virtual Machine Scale Sets - Start, Restart, Power Off, Deallocate, Reimage, Redeploy, and so on."""
-    return begun(call, call.cloud.act(call.vmss, call.names["action"], call.ids))
+    action = call.names["action"]
+    if action not in _WITH_NAMES:
+        check_uniform(call.vmss, f"{action}.POST")
+    return begun(call, call.cloud.act(call.vmss, action, call.ids, _exact_version(call)))
 
 
 def upgrade_instances(call: Call) -> Answer:
@@ -192,6 +210,8 @@ def list_instances(call: Call) -> Answer:
     """Virtual Machine Scale Set VMs - List."""
     vmss = call.vmss
     with_view = "instanceview" in (call.query.get("$expand", "") + call.query.get("$select", "")).lower()
+    if with_view or "instanceview" in call.query.get("$filter", "").lower():
+        check_uniform(vmss, "virtualMachines.GET")
     keep = selection.filtered(call.query.get("$filter"))
     shown = [render.instance(vmss, each, with_view=True) for each in vmss.instances.values()] if keep else []
     wanted = {each["instanceId"] for each in shown if keep and keep(each)}
@@ -206,8 +226,8 @@ def list_instances(call: Call) -> Answer:
 
 def get_instance(call: Call) -> Answer:
     """Virtual Machine Scale Set VMs - Get."""
-    with_view = "instanceview" in call.query.get("$expand", "").lower()
-    return Answer(200, render.instance(call.vmss, call.instance, with_view=with_view, with_etag=call.has_etags))
+    parts = {"with_view": call.expands("instanceview"), "with_user_data": call.expands("userdata")}
+    return Answer(200, render.instance(call.vmss, call.instance, with_etag=call.has_etags, **parts))
 
 
 def get_instance_view(call: Call) -> Answer:
@@ -216,16 +236,16 @@ def get_instance_view(call: Call) -> Answer:
 
 
 def put_instance(call: Call) -> Answer:
-    """Virtual Machine Scale Set VMs - Update: its protection; other changes are taken, and change nothing."""
+    """Virtual Machine Scale Set VMs - Update: its protection alone, or with more of a model one of its own."""
     vmss, instance = call.vmss, call.instance
-    wanted, current = call.headers.get("if-match"), f'"{instance.etag}"'
-    if wanted not in (None, "*", current):
-        raise errors.wrong_etag(str(wanted), current)
-    policy = (call.body.get("properties") or {}).get("protectionPolicy")
-    if isinstance(policy, dict):
-        job = call.cloud.protect(vmss, instance, policy)
-    else:
-        job = call.cloud.begin(vmss, 0.0, lambda: None)
+    check_etag(call, instance)
+    properties = call.body.get("properties") or {}
+    if not isinstance(properties, dict):
+        raise errors.bad_body("'properties' must be an object.")
+    job = call.cloud.customise(vmss, instance) if properties.keys() & _OF_A_MODEL else None
+    if isinstance(properties.get("protectionPolicy"), dict):
+        job = call.cloud.protect(vmss, instance, properties["protectionPolicy"])
+    job = job or call.cloud.begin(vmss, 0.0, lambda: None)
     body = render.instance(vmss, instance, with_view=False, with_etag=call.has_etags)
     body["properties"]["provisioningState"] = "Updating"
     return begun(call, job, 200, body)
@@ -233,13 +253,15 @@ def put_instance(call: Call) -> Answer:
 
 def delete_instance(call: Call) -> Answer:
     """Virtual Machine Scale Set VMs - Delete."""
+    if call.vmss.is_flexible:
+        raise errors.no_number()
     there = [each for each in [call.names["vm"]] if each in call.vmss.instances]  # else there is nothing to do
     return begun(call, call.cloud.delete_instances(call.vmss, there))
 
 
 def act_on_instance(call: Call) -> Answer:
     """Virtual Machine Scale Set VMs - Start, Restart, Power Off, Deallocate, Reimage, Redeploy."""
-    return begun(call, call.cloud.act(call.vmss, call.names["action"], [call.instance.id]))
+    return begun(call, call.cloud.act(call.vmss, call.names["action"], [call.instance.id], _exact_version(call)))
 
 
 # Long-running operations
@@ -253,7 +275,7 @@ def get_operation(call: Call) -> Answer:
     retry_after = {} if job.ended else _retry_after(call.cloud)
     output = getattr(job.end, "output", None)  # what there is to tell of it, beyond that it ended
     if call.query.get("monitor") == "true":
-        return Answer(200 if job.ended else 202, output, retry_after)
+        return _failed(job) or Answer(200 if job.ended else 202, output, retry_after)
     told = {"properties": {"output": output}} if output else {}
     return Answer(200, {**render.operation(job), **told}, retry_after)
 
@@ -263,7 +285,14 @@ def get_operation_result(call: Call) -> Answer:
     job = call.cloud.operations.get(call.names["operation"])
     if job is None:
         raise errors.no_entity()
-    return Answer(200) if job.ended else Answer(202, None, {"Location": call.url, **_retry_after(call.cloud)})
+    if job.ended:
+        return _failed(job) or Answer(200)
+    return Answer(202, None, {"Location": call.url, **_retry_after(call.cloud)})
+
+
+def _failed(job: Operation) -> Answer | None:
+    """What stands at the `Location` of an operation that failed: the refusal that it came to."""
+    return Answer(409, {"error": job.error}) if job.error else None
 
 
 def begun(call: Call, job: Operation, status: int = 202, body: Json | None = None) -> Answer:
@@ -285,10 +314,24 @@ def _retry_after(cloud: Cloud) -> dict[str, str]:
     return {"Retry-After": str(min(10, int(cloud.upgrade_seconds)))} if cloud.upgrade_seconds >= 1 else {}
 
 
+def _exact_version(call: Call) -> str | None:
+    """The version that a reimage is to bring, if it names one."""
+    version = call.body.get("exactVersion") if call.names["action"] == "reimage" else None
+    if version is not None and not isinstance(version, str):
+        raise errors.bad_body("'exactVersion' must be a string.")
+    return version
+
+
 def _required_ids(call: Call) -> list[str]:
     if not call.ids:
         raise errors.bad_parameter("Required parameter 'instanceIds' is missing (null).", "instanceIds")
     return call.ids
+
+
+def check_uniform(vmss: ScaleSet, operation: str) -> None:
+    """Refuses what Azure does not do with a Flexible set, whose instances are VMs like others."""
+    if vmss.is_flexible:
+        raise errors.not_for_flexible(operation, vmss.name)
 
 
 def check_stays(call: Call) -> None:
@@ -298,12 +341,12 @@ def check_stays(call: Call) -> None:
         raise errors.deleting_group(call.names["rg"])
 
 
-def check_etag(call: Call, vmss: ScaleSet | None) -> None:
+def check_etag(call: Call, resource: ScaleSet | Instance | None) -> None:
     """If-Match and If-None-Match, as Azure's contract has them."""
-    wanted, current = call.headers.get("if-match"), f'"{vmss.etag}"' if vmss else ""
-    if wanted and (not vmss or wanted not in ("*", current)):
+    wanted, current = call.headers.get("if-match"), f'"{resource.etag}"' if resource else ""
+    if wanted and (not resource or wanted not in ("*", current)):
         raise errors.wrong_etag(wanted, current)
-    if vmss and call.headers.get("if-none-match") == "*":
+    if resource and call.headers.get("if-none-match") == "*":
         raise errors.Refusal(412, "PreconditionFailed", "The resource exists already.")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import images, rest
+from . import described
 from .app import App, Entry
 from .cloud import Cloud
 from .control import Control
@@ -23,19 +24,9 @@ from .signin import SignInPages
 from .tokens import APPLICATION, TENANT
 
 GROUP = "sandbox"
-UBUNTU = "Canonical:0001-com-ubuntu-server-jammy:22_04-lts-gen2:22.04.202410020"
 _IMAGES = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Compute/images"
 _GALLERY = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Compute/galleries/demo"
 _WAYS_TO_BREAK = ("fail", "stick", "unhealthy", "silent", "agentless", "none")
-_HEALTH = {
-    "name": "health",
-    "properties": {
-        "publisher": "Microsoft.ManagedServices",
-        "type": "ApplicationHealthLinux",
-        "typeHandlerVersion": "1.0",
-        "settings": {"protocol": "http", "port": 80, "requestPath": "/"},
-    },
-}
 
 
 class Sandbox:
@@ -60,7 +51,8 @@ class Sandbox:
         access_token: A token for it.
         subscription_id, resource_group, tenant_id, application_id, application_secret: What a client needs to know.
         cloud: What it holds.
-        journal: The requests answered so far: `method`, `path`, `body`, `status` (0: the connection was broken).
+        journal: The requests answered so far: `method`, `path`, `body`, `status` (0: the connection was broken),
+            `seconds` of the clock, `query`.
         changes: What happened to which instance: `seconds` of the clock, `scale_set`, `instance_id`, `what`, `before`,
             `after`; `what` is `provisioning`, `power`, `health`, or `model` with its image.
     """
@@ -175,13 +167,14 @@ class Sandbox:
         name: str,
         instances: int = 20,
         *,
-        image: str = UBUNTU,
+        image: str = described.UBUNTU,
         mode: str = "Manual",
         update_domains: int = 5,
         fault_domains: int | None = None,
         zones: Sequence[str] = (),
         health: bool = True,
         rolling_policy: dict[str, Any] | None = None,
+        orchestration: str = "Uniform",
         resource_group: str = GROUP,
         location: str = "eastus",
     ) -> None:
@@ -193,32 +186,26 @@ class Sandbox:
             image: `publisher:offer:sku:version`, the id of an image, or the URL of a VHD.
             mode: Upgrade mode: `Manual`, `Automatic` or `Rolling`.
             update_domains: How many update domains; 0 for none (then there are no fault domains either).
-            fault_domains: How many fault domains; `None` for Azure's default, 5, or 1 in a zonal set.
+            fault_domains: How many fault domains; `None` for Azure's default, 5, or 1 in a zonal or Flexible set.
             zones: Availability zones, taken in turn.
             health: Whether the instances report application health.
             rolling_policy: The `rollingUpgradePolicy`; `None` for Azure's default.
+            orchestration: `Uniform`, or `Flexible`: names for ids, no update or fault domains, no instance views.
             resource_group: Resource group name; made where it is not there.
             location: Region.
         """
-        profile: dict[str, Any] = {
-            "osProfile": {"computerNamePrefix": name[:9], "adminUsername": "azureuser"},
-            "storageProfile": self._storage(image),
-            "networkProfile": {"networkInterfaceConfigurations": [{"name": "nic", "properties": {"primary": True}}]},
-        }
-        if health:
-            profile["extensionProfile"] = {"extensions": [_HEALTH]}
-        policy = {"mode": mode, **({"rollingUpgradePolicy": rolling_policy} if rolling_policy else {})}
-        properties = {"upgradePolicy": policy, "virtualMachineProfile": profile, "overprovision": False}
-        properties["singlePlacementGroup"] = instances <= 100
+        body = described.model(name, instances, image, mode, rolling_policy, orchestration)
+        body |= {"location": location, "zones": list(zones)}
+        if not health:
+            del body["properties"]["virtualMachineProfile"]["extensionProfile"]
         if fault_domains is not None:
-            properties["platformFaultDomainCount"] = fault_domains
-        body = {"location": location, "zones": list(zones), "properties": properties}
-        body["sku"] = {"name": "Standard_D2s_v5", "tier": "Standard", "capacity": 0}
+            body["properties"]["platformFaultDomainCount"] = fault_domains
         with self.cloud.lock:
             self.cloud.groups.setdefault(resource_group.lower(), {"name": resource_group, "location": location})
             before = len(self.cloud.changes)
+            self.cloud.images |= {image.lower()} if image.startswith("/") else set()
             vmss, made, _ = self.cloud.put(resource_group, name, body)
-            vmss.update_domains = update_domains
+            vmss.update_domains = 0 if vmss.is_flexible else update_domains
             self._at_once(made)
             self._at_once(self.cloud.patch(vmss, {"sku": {"capacity": instances}}))
             vmss.etag = 1
@@ -251,7 +238,9 @@ class Sandbox:
             with self._undisturbed():
                 self._at_once(self.cloud.patch(vmss, {"properties": changed["properties"]}))
 
-    def break_upgrade(self, vmss_name: str, instance_id: str, how: str = "fail", resource_group: str = GROUP) -> None:
+    def break_upgrade(
+        self, vmss_name: str, instance_id: str, how: str = "fail", resource_group: str = GROUP, *, image: str = ""
+    ) -> None:
         """Makes the upgrades of an instance go wrong from now on.
 
         Args:
@@ -261,6 +250,7 @@ class Sandbox:
                 application is unhealthy), `silent` (it reports no health), `agentless` (nor has it an agent), or
                 `none` (all is well again).
             resource_group: Resource group name.
+            image: Only upgrades to an image with this in its name, such as a version, go wrong; by default all do.
 
         Raises:
             ValueError: `how` is none of these.
@@ -268,7 +258,9 @@ class Sandbox:
         if how not in _WAYS_TO_BREAK:
             raise ValueError(f"how must be one of {', '.join(_WAYS_TO_BREAK)}, not {how!r}")
         with self.cloud.lock:
-            self.cloud.scale_set(resource_group, vmss_name).instances[str(instance_id)].fault = how
+            instance = self.cloud.scale_set(resource_group, vmss_name).instances[str(instance_id)]
+            instance.fault, instance.fault_image = how, image
+            self.cloud.release(instance)
 
     def fail_next(
         self,
@@ -289,7 +281,7 @@ class Sandbox:
         Args:
             status: HTTP status to answer with, doing nothing of what was asked for; `None` to do it.
             method: HTTP method; `None` for all.
-            path: A part of the path, in letters of either case.
+            path: One or more whole segments of the path, in letters of either case: `"web/manualupgrade"`.
             times: How many requests.
             retry_after: Seconds for `Retry-After`, or `None` for no such header.
             code: Azure's error code.
@@ -441,22 +433,6 @@ class Sandbox:
             yield
         finally:
             self.cloud.running |= under_way
-
-    def _storage(self, image: str) -> dict[str, Any]:
-        """The storage profile for an image of one of the three kinds."""
-        disk: dict[str, Any] = {"createOption": "FromImage", "osType": "Linux", "caching": "ReadWrite"}
-        if image.startswith("http"):
-            containers = ["https://sandboxstorage.blob.core.windows.net/vhds"]
-            return {"osDisk": {**disk, "image": {"uri": image}, "vhdContainers": containers}}
-        disk["managedDisk"] = {"storageAccountType": "Premium_LRS"}
-        if image.startswith("/"):
-            self.cloud.images.add(image.lower())
-            return {"osDisk": disk, "imageReference": {"id": image}}
-        publisher, offer, sku, version = image.split(":")
-        return {
-            "osDisk": disk,
-            "imageReference": {"publisher": publisher, "offer": offer, "sku": sku, "version": version},
-        }
 
     def _fill(self) -> None:
         """The scale sets of the demo, and images that two of them can move to."""

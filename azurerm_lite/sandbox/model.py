@@ -10,11 +10,12 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from . import catalog, errors
+from .hidden import Secrets
 
 Json = dict[str, Any]
 
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
-SECRET_KEYS = frozenset({"adminPassword", "customData", "protectedSettings"})
+FLEXIBLE = "flexible"
 # What a change of power leaves an instance in.
 POWER_AFTER = {"start": "running", "restart": "running", "poweroff": "stopped", "deallocate": "deallocated"}
 POWER_DURING = {"start": "starting", "restart": "starting", "poweroff": "stopping", "deallocate": "deallocating"}
@@ -31,10 +32,16 @@ def now_utc() -> str:
 
 @dataclass
 class Instance:
-    """One VM of a scale set."""
+    """One VM of a scale set.
+
+    `secrets` belong to the profile, and are kept apart from all that is shown. `is_own` says that it was changed by
+    itself, and follows its own model ever since, until an upgrade brings it back to the set's.
+    """
 
     id: str
+    number: int
     profile: Json
+    secrets: Secrets
     sku: str
     exact_version: str | None
     update_domain: int | None
@@ -45,16 +52,22 @@ class Instance:
     health: str = "healthy"
     protection: Json | None = None
     fault: str | None = None
+    fault_image: str = ""
     created: str = field(default_factory=now_utc)
     vm_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     placement_group: str = ""
     etag: int = 1
     has_agent: bool = True
+    is_own: bool = False
 
     @property
     def is_protected(self) -> bool:
         """Whether it is protected from actions on the whole set."""
         return bool((self.protection or {}).get("protectFromScaleSetActions"))
+
+    def fault_with(self, profile: Json) -> str | None:
+        """What goes wrong when it is brought to a model: some images are sound, others are not."""
+        return self.fault if self.fault_image in image_of(profile)[1] else None
 
 
 @dataclass
@@ -94,6 +107,7 @@ class RollingUpgrade:
 
     batches: list[list[str]]
     policy: Json
+    target: Json
     status: str = "RollingForward"
     last_action: str = "Start"
     started: str = field(default_factory=now_utc)
@@ -114,6 +128,7 @@ class ScaleSet:
     sku: Json
     properties: Json
     extras: Json
+    secrets: Secrets = field(default_factory=dict)
     update_domains: int = 5
     fault_domains: int = 5
     instances: dict[str, Instance] = field(default_factory=dict)
@@ -123,7 +138,7 @@ class ScaleSet:
     unique_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     placement_groups: list[str] = field(default_factory=list)
     created: str = field(default_factory=now_utc)
-    rolling: RollingUpgrade | None = None
+    rollings: list[RollingUpgrade] = field(default_factory=list)
     deletion: Operation | None = None
 
     @property
@@ -156,25 +171,35 @@ class ScaleSet:
     @property
     def is_single(self) -> bool:
         """Whether all instances are in one placement group, as Azure has it where nothing else is said."""
-        return bool(self.properties.get("singlePlacementGroup", True))
+        return bool(self.properties.get("singlePlacementGroup", not self.is_flexible))
 
     @property
-    def reports_health(self) -> bool:
-        """Whether the model has the application-health extension."""
-        extensions = (self.profile.get("extensionProfile") or {}).get("extensions") or []
-        return any("ApplicationHealth" in str(each.get("properties", {}).get("type")) for each in extensions)
+    def is_flexible(self) -> bool:
+        """Whether its instances are VMs like others: with names for ids, and no update domains."""
+        return str(self.properties.get("orchestrationMode")).lower() == FLEXIBLE
+
+    @property
+    def rolling(self) -> RollingUpgrade | None:
+        """The newest rolling upgrade."""
+        return self.rollings[-1] if self.rollings else None
+
+    def name_of(self, instance: Instance) -> str:
+        """The name of an instance, which in a Flexible set is its id."""
+        return instance.id if self.is_flexible else f"{self.name}_{instance.id}"
 
     def is_latest(self, instance: Instance) -> bool:
         """Whether an instance has the current model."""
+        if instance.is_own or instance.sku != self.sku.get("name"):
+            return False
         same = instance.profile is self.profile or instance.profile == self.profile
-        return same and instance.sku == self.sku.get("name")
+        return same and (instance.secrets is self.secrets or instance.secrets == self.secrets)
 
     def chosen(self, ids: Iterable[str] | None) -> list[Instance]:
         """The instances with these ids; all for `None` and for `*`."""
         if ids is None or list(ids) == ["*"]:
             return list(self.instances.values())
         for each in ids:
-            if not each.isdecimal():
+            if not each.isdecimal() and not self.is_flexible:
                 raise errors.bad_instance_id(each)
             if each not in self.instances:
                 raise errors.not_active(each)
@@ -201,11 +226,11 @@ def exact_version(profile: Json) -> str | None:
     return catalog.newest(*(str(reference.get(key)) for key in ("publisher", "offer", "sku")))
 
 
-def without_secrets(body: Any) -> Any:
-    """A copy of a body without what Azure takes and never gives back."""
-    if isinstance(body, dict):
-        return {key: without_secrets(value) for key, value in body.items() if key not in SECRET_KEYS}
-    return [without_secrets(each) for each in body] if isinstance(body, list) else body
+def reports_health(profile: Json) -> bool:
+    """Whether a model has the application-health extension, or the health probe of a load balancer."""
+    extensions = (profile.get("extensionProfile") or {}).get("extensions") or []
+    kinds = [str((each.get("properties") or {}).get("type")) for each in extensions]
+    return "healthProbe" in (profile.get("networkProfile") or {}) or any("ApplicationHealth" in kind for kind in kinds)
 
 
 def merged(current: Json, patch: Json) -> Json:

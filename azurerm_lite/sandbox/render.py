@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from .defaults import is_windows
-from .model import SUBSCRIPTION, Instance, Operation, RollingUpgrade, ScaleSet, now_utc
+from .hidden import Secrets
+from .model import SUBSCRIPTION, Instance, Operation, RollingUpgrade, ScaleSet, now_utc, reports_health
 from .rolling import progress
 from .tokens import TENANT
 
@@ -14,26 +16,30 @@ _TYPE = "Microsoft.Compute/virtualMachineScaleSets"
 _DISPLAY = {"running": "VM running", "stopped": "VM stopped", "deallocated": "VM deallocated"}
 
 
-def scale_set(vmss: ScaleSet, with_etag: bool) -> Json:
+def scale_set(vmss: ScaleSet, with_etag: bool, *, with_user_data: bool = False) -> Json:
     """A scale set's model."""
     filled = {
-        "singlePlacementGroup": int(vmss.sku.get("capacity", 0)) <= 100,
+        "singlePlacementGroup": int(vmss.sku.get("capacity", 0)) <= 100 and not vmss.is_flexible,
         "overprovision": False,
         "platformFaultDomainCount": vmss.fault_domains,
         "orchestrationMode": "Uniform",
     }
     properties = {**filled, **vmss.properties, "provisioningState": vmss.provisioning}
     properties |= {"uniqueId": vmss.unique_id, "timeCreated": vmss.created}
+    if with_user_data:
+        properties["virtualMachineProfile"] = {**vmss.profile, **_user_data(vmss.secrets)}
     body: Json = {"name": vmss.name, "id": vmss.id, "type": _TYPE, "location": vmss.location}
     body |= {"sku": vmss.sku, **vmss.extras, "properties": properties}
     return {**body, "etag": f'"{vmss.etag}"'} if with_etag else body
 
 
-def instance(vmss: ScaleSet, vm: Instance, *, with_view: bool, with_etag: bool = False) -> Json:
+def instance(
+    vmss: ScaleSet, vm: Instance, *, with_view: bool, with_etag: bool = False, with_user_data: bool = False
+) -> Json:
     """An instance, with its instance view or without."""
     properties: Json = {
         "latestModelApplied": vmss.is_latest(vm),
-        "modelDefinitionApplied": "VirtualMachineScaleSet",
+        "modelDefinitionApplied": "VirtualMachine" if vm.is_own else "VirtualMachineScaleSet",
         "provisioningState": vm.provisioning,
         "vmId": vm.vm_id,
         "timeCreated": vm.created,
@@ -47,7 +53,9 @@ def instance(vmss: ScaleSet, vm: Instance, *, with_view: bool, with_etag: bool =
         properties["protectionPolicy"] = vm.protection
     if with_view:
         properties["instanceView"] = instance_view(vmss, vm)
-    body: Json = {"name": f"{vmss.name}_{vm.id}", "id": _vm_id(vmss, vm)}
+    if with_user_data:
+        properties |= _user_data(vm.secrets)
+    body: Json = {"name": vmss.name_of(vm), "id": _vm_id(vmss, vm)}
     body |= {"instanceId": vm.id, "type": _TYPE + "/virtualMachines", "location": vmss.location}
     body |= {"sku": {"name": vm.sku, "tier": "Standard"}, "properties": properties}
     if vm.zone:
@@ -55,6 +63,26 @@ def instance(vmss: ScaleSet, vm: Instance, *, with_view: bool, with_etag: bool =
     if extensions := _extensions(vm):
         body["resources"] = [_resource(vmss, vm, each) for each in extensions]
     return {**body, "etag": f'"{vm.etag}"'} if with_etag else body
+
+
+def virtual_machine(vmss: ScaleSet, vm: Instance, *, with_view: bool) -> Json:
+    """An instance of a Flexible set as the VM that it is."""
+    shown = instance(vmss, vm, with_view=with_view)
+    taken = (
+        "provisioningState",
+        "vmId",
+        "timeCreated",
+        "storageProfile",
+        "osProfile",
+        "networkProfile",
+        "instanceView",
+    )
+    properties = {key: shown["properties"][key] for key in taken if key in shown["properties"]}
+    properties |= {"hardwareProfile": {"vmSize": vm.sku}, "virtualMachineScaleSet": {"id": vmss.id}}
+    group = vmss.id.rpartition("/virtualMachineScaleSets/")[0]
+    body: Json = {"name": vm.id, "id": f"{group}/virtualMachines/{vm.id}", "type": "Microsoft.Compute/virtualMachines"}
+    body |= {"location": vmss.location, "properties": properties}
+    return body | {key: shown[key] for key in ("zones", "resources") if key in shown}
 
 
 def instance_view(vmss: ScaleSet, vm: Instance) -> Json:
@@ -73,7 +101,8 @@ def instance_view(vmss: ScaleSet, vm: Instance) -> Json:
     }
     if vm.has_agent and vm.power == "running":
         view |= _told_by_the_agent(vm)
-    if _reports_health(vm) and vm.power == "running" and vm.health:
+    # The model that the instance has, which may be an older one, is what has the health extension or not.
+    if reports_health(vm.profile) and vm.power == "running" and vm.health:
         level = "Info" if vm.health == "healthy" else "Error"
         view["vmHealth"] = {"status": _status(f"HealthState/{vm.health}", f"The VM is reported as {vm.health}", level)}
     return {key: value for key, value in view.items() if value is not None}
@@ -101,11 +130,6 @@ def _extensions(vm: Instance) -> list[Json]:
     return (vm.profile.get("extensionProfile") or {}).get("extensions") or []
 
 
-def _reports_health(vm: Instance) -> bool:
-    """Whether the model that an instance has, which may be an older one, has the application-health extension."""
-    return any("ApplicationHealth" in _extension_type(each) for each in _extensions(vm))
-
-
 def _extension_type(extension: Json) -> str:
     properties = extension.get("properties") or {}
     return f"{properties.get('publisher')}.{properties.get('type')}"
@@ -117,7 +141,7 @@ def _version(extension: Json) -> Json:
 
 def _resource(vmss: ScaleSet, vm: Instance, extension: Json) -> Json:
     """An extension of an instance, under the odd id that Azure gives it: by the name of the VM, outside the set."""
-    place = f"{vmss.id.rpartition('/virtualMachineScaleSets/')[0]}/virtualMachines/{vmss.name}_{vm.id}/extensions"
+    place = f"{vmss.id.rpartition('/virtualMachineScaleSets/')[0]}/virtualMachines/{vmss.name_of(vm)}/extensions"
     body = {"name": extension["name"], "id": f"{place}/{extension['name']}", "location": vmss.location}
     properties = {**(extension.get("properties") or {}), "provisioningState": "Succeeded"}
     return {**body, "type": "Microsoft.Compute/virtualMachines/extensions", "properties": properties}
@@ -132,7 +156,7 @@ def _os_profile(vmss: ScaleSet, vm: Instance) -> Json:
 
 
 def _disk_name(vmss: ScaleSet, vm: Instance) -> str:
-    return f"{vmss.name}_{vmss.name}_{vm.id}_OsDisk_1_{vm.vm_id[:8]}"
+    return f"{vmss.name}_{vmss.name_of(vm)}_OsDisk_1_{vm.vm_id[:8]}"
 
 
 def _storage(vmss: ScaleSet, vm: Instance) -> Json:
@@ -146,6 +170,11 @@ def _storage(vmss: ScaleSet, vm: Instance) -> Json:
         group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{vmss.group.upper()}"
         disk["managedDisk"] = {**disk["managedDisk"], "id": f"{group}/providers/Microsoft.Compute/disks/{name}"}
     return {"dataDisks": [], **storage, "osDisk": disk}
+
+
+def _user_data(secrets: Secrets) -> Json:
+    """What Azure gives back to those who ask for it."""
+    return {"userData": secrets["userData",]} if ("userData",) in secrets else {}
 
 
 def _status(code: str, shown: str, level: str = "Info") -> Json:
@@ -165,9 +194,20 @@ def scale_set_view(vmss: ScaleSet) -> Json:
         for code in (f"ProvisioningState/{vm.provisioning.lower()}", f"PowerState/{vm.power}"):
             counts[code] = counts.get(code, 0) + 1
     return {
-        "virtualMachine": {"statusesSummary": [{"code": code, "count": count} for code, count in counts.items()]},
+        "virtualMachine": {"statusesSummary": _summary(counts)},
+        "extensions": [{"name": name, "statusesSummary": _summary(each)} for name, each in _extension_counts(vmss)],
         "statuses": [_provisioning(vmss.provisioning)],
     }
+
+
+def _summary(counts: dict[str, int]) -> list[Json]:
+    return [{"code": code, "count": count} for code, count in counts.items()]
+
+
+def _extension_counts(vmss: ScaleSet) -> list[tuple[str, dict[str, int]]]:
+    """Each extension that instances have, with how many have it."""
+    names = Counter(each["name"] for vm in vmss.instances.values() for each in _extensions(vm))
+    return [(name, {"ProvisioningState/succeeded": count}) for name, count in names.items()]
 
 
 def operation(job: Operation) -> Json:
@@ -194,9 +234,8 @@ def upgrade_history(vmss: ScaleSet, rolling: RollingUpgrade) -> Json:
     running: Json = {"code": rolling.status, "startTime": rolling.started}
     if rolling.status != "RollingForward":
         running["endTime"] = rolling.changed
-    target = (vmss.profile.get("storageProfile") or {}).get("imageReference") or {}
     properties = {"runningStatus": running, "progress": body["properties"]["progress"], "startedBy": "User"}
-    properties["targetImageReference"] = target
+    properties["targetImageReference"] = rolling.target
     return {"type": _TYPE + "/osUpgradeHistory", "location": vmss.location, "properties": properties}
 
 
@@ -215,7 +254,7 @@ def _nic(vmss: ScaleSet, vm: Instance, place: int, configuration: Json) -> Json:
         properties[key] = bool(given.get(key))
     properties |= {"dnsSettings": {"dnsServers": []}, "virtualMachine": {"id": _vm_id(vmss, vm)}}
     properties["ipConfigurations"] = [
-        _address(nic_id, each, f"10.{16 * place + number}.{int(vm.id) // 250}.{int(vm.id) % 250 + 4}")
+        _address(nic_id, each, f"10.{16 * place + number}.{vm.number // 250}.{vm.number % 250 + 4}")
         for number, each in enumerate(addresses)
     ]
     return {"name": configuration["name"], "id": nic_id, "properties": properties}
@@ -237,7 +276,7 @@ def public_ips(vmss: ScaleSet, vm: Instance) -> list[Json]:
     """The public IP addresses of an instance: where its model asks for them."""
     addresses = [each for nic in nics(vmss, vm) for each in nic["properties"]["ipConfigurations"]]
     asked = [each for each in addresses if "publicIPAddress" in each["properties"]]
-    place, number = divmod(int(vm.id), 250)
+    place, number = divmod(vm.number, 250)
     found = []
     for each in asked:
         ip_id = each["properties"]["publicIPAddress"]["id"]
@@ -276,7 +315,7 @@ def _nic_ids(vmss: ScaleSet, vm: Instance) -> list[Json]:
 
 def _computer_name(vmss: ScaleSet, vm: Instance) -> str:
     """Prefix and the id in base 36, six wide, as Azure names computers."""
-    digits, number = "", int(vm.id)
+    digits, number = "", vm.number
     while number:
         number, digit = divmod(number, 36)
         digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import TYPE_CHECKING
 
 from . import errors
 from .defaults import ROLLING_POLICY
-from .model import Instance, Json, Operation, RollingUpgrade, ScaleSet, now_utc
+from .model import Instance, Json, Operation, RollingUpgrade, ScaleSet, now_utc, reports_health
+from .rules import seconds_of
 
 if TYPE_CHECKING:
     from .cloud import Cloud
+
+REMEMBERED = 5  # in the history
 
 
 def start(cloud: Cloud, vmss: ScaleSet) -> Operation:
     """Begins a rolling upgrade of what is not on the model; the operation lasts as long as the upgrade."""
     policy = {**ROLLING_POLICY, **((vmss.properties.get("upgradePolicy") or {}).get("rollingUpgradePolicy") or {})}
-    rolling = RollingUpgrade(_batches(vmss, policy), policy)
-    vmss.rolling = rolling
+    target = (vmss.profile.get("storageProfile") or {}).get("imageReference") or {}
+    rolling = RollingUpgrade(_batches(vmss, policy), policy, target)
+    vmss.rollings = [*vmss.rollings[1 - REMEMBERED :], rolling]
     whole = cloud.begin(vmss, math.inf, lambda: rolling.error)
     rolling.error = _excess(vmss, policy, "maxUnhealthyInstancePercent", list(vmss.instances.values()), "Before")
     if rolling.error:
@@ -36,6 +39,19 @@ def cancel(cloud: Cloud, vmss: ScaleSet) -> Operation:
         raise errors.not_allowed("There is no rolling upgrade in progress on this scale set.")
     vmss.rolling.status, vmss.rolling.last_action, vmss.rolling.changed = "Cancelled", "Cancel", now_utc()
     return cloud.begin(vmss, 0.0, lambda: None)
+
+
+def break_off(vmss: ScaleSet, status: str, error: Json) -> None:
+    """Ends what is under way, if anything is, because its operation ended in another way."""
+    rolling = vmss.rolling
+    if rolling is None or rolling.status != "RollingForward":
+        return
+    rolling.status, rolling.error, rolling.changed = (
+        "Cancelled" if status == "Canceled" else "Faulted",
+        error,
+        now_utc(),
+    )
+    rolling.final = progress(vmss, rolling)
 
 
 def _batches(vmss: ScaleSet, policy: Json) -> list[list[str]]:
@@ -74,7 +90,7 @@ def _next(cloud: Cloud, vmss: ScaleSet, rolling: RollingUpgrade, whole: Operatio
         else:
             _end(cloud, vmss, rolling, whole)
 
-    cloud.begin(vmss, cloud.upgrade_seconds, end, targets, inner=True)
+    cloud.begin(vmss, cloud.seconds_for(targets, vmss.profile), end, targets, inner=True)
 
 
 def progress(vmss: ScaleSet, rolling: RollingUpgrade) -> Json:
@@ -105,7 +121,8 @@ def _unhealthy(vmss: ScaleSet, rolling: RollingUpgrade) -> Json | None:
 
 def _excess(vmss: ScaleSet, policy: Json, limit: str, instances: list[Instance], when: str) -> Json | None:
     """Azure's error where more of the instances are unhealthy than the policy allows."""
-    bad = [each for each in instances if each.provisioning == "Failed" or (vmss.reports_health and _is_ill(each))]
+    has_health = reports_health(vmss.profile)
+    bad = [each for each in instances if each.provisioning == "Failed" or (has_health and _is_ill(each))]
     if not instances or 100 * len(bad) / len(instances) <= int(policy[limit]):
         return None
     message = (
@@ -120,12 +137,3 @@ def _is_ill(instance: Instance) -> bool:
 
 def _failed(failure: Json) -> Json:
     return {"code": "RollingUpgradeInProgressWithFailedUpgradedVMs", "message": failure["message"]}
-
-
-def seconds_of(duration: str) -> float:
-    """The seconds of an ISO 8601 duration such as `PT1M30S`."""
-    match = re.fullmatch(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?", duration)
-    if not match:
-        raise errors.bad_parameter(f"'{duration}' is no duration.", "rollingUpgradePolicy.pauseTimeBetweenBatches")
-    days, hours, minutes, seconds = (float(each or 0) for each in match.groups())
-    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds

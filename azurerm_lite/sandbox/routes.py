@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from werkzeug.routing import Map, Rule
 
-from . import commands, extensions, groups, handlers, images, networks, upgrades
+from . import commands, extensions, groups, handlers, images, machines, networks, upgrades
 from .handlers import Handler
 
 SUB = "/subscriptions/<sub>"
@@ -16,6 +16,7 @@ PLACE = SUB + COMPUTE + "/locations/<location>"
 SETS = COMPUTE + "/virtualmachinescalesets"
 VMSS = RG + SETS + "/<vmss>"
 VM = VMSS + "/virtualmachines/<vm>"
+MACHINES = RG + COMPUTE + "/virtualmachines"
 IMAGES = PLACE + "/publishers"
 GALLERY = RG + COMPUTE + "/galleries/<gallery>"
 NICS = VM + "/networkinterfaces"
@@ -101,6 +102,9 @@ ROUTES = [
     Route("POST", f"{VM}/{ACTIONS}", handlers.act_on_instance, "VMScaleSetVMActions"),
     Route("POST", f"{VM}/{POWER_ACTIONS}", handlers.act_on_instance, "DeleteVMScaleSetVM"),
     Route("POST", VM + "/runcommand", commands.run_command, "VMScaleSetVMActions"),
+    Route("GET", MACHINES, machines.list_machines, "LowCostGet"),
+    Route("GET", MACHINES + "/<vm>", machines.get_machine, "LowCostGet"),
+    Route("GET", MACHINES + "/<vm>/instanceview", machines.get_machine_view, "LowCostGet"),
     Route("GET", SUB + "/operationresults/<operation>", handlers.get_operation_result),
     Route("GET", PLACE + "/operations/<operation>", handlers.get_operation, "GetOperation"),
 ]

@@ -63,10 +63,11 @@ class SignIn:
         if not header:
             message = "Authentication failed. The 'Authorization' header is missing."
             raise errors.unauthorized("AuthenticationFailed", message)
+        scheme, _, token = header.partition(" ")
         try:
-            claims = jwt.decode(
-                header.removeprefix("Bearer "), self._key, algorithms=["HS256"], options={"verify_aud": False}
-            )
+            if scheme.lower() != "bearer":
+                raise jwt.InvalidTokenError
+            claims = jwt.decode(token, self._key, algorithms=["HS256"], options={"verify_aud": False})
         except jwt.ExpiredSignatureError:
             message = "The access token expiry UTC time is earlier than current UTC time."
             raise errors.unauthorized("ExpiredAuthenticationToken", message) from None

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from . import errors, render, rolling
 from .handlers import Answer, Call, begun, page
+from .model import image_of
 
 
 def start_rolling_upgrade(call: Call) -> Answer:
     """Virtual Machine Scale Set Rolling Upgrades - Start OS Upgrade, Start Extension Upgrade."""
     vmss = call.vmss
+    kind, name = image_of(vmss.profile)
+    has_versions = kind == "platform" or "/galleries/" in name.lower()
+    if call.names["path"].lower().endswith("/osrollingupgrade") and not has_versions:
+        message = f"OS Rolling Upgrade API cannot be used on Virtual Machine Scale Set '{vmss.name}' unless it uses a "
+        raise errors.not_allowed(message + "Platform Image or an image of a gallery.")
     call.cloud.check_idle(vmss)
     return begun(call, rolling.start(call.cloud, vmss))
 
@@ -29,4 +35,4 @@ def cancel_rolling_upgrade(call: Call) -> Answer:
 def list_upgrade_history(call: Call) -> Answer:
     """Virtual Machine Scale Sets - Get OS Upgrade History."""
     vmss = call.vmss
-    return page(call, [render.upgrade_history(vmss, vmss.rolling)] if vmss.rolling else [])
+    return page(call, [render.upgrade_history(vmss, each) for each in reversed(vmss.rollings)])

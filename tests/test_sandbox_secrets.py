@@ -1,0 +1,91 @@
+"""Secrets in the sandbox's models: taken in every place that Azure has for them, kept, and given back to nobody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import azurerm_lite as az
+from azurerm_lite import rest
+from azurerm_lite.sandbox import Sandbox
+
+UNATTENDED = {"passName": "OobeSystem", "componentName": "Microsoft-Windows-Shell-Setup", "settingName": "AutoLogon"}
+
+
+def with_secrets(sandbox: Sandbox, number: int) -> Any:
+    """The model of `web` with a secret in every place that Azure has for one."""
+    body: Any = az.get_vmss(*sandbox.where())
+    del body["etag"]
+    profile = body["properties"]["virtualMachineProfile"]
+    profile["userData"] = f"canary-user-{number}"
+    profile["osProfile"] |= {"adminPassword": f"canary-password-{number}", "customData": f"canary-custom-{number}"}
+    content = [{**UNATTENDED, "content": f"<Password>canary-logon-{number}</Password>"}]
+    profile["osProfile"]["windowsConfiguration"] = {"additionalUnattendContent": content}
+    profile["extensionProfile"]["extensions"][0]["properties"]["protectedSettings"] = {"key": f"canary-key-{number}"}
+    return body
+
+
+def test_no_secret_is_ever_given_back(sandbox: Sandbox) -> None:
+    """Wherever it stood: not in the answer to the PUT, in no GET, list, view or extension, and not in the journal."""
+    where = sandbox.where("fresh")
+    answers = [az.put_vmss(*where, with_secrets(sandbox, 1)).text]
+    answers += [str(az.get_vmss(*where)), str(az.list_vmss(*where[:3])), str(az.get_instance_views(*where))]
+    answers += [str(az.get_vmss_vm(*where, 0)), str(az.get_vmss_nics(*where)), str(sandbox.journal)]
+    path = f"/subscriptions/{where[1]}/resourceGroups/{where[2]}/providers/Microsoft.Compute/virtualMachineScaleSets"
+    answers.append(rest.send(where[0], "GET", rest.url(f"{path}/fresh/extensions", {}, "2024-11-01")).text)
+    assert all(answers)
+    assert not [each for each in answers if "canary" in each]
+
+
+def test_secrets_are_kept_by_a_put_of_what_a_get_gave(sandbox: Sandbox) -> None:
+    """Nothing of the model has changed, so the instances are on it; what is given anew makes a new model."""
+    where = sandbox.where("fresh")
+    az.wait(where[0], az.put_vmss(*where, with_secrets(sandbox, 1)))
+    vmss = sandbox.cloud.scale_set("sandbox", "fresh")
+    assert len(vmss.secrets) == 5
+    before = dict(vmss.secrets)
+    az.wait(where[0], az.put_vmss(*where, az.get_vmss(*where)))
+    assert vmss.secrets == before
+    assert all(vm["properties"]["latestModelApplied"] for vm in az.list_vmss_vms(*where))
+    profile = {"osProfile": {"customData": "canary-custom-2"}}
+    az.wait(where[0], az.patch_vmss(*where, {"properties": {"virtualMachineProfile": profile}}))
+    assert vmss.secrets == {**before, ("osProfile", "customData"): "canary-custom-2"}
+    assert not any(vm["properties"]["latestModelApplied"] for vm in az.list_vmss_vms(*where))
+    az.wait(where[0], az.manual_upgrade(*where, "*"))
+    assert all(vm["properties"]["latestModelApplied"] for vm in az.list_vmss_vms(*where))
+
+
+def test_the_secrets_of_an_extension_go_with_it(sandbox: Sandbox) -> None:
+    """One of the same name that is added later does not have them."""
+    where = sandbox.where("fresh")
+    az.wait(where[0], az.put_vmss(*where, with_secrets(sandbox, 1)))
+    body: Any = az.get_vmss(*where)
+    extensions = body["properties"]["virtualMachineProfile"].pop("extensionProfile")
+    az.wait(where[0], az.put_vmss(*where, body, if_match="*"))
+    body = az.get_vmss(*where)
+    body["properties"]["virtualMachineProfile"]["extensionProfile"] = extensions
+    az.wait(where[0], az.put_vmss(*where, body))
+    assert "protectedSettings" not in str(sandbox.cloud.scale_set("sandbox", "fresh").secrets)
+
+
+def test_what_looks_like_a_secret_in_settings_and_tags_is_none(sandbox: Sandbox) -> None:
+    """They are whatever a user puts there, and come back as they are."""
+    where = sandbox.where()
+    body: Any = az.get_vmss(*where)
+    body["tags"] = {"customData": "seen"}
+    properties = body["properties"]["virtualMachineProfile"]["extensionProfile"]["extensions"][0]["properties"]
+    properties["settings"]["userData"] = "seen"
+    az.wait(where[0], az.put_vmss(*where, body))
+    assert str(az.get_vmss(*where)).count("seen") == 2
+
+
+def test_user_data_comes_to_those_who_ask_for_it(sandbox: Sandbox) -> None:
+    """With `$expand=userData`, of a set and of an instance, which has that of its own model."""
+    where = sandbox.where("fresh")
+    az.wait(where[0], az.put_vmss(*where, with_secrets(sandbox, 1)))
+    path = (
+        f"/subscriptions/{where[1]}/resourceGroups/{where[2]}/providers/Microsoft.Compute/virtualMachineScaleSets/fresh"
+    )
+    for place in ("", "/virtualMachines/0"):
+        for query, expected in (({"$expand": "userData"}, True), ({}, False)):
+            told = rest.send(where[0], "GET", rest.url(path + place, {}, "2024-11-01", query)).text
+            assert ("canary-user-1" in told, "canary-password" in told) == (expected, False)
