@@ -8,8 +8,11 @@ from .authority import Authority
 from .errors import Refusal
 from .handlers import Answer
 from .identities import Identities
-from .proofs import Proofs
+from .proofs import SUBJECT, Proofs
 from .tokens import SignIn
+
+_ISSUER = "/actions/idtoken"
+"""Where a workflow of GitHub Actions would ask who it is."""
 
 
 class SignInPages:
@@ -23,11 +26,13 @@ class SignInPages:
 
     def serves(self, path: str) -> bool:
         """Whether a path is one of the sign-in's."""
-        return self.authority.serves(path) or self.identities.serves(path)
+        return path == _ISSUER or self.authority.serves(path) or self.identities.serves(path)
 
     def answer(self, request: Request, refusal: Refusal | None = None) -> Answer:
         """The answer, or the refusal that was asked for, in the sign-in's words."""
         if refusal:
             told = {"error": refusal.error["code"], "error_description": refusal.error["message"]}
             return Answer(refusal.status, told, refusal.headers)
+        if request.path == _ISSUER:
+            return Answer(200, {"value": self.proofs.federated_token(SUBJECT, request.args.get("audience", ""), 300)})
         return (self.identities if self.identities.serves(request.path) else self.authority).answer(request)
