@@ -20,10 +20,13 @@ from urllib.parse import parse_qs
 import pytest
 import requests
 import responses
+from hypothesis import given
+from hypothesis import strategies as st
 from responses import matchers
 
 import azurerm_lite
 from azurerm_lite import rest
+from azurerm_lite.auth.providers import Provider
 from azurerm_lite.errors import AuthenticationFailed, AzureError
 
 TENANT = "11111111-1111-1111-1111-111111111111"
@@ -430,6 +433,46 @@ def test_the_endpoint_that_counts_is_the_one_at_the_making(token: str, monkeypat
     with responses.RequestsMock() as sign_in:
         signs_in(sign_in, LOCAL, json=a_token(token))
         assert provider() == token
+
+
+class Told(Provider):
+    """Gives tokens that last as long as it is told, or fails."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now, self.lasts, self.ends, self.asked = 0.0, None, {}, 0
+
+    def _ask(self) -> tuple[str, float]:
+        self.asked += 1
+        if self.lasts is None:
+            raise AuthenticationFailed("No.")
+        token = f"token-{self.asked}"
+        self.ends[token] = self.now + self.lasts
+        return token, self.ends[token]
+
+
+@given(steps=st.lists(st.tuples(st.floats(0, 4000), st.none() | st.integers(1, 90_000)), max_size=30))
+def test_no_token_is_given_past_its_end_and_none_is_asked_for_too_often(steps: list[tuple[float, Any]]) -> None:
+    """Whatever the lifetimes, the pauses between calls, and the renewals that fail."""
+    provider = Told()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "time", lambda: provider.now)
+        for pause, lasts in steps:
+            provider.now += pause
+            provider.lasts, asked = lasts, provider.asked
+            good = provider._kept.ends > provider.now
+            try:
+                token = provider()
+            except AuthenticationFailed:
+                assert lasts is None
+                assert not good
+                continue
+            assert provider.ends[token] > provider.now
+            left = provider.ends[token] - provider.now
+            provider()
+            assert provider.asked <= asked + 1, "a second call at the same moment asks for nothing"
+            if asked != provider.asked and lasts is not None:
+                assert provider._kept.renew >= provider.now + min(left / 2, 30)
 
 
 # --- what importing costs ---

@@ -7,7 +7,9 @@ import pickle
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ import pytest
 import requests
 import responses
 from certificates import PASSWORD, certificate_pem, key_pem, pfx, written
+from hypothesis import given
+from hypothesis import strategies as st
 
 import azurerm_lite as az
 from azurerm_lite import rest
@@ -395,6 +399,27 @@ def test_a_provider_works_in_another_process(sandbox: Sandbox) -> None:
     assert sandbox.subscription_id.encode() in done.stdout
 
 
+@pytest.mark.parametrize("way", ["secret", "certificate", "file", "identity"])
+def test_twenty_threads_that_share_a_provider_make_one_request(
+    way: str, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They ask at the same moment, and the sign-in takes its time."""
+    for name, value in sandbox.managed_identity().items():
+        monkeypatch.setenv(name, value)
+    sandbox.register_certificate(written(tmp_path, certificate_pem(), "public.pem"))
+    provider = every_way(sandbox, tmp_path)[way]
+    sandbox.fail_next(path="token", delay=0.2)
+    start = threading.Barrier(20)
+
+    def ask(_: int) -> list[Any]:
+        start.wait(10)
+        return az.list_subscriptions(provider)
+
+    with ThreadPoolExecutor(20) as threads:
+        assert all(threads.map(ask, range(20)))
+    assert asked_for_tokens(sandbox) == 1
+
+
 def test_tokens_of_three_seconds_last_through_a_rollout() -> None:
     """Renewed ahead of their end, so that Azure never sees an expired one."""
     with Sandbox(upgrade_seconds=0, token_seconds=3) as sandbox:
@@ -536,6 +561,21 @@ def test_the_number_that_says_more_is_the_one_that_counts() -> None:
     assert refused({"error_description": "AADSTS1: a. AADSTS2: b."}).code == "AADSTS1"
     assert refused({}).code == "SignInFailed"
     assert refused({"error": "odd", "error_description": None, "correlation_id": 5}).request_id is None
+
+
+JSON = st.recursive(
+    st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+)
+FIELDS = st.sampled_from(["error", "error_description", "correlation_id", "error_codes"])
+
+
+@given(result=st.dictionaries(FIELDS, JSON))
+def test_any_refusal_is_one_line(result: dict[str, Any]) -> None:
+    """Whatever stands in MSAL's dict."""
+    error = refused(result, ["0"])
+    assert str(error).startswith("Sign-in failed: ")
+    assert len(str(error).splitlines()) == 1
+    assert error.code
 
 
 def test_what_looks_like_a_token_is_masked() -> None:

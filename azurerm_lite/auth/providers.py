@@ -106,7 +106,7 @@ class Provider:
         return token
 
     def _explained(self, error: Exception) -> Exception:
-        """The error, with what else was tried; and nothing that hangs on it from where secrets were at hand."""
+        """The error, with what else `token_provider()` looked at."""
         if isinstance(error, AuthenticationFailed) and self.passed_over:
             error.message += f" token_provider() passed over: {'; '.join(self.passed_over)}."
         return error

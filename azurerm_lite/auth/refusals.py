@@ -115,6 +115,6 @@ def refused(result: Mapping[str, Any], secrets: Iterable[str] = ()) -> Authentic
     word = text(result.get("error"))
     code = code or (word if re.fullmatch(r"[\w.]{1,50}", masked(word, secrets)) else "SignInFailed")
     # Behind the first sentence stand ids and a timestamp, which the attributes have.
-    sentence = re.split(r" Trace ID:|\r|\n", description)[0].strip()
+    sentence = text(re.split(r" Trace ID:|\r|\n", description)[0])
     message = " ".join(filter(None, ["Sign-in failed:", sentence, ADVICE.get(code)]))
     return AuthenticationFailed(message, code=code, request_id=text(result.get("correlation_id")) or None)
