@@ -482,7 +482,7 @@ def may_pass(error: Exception) -> bool:
 
 def is_hopeless(error: BaseException) -> bool:
     """Whether trying again cannot help: the certificate is not trusted."""
-    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
+    return any(isinstance(cause, ssl.SSLCertVerificationError | _Untrusted) for cause in _causes(error))
 
 
 def reason(error: BaseException) -> str:
@@ -499,6 +499,10 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         yield inner
         candidates = (getattr(inner, "reason", None), *inner.args, inner.__cause__, inner.__context__)
         inner = next((each for each in candidates if isinstance(each, BaseException) and each not in seen), None)
+
+
+class _Untrusted(requests.exceptions.SSLError):
+    """A certificate that is not trusted, told in one sentence; it stays hopeless without what it came from."""
 
 
 def unreachable(
@@ -519,7 +523,7 @@ def unreachable(
     tries = f"{attempts} tries" if attempts > 1 else "1 try"
     if is_hopeless(error):
         advice = " If the network has a CA of its own, name its file in REQUESTS_CA_BUNDLE."
-        return type(error)(f"The certificate of {parts.netloc} is not trusted: {reason(error)}.{advice}")
+        return _Untrusted(f"The certificate of {parts.netloc} is not trusted: {reason(error)}.{advice}")
     return type(error)(f"No answer from {parts.netloc} ({method} {parts.path}, {tries}): {reason(error)}")
 
 

@@ -233,9 +233,10 @@ class Browser:
 
     def press(self, url: str) -> None:
         page = requests.get(url, timeout=10).text
-        (target,) = re.findall(r'action="([^"]*)"', page)
+        ((method, target),) = re.findall(r'method="(\w+)" action="([^"]*)"', page)
         fields = {name: html.unescape(value) for name, value in re.findall(r'name="(\w+)" value="([^"]*)"', page)}
-        requests.post(html.unescape(target), data=fields, timeout=10)
+        sent = {"data": fields} if method == "post" else {"params": fields}
+        requests.request(method, html.unescape(target), timeout=10, **sent)  # type: ignore[arg-type]
 
 
 @pytest.fixture

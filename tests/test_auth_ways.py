@@ -229,6 +229,11 @@ MACHINES = ("vm", "app_service", "machine_learning", "service_fabric")
 @pytest.fixture(params=MACHINES)
 def machine(request: pytest.FixtureRequest, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> str:
     """A machine with managed identities."""
+    if request.param == "service_fabric":
+        import msal.managed_identity
+
+        if not hasattr(msal.managed_identity, "_create_service_fabric_http_client"):
+            pytest.skip("this MSAL cannot check Service Fabric's certificate by its thumbprint")
     for name, value in sandbox.managed_identity(request.param).items():
         monkeypatch.setenv(name, value)
     return str(request.param)
@@ -332,10 +337,21 @@ def test_an_endpoint_that_talks_nonsense_is_a_failure(
 
 
 def test_a_machine_without_an_endpoint_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody listens: the error is requests' own, and names the sign-in."""
+    """Nobody listens: the error is requests' own, and names the endpoint."""
     monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:1")
-    with pytest.raises(requests.ConnectionError, match=r"No answer from .*sign-in"):
+    told = r"No answer from 127\.0\.0\.1:1 \(sign-in /metadata/identity/oauth2/token, 1 try\): "
+    with pytest.raises(requests.ConnectionError, match=told):
         az.token_provider(managed_identity=True)()
+
+
+def test_a_sign_in_that_is_not_trusted_is_not_asked_again(sandbox: Sandbox, clock: Any) -> None:
+    """Trying again cannot help: the error says what can, and nobody waits."""
+    provider = az.token_provider()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("REQUESTS_CA_BUNDLE")
+        with pytest.raises(requests.exceptions.SSLError, match="name its file in REQUESTS_CA_BUNDLE"):
+            az.list_subscriptions(provider)
+    assert clock.slept == []
 
 
 # --- in other processes, in long work, in other clouds ---

@@ -55,11 +55,13 @@ class _ByMsal(Provider):
         except AuthenticationFailed as error:
             return error
         except requests.RequestException as error:
-            return rest.unreachable(error, "sign-in", self._authority)
+            asked = self._authority or getattr(error.request, "url", None) or ""
+            return rest.unreachable(error, "sign-in", asked)
         except msal.managed_identity.ManagedIdentityError as error:
             return refused({"error_description": one_line(error)}, self._secrets())
         except (AttributeError, KeyError, TypeError, ValueError):  # what MSAL makes of JSON that it does not expect
-            message = f"Sign-in failed: {self._authority} does not answer as Microsoft's sign-in does."
+            asked = self._authority or "the managed identity's endpoint"
+            message = f"Sign-in failed: {asked} does not answer as Microsoft's sign-in does."
             return AuthenticationFailed(message, code="SignInFailed")
 
     def _made(self, kind: Callable[..., Any], session: Any, **more: Any) -> Any:
@@ -192,7 +194,7 @@ class ByManagedIdentity(_ByMsal):
         self, application_id: str | None = None, object_id: str | None = None, resource_id: str | None = None
     ) -> None:
         super().__init__("", "")
-        self._authority = "the managed identity's endpoint"
+        self._authority = ""  # where it is, MSAL finds out
         self._identity = {"client_id": application_id, "object_id": object_id, "resource_id": resource_id}
         self._shown = {"application_id": application_id, "object_id": object_id, "resource_id": resource_id}
 
@@ -331,7 +333,8 @@ def _msal() -> Any:
     import msal
     import msal.managed_identity
 
-    for name in ("token_cache", "managed_identity", "cloudshell", "oauth2cli.authcode", "oauth2cli.oauth2"):
+    answered = ("authority", "token_cache", "managed_identity", "cloudshell", "oauth2cli.authcode", "oauth2cli.oauth2")
+    for name in answered:
         logging.getLogger(f"msal.{name}").addFilter(_holds_no_answer)
     return msal
 

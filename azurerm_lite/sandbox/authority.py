@@ -149,7 +149,8 @@ class Authority:
         inputs = "".join(f'<input type="hidden" name="{name}" value="{html.escape(fields[name])}">' for name in fields)
         target = html.escape(query.get("redirect_uri", ""))
         button = f"<button>Sign in to the sandbox as {PERSON}</button>"
-        return Page(200, None, page=f'<form method="post" action="{target}">{inputs}{button}</form>')
+        method = "post" if query.get("response_mode") == "form_post" else "get"
+        return Page(200, None, page=f'<form method="{method}" action="{target}">{inputs}{button}</form>')
 
     def _by_code(self, form: dict[str, str]) -> dict[str, Any]:
         asked = self._browsers.pop(form.get("code", ""), None)
