@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from . import planning
-from .engine import Options, Run
+from .engine import Run
 from .following import Follow
 from .planning import Only, Size
 from .types import Batch, Event, Image, Instance, Token
+from .upgrading import Options
 
 
 def plan_rollout(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
-import os
 import re
 import subprocess
 import sys
@@ -13,6 +11,7 @@ from typing import Any, TextIO
 
 import pytest
 from certificates import certificate_pem, key_pem, written
+from conftest import put_az_on_path
 
 import azurerm_lite as az
 from azurerm_lite.sandbox import Sandbox, control
@@ -20,7 +19,7 @@ from azurerm_lite.sandbox import Sandbox, control
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCKS = [
-    pytest.param(block, id=f"{page.name}:{number}")
+    pytest.param(block, number, id=f"{page.name}:{number}")
     for page in PAGES
     for number, block in enumerate(re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S))
 ]
@@ -38,15 +37,7 @@ def test_the_two_commands_are_one_line_each(heading: str) -> None:
 @pytest.fixture
 def az_command(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An `az` on PATH that is signed in to the sandbox."""
-    answer = json.dumps({"accessToken": sandbox.access_token, "id": sandbox.subscription_id})
-    script = tmp_path / "az.py"
-    script.write_text(f"print({answer!r})")
-    if os.name == "nt":
-        (tmp_path / "az.cmd").write_text(f'@"{sys.executable}" "{script}"')
-    else:
-        (tmp_path / "az").write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}"\n')
-        (tmp_path / "az").chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    put_az_on_path(sandbox, tmp_path, monkeypatch)
 
 
 @pytest.fixture
@@ -71,15 +62,23 @@ def _printed(sandbox: Sandbox, told: tuple[object, ...], file: TextIO | None, mo
         sandbox.enter_code(str(told[0]))
 
 
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize(("block", "number"), BLOCKS)
 def test_every_python_block_runs(
-    sandbox: Sandbox, az_command: None, signed_up: dict[str, str], capsys: pytest.CaptureFixture[str], block: str
+    sandbox: Sandbox,
+    az_command: None,
+    without_azurerm: None,
+    signed_up: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+    block: str,
+    number: int,
 ) -> None:
-    """As it stands, given some ids and, where a page goes on from an earlier block, its imports."""
+    """As it stands, given some ids and, where a page goes on from an earlier block, what that made."""
     if "azure.identity" in block:
         pytest.importorskip("azure.identity")
     sandbox.add_vmss("web", resource_group="myrg")
     names = {**signed_up, "az": az, "Sandbox": Sandbox}
+    if number > 0:
+        names |= {"where": sandbox.where("web", "myrg"), "token": sandbox.access_token}
     exec(compile(block, "block", "exec"), names)
     assert "instances" in capsys.readouterr().out
 
@@ -122,3 +121,12 @@ def test_every_fault_of_the_table_is_one_line(sandbox: Sandbox, line: str) -> No
 def test_the_table_has_every_call_that_the_control_endpoint_takes() -> None:
     """What can go wrong, and what other people do: none of it is a secret."""
     assert {each.partition("(")[0] for each in FAULTS} == set(control.CALLS) - {"add_vmss"} | {"at_request"}
+
+
+def test_every_test_that_the_docs_name_is_there() -> None:
+    """A guarantee stands beside the test that holds it: a test of that name, in that file."""
+    text = (ROOT / "docs" / "rollout.md").read_text("utf-8")
+    named = re.findall(r"`(test_\w+\.py)::(\w+)`", text)
+    assert len(named) > 20
+    for file, name in named:
+        assert re.search(rf"^(def|class) {name}\b", (ROOT / "tests" / file).read_text("utf-8"), re.M), f"{file}::{name}"

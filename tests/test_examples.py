@@ -202,7 +202,7 @@ def test_a_failure_that_was_rolled_back_ends_with_three(live: Sandbox) -> None:
     live.break_upgrade("web", "6", image=NEW)
     done = run("rollout.py", *WEB, "-n", NEW, "-y", "--on-failure", "rollback")
     assert done.returncode == 3
-    assert "Rolled back: 20 instances" in done.stderr
+    assert "Rolled back: all 20 instances run" in done.stderr
     assert versions(live) == ["22.04.202410020"] * 20
 
 

@@ -42,7 +42,7 @@ list_offers list_skus list_sku_versions list_gallery_image_versions get_image se
 list_locations list_resource_groups wait by_update_domain by_fault_domain by_zone in_batches heatmap plan_rollout
 rollout rollback follow_rolling_upgrade
 AzureError NotFound Conflict PreconditionFailed Throttled AuthenticationFailed OperationFailed OperationTimeout
-RolloutHalted __version__
+RolloutHalted install_as_azurerm __version__
 """
 
 FLOORS = [
@@ -51,9 +51,11 @@ FLOORS = [
     {"auth", "operations"},
     {"vmss", "images", "subscriptions"},
     {"heatmap", "observing"},
-    {"engine", "following"},
+    {"upgrading", "following"},
+    {"engine"},
     {"rollout"},
     {"fleet", "compat"},
+    {"install"},
     {"__init__"},
 ]
 PURE = {"settings", "types", "domains", "errors", "planning"}
