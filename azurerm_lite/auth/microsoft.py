@@ -30,7 +30,8 @@ class _ByMsal(Provider):
     def __init__(self, tenant_id: str, application_id: str, **shown: object) -> None:
         super().__init__(tenant_id=tenant_id, application_id=application_id, **shown)
         cloud = settings.cloud()
-        self._authority = _authority(cloud.authority, tenant_id)
+        # A machine's own identity has neither: where its endpoint is, MSAL finds out.
+        self._authority = _authority(cloud.authority, tenant_id) if tenant_id else ""
         self._published = settings.is_published(cloud.authority)
         self._resource = cloud.resource
         self._application_id = application_id
@@ -194,7 +195,6 @@ class ByManagedIdentity(_ByMsal):
         self, application_id: str | None = None, object_id: str | None = None, resource_id: str | None = None
     ) -> None:
         super().__init__("", "")
-        self._authority = ""  # where it is, MSAL finds out
         self._identity = {"client_id": application_id, "object_id": object_id, "resource_id": resource_id}
         self._shown = {"application_id": application_id, "object_id": object_id, "resource_id": resource_id}
 
