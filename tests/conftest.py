@@ -31,8 +31,9 @@ VMSS = f"{BASE}/subscriptions/{SUB}/resourceGroups/myrg/providers/Microsoft.Comp
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the machine that the tests run on reaches them: endpoints, credentials, proxies, CA files."""
+    ours = ("AZURE", "IDENTITY_", "IMDS_", "MSI_", "ACTIONS_ID_")
     for name in list(os.environ):
-        if name.startswith("AZURE_") or name.upper().endswith(("_PROXY", "_CA_BUNDLE")) or name == "NETRC":
+        if name.startswith(ours) or name.upper().endswith(("_PROXY", "_CA_BUNDLE")) or name == "NETRC":
             monkeypatch.delenv(name)
 
 

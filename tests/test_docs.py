@@ -7,8 +7,10 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, TextIO
 
 import pytest
+from certificates import certificate_pem, key_pem, written
 from conftest import put_az_on_path
 
 import azurerm_lite as az
@@ -38,18 +40,43 @@ def az_command(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     put_az_on_path(sandbox, tmp_path, monkeypatch)
 
 
+@pytest.fixture
+def signed_up(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
+    """What signing in needs: a certificate, another issuer, a machine's identity, a person; and the ids to give."""
+    sandbox.register_certificate(written(tmp_path, certificate_pem(), "public.pem"))
+    written(tmp_path, key_pem() + certificate_pem())
+    written(tmp_path, sandbox.federated_token().encode(), "token")
+    monkeypatch.chdir(tmp_path)
+    issuer = {"ACTIONS_ID_TOKEN_REQUEST_URL": f"{sandbox.url}/actions/idtoken?api-version=2.0"}
+    for name, value in {**issuer, "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "x", **sandbox.managed_identity()}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("builtins.print", lambda *told, file=None, **more: _printed(sandbox, told, file, more))
+    names = ("subscription_id", "tenant_id", "application_id", "application_secret")
+    return {name: getattr(sandbox, name) for name in names}
+
+
+def _printed(sandbox: Sandbox, told: tuple[object, ...], file: TextIO | None, more: dict[str, Any]) -> None:
+    """Prints; and is the person who reads on standard error that there is a code to enter."""
+    (file or sys.stdout).write(" ".join(map(str, told)) + str(more.get("end", "\n")))
+    if file is sys.stderr:
+        sandbox.enter_code(str(told[0]))
+
+
 @pytest.mark.parametrize(("block", "number"), BLOCKS)
 def test_every_python_block_runs(
     sandbox: Sandbox,
     az_command: None,
     without_azurerm: None,
+    signed_up: dict[str, str],
     capsys: pytest.CaptureFixture[str],
     block: str,
     number: int,
 ) -> None:
-    """As it stands, given a subscription id and, where a page goes on from an earlier block, what that made."""
+    """As it stands, given some ids and, where a page goes on from an earlier block, what that made."""
+    if "azure.identity" in block:
+        pytest.importorskip("azure.identity")
     sandbox.add_vmss("web", resource_group="myrg")
-    names = {"subscription_id": sandbox.subscription_id, "az": az, "Sandbox": Sandbox}
+    names = {**signed_up, "az": az, "Sandbox": Sandbox}
     if number > 0:
         names |= {"where": sandbox.where("web", "myrg"), "token": sandbox.access_token}
     exec(compile(block, "block", "exec"), names)
