@@ -220,4 +220,4 @@ class TestRollouts(Rollouts.TestCase):  # type: ignore[name-defined]
 class TestManyRollouts(Rollouts.TestCase):  # type: ignore[name-defined]
     """And many, longer ones."""
 
-    settings = settings(SETTINGS, max_examples=400, stateful_step_count=40)
+    settings = settings(SETTINGS, max_examples=150, stateful_step_count=40)
