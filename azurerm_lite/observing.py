@@ -124,9 +124,12 @@ class Observer:
 
     def runs_what(self) -> str:
         """Which instances run which image, for people."""
+        found = self.images_of(self.instances)
+        if len(found) == 1:
+            return f"all {counted(len(self.instances), 'instance')} run {next(iter(found))}"
         return "; ".join(
             f"{counted(len(ids), 'instance')} ({listed(sorted(ids, key=domains.id_order))}) on {name}"
-            for name, ids in self.images_of(self.instances).items()
+            for name, ids in found.items()
         )
 
     # Telling

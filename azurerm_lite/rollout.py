@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from . import planning
-from .engine import Options, Run
+from .engine import Run
 from .following import Follow
 from .planning import Only, Size
 from .types import Batch, Event, Image, Instance, Token
+from .upgrading import Options
 
 
 def plan_rollout(
@@ -121,6 +122,7 @@ def rollout(
         RolloutHalted: The set is not in upgrade mode Manual, or something went wrong: what, for which instances, and
             what was done; `rolled_back` says whether that was put back. Calling again goes on from there.
         AzureError: Azure refused before anything was changed.
+        requests.ConnectionError, requests.Timeout: Azure did not answer, before anything was changed.
 
     Azure: Virtual Machine Scale Sets - Update Instances.
     """
@@ -180,6 +182,7 @@ def rollback(
         NotFound: There is no such scale set.
         RolloutHalted: Something went wrong, or somebody changed the model: what, and which instance runs what.
         AzureError: Azure refused before anything was changed.
+        requests.ConnectionError, requests.Timeout: Azure did not answer, before anything was changed.
 
     Azure: Virtual Machine Scale Sets - Create Or Update; Update Instances.
     """

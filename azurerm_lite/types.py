@@ -11,15 +11,28 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 if sys.version_info >= (3, 11):  # importing typing_extensions would be a good part of what importing us costs
     from typing import NotRequired, TypedDict
 else:
     from typing_extensions import NotRequired, TypedDict
 
-Token: TypeAlias = "str | Callable[[], str]"
-"""A bearer token, or a zero-argument callable that returns one."""
+
+class _AccessToken(Protocol):
+    @property
+    def token(self) -> str: ...
+
+
+class Credential(Protocol):
+    """What azure-identity's credentials have in common."""
+
+    def get_token(self, *scopes: str) -> _AccessToken:
+        """A token for these scopes."""
+
+
+Token: TypeAlias = "str | Callable[[], str] | Credential"
+"""A bearer token, or a zero-argument callable that returns one; a credential of azure-identity counts as such."""
 
 InstanceIds: TypeAlias = "str | int | Iterable[str | int]"
 """One instance id or several, as strings or whole numbers."""

@@ -70,6 +70,24 @@ def test_after_the_bake_time_illness_counts_as_that_of_others(sandbox: Sandbox) 
     assert len(posted(sandbox)) == 1
 
 
+def test_an_instance_that_says_nothing_yet_is_waited_for(sandbox: Sandbox) -> None:
+    """Autoscale made it just now: unknown health is no reason to halt at once, but to wait."""
+    bump(sandbox)
+    vm = sandbox.cloud.scale_set("sandbox", "web").instances["18"]
+    vm.health = "unknown"
+    seen = []
+    for event in az.rollout(*sandbox.where(), only=[0]):
+        seen.append(event)
+        if event.kind == "waiting":
+            assert list(event.unhealthy) == ["18"]
+            vm.health = "healthy"
+    assert [event.kind for event in seen].count("waiting") == 1
+    assert seen[-1].summary.upgraded == 4
+    vm.health = "unknown"
+    with pytest.raises(az.RolloutHalted, match="instance 18: application health unknown"):
+        list(az.rollout(*sandbox.where(), only=[1], health_timeout=120))
+
+
 # The user's own say
 
 
