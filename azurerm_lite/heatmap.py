@@ -111,11 +111,11 @@ class Heatmap:
             width = max(width, wide)
         for line in _below(self._spots(), int(width / _CHAR), False, _tinted):
             top += 18
-            drawn.append(_text(0, top, line))
+            drawn.append(_text(0, top, line.replace("  ", "\xa0 ")))  # browsers make one of two spaces
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width + 8:.0f}" height="{top + 8:.0f}" '
             f'viewBox="-4 0 {width + 8:.0f} {top + 8:.0f}" fill="currentColor" font-family="{_FONT}" font-size="12" '
-            f'role="img" xml:space="preserve" style="white-space:pre" aria-label="{_summary(self._spots())}">'
+            f'role="img" aria-label="{_summary(self._spots())}">'
             f"<style>{_STYLE}</style>{''.join(drawn)}</svg>"
         )
 
