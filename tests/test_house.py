@@ -232,7 +232,7 @@ def test_each_module_says_first_what_it_holds(path: Path) -> None:
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
-    """To what `import requests` loads, it adds neither MSAL, nor what only extras need, nor what only some functions use."""
+    """To what `import requests` loads, it adds neither MSAL, nor what extras need, nor what some functions use."""
     heavy = ["msal", "werkzeug", "trustme", "rich", "cryptography", "azurerm_lite.sandbox", "azurerm_lite.compat"]
     heavy += ["azurerm_lite.engine", "concurrent.futures", "dataclasses", "html", "inspect", "subprocess", "uuid"]
     code = "import requests, sys; there = set(sys.modules); import azurerm_lite; "
