@@ -80,9 +80,14 @@ def as_text(found: list[Any]) -> str:
     return "\n".join(texts)
 
 
+def spaced(svg: str) -> str:
+    """An SVG with a line for each of its elements; spaces between those do not show."""
+    return re.sub(r"><(?!tspan)", ">\n<", svg) + "\n"
+
+
 def as_svg(picture: Heatmap) -> str:
-    """The SVG with a line for each of its elements; spaces between those do not show."""
-    return re.sub(r"><(?!tspan)", ">\n<", picture.to_svg()) + "\n"
+    """The SVG of a picture as it is kept."""
+    return spaced(picture.to_svg())
 
 
 def of_the_docs() -> str:
