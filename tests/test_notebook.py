@@ -19,7 +19,7 @@ from test_heatmap_snapshots import spaced
 ROOT = Path(__file__).parent.parent
 NOTEBOOK = ROOT / "examples" / "notebooks" / "rollout.ipynb"
 PAGE = ROOT / "docs" / "notebook.md"
-HEAD = "<!-- Made from examples/notebooks/rollout.ipynb by `python tests/test_notebook.py`: change that, not this. -->\n\n"
+HEAD = "<!-- Made from examples/notebooks/rollout.ipynb by tests/test_notebook.py: change that, not this. -->\n\n"
 
 
 def cells(kind: str) -> list[dict[str, Any]]:
