@@ -63,11 +63,12 @@ def signed_in(arguments: argparse.ArgumentParser, options: argparse.Namespace) -
         return
     if not options.resourcegroup or not options.vmssname:
         arguments.error("--resourcegroup and --vmssname are needed (or --sandbox)")
-    token, subscription_id = _credentials(Path(options.config))
+    token, subscription_id = credentials(Path(options.config))
     yield Where(token, subscription_id, options.resourcegroup, options.vmssname)
 
 
-def _credentials(config: Path) -> tuple[Callable[[], str], str]:
+def credentials(config: Path) -> tuple[Callable[[], str], str]:
+    """A token that is renewed, and the subscription: of the file, the environment or the CLI."""
     if config.exists():
         try:
             values = json.loads(config.read_text(encoding="utf-8"))

@@ -1,0 +1,527 @@
+"""The editor: the screen, the looks at the scale set, and one thing at a time that is done to it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual import on, work
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.widgets import Footer, RichLog, Static
+from textual.worker import Worker, WorkerState
+
+import azurerm_lite as az
+
+from . import actions
+from .actions import Action, in_thread, sentence
+from .dialogs import Choose, Confirm, Form, Help, Menu, Roll
+from .heat import Heat
+from .picture import FLAGS, POWER, Spot, counted, image, listed, spots, summary, version
+
+_WRITES = ("act", "whole_set", "capacity", "image", "size", "roll", "undo")
+_IDLE = 30.0
+"""Seconds between two looks while nothing is under way: others may begin something. Longer for large sets."""
+_KEPT = {"warning": "#d29922", "error": "#ff7b72", "done": "#3fb950", "work": "#58a6ff", "": "#8b949e"}
+
+
+class Job:
+    """What is being done to the set."""
+
+    def __init__(self, told: str, rolls: bool = False) -> None:
+        self.told, self.rolls = told, rolls
+        self.stop = threading.Event()
+
+
+class Editor(App[None]):
+    """The editor of one subscription's scale sets.
+
+    Args:
+        access_token: A callable that returns a token, and renews it.
+        subscription_id: Subscription id.
+        opened: Resource group and name of the set to open; `None` to choose.
+        read_only: Whether to refuse whatever would change something.
+        now: The time for the log.
+    """
+
+    CSS_PATH = "editor.tcss"
+    TITLE = "azurerm-lite"
+    ENABLE_COMMAND_PALETTE = False
+    HORIZONTAL_BREAKPOINTS: ClassVar = [(0, "-narrow"), (100, "-wide")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "act", "Act"),
+        Binding("w", "whole_set", "Whole set"),
+        Binding("c", "capacity", "Scale"),
+        Binding("i", "image", "Image"),
+        Binding("v", "size", "Size", show=False),
+        Binding("r", "roll", "Roll"),
+        Binding("x", "stop", "Stop"),
+        Binding("b", "undo", "Back", show=False),
+        Binding("g", "look", "Look", show=False),
+        Binding("l", "choose", "Sets"),
+        Binding("question_mark", "help", "Help", key_display="?"),
+        Binding("q", "leave", "Quit"),
+    ]
+
+    def __init__(
+        self,
+        access_token: Callable[[], str],
+        subscription_id: str,
+        opened: tuple[str, str] | None = None,
+        *,
+        read_only: bool = False,
+        now: Callable[[], str] = lambda: f"{datetime.now():%H:%M:%S}",
+    ) -> None:
+        super().__init__()
+        self.access_token, self.subscription_id, self.read_only, self.now = access_token, subscription_id, read_only, now
+        self.opened = opened
+        self.job: Job | None = None
+        self.model: Any = None
+        self.instances: list[Any] = []
+        self.spots: list[Spot] = []
+        self.images_before: dict[tuple[str, str], Any] = {}
+        self._poked = asyncio.Event()
+        self._not_before = 0.0
+        self._trouble = ""
+
+    # The screen
+
+    def compose(self) -> ComposeResult:
+        """A title, the map beside the facts, a line for what goes on, the log, the keys."""
+        yield Static(id="title")
+        with Horizontal(id="main"):
+            yield Heat(id="map")
+            with VerticalScroll(id="side", can_focus=False):
+                yield Static(id="facts")
+        yield Static(id="legend")
+        yield Static("", id="status", markup=False)
+        yield RichLog(id="log", wrap=True, max_lines=2000)
+        yield Footer(compact=True, show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Opens a set, or asks which."""
+        self.query_one("#map", Heat).border_title = "no scale set"
+        self.query_one("#side").border_title = "scale set"
+        self.query_one("#log", RichLog).border_title = "log"
+        self.query_one("#log", RichLog).can_focus = False
+        self.query_one("#map", Heat).focus()
+        self._listen()
+        self._draw()
+        if self.opened:
+            self.watch_set()
+        else:
+            self.action_choose()
+
+    def _listen(self) -> None:
+        """The library's warnings, of waits for one, go to the log and not across the screen."""
+        loop, app = asyncio.get_running_loop(), self
+
+        class Told(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                if not loop.is_closed():
+                    loop.call_soon_threadsafe(app.say, record.getMessage(), "warning")
+
+        self._azure_log, self._handler = logging.getLogger("azurerm_lite"), Told(logging.WARNING)
+        self._azure_log.addHandler(self._handler)
+        self._propagated, self._azure_log.propagate = self._azure_log.propagate, False
+
+    def on_unmount(self) -> None:
+        """Leaves the library's log as it was, and lets no rollout begin another batch."""
+        self._azure_log.removeHandler(self._handler)
+        self._azure_log.propagate = self._propagated
+        if self.job:
+            self.job.stop.set()
+
+    def say(self, text: str, kind: str = "") -> None:
+        """A line in the log, and in the status line."""
+        marks = {"error": "✗", "warning": "!", "done": "✓", "work": "↻"}
+        self.status(text, kind)
+        line = Text(f"{self.now()} ", "#6e7681")
+        self.query_one("#log", RichLog).write(line.append(f"{marks.get(kind, '·')} {text}", _KEPT[kind]))
+
+    def status(self, text: str, kind: str = "work") -> None:
+        """The status line alone."""
+        self.query_one("#status", Static).update(Text(text, _KEPT[kind], no_wrap=True, overflow="ellipsis"))
+
+    @property
+    def where(self) -> tuple[Any, ...]:
+        """The first four arguments of the library's functions."""
+        assert self.opened
+        return (self.access_token, self.subscription_id, *self.opened)
+
+    @property
+    def set_name(self) -> str:
+        """The name of the set."""
+        return self.opened[1] if self.opened else "no scale set"
+
+    def _draw(self) -> None:
+        """Everything that shows what was read."""
+        title = Text(" azurerm-lite ", "bold #ffffff on #1f6feb")
+        title.append(f"  {' / '.join(reversed(self.opened))}" if self.opened else "  no scale set", "bold #f0f6fc")
+        if self.model:
+            title.append(f"  {self.model['location']}", "#8b949e")
+        if self.read_only:
+            title.append("  ").append(" READ-ONLY ", "bold #0d1117 on #d29922")
+        self.query_one("#title", Static).update(title)
+        self.query_one("#map", Heat).show(self.spots)
+        self.query_one("#map", Heat).border_title = summary(self.spots) if self.model else "no scale set"
+        self.query_one("#facts", Static).update(self._facts())
+        self.query_one("#legend", Static).update(self._legend())
+
+    def _facts(self) -> Text:
+        text = Text()
+        if not self.model:
+            return text
+        for name, value in actions.facts(self.model, version(self.model)):
+            text.append(f"{name:<14}", "#8b949e").append(f"{value}\n", "#f0f6fc")
+        text.append("\n")
+        for name, look in POWER.items():
+            if found := [spot for spot in self.spots if spot.power == name]:
+                text.append(f"{look.solid} {name:<12}", look.ink).append(f"{len(found)}\n", "#f0f6fc")
+        for name, mark in FLAGS.items():
+            if found := [spot for spot in self.spots if name in spot.flags]:
+                text.append(f"{mark} {name:<12}", "#ffd33d").append(f"{len(found)}\n", "#f0f6fc")
+        return text
+
+    def _legend(self) -> Text:
+        text = Text(" filled: latest model, outlined: older  ", "#8b949e")
+        for name, look in POWER.items():
+            if any(spot.power == name for spot in self.spots):
+                text.append(f"{look.solid}/{look.outlined}", look.ink).append(f" {name}  ", "#8b949e")
+        for name, mark in FLAGS.items():
+            if any(name in spot.flags for spot in self.spots):
+                text.append(mark, "#ffd33d").append(f" {name}  ", "#8b949e")
+        return text
+
+    @on(Heat.Moved)
+    def _moved(self) -> None:
+        """What the cursor is on, and what is picked, stand in the frame of the map."""
+        heat = self.query_one("#map", Heat)
+        picked, here = heat.targets if heat.picked else (), heat.here
+        heat.border_subtitle = ""
+        if picked:
+            heat.border_subtitle = f"picked {len(picked)}: {listed(picked, 8)}"
+        elif here and here.spot:
+            heat.border_subtitle = f"{here.spot.name or here.name} · {here.spot.facts}"
+        elif here:
+            heat.border_subtitle = f"{here.name} · {counted(len(here.ids))}"
+
+    # Looking
+
+    @work(exclusive=True, group="watch", exit_on_error=False)
+    async def watch_set(self) -> None:
+        """Looks at the set again and again: soon while something is under way, else now and then."""
+        looks = failures = 0
+        while True:
+            self._poked.clear()
+            failures = 0 if await self._look() else failures + 1
+            busy = bool(self.job) or self._is_busy()
+            looks = looks + 1 if busy else 0
+            soon = actions.interval(len(self.spots), looks)
+            pause = soon if busy else max(_IDLE, 2 * actions.interval(len(self.spots), 99))
+            pause = min(300.0, pause * 2**failures)
+            await self._rest(pause)
+
+    async def _rest(self, pause: float) -> None:
+        """Until the next look is due, or asked for; never before the time that Azure named."""
+        loop = asyncio.get_running_loop()
+        try:
+            await asyncio.wait_for(self._poked.wait(), max(pause, self._not_before - loop.time()))
+        except asyncio.TimeoutError:
+            return
+        while (left := self._not_before - loop.time()) > 0:
+            self.status(f"Azure asks to wait: looking again in {left:.0f} s", "warning")
+            await asyncio.sleep(min(left, 1.0))
+
+    def _is_busy(self) -> bool:
+        state = str(self.model["properties"].get("provisioningState") or "") if self.model else ""
+        return any(spot.is_busy for spot in self.spots) or state.lower() not in ("", "succeeded", "failed", "canceled")
+
+    async def _look(self) -> bool:
+        """One look; what it found is drawn, or what went wrong is told, once."""
+        try:
+            self.model, self.instances = await in_thread(actions.read, self.where)
+            self.spots = spots(self.instances)
+            self._draw()
+        except Exception as error:
+            self._not_before = asyncio.get_running_loop().time() + (getattr(error, "retry_after", None) or 0)
+            if isinstance(error, az.NotFound):
+                self.model, self.instances, self.spots = None, [], []
+                self._draw()
+            if sentence(error) != self._trouble:
+                self._trouble = sentence(error)
+                self.say(self._trouble, "error")
+            return False
+        if self._trouble:
+            self.say(f"{self.set_name} answers again.", "done")
+            self._trouble = ""
+        return True
+
+    def action_look(self) -> None:
+        """Looks now."""
+        self._poked.set()
+
+    @work(exclusive=True, group="ask", exit_on_error=False)
+    async def action_choose(self) -> None:
+        """Opens another set."""
+        if self.job:
+            self._refuse()
+            return
+        chosen = await self.push_screen_wait(
+            Choose(self.subscription_id, lambda: az.list_vmss_sub(self.access_token, self.subscription_id))
+        )
+        if chosen:
+            self.opened, self.model, self.instances, self.spots, self._trouble = chosen, None, [], [], ""
+            self.query_one("#map", Heat).action_pick_none()
+            self._draw()
+            self.say(f"opened {self.set_name}")
+            self.watch_set()
+
+    # Doing
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Greys out what cannot be done."""
+        return None if self.read_only and action in (*_WRITES, "stop") else True
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Whatever goes wrong where nobody expected it is told, and ends nothing."""
+        if event.state is WorkerState.ERROR and event.worker.error:
+            self.say(sentence(event.worker.error), "error")
+
+    def _refuse(self) -> None:
+        told = self.job.told if self.job else ""
+        self.status(f"One thing at a time: {told} is under way.", "warning")
+
+    def _is_free(self) -> bool:
+        """Whether something can be begun; says why not."""
+        if self.read_only:
+            self.status("This is read-only: nothing can be changed.", "warning")
+        elif self.job:
+            self._refuse()
+        elif not self.model:
+            self.status("There is no scale set to work on: press l to choose one.", "warning")
+        return not self.read_only and not self.job and bool(self.model)
+
+    async def _confirmed(self, title: str, text: str, yes: str) -> bool:
+        return bool(await self.push_screen_wait(Confirm(title, text, yes)))
+
+    def _begin(self, told: str, call: Callable[[], Any]) -> None:
+        """Does one thing: the request, and the waiting for what Azure makes of it."""
+        if self._is_free():
+            self.job = Job(told)
+            self._do(self.job, call)
+
+    @work(group="write", exit_on_error=False)
+    async def _do(self, job: Job, call: Callable[[], Any]) -> None:
+        loop = asyncio.get_running_loop()
+
+        def looked(state: str, seconds: float) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self.status, f"↻ {job.told}: {state}, {seconds:.0f} s")
+
+        self.say(f"{job.told} …", "work")
+        try:
+            response = await in_thread(call)
+            self._poked.set()
+            await in_thread(lambda: az.wait(self.access_token, response, on_poll=looked))
+        except Exception as error:
+            self.say(f"{job.told}: {sentence(error)}", "error")
+        else:
+            self.say(f"{job.told}: done", "done")
+        finally:
+            self.job = None
+            self._poked.set()
+
+    @work(exclusive=True, group="ask", exit_on_error=False)
+    async def action_act(self) -> None:
+        """Does something to what is picked, or to what the cursor is on."""
+        ids = self.query_one("#map", Heat).targets
+        if self._is_free() and ids:
+            action = await self.push_screen_wait(Menu(f"{counted(len(ids))}: {listed(ids, 12)}", actions.ON_INSTANCES))
+            if action and await self._agreed(action, ids, f"instance{'' if len(ids) == 1 else 's'} {listed(ids)}"):
+                where = self.where
+                self._begin(f"{action.name} {listed(ids, 12)}", lambda: action.run(*where, list(ids)))
+
+    @work(exclusive=True, group="ask", exit_on_error=False)
+    async def action_whole_set(self) -> None:
+        """Does something to the whole set."""
+        if self._is_free():
+            action = await self.push_screen_wait(Menu(f"The whole of {self.set_name}", actions.ON_SET))
+            every = tuple(spot.id for spot in self.spots)
+            if action and await self._agreed(action, every, f"all of {self.set_name}"):
+                where = self.where
+                self._begin(f"{action.name} all of {self.set_name}", lambda: action.run(*where))
+
+    async def _agreed(self, action: Action, ids: Sequence[str], told: str) -> bool:
+        text = f"{counted(len(ids))} of {self.set_name} will be {action.meaning}:\n\n{listed(ids, 200)}"
+        return not action.asks or await self._confirmed(f"{action.name} {told}?"[:60], text, f"{action.name} {len(ids)}")
+
+    @work(exclusive=True, group="ask", exit_on_error=False)
+    async def action_capacity(self) -> None:
+        """Scales in or out."""
+        if not self._is_free():
+            return
+        now = int((self.model.get("sku") or {}).get("capacity") or 0)
+
+        def check(values: dict[str, str]) -> None:
+            if not values["capacity"].strip().isdecimal():
+                raise ValueError(f"capacity must be a whole number, not {values['capacity']!r}")
+
+        values = await self.push_screen_wait(
+            Form(f"Scale {self.set_name} (now {now})", [("capacity", "Instances", str(now))], check)
+        )
+        if not values or int(values["capacity"]) == now:
+            return
+        wanted, where = int(values["capacity"]), self.where
+        text = f"{counted(now - wanted)} of {self.set_name} will be deleted for good; Azure chooses which of\n\n"
+        text += listed([spot.id for spot in self.spots], 200)
+        if wanted > now or await self._confirmed(f"Scale in from {now} to {wanted}?", text, f"Delete {now - wanted}"):
+            self._begin(f"scale from {now} to {wanted}", lambda: az.scale_vmss(*where, wanted))
+
+    def _consequence(self, what: str) -> str:
+        """What a change of the model means for the instances, by the upgrade mode."""
+        if actions.mode_of(self.model).lower() == "manual":
+            return f"The model of {self.set_name} gets {what}. No instance changes before it is upgraded."
+        mode, number = actions.mode_of(self.model), counted(len(self.spots))
+        return f"{self.set_name} is in upgrade mode {mode}: with {what} Azure itself will upgrade its {number}."
+
+    @work(exclusive=True, group="ask", exit_on_error=False)
+    async def action_image(self) -> None:
+        """Another image into the model."""
+        if not self._is_free():
+            return
+        model, where, now = self.model, self.where, az.get_image(self.model)
+        platform = [("version", "Version", now.get("version", "")), ("sku", "SKU", now.get("sku", ""))]
+        fields = {
+            "platform": platform,
+            "image_id": [("image_id", "Image id", now.get("image_id", ""))],
+            "image_uri": [("image_uri", "Image URL", now.get("image_uri", ""))],
+        }[now["kind"]]
+        choices = (lambda: actions.images_to_choose(where, model)) if now["kind"] == "platform" else None
+        values = await self.push_screen_wait(
+            Form(f"Image of {self.set_name}", fields, lambda given: az.set_image(model, **actions.given(given)), choices)
+        )
+        if not values:
+            return
+        values = {key: value for key, value in actions.given(values).items() if value != now.get(key)}
+        if not values:
+            self.status("The model has that image already.", "warning")
+            return
+        wanted = image(az.set_image(model, **values))
+        if await self._confirmed("Change the model's image?", self._consequence(f"the image {wanted}"), "Change it"):
+            self.images_before[self.opened or ("", "")] = now
+            self._begin(f"image {version(az.set_image(model, **values))}", lambda: actions.change_image(where, values))
+
+    @work(exclusive=True, group="ask", exit_on_error=False)
+    async def action_size(self) -> None:
+        """Another VM size into the model."""
+        if not self._is_free():
+            return
+        where, now = self.where, str((self.model.get("sku") or {}).get("name", ""))
+
+        def check(values: dict[str, str]) -> None:
+            if not values["size"].strip():
+                raise ValueError("say which VM size")
+
+        values = await self.push_screen_wait(
+            Form(f"VM size of {self.set_name}", [("size", "Size", now)], check, lambda: actions.sizes_to_choose(where))
+        )
+        size = values["size"].strip() if values else now
+        if size != now and await self._confirmed("Change the VM size?", self._consequence(f"the size {size}"), "Change it"):
+            self._begin(f"VM size {size}", lambda: actions.change_size(where, size))
+
+    # Rolling
+
+    @work(exclusive=True, group="ask", exit_on_error=False)
+    async def action_roll(self) -> None:
+        """A rolling upgrade to the model."""
+        if not self._is_free():
+            return
+        heat = self.query_one("#map", Heat)
+        options = await self.push_screen_wait(Roll(self.set_name, self.instances, heat.targets if heat.picked else ()))
+        if options and self._is_free():
+            self.job = Job(f"rolling upgrade of {self.set_name}", rolls=True)
+            pause = self._pause(self.job, options.pop("pause"))
+            self._roll(self.job, az.rollout(*self.where, **options, pause=pause))
+
+    @work(exclusive=True, group="ask", exit_on_error=False)
+    async def action_undo(self) -> None:
+        """Puts the old image back, into the model and batch by batch onto the instances."""
+        if not self._is_free():
+            return
+        before = self.images_before.get(self.opened or ("", ""))
+        behind = sorted({image(each) for each in self.instances if not each["properties"].get("latestModelApplied")})
+        told = image(self.model) if before == az.get_image(self.model) else " or ".join(behind) or "an older image"
+        if before and before != az.get_image(self.model):
+            told = ":".join(str(value) for key, value in before.items() if key != "kind")
+        ids = [spot.id for spot in self.spots if spot.latest]
+        text = f"The model of {self.set_name} gets {told}, and {counted(len(ids))} go back to it, batch by batch:\n\n"
+        if await self._confirmed(f"Roll {self.set_name} back?", text + listed(ids, 200), "Roll back") and self._is_free():
+            self.job = Job(f"rollback of {self.set_name}", rolls=True)
+            now = before if before != az.get_image(self.model) else None
+            self._roll(self.job, az.rollback(*self.where, image=now, pause=self._pause(self.job, 0)))
+
+    def _pause(self, job: Job, seconds: float) -> Callable[[Any], bool]:
+        """The pause between two batches, which a stop ends at once."""
+
+        def pause(_: Any) -> bool:
+            return not job.stop.wait(seconds)
+
+        return pause
+
+    @work(group="write", exit_on_error=False)
+    async def _roll(self, job: Job, events: Iterator[Any]) -> None:
+        self.say(f"{job.told} …", "work")
+        try:
+            while (event := await in_thread(next, events, None)) is not None:
+                self._follow(event)
+                if job.stop.is_set() and event.kind not in ("stopped", "finished", "rolled_back"):
+                    batch = f": Azure finishes {event.batch.name}" if event.batch else ""
+                    self.say(f"{job.told}: stopped{batch}; {event.latest} of {event.total} on the latest model", "warning")
+                    break
+        except Exception as error:
+            self.say(f"{job.told}: {sentence(error)}", "error")
+        finally:
+            self.job = None
+            self._poked.set()
+
+    def _follow(self, event: Any) -> None:
+        """An event of a rollout: those that only say that something goes on stay out of the log."""
+        done = round(10 * event.latest / event.total) if event.total else 0
+        bar = "▰" * done + "▱" * (10 - done)
+        if event.kind in ("progress", "waiting", "baking", "pausing"):
+            self.status(f"{bar} {event.latest}/{event.total}  {event.message}")
+            return
+        self.say(event.message, "done" if event.kind in ("batch_done", "finished", "rolled_back") else "work")
+        self.status(f"{bar} {event.latest}/{event.total}  {event.message}")
+        if event.kind in ("batch_started", "batch_done", "finished", "rolled_back", "stopped"):
+            self._poked.set()
+
+    def action_stop(self) -> None:
+        """Stops a rolling upgrade before its next batch."""
+        if self.job and self.job.rolls:
+            self.job.stop.set()
+            self.say(f"{self.job.told}: stopping", "warning")
+        else:
+            self.status("No rolling upgrade is under way.", "warning")
+
+    # The rest
+
+    def action_help(self) -> None:
+        """Shows the keys."""
+        self.push_screen(Help())
+
+    @work(exclusive=True, group="ask", exit_on_error=False)
+    async def action_leave(self) -> None:
+        """Quits; asks while something is under way."""
+        text = "Azure goes on with what it was told."
+        if self.job and self.job.rolls:
+            text += " The rolling upgrade stops after that; the same one begun again goes on from there."
+        if not self.job or await self._confirmed(f"Quit? {self.job.told} is under way", text, "Quit"):
+            self.exit()
