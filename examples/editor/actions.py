@@ -10,6 +10,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import azurerm_lite as az
 
+from .picture import image, version
+
 T = TypeVar("T")
 
 
@@ -25,11 +27,11 @@ class Action(NamedTuple):
 
 ON_INSTANCES = (
     Action("u", "Upgrade", "brought to the scale set's model, all at once; they are out of service meanwhile", az.manual_upgrade),
-    Action("i", "Reimage", "set up anew from the model's image; what is on their OS disks is lost", az.reimage_vmss),
+    Action("i", "Reimage", "set up anew from their image; what is on their OS disks is lost", az.reimage_vmss),
     Action("s", "Start", "started", az.start_vmss, asks=False),
     Action("p", "Power off", "powered off; Azure goes on charging for them", az.poweroff_vmss),
     Action("r", "Restart", "restarted", az.restart_vmss),
-    Action("d", "Deallocate", "powered off and their machines given back", az.stopdealloc_vmss),
+    Action("d", "Deallocate", "powered off, and the machine under each given back", az.stopdealloc_vmss),
     Action("x", "Delete", "deleted for good, and the capacity shrinks with them", az.delete_vmss_vms),
 )  # fmt: skip
 ON_SET = tuple(action for action in ON_INSTANCES if action.name in ("Start", "Restart", "Power off", "Deallocate"))
@@ -113,7 +115,7 @@ def mode_of(model: Any) -> str:
     return str((model["properties"].get("upgradePolicy") or {}).get("mode") or "Manual")
 
 
-def facts(model: Any, image: str) -> list[tuple[str, str]]:
+def facts(model: Any) -> list[tuple[str, str]]:
     """What the editor shows of a set: name and value."""
     properties, sku = model["properties"], model.get("sku") or {}
     profile = properties.get("virtualMachineProfile") or {}
@@ -121,7 +123,8 @@ def facts(model: Any, image: str) -> list[tuple[str, str]]:
         ("state", str(properties.get("provisioningState") or "unknown")),
         ("capacity", str(sku.get("capacity", "unknown"))),
         ("size", str(sku.get("name", "unknown"))),
-        ("image", image),
+        ("image", version(model)),
+        *([("SKU", az.get_image(model)["sku"])] if image(model).count(":") == 3 else []),
         ("upgrades", mode_of(model)),
         ("location", str(model.get("location"))),
         ("zones", ", ".join(model.get("zones") or []) or "none"),

@@ -106,17 +106,19 @@ class Editor(App[None]):
 
     def on_mount(self) -> None:
         """Opens a set, or asks which."""
-        self.query_one("#map", Heat).border_title = "no scale set"
-        self.query_one("#side").border_title = "scale set"
         self.query_one("#log", RichLog).border_title = "log"
         self.query_one("#log", RichLog).can_focus = False
         self.query_one("#map", Heat).focus()
         self._listen()
         self._draw()
         if self.opened:
-            self.watch_set()
+            self._open()
         else:
             self.action_choose()
+
+    def _open(self) -> None:
+        self.say(f"opened {self.set_name}; press ? for help")
+        self.watch_set()
 
     def _listen(self) -> None:
         """The library's warnings, of waits for one, go to the log and not across the screen."""
@@ -162,41 +164,36 @@ class Editor(App[None]):
 
     def _draw(self) -> None:
         """Everything that shows what was read."""
-        title = Text(" azurerm-lite ", "bold #ffffff on #1f6feb")
-        title.append(f"  {' / '.join(reversed(self.opened))}" if self.opened else "  no scale set", "bold #f0f6fc")
+        title = Text().append(" azurerm-lite ", "bold #ffffff on #1f6feb").append(f"  {self.set_name}", "bold #f0f6fc")
         if self.model:
-            title.append(f"  {self.model['location']}", "#8b949e")
+            title.append(f"  {self.model['location']} / {actions.group_of(self.model)}", "#8b949e")
         if self.read_only:
             title.append("  ").append(" READ-ONLY ", "bold #0d1117 on #d29922")
         self.query_one("#title", Static).update(title)
         self.query_one("#map", Heat).show(self.spots)
         self.query_one("#map", Heat).border_title = summary(self.spots) if self.model else "no scale set"
-        self.query_one("#facts", Static).update(self._facts())
+        self.query_one("#side").border_title = self.set_name
         self.query_one("#legend", Static).update(self._legend())
 
     def _facts(self) -> Text:
+        """The properties of the set, and below them the instance that the cursor is on."""
         text = Text()
-        if not self.model:
-            return text
-        for name, value in actions.facts(self.model, version(self.model)):
-            text.append(f"{name:<14}", "#8b949e").append(f"{value}\n", "#f0f6fc")
-        text.append("\n")
-        for name, look in POWER.items():
-            if found := [spot for spot in self.spots if spot.power == name]:
-                text.append(f"{look.solid} {name:<12}", look.ink).append(f"{len(found)}\n", "#f0f6fc")
-        for name, mark in FLAGS.items():
-            if found := [spot for spot in self.spots if name in spot.flags]:
-                text.append(f"{mark} {name:<12}", "#ffd33d").append(f"{len(found)}\n", "#f0f6fc")
+        for name, value in actions.facts(self.model) if self.model else ():
+            text.append(f"{name:<9} ", "#8b949e").append(f"{value}\n", "#f0f6fc")
+        here = self.query_one("#map", Heat).here
+        if here and here.spot:
+            text.append(f"\n{here.spot.name or here.name}\n", f"bold {POWER[here.spot.power].ink}")
+            text.append("\n".join(here.spot.facts), "#c9d1d9")
         return text
 
     def _legend(self) -> Text:
-        text = Text(" filled: latest model, outlined: older  ", "#8b949e")
+        text = Text().append("filled/outlined: latest/older model", "#8b949e")
         for name, look in POWER.items():
-            if any(spot.power == name for spot in self.spots):
-                text.append(f"{look.solid}/{look.outlined}", look.ink).append(f" {name}  ", "#8b949e")
+            if found := sum(spot.power == name for spot in self.spots):
+                text.append(f"  {look.solid}{look.outlined}\xa0", look.ink).append(f"{found}\xa0{name}", "#8b949e")
         for name, mark in FLAGS.items():
-            if any(name in spot.flags for spot in self.spots):
-                text.append(mark, "#ffd33d").append(f" {name}  ", "#8b949e")
+            if found := sum(name in spot.flags for spot in self.spots):
+                text.append(f"  {mark}\xa0", "#ffd33d").append(f"{found}\xa0{name}", "#8b949e")
         return text
 
     @on(Heat.Moved)
@@ -204,13 +201,12 @@ class Editor(App[None]):
         """What the cursor is on, and what is picked, stand in the frame of the map."""
         heat = self.query_one("#map", Heat)
         picked, here = heat.targets if heat.picked else (), heat.here
-        heat.border_subtitle = ""
+        heat.border_subtitle = f"{here.name} · {counted(len(here.ids))}" if here and not here.spot else ""
         if picked:
             heat.border_subtitle = f"picked {len(picked)}: {listed(picked, 8)}"
         elif here and here.spot:
-            heat.border_subtitle = f"{here.spot.name or here.name} · {here.spot.facts}"
-        elif here:
-            heat.border_subtitle = f"{here.name} · {counted(len(here.ids))}"
+            heat.border_subtitle = f"{here.spot.name or here.name}: {here.spot.facts[0]}"
+        self.query_one("#facts", Static).update(self._facts())
 
     # Looking
 
@@ -280,8 +276,7 @@ class Editor(App[None]):
             self.opened, self.model, self.instances, self.spots, self._trouble = chosen, None, [], [], ""
             self.query_one("#map", Heat).action_pick_none()
             self._draw()
-            self.say(f"opened {self.set_name}")
-            self.watch_set()
+            self._open()
 
     # Doing
 

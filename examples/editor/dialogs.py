@@ -268,25 +268,25 @@ class Choose(Dialog):
 
 
 HELP = """\
-[b]Picking[/b]
-  arrows        walk the map, its headings too      mouse  picks and puts back
-  space         pick what the cursor is on          a      pick all
-  d  f  z       pick the cursor's update domain,    escape pick none
-                fault domain, zone
+[b]Pick[/b]     arrows   walk the map, its headings too
+         space    pick what the cursor is on, or put it back; so does a click
+         d  f  z  the cursor's update domain, fault domain, zone
+         a        all          escape  none
 
-[b]Doing[/b]
-  enter   upgrade, reimage, start, power off, restart, deallocate, delete
-          what is picked, or else what the cursor is on
-  w       start, restart, power off, deallocate the whole set
-  c       capacity: scale in and out
-  i  v    image, VM size in the model (no instance is touched in mode Manual)
-  r       rolling upgrade, batch by batch    x  stop it    b  roll back
-  g       look again now       l  other scale set       q  quit
+[b]Do[/b]       enter    upgrade, reimage, start, power off, restart, deallocate,
+                  delete what is picked, or else what the cursor is on
+         w        start, restart, power off, deallocate the whole set
+         c        scale in and out
+         i  v     another image, another VM size in the model
+         r        rolling upgrade     x  stop it     b  roll it back
 
-[b]Reading the map[/b]
-  A filled tile runs the latest model, an outlined one an older one.
-  ● running  ▲ starting  ▼ stopping  ■ stopped  ◆ deallocating  ▬ deallocated
-  ★ unknown   ↻ updating   ✗ failed   ✚ unhealthy
+[b]See[/b]      g        look again now
+         l        another scale set   ?  help        q  quit
+
+[b]Tiles[/b]    filled: on the latest model         outlined: on an older one
+         [#3fb950]●[/] running       [#58a6ff]▲[/] starting    [#f0883e]▼[/] stopping     [#ff7b72]■[/] stopped
+         [#d2a8ff]◆[/] deallocating  [#9aa4af]▬[/] deallocated                [#ff7eb6]★[/] unknown
+         [#ffd33d]↻[/] updating      [#ffd33d]✗[/] failed                     [#ffd33d]✚[/] unhealthy
 """
 
 

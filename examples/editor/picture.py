@@ -45,7 +45,7 @@ class Spot(NamedTuple):
     power: str
     latest: bool
     flags: tuple[str, ...]
-    facts: str
+    facts: tuple[str, ...]
 
     @property
     def label(self) -> str:
@@ -129,15 +129,18 @@ def _spot(instance: Mapping[str, Any], update_domain: str, fault_domain: str, zo
         "unhealthy": health not in (None, "healthy") and power in ("running", None),
     }
     latest = bool(properties.get("latestModelApplied"))
-    facts = [power or "power unknown", state, health or "no health reported", version(instance)]
-    facts.append("latest model" if latest else "older model")
-    if any((properties.get("protectionPolicy") or {}).values()):
-        facts.append("protected")
+    places = [f"UD {update_domain}", f"FD {fault_domain}", *([f"zone {zone}"] if zone != UNKNOWN else [])]
+    is_protected = any((properties.get("protectionPolicy") or {}).values())
+    facts = (
+        f"{power or 'power unknown'} · {state} · {health or 'no health'}",
+        f"{version(instance)} ({'latest' if latest else 'older'} model)",
+        " · ".join([*places, *(["protected"] if is_protected else [])]),
+    )
     return Spot(
         _clean(instance["instanceId"]), _clean(str(instance.get("name") or "")),
         str(view.get("placementGroupId") or ""), update_domain, fault_domain, zone,
         power if power in POWER else UNKNOWN, latest, tuple(flag for flag in FLAGS if holds[flag]),
-        _clean(" · ".join(facts)),
+        tuple(map(_clean, facts)),
     )  # fmt: skip
 
 
@@ -230,10 +233,10 @@ def _measured(blocks: Sequence[_Block], width: int, height: int) -> _Measures:
     columns = max(len(block.columns) for block in blocks)
     room = width - label
     abreast = max([1, *(n for n in range(1, most + 1) if columns * (n * (tile + 1) + 2) <= room)])
-    tile += max(0, min(5, (room // columns - 2) // abreast - tile - 1))
+    tile += max(0, min(7, (room // columns - 2) // abreast - tile - 1))
     lines = sum(sum(_lines(block, row, abreast) for row in block.rows) for block in blocks)
-    heads = sum(3 if block.title else 2 for block in blocks) + 1
-    for high, gap in ((3, 1), (3, 0), (1, 1)):
+    heads = sum(4 if block.title else 2 for block in blocks) + any(spot.zone != UNKNOWN for spot in blocks[0].spots)
+    for high, gap in ((3, 1), (1, 1)):
         if heads + lines * (high + gap) - gap <= height:
             return _Measures(label, tile, abreast, high, gap)
     return _Measures(label, tile, abreast, 1, 0)
