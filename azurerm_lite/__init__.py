@@ -23,6 +23,7 @@ from .images import (
     list_skus,
     set_image,
 )
+from .install import install_as_azurerm
 from .operations import wait
 from .rollout import follow_rolling_upgrade, plan_rollout, rollback, rollout
 from .settings import VERSION as __version__
@@ -92,6 +93,7 @@ __all__ = [
     "get_vmss_vm_instance_view",
     "heatmap",
     "in_batches",
+    "install_as_azurerm",
     "list_gallery_image_versions",
     "list_locations",
     "list_offers",

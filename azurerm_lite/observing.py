@@ -9,7 +9,8 @@ from typing import Any, TypeAlias, TypeVar, cast
 from . import domains, images, planning, rest, vmss
 from .domains import counted, listed
 from .errors import AzureError, OperationTimeout, RolloutHalted, Throttled, one_line
-from .types import Batch, Event, Image, Instance, ScaleSet, Summary, Token
+from .events import Event
+from .types import Batch, Image, Instance, ScaleSet, Summary, Token
 
 T = TypeVar("T")
 Events: TypeAlias = Iterator[Event]
@@ -124,9 +125,12 @@ class Observer:
 
     def runs_what(self) -> str:
         """Which instances run which image, for people."""
+        found = self.images_of(self.instances)
+        if len(found) == 1:
+            return f"all {counted(len(self.instances), 'instance')} run {next(iter(found))}"
         return "; ".join(
             f"{counted(len(ids), 'instance')} ({listed(sorted(ids, key=domains.id_order))}) on {name}"
-            for name, ids in self.images_of(self.instances).items()
+            for name, ids in found.items()
         )
 
     # Telling

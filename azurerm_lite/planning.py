@@ -209,39 +209,42 @@ def skipped(instances: Sequence[Instance], how: Cut, again: Collection[str] = ()
 
 def notices(model: Mapping[str, Any], instances: Sequence[Instance], how: Cut) -> list[str]:
     """What somebody who starts a rollout ought to know of this set, a sentence each."""
-    properties = model["properties"]
-    policy = (properties.get("upgradePolicy") or {}).get("automaticOSUpgradePolicy") or {}
-    profile = properties.get("virtualMachineProfile") or {}
-    reference = (profile.get("storageProfile") or {}).get("imageReference") or {}
-    shown = [view for view in map(domains.view, instances) if view.get("statuses")]
+    seen = [view for view in map(domains.view, instances) if view.get("statuses")]
     told = [
-        (
-            policy.get("enableAutomaticOSUpgrade"),
-            "automatic OS upgrades are on, so Azure may upgrade instances by itself at any time",
-        ),
-        (
-            (properties.get("automaticRepairsPolicy") or {}).get("enabled"),
-            "automatic repairs are on, so Azure may replace an instance that is unhealthy for a while",
-        ),
-        (
-            reference.get("version") == "latest",
-            "the model asks for the version latest: instances may come to run different ones",
-        ),
+        *_drivers(model["properties"]),
         (
             fitting(instances, how).by != how.by,
             "Azure gives no update domains here: taken as by its own rolling upgrades, zone after zone where there are "
             f"zones, at most {FALLBACK} of the set at a time",
         ),
+        (instances and not seen, "Azure shows no power states here: only provisioning, model and health are judged"),
         (
-            instances and not shown,
-            "Azure shows no power states here: only provisioning, model and health are judged",
-        ),
-        (
-            shown and not any(map(health, instances)),
+            seen and not any(map(health, instances)),
             "no instance reports application health: only provisioning, model and power state are judged",
         ),
     ]
     return [notice for applies, notice in told if applies]
+
+
+def _drivers(properties: Mapping[str, Any]) -> list[tuple[object, str]]:
+    """What else may change the instances of a set, and whether it does."""
+    policy = (properties.get("upgradePolicy") or {}).get("automaticOSUpgradePolicy") or {}
+    repairs = properties.get("automaticRepairsPolicy") or {}
+    storage = (properties.get("virtualMachineProfile") or {}).get("storageProfile") or {}
+    return [
+        (
+            policy.get("enableAutomaticOSUpgrade"),
+            "automatic OS upgrades are on, so Azure may upgrade instances by itself at any time",
+        ),
+        (
+            repairs.get("enabled"),
+            "automatic repairs are on, so Azure may replace an instance that is unhealthy for a while",
+        ),
+        (
+            (storage.get("imageReference") or {}).get("version") == "latest",
+            "the model asks for the version latest: instances may come to run different ones",
+        ),
+    ]
 
 
 def is_chosen(instance: Instance, how: Cut) -> bool:

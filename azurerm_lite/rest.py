@@ -13,7 +13,6 @@ import logging
 import random
 import ssl
 import time
-import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -24,7 +23,7 @@ import urllib3
 from urllib3.util import parse_url
 
 from . import settings
-from .errors import AzureError, PreconditionFailed, Throttled, error_from, one_line
+from .errors import AuthenticationFailed, AzureError, PreconditionFailed, Throttled, error_from, one_line
 from .types import Token
 
 TIMEOUT = (5.0, 60.0)
@@ -111,14 +110,58 @@ class _Session(requests.Session):
 session = _Session()
 
 
+class _SignInSession(_Session):
+    """What MSAL sends through: it gets to see only what it can read, as it logs whatever it cannot."""
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        response = super().send(request, **kwargs)
+        asks_for_more = response.status_code == 401 and "WWW-Authenticate" in response.headers
+        if response.status_code == 429 or response.status_code >= 500 or not (asks_for_more or _is_object(response)):
+            raise _unfit(request, response)
+        return response
+
+
+def _is_object(response: requests.Response) -> bool:
+    try:
+        return isinstance(json.loads(response.content), dict)
+    except ValueError:
+        return False
+
+
+def _unfit(request: requests.PreparedRequest, response: requests.Response) -> AuthenticationFailed:
+    """The error for an answer of the sign-in that says nothing of the request itself."""
+    parts = urlsplit(request.url or "")
+    unwell = response.status_code == 429 or response.status_code >= 500
+    what = "is too busy or not well" if unwell else "does not answer as Microsoft's sign-in does"
+    return AuthenticationFailed(
+        f"Sign-in failed: {parts.netloc} {what}.",
+        code="SignInFailed",
+        status_code=response.status_code,
+        request_id=response.headers.get("x-ms-request-id"),
+        method=request.method,
+        url=f"{parts.scheme}://{parts.netloc}{parts.path}",
+        retry_after=retry_after_of(response),
+    )
+
+
+def sign_in_session() -> requests.Session:
+    """A session for one sign-in by MSAL.
+
+    Returns:
+        The session: as `session` is, and an answer that is no JSON object, or says that the sign-in is not well, is
+        raised as `AuthenticationFailed`.
+    """
+    return _SignInSession()
+
+
 class _Bearer(requests.auth.AuthBase):
     """Puts the token into the request. `auth=` is what keeps a netrc file from replacing it."""
 
     def __init__(self, access_token: Token) -> None:
-        self._token = bearer(access_token)
+        self.token = bearer(access_token)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = "Bearer " + self._token
+        request.headers["Authorization"] = "Bearer " + self.token
         return request
 
 
@@ -126,20 +169,36 @@ def bearer(access_token: Token) -> str:
     """The token itself, checked: http.client would quote a malformed one in its error.
 
     Args:
-        access_token: Bearer token, or a zero-argument callable that returns one.
+        access_token: Bearer token, or a zero-argument callable that returns one; or a credential of azure-identity,
+            which is asked for a token of the configured cloud's resource manager.
 
     Returns:
         The token.
 
     Raises:
         ValueError: It is no token. The message does not show it.
+        AuthenticationFailed: The credential gives none.
     """
-    token = access_token() if callable(access_token) else access_token
+    if callable(getattr(access_token, "get_token", None)):
+        token = _of_credential(access_token)
+    else:
+        token = access_token() if callable(access_token) else access_token
     if not isinstance(token, str):
         raise ValueError(f"access_token must be a string or a callable that returns one, not {type(token).__name__}")
     if not token or not token.isascii() or not token.isprintable() or " " in token:
         raise ValueError("access_token is empty or holds blanks, line ends or other characters that no token has")
     return token
+
+
+def _of_credential(credential: Any) -> Any:
+    """The token of a credential; what Azure's SDK raises becomes an error of ours, without the request in it."""
+    try:
+        return getattr(credential.get_token(settings.cloud().resource + "/.default"), "token", None)
+    except Exception as error:
+        if not type(error).__module__.startswith("azure."):
+            raise
+        message = f"{type(credential).__name__} gives no token: {one_line(error)}"
+    raise AuthenticationFailed(message, code="SignInFailed")
 
 
 def url(
@@ -259,7 +318,7 @@ def send(
     Repeated are, up to five tries in all: 429 and a 503 that says `Retry-After`, for every method; 408, 500, 502, 503,
     504 and broken connections for GET, PUT and DELETE; connections that never came about, for every method. The pause
     is what `Retry-After` says, else it doubles from half a second, with jitter. A 401 `ExpiredAuthenticationToken` is
-    repeated once with a fresh token where `access_token` is a callable.
+    repeated once with a fresh token where `access_token` is a callable or a credential.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -278,6 +337,8 @@ def send(
         Throttled: Azure asks to wait longer than two minutes, or still refuses after five tries.
         requests.ConnectionError, requests.Timeout: No answer; the message says of whom and what for.
     """
+    import uuid  # here and not above: with what it loads it is a good part of what importing us costs
+
     _check_target(url)
     all_headers = {"x-ms-client-request-id": str(uuid.uuid4()), **(headers or {})}
     if watch := _watch.get():
@@ -299,8 +360,9 @@ def send(
             return response
         error = error_from(response, retry_after_of(response))
         told = error.retry_after is not None
-        if error.code == "ExpiredAuthenticationToken" and callable(access_token) and not renewed:
+        if error.code == "ExpiredAuthenticationToken" and not isinstance(access_token, str) and not renewed:
             renewed = True
+            getattr(access_token, "forget", lambda _: None)(auth.token)  # else it would give the same one again
         elif attempt < tries and should_retry(method, error.status_code, attempt, told=told) and _is_bearable(error):
             unclear = unclear or error.status_code in PASSING
             _pause(delay(attempt, error.retry_after), one_line(error))
@@ -315,7 +377,7 @@ def _is_bearable(error: AzureError) -> bool:
 
 def _explained(error: AzureError, access_token: Token, unclear: bool) -> AzureError:
     """The error, with what only the sender knows."""
-    if error.code == "ExpiredAuthenticationToken" and not callable(access_token):
+    if error.code == "ExpiredAuthenticationToken" and isinstance(access_token, str):
         error.message += " A callable as access_token, such as token_provider() gives, would have been renewed."
     if isinstance(error, PreconditionFailed) and unclear:
         error.message += " An earlier try of ours had no clear answer: the change may be our own."
@@ -323,16 +385,18 @@ def _explained(error: AzureError, access_token: Token, unclear: bool) -> AzureEr
 
 
 def _signed_in(access_token: Token) -> _Bearer:
-    """The token to send. A sign-in that cannot be reached is tried again; its error names the sign-in, not Azure."""
+    """The token to send. A sign-in that is out of reach or not well is tried again; its error names it, not Azure."""
     attempt = 0
     while True:
         attempt += 1
         try:
             return _Bearer(access_token)
-        except BROKEN as broken:
-            if is_hopeless(broken) or not should_retry("GET", None, attempt):
+        except (*BROKEN, AuthenticationFailed) as error:
+            status, asked = getattr(error, "status_code", None), getattr(error, "retry_after", None)
+            hopeless = status is None if isinstance(error, AuthenticationFailed) else is_hopeless(error)
+            if hopeless or (asked or 0) > RETRY_AFTER_CAP or not should_retry("GET", status, attempt):
                 raise
-            _pause(delay(attempt), one_line(broken))
+            _pause(delay(attempt, asked), one_line(error))
 
 
 def _once(auth: _Bearer, method: str, url: str, body: Any, headers: Mapping[str, str]) -> requests.Response:
@@ -419,7 +483,7 @@ def may_pass(error: Exception) -> bool:
 
 def is_hopeless(error: BaseException) -> bool:
     """Whether trying again cannot help: the certificate is not trusted."""
-    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
+    return any(isinstance(cause, ssl.SSLCertVerificationError | _Untrusted) for cause in _causes(error))
 
 
 def reason(error: BaseException) -> str:
@@ -436,6 +500,10 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         yield inner
         candidates = (getattr(inner, "reason", None), *inner.args, inner.__cause__, inner.__context__)
         inner = next((each for each in candidates if isinstance(each, BaseException) and each not in seen), None)
+
+
+class _Untrusted(requests.exceptions.SSLError):
+    """A certificate that is not trusted, told in one sentence; it stays hopeless without what it came from."""
 
 
 def unreachable(
@@ -456,7 +524,7 @@ def unreachable(
     tries = f"{attempts} tries" if attempts > 1 else "1 try"
     if is_hopeless(error):
         advice = " If the network has a CA of its own, name its file in REQUESTS_CA_BUNDLE."
-        return type(error)(f"The certificate of {parts.netloc} is not trusted: {reason(error)}.{advice}")
+        return _Untrusted(f"The certificate of {parts.netloc} is not trusted: {reason(error)}.{advice}")
     return type(error)(f"No answer from {parts.netloc} ({method} {parts.path}, {tries}): {reason(error)}")
 
 

@@ -7,13 +7,15 @@ resumed by starting it again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import planning
-from .engine import Options, Run
-from .following import Follow
 from .planning import Only, Size
-from .types import Batch, Event, Image, Instance, Token
+from .types import Batch, Image, Instance, Token
+
+if TYPE_CHECKING:  # importing the package loads nothing that only a rollout needs: that is loaded when one is asked for
+    from .engine import Run
+    from .events import Event
 
 
 def plan_rollout(
@@ -121,6 +123,7 @@ def rollout(
         RolloutHalted: The set is not in upgrade mode Manual, or something went wrong: what, for which instances, and
             what was done; `rolled_back` says whether that was put back. Calling again goes on from there.
         AzureError: Azure refused before anything was changed.
+        requests.ConnectionError, requests.Timeout: Azure did not answer, before anything was changed.
 
     Azure: Virtual Machine Scale Sets - Update Instances.
     """
@@ -129,11 +132,12 @@ def rollout(
     if on_failure not in ("stop", "rollback"):
         raise ValueError(f"on_failure must be 'stop' or 'rollback', not {on_failure!r}")
     _check_image("rollback_image", rollback_image)
-    options = Options(
+    run = _run(
+        (access_token, subscription_id, resource_group, vmss_name),
         planning.cut(by, only, max_batch, canary), pause, bake, canary_bake, check, health_timeout, max_unhealthy,
         on_failure, rollback_image, dry_run,
     )  # fmt: skip
-    return Run(access_token, (subscription_id, resource_group, vmss_name), options).forward()
+    return run.forward()
 
 
 def rollback(
@@ -180,16 +184,18 @@ def rollback(
         NotFound: There is no such scale set.
         RolloutHalted: Something went wrong, or somebody changed the model: what, and which instance runs what.
         AzureError: Azure refused before anything was changed.
+        requests.ConnectionError, requests.Timeout: Azure did not answer, before anything was changed.
 
     Azure: Virtual Machine Scale Sets - Create Or Update; Update Instances.
     """
     _check_common(pause, bake, check, health_timeout, max_unhealthy)
     _check_image("image", image)
-    options = Options(
+    run = _run(
+        (access_token, subscription_id, resource_group, vmss_name),
         planning.cut(by, None, max_batch, None), pause, bake, None, check, health_timeout, max_unhealthy,
         rollback_image=image,
     )  # fmt: skip
-    return Run(access_token, (subscription_id, resource_group, vmss_name), options).back()
+    return run.back()
 
 
 def follow_rolling_upgrade(
@@ -223,7 +229,17 @@ def follow_rolling_upgrade(
     Azure: Virtual Machine Scale Set Rolling Upgrades - Get Latest.
     """
     _check_seconds(timeout=timeout)
+    from .following import Follow
+
     return Follow(access_token, (subscription_id, resource_group, vmss_name), timeout).run()
+
+
+def _run(where: tuple[Token, str, str, str], *asked: Any, **more: Any) -> Run:
+    """The run of what was asked for."""
+    from .engine import Run
+    from .upgrading import Options
+
+    return Run(where[0], where[1:], Options(*asked, **more))
 
 
 def _check_common(pause: object, bake: float, check: object, health_timeout: float, max_unhealthy: Size) -> None:

@@ -75,6 +75,30 @@ def requests_row(name: str, answer: Any, ours: Callable[[tuple[str, ...]], Any],
     server.stop()
 
 
+def tokens_row(rounds: int) -> None:
+    """A token that is at hand: ours beside azure-identity's, where that is installed; in microseconds."""
+    with Sandbox(upgrade_seconds=0, demo=False) as sandbox:
+        me = (sandbox.tenant_id, sandbox.application_id, sandbox.application_secret)
+        ours = az.token_provider(*me)
+        scope = "https://management.azure.com/.default"
+        calls: list[Callable[[], Any]] = [ours]
+        try:
+            from azure.identity import ClientSecretCredential
+        except ImportError:
+            print("(azure-identity is not installed)", file=sys.stderr)
+        else:
+            peer = ClientSecretCredential(*me, disable_instance_discovery=True)
+            calls.append(lambda: peer.get_token(scope))
+        for call in calls:
+            call()
+        taken = interleaved(rounds, *(lambda call=call: [call() for _ in range(100)] for call in calls))
+    micros = [seconds * 1e6 / 100 for seconds in taken]
+    beside = (
+        f"{micros[1]:.2f} µs | azure-identity's `get_token` | {micros[0] / micros[1]:.3f}" if micros[1:] else "| | "
+    )
+    print(f"| token provider, cached token | {micros[0]:.2f} µs | {beside} |")
+
+
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -94,6 +118,7 @@ def main() -> None:
     row("`set_image`", *times, "one deepcopy")
     times = interleaved(rounds, lambda: az.by_update_domain(views), lambda: [vm["properties"] for vm in views])
     row("`by_update_domain`, 1,000", *times, "one pass over the list")
+    tokens_row(rounds)
     for name, draw in (("text", str), ("SVG", lambda picture: picture.to_svg())):
         (seconds,) = interleaved(max(7, rounds // 20), lambda draw=draw: draw(az.heatmap(views)))
         print(f"| `heatmap`, 1,000, {name} | {seconds * 1000:.2f} ms | | | |")

@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Any, NamedTuple
 import azurerm_lite as az
 
 DONE, FAILED, ROLLED_BACK, INTERRUPTED = 0, 1, 3, 130
+CONFIG = "vmssconfig.json"
+KEYS = ("tenantId", "appId", "appSecret", "subscriptionId")
 
 
 class Where(NamedTuple):
@@ -36,7 +39,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     image.add_argument("--sku", metavar="SKU", help="SKU of a platform image")
     image.add_argument("--imageid", metavar="ID", help="id of a managed-disk custom or gallery image")
     image.add_argument("--customuri", "-c", metavar="URI", help="URL of an unmanaged image")
-    arguments.add_argument("--config", default="vmssconfig.json", metavar="FILE", help="credentials (%(default)s)")
+    arguments.add_argument("--config", metavar="FILE", help=f"credentials ({CONFIG}, where there is one)")
     arguments.add_argument("--yes", "-y", action="store_true", help="do not ask")
     arguments.add_argument("--verbose", "-v", action="store_true", help="show every request")
     arguments.add_argument(
@@ -63,24 +66,39 @@ def signed_in(arguments: argparse.ArgumentParser, options: argparse.Namespace) -
         return
     if not options.resourcegroup or not options.vmssname:
         arguments.error("--resourcegroup and --vmssname are needed (or --sandbox)")
-    token, subscription_id = credentials(Path(options.config))
+    token, subscription_id = credentials(options.config)
     yield Where(token, subscription_id, options.resourcegroup, options.vmssname)
 
 
-def credentials(config: Path) -> tuple[Callable[[], str], str]:
-    """A token that is renewed, and the subscription: of the file, the environment or the CLI."""
-    if config.exists():
-        try:
-            values = json.loads(config.read_text(encoding="utf-8"))
-            tenant, application, secret, subscription = (
-                values[key] for key in ("tenantId", "appId", "appSecret", "subscriptionId")
-            )
-        except (ValueError, TypeError):
-            raise ValueError(f"{config} is no JSON object") from None
-        except KeyError as missing:
-            raise ValueError(f"{config} has no {missing}") from None
-        return az.token_provider(tenant, application, secret), subscription
+def credentials(chosen: str | None) -> tuple[Callable[[], str], str]:
+    """The token and the subscription: of the file where there is one, else of what the environment shows."""
+    config = Path(chosen or CONFIG)
+    if chosen or config.exists():
+        values = read_config(config)
+        return az.token_provider(values["tenantId"], values["appId"], values["appSecret"]), values["subscriptionId"]
     return az.token_provider(), os.environ.get("AZURE_SUBSCRIPTION_ID") or az.get_subscription_from_cli()
+
+
+def read_config(config: Path) -> dict[str, str]:
+    """What stands in a file of credentials; an error names the file and what is wrong with it, and shows no value."""
+    if os.name != "nt" and config.exists() and config.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        print(f"warning: others can read {config}, and the secret in it: chmod 600 {config}", file=sys.stderr)
+    try:
+        values = json.loads(config.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ValueError(f"{config} cannot be read: {error.strerror}") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{config} is no JSON: {error.msg} in line {error.lineno}, column {error.colno}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{config} is no text in UTF-8") from None
+    if not isinstance(values, dict):
+        raise ValueError(f"{config} is no JSON object")
+    for key in KEYS:
+        if key not in values:
+            raise ValueError(f"{config} has no {key!r}")
+        if not isinstance(values[key], str) or not values[key].strip():
+            raise ValueError(f"{config}: {key!r} must be a string that is not empty")
+    return {key: values[key] for key in KEYS}
 
 
 def read_model(where: Where, wanted: str = "Manual") -> Any:

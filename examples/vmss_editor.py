@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import common
 
@@ -24,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     arguments.add_argument("--resourcegroup", "-r", metavar="NAME", help="resource group of the scale set to open")
     arguments.add_argument("--vmssname", "-s", metavar="NAME", help="scale set to open; without it, choose from a list")
-    arguments.add_argument("--config", default="vmssconfig.json", metavar="FILE", help="credentials (%(default)s)")
+    arguments.add_argument("--config", metavar="FILE", help=f"credentials ({common.CONFIG}, where there is one)")
     arguments.add_argument("--read-only", action="store_true", help="refuse whatever would change something")
     arguments.add_argument("--sandbox", action="store_true", help="use a local Azure that ends with this program")
     return arguments
@@ -34,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
 def signed_in(options: argparse.Namespace) -> Iterator[tuple[Callable[[], str], str]]:
     """A token that is renewed, and the subscription: of the sandbox, or of the credentials that are found."""
     if not options.sandbox:
-        yield common.credentials(Path(options.config))
+        yield common.credentials(options.config)
         return
     from azurerm_lite.sandbox import Sandbox
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -26,8 +31,9 @@ VMSS = f"{BASE}/subscriptions/{SUB}/resourceGroups/myrg/providers/Microsoft.Comp
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the machine that the tests run on reaches them: endpoints, credentials, proxies, CA files."""
+    ours = ("AZURE", "IDENTITY_", "IMDS_", "MSI_", "ACTIONS_ID_")
     for name in list(os.environ):
-        if name.startswith("AZURE_") or name.upper().endswith(("_PROXY", "_CA_BUNDLE")) or name == "NETRC":
+        if name.startswith(ours) or name.upper().endswith(("_PROXY", "_CA_BUNDLE")) or name == "NETRC":
             monkeypatch.delenv(name)
 
 
@@ -35,6 +41,11 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def token() -> str:
     """A token that must turn up nowhere but in the Authorization header."""
     return "canary-token-7f3a9c"
+
+
+def shown(value: object) -> str:
+    """A value as the name of a test: the same in every process, wherever in memory it stands."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
 
 
 class Clock:
@@ -66,3 +77,40 @@ def sandbox(clock: Clock) -> Iterator[Sandbox]:
     """A sandbox in which a VM takes a minute to upgrade, on the clock that only sleeping moves."""
     with Sandbox(upgrade_seconds=60, clock=clock) as sandbox:
         yield sandbox
+
+
+@pytest.fixture
+def without_azurerm() -> Iterator[None]:
+    """Whatever a test installs as azurerm is gone after it."""
+    yield
+    for name in [name for name in sys.modules if name.partition(".")[0] == "azurerm"]:
+        del sys.modules[name]
+
+
+def put_az_on_path(sandbox: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An `az` that is signed in to the sandbox, found before any other."""
+    answer = json.dumps({"accessToken": sandbox.access_token, "id": sandbox.subscription_id})
+    script = folder / "az.py"
+    script.write_text(f"print({answer!r})")
+    if os.name == "nt":
+        (folder / "az.cmd").write_text(f'@"{sys.executable}" "{script}"')
+    else:
+        (folder / "az").write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}"\n')
+        (folder / "az").chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+
+
+@pytest.fixture(scope="session")
+def interpreter(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A Python that has the original azurerm 0.10.0, and nothing of ours.
+
+    It needs pkg_resources, which newer setuptools lack: hence an environment of its own, made once per run.
+    """
+    folder = tmp_path_factory.mktemp("azurerm")
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True, timeout=120)
+    python = str(folder / ("Scripts" if os.name == "nt" else "bin") / "python")
+    pip = [python, "-m", "pip", "install", "--quiet", "azurerm==0.10.0", "setuptools<70"]
+    done = subprocess.run(pip, capture_output=True, text=True, check=False, timeout=300)
+    if done.returncode:
+        pytest.skip(f"pip cannot install azurerm 0.10.0: {done.stderr.strip()[-500:]}")
+    return python

@@ -1,13 +1,11 @@
-"""Tokens: by secret through MSAL, by the Azure CLI through a script in its place; no secret is ever shown."""
+"""Tokens: by secret through MSAL, and what every way has in common: keeping a token and renewing it in time."""
 
 from __future__ import annotations
 
 import json
 import logging
-import os
 import pickle
 import re
-import stat
 import subprocess
 import sys
 import threading
@@ -22,10 +20,13 @@ from urllib.parse import parse_qs
 import pytest
 import requests
 import responses
+from hypothesis import given
+from hypothesis import strategies as st
 from responses import matchers
 
 import azurerm_lite
-from azurerm_lite import auth, rest
+from azurerm_lite import rest
+from azurerm_lite.auth.providers import Provider
 from azurerm_lite.errors import AuthenticationFailed, AzureError
 
 TENANT = "11111111-1111-1111-1111-111111111111"
@@ -217,8 +218,8 @@ def test_a_sign_in_out_of_reach_is_told_by_its_host(kind: type[Exception], late:
     [
         ({"status": 500, "body": ""}, "500"),
         ({"status": 503, "body": "<html>", "headers": {"Retry-After": "5"}}, "503"),
-        ({"status": 200, "body": "<html>Please sign in</html>"}, "Expecting value"),
-        ({"status": 307, "headers": {"Location": "https://evil.example/"}}, "Expecting value"),
+        ({"status": 200, "body": "<html>Please sign in</html>"}, "does not answer as"),
+        ({"status": 307, "headers": {"Location": "https://evil.example/"}}, "does not answer as"),
         ({"status": 200, "json": {"token_type": "Bearer"}}, "no reason was given"),
         ({"status": 400, "json": {}}, "no reason was given"),
     ],
@@ -288,18 +289,108 @@ def test_a_provider_keeps_its_token(token: str) -> None:
         assert len(sign_in.calls) == 2
 
 
-def test_a_provider_renews_its_token_ahead_of_its_end(token: str) -> None:
-    """A token with less than five minutes left is replaced."""
+def wall(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """So many seconds after the tests began, by the clock on the wall."""
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_000.0 + seconds)
+
+
+def test_a_provider_renews_its_token_ahead_of_its_end(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token with less than five minutes left is replaced, though it would still do."""
+    wall(monkeypatch, 0)
     with responses.RequestsMock() as sign_in:
-        signs_in(sign_in, LOCAL, json=a_token("short-lived", 299))
+        signs_in(sign_in, LOCAL, json=a_token("first", 3600))
         sign_in.post(token_url(LOCAL), json=a_token(token))
         provider = azurerm_lite.token_provider(*ME)
-        assert [provider(), provider(), provider()] == ["short-lived", token, token]
+        given = []
+        for seconds in (0, 3290, 3310, 3310):
+            wall(monkeypatch, seconds)
+            given.append(provider())
+        assert given == ["first", "first", token, token]
+
+
+def test_short_lived_tokens_are_not_asked_for_at_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token that lasts less than five minutes is kept for half of its life, and half a minute at the most."""
+    with responses.RequestsMock() as sign_in:
+        signs_in(sign_in, LOCAL, json=a_token("short", 200))
+        provider = azurerm_lite.token_provider(*ME)
+        asked = []
+        for seconds in (0, 10, 29, 31, 60, 62):
+            wall(monkeypatch, seconds)
+            provider()
+            asked.append(len([call for call in sign_in.calls if call.request.method == "POST"]))
+    assert asked == [1, 1, 1, 2, 2, 3]
+
+
+FAILED_RENEWALS: dict[str, dict[str, Any]] = {
+    "broken": {"body": requests.ConnectionError("the line went dead")},
+    "refused": {"status": 401, "json": refusal("invalid_client", "AADSTS7000222: The secret has expired.")},
+    "not well": {"status": 503, "body": "<html>"},
+}
+
+
+@pytest.mark.parametrize("failure", FAILED_RENEWALS)
+def test_a_failed_renewal_costs_nothing_while_the_token_is_good(
+    failure: str, token: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The present token is used to its end, a new one tried for each half minute; then the failure is told."""
+    wall(monkeypatch, 0)
+    with responses.RequestsMock() as sign_in:
+        signs_in(sign_in, LOCAL, json=a_token(token, 3600))
+        sign_in.post(token_url(LOCAL), **FAILED_RENEWALS[failure])
+        provider = azurerm_lite.token_provider(*ME)
+        assert provider() == token
+        for seconds, asked in ((3310, 2), (3330, 2), (3341, 3), (3599, 4)):
+            wall(monkeypatch, seconds)
+            assert provider() == token
+            assert len([call for call in sign_in.calls if call.request.method == "POST"]) == asked
+        assert "the token cannot be renewed; it is good for 290 s more" in caplog.text
+        wall(monkeypatch, 3601)
+        with pytest.raises((AuthenticationFailed, requests.ConnectionError)):
+            provider()
+    assert token not in caplog.text
+
+
+def test_threads_go_on_with_a_good_token_while_one_renews_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sign-in that takes its time holds up only the thread that asks."""
+    began, may_end = threading.Event(), threading.Event()
+    wall(monkeypatch, 0)
+
+    def slowly(_: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
+        began.set()
+        assert may_end.wait(10)
+        return 200, {}, json.dumps(a_token("second"))
+
+    with responses.RequestsMock() as sign_in:
+        signs_in(sign_in, LOCAL, json=a_token("first", 3600))
+        sign_in.add_callback(responses.POST, token_url(LOCAL), slowly)
+        provider = azurerm_lite.token_provider(*ME)
+        assert provider() == "first"
+        wall(monkeypatch, 3400)
+        with ThreadPoolExecutor(1) as threads:
+            renewing = threads.submit(provider)
+            assert began.wait(10)
+            assert provider() == "first"
+            may_end.set()
+            assert renewing.result(10) == "second"
+        assert provider() == "second"
+
+
+def test_a_token_that_azure_holds_for_expired_is_forgotten(token: str) -> None:
+    """Whatever the clock says here: after `forget` a new one is asked for; forgetting another one does nothing."""
+    with responses.RequestsMock() as sign_in:
+        signs_in(sign_in, LOCAL, json=a_token("first"))
+        sign_in.post(token_url(LOCAL), json=a_token(token))
+        provider = azurerm_lite.token_provider(*ME)
+        assert provider() == "first"
+        provider.forget("another")  # type: ignore[attr-defined]
+        assert provider() == "first"
+        provider.forget("first")  # type: ignore[attr-defined]
+        assert provider() == token
 
 
 def test_a_provider_may_be_shared_between_threads(token: str) -> None:
     """Threads that ask at once get one token, asked for once."""
-    start = threading.Barrier(8)
+    start = threading.Barrier(20)
     with responses.RequestsMock() as sign_in:
         signs_in(sign_in, LOCAL, json=a_token(token))
         provider = azurerm_lite.token_provider(*ME)
@@ -308,8 +399,8 @@ def test_a_provider_may_be_shared_between_threads(token: str) -> None:
             start.wait(5)
             return provider()
 
-        with ThreadPoolExecutor(8) as threads:
-            assert set(threads.map(ask, range(8))) == {token}
+        with ThreadPoolExecutor(20) as threads:
+            assert set(threads.map(ask, range(20))) == {token}
         assert len(sign_in.calls) == 2
 
 
@@ -344,211 +435,44 @@ def test_the_endpoint_that_counts_is_the_one_at_the_making(token: str, monkeypat
         assert provider() == token
 
 
-# --- by the Azure CLI ---
+class Told(Provider):
+    """Gives tokens that last as long as it is told, or fails."""
 
-needs_scripts = pytest.mark.skipif(os.name == "nt", reason="the script in place of az is for a POSIX shell")
+    def __init__(self) -> None:
+        super().__init__()
+        self.now, self.lasts, self.ends, self.asked = 0.0, None, {}, 0
 
-
-class FakeCli:
-    """An `az` on PATH that prints what it is told and writes down how it was called."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.log, self.output = folder / "calls", folder / "output"
-        self.says("")
-
-    def says(self, printed: Any, code: int = 0, error: str = "", before: str = "") -> None:
-        """From now on: prints this, and ends with this code."""
-        self.output.write_text(printed if isinstance(printed, str) else json.dumps(printed))
-        (self.folder / "error").write_text(error)
-        script = self.folder / "az"
-        script.write_text(
-            f'#!/bin/sh\necho "$@" >> "{self.log}"\n{before}\n'
-            f'cat "{self.folder}/error" >&2\ncat "{self.output}"\nexit {code}\n'
-        )
-        script.chmod(script.stat().st_mode | stat.S_IXUSR)
-
-    @property
-    def calls(self) -> list[str]:
-        return self.log.read_text().splitlines() if self.log.exists() else []
+    def _ask(self) -> tuple[str, float]:
+        self.asked += 1
+        if self.lasts is None:
+            raise AuthenticationFailed("No.")
+        token = f"token-{self.asked}"
+        self.ends[token] = self.now + self.lasts
+        return token, self.ends[token]
 
 
-@pytest.fixture
-def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCli:
-    """A folder with an `az` in it, ahead of everything on PATH."""
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ.get('PATH', os.defpath)}")
-    return FakeCli(tmp_path)
-
-
-def of_the_cli(token: str, seconds: float | None = 3600) -> dict[str, Any]:
-    """What `az account get-access-token` prints; older ones without `expires_on`."""
-    answer = {"accessToken": token, "expiresOn": "2026-01-02 03:04:05.000000", "tenant": TENANT, "tokenType": "Bearer"}
-    return answer if seconds is None else {**answer, "expires_on": int(time.time() + seconds)}
-
-
-@needs_scripts
-def test_the_cli_gives_its_token(cli: FakeCli, token: str) -> None:
-    """The token of whoever is signed in is asked of `az` itself, as JSON."""
-    cli.says(of_the_cli(token), error="WARNING: a new version is out\n")
-    assert azurerm_lite.get_access_token_from_cli() == token
-    assert cli.calls == ["account get-access-token --output json"]
-
-
-@needs_scripts
-@pytest.mark.parametrize(
-    ("name", "call"),
-    [(None, "account show --output json"), ("my sub", "account show --subscription my sub --output json")],
-)
-def test_the_cli_gives_a_subscription(name: str | None, call: str, cli: FakeCli) -> None:
-    """The current subscription, or the one of a name, is asked of `az`."""
-    cli.says({"id": "sub-id", "name": "my sub", "tenantId": TENANT})
-    assert azurerm_lite.get_subscription_from_cli(name) == "sub-id"
-    assert cli.calls == [call]
-
-
-@needs_scripts
-def test_a_name_is_not_read_by_a_shell(cli: FakeCli, tmp_path: Path) -> None:
-    """What looks like a command is a name like any other."""
-    cli.says({"id": "sub-id"})
-    name = f"x; touch {tmp_path}/pwned $(touch {tmp_path}/pwned) `touch {tmp_path}/pwned`"
-    azurerm_lite.get_subscription_from_cli(name)
-    assert cli.calls == [f"account show --subscription {name} --output json"]
-    assert not (tmp_path / "pwned").exists()
-
-
-@pytest.mark.parametrize("name", ["", " ", 5])
-def test_an_empty_subscription_name_is_refused(name: Any) -> None:
-    """An empty name is not taken for the current subscription."""
-    with pytest.raises(ValueError, match="name must be"):
-        azurerm_lite.get_subscription_from_cli(name)
-
-
-@pytest.fixture(params=["token", "subscription", "provider"])
-def asks(request: pytest.FixtureRequest) -> Callable[[], str]:
-    """Each way to ask the CLI for something."""
-    ways: dict[str, Callable[[], str]] = {
-        "token": azurerm_lite.get_access_token_from_cli,
-        "subscription": azurerm_lite.get_subscription_from_cli,
-        "provider": azurerm_lite.token_provider(),
-    }
-    return ways[request.param]
-
-
-def test_a_missing_cli_is_told_with_what_to_do(
-    asks: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where no `az` is on PATH, the error says to install it, or to sign in otherwise."""
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(AuthenticationFailed, match=r"not on PATH: install it and run 'az login'") as caught:
-        asks()
-    assert caught.value.code == "CliNotFound"
-
-
-@needs_scripts
-def test_a_cli_that_is_signed_out_is_told_in_its_own_words(asks: Callable[[], str], cli: FakeCli) -> None:
-    """What `az` says on failing is what the error says, on one line, with advice at most once."""
-    cli.says("", 1, "ERROR: Please run 'az login' to\n setup account.\n")
-    with pytest.raises(AuthenticationFailed) as caught:
-        asks()
-    assert caught.value.code == "CliFailed"
-    assert "ERROR: Please run 'az login' to setup account." in caught.value.message
-    assert caught.value.message.count("az login") == 1
-
-
-@needs_scripts
-@pytest.mark.parametrize(
-    ("error", "told"), [("ERROR: AADSTS700082: too old", "ERROR: AADSTS700082"), ("", "exit status 3")]
-)
-def test_a_cli_that_fails_otherwise_is_told_with_advice(error: str, told: str, cli: FakeCli) -> None:
-    """Any other failure of `az` is told, with the advice to sign in again."""
-    cli.says("", 3, error)
-    with pytest.raises(AuthenticationFailed, match=told) as caught:
-        azurerm_lite.get_access_token_from_cli()
-    assert caught.value.message.endswith("Run 'az login'.")
-
-
-@needs_scripts
-@pytest.mark.parametrize("printed", ["", "garbage", "[]", "null", "5", "{}", '"text"', '{"other": 1}', '{"accessToken'])
-def test_garbage_from_the_cli_is_an_error(printed: str, asks: Callable[[], str], cli: FakeCli) -> None:
-    """Output that is not what was asked for is `AuthenticationFailed`, and is not shown."""
-    cli.says(printed)
-    with pytest.raises(AuthenticationFailed, match="printed something unexpected"):
-        asks()
-
-
-@needs_scripts
-def test_one_answer_of_the_cli_is_not_taken_for_another(cli: FakeCli, token: str) -> None:
-    """A subscription is no token and a token is no subscription; the token is not shown."""
-    cli.says({"id": "sub-id"})
-    with pytest.raises(AuthenticationFailed, match="printed something unexpected"):
-        azurerm_lite.get_access_token_from_cli()
-    cli.says(of_the_cli(token))
-    with pytest.raises(AuthenticationFailed, match="printed something unexpected") as caught:
-        azurerm_lite.get_subscription_from_cli()
-    assert token not in str(caught.value)
-
-
-@needs_scripts
-def test_a_cli_that_hangs_is_not_waited_for_for_ever(cli: FakeCli, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An `az` that does not answer, waiting for a person perhaps, ends as an error."""
-    monkeypatch.setattr(auth, "_CLI_TIMEOUT", 0.2)
-    cli.says("", before="exec sleep 30")
-    with pytest.raises(AuthenticationFailed, match=r"could not be run: .*timed out"):
-        azurerm_lite.get_access_token_from_cli()
-
-
-@needs_scripts
-def test_a_cli_that_cannot_be_run_is_an_error(cli: FakeCli) -> None:
-    """A broken installation is told as that."""
-    (cli.folder / "az").write_text("#!/no/such/interpreter\n")
-    with pytest.raises(AuthenticationFailed, match="az could not be run") as caught:
-        azurerm_lite.get_access_token_from_cli()
-    assert caught.value.code == "CliFailed"
-
-
-@needs_scripts
-def test_the_cli_is_asked_by_the_provider_until_a_principal_is_complete(
-    cli: FakeCli, token: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With two of the three variables set, it is still the CLI that is asked."""
-    monkeypatch.setenv("AZURE_TENANT_ID", TENANT)
-    monkeypatch.setenv("AZURE_CLIENT_ID", APPLICATION)
-    cli.says(of_the_cli(token))
-    assert azurerm_lite.token_provider()() == token
-    assert len(cli.calls) == 1
-
-
-@needs_scripts
-@pytest.mark.parametrize(
-    ("seconds", "calls"),
-    [(3600, 1), (320, 1), (290, 3), (0, 3), (-60, 3), (None, 1)],
-    ids=lambda value: str(value),
-)
-def test_a_token_of_the_cli_is_kept_until_shortly_before_its_end(
-    seconds: float | None, calls: int, cli: FakeCli, token: str
-) -> None:
-    """The provider asks `az` again five minutes ahead of the end; without `expires_on` it keeps the token a minute."""
-    cli.says(of_the_cli(token, seconds))
-    provider = azurerm_lite.token_provider()
-    assert [provider() for _ in range(3)] == [token] * 3
-    assert len(cli.calls) == calls
-
-
-@needs_scripts
-@pytest.mark.parametrize("ends", ["soon", "", None, [], {}, False, 0])
-def test_an_odd_end_of_a_token_does_no_harm(ends: Any, cli: FakeCli, token: str) -> None:
-    """An `expires_on` that is no number is as if it were not there; the token is good all the same."""
-    cli.says({**of_the_cli(token, None), "expires_on": ends})
-    assert azurerm_lite.token_provider()() == token
-
-
-@needs_scripts
-def test_the_plain_function_asks_the_cli_each_time(cli: FakeCli) -> None:
-    """`get_access_token_from_cli` keeps nothing: after another `az login` it gives the other token."""
-    cli.says(of_the_cli("first"))
-    first = azurerm_lite.get_access_token_from_cli()
-    cli.says(of_the_cli("second"))
-    assert (first, azurerm_lite.get_access_token_from_cli()) == ("first", "second")
+@given(steps=st.lists(st.tuples(st.floats(0, 4000), st.none() | st.integers(1, 90_000)), max_size=30))
+def test_no_token_is_given_past_its_end_and_none_is_asked_for_too_often(steps: list[tuple[float, Any]]) -> None:
+    """Whatever the lifetimes, the pauses between calls, and the renewals that fail."""
+    provider = Told()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "time", lambda: provider.now)
+        for pause, lasts in steps:
+            provider.now += pause
+            provider.lasts, asked = lasts, provider.asked
+            good = provider._kept.ends > provider.now
+            try:
+                token = provider()
+            except AuthenticationFailed:
+                assert lasts is None
+                assert not good
+                continue
+            assert provider.ends[token] > provider.now
+            left = provider.ends[token] - provider.now
+            provider()
+            assert provider.asked <= asked + 1, "a second call at the same moment asks for nothing"
+            if asked != provider.asked and lasts is not None:
+                assert provider._kept.renew >= provider.now + min(left / 2, 30)
 
 
 # --- what importing costs ---

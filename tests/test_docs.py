@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-import json
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, TextIO
 
 import pytest
+from certificates import certificate_pem, key_pem, written
+from conftest import put_az_on_path
 
 import azurerm_lite as az
 from azurerm_lite.sandbox import Sandbox, control
@@ -18,7 +19,7 @@ from azurerm_lite.sandbox import Sandbox, control
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCKS = [
-    pytest.param(block, id=f"{page.name}:{number}")
+    pytest.param(block, number, id=f"{page.name}:{number}")
     for page in PAGES
     for number, block in enumerate(re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S))
 ]
@@ -36,24 +37,48 @@ def test_the_two_commands_are_one_line_each(heading: str) -> None:
 @pytest.fixture
 def az_command(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An `az` on PATH that is signed in to the sandbox."""
-    answer = json.dumps({"accessToken": sandbox.access_token, "id": sandbox.subscription_id})
-    script = tmp_path / "az.py"
-    script.write_text(f"print({answer!r})")
-    if os.name == "nt":
-        (tmp_path / "az.cmd").write_text(f'@"{sys.executable}" "{script}"')
-    else:
-        (tmp_path / "az").write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}"\n')
-        (tmp_path / "az").chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    put_az_on_path(sandbox, tmp_path, monkeypatch)
 
 
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.fixture
+def signed_up(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
+    """What signing in needs: a certificate, another issuer, a machine's identity, a person; and the ids to give."""
+    sandbox.register_certificate(written(tmp_path, certificate_pem(), "public.pem"))
+    written(tmp_path, key_pem() + certificate_pem())
+    written(tmp_path, sandbox.federated_token().encode(), "token")
+    monkeypatch.chdir(tmp_path)
+    issuer = {"ACTIONS_ID_TOKEN_REQUEST_URL": f"{sandbox.url}/actions/idtoken?api-version=2.0"}
+    for name, value in {**issuer, "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "x", **sandbox.managed_identity()}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("builtins.print", lambda *told, file=None, **more: _printed(sandbox, told, file, more))
+    names = ("subscription_id", "tenant_id", "application_id", "application_secret")
+    return {name: getattr(sandbox, name) for name in names}
+
+
+def _printed(sandbox: Sandbox, told: tuple[object, ...], file: TextIO | None, more: dict[str, Any]) -> None:
+    """Prints; and is the person who reads on standard error that there is a code to enter."""
+    (file or sys.stdout).write(" ".join(map(str, told)) + str(more.get("end", "\n")))
+    if file is sys.stderr:
+        sandbox.enter_code(str(told[0]))
+
+
+@pytest.mark.parametrize(("block", "number"), BLOCKS)
 def test_every_python_block_runs(
-    sandbox: Sandbox, az_command: None, capsys: pytest.CaptureFixture[str], block: str
+    sandbox: Sandbox,
+    az_command: None,
+    without_azurerm: None,
+    signed_up: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+    block: str,
+    number: int,
 ) -> None:
-    """As it stands, given a subscription id and, where a page goes on from an earlier block, its imports."""
+    """As it stands, given some ids and, where a page goes on from an earlier block, what that made."""
+    if "azure.identity" in block:
+        pytest.importorskip("azure.identity")
     sandbox.add_vmss("web", resource_group="myrg")
-    names = {"subscription_id": sandbox.subscription_id, "az": az, "Sandbox": Sandbox}
+    names = {**signed_up, "az": az, "Sandbox": Sandbox}
+    if number > 0:
+        names |= {"where": sandbox.where("web", "myrg"), "token": sandbox.access_token}
     exec(compile(block, "block", "exec"), names)
     assert "instances" in capsys.readouterr().out
 
@@ -96,3 +121,12 @@ def test_every_fault_of_the_table_is_one_line(sandbox: Sandbox, line: str) -> No
 def test_the_table_has_every_call_that_the_control_endpoint_takes() -> None:
     """What can go wrong, and what other people do: none of it is a secret."""
     assert {each.partition("(")[0] for each in FAULTS} == set(control.CALLS) - {"add_vmss"} | {"at_request"}
+
+
+def test_every_test_that_the_docs_name_is_there() -> None:
+    """A guarantee stands beside the test that holds it: a test of that name, in that file."""
+    text = (ROOT / "docs" / "rollout.md").read_text("utf-8")
+    named = re.findall(r"`(test_\w+\.py)::(\w+)`", text)
+    assert len(named) > 20
+    for file, name in named:
+        assert re.search(rf"^(def|class) {name}\b", (ROOT / "tests" / file).read_text("utf-8"), re.M), f"{file}::{name}"

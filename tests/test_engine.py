@@ -12,8 +12,9 @@ from conftest import Clock
 from test_rollout import OLD, bump, on, posted, reasons, running
 
 import azurerm_lite as az
+from azurerm_lite.events import Event
 from azurerm_lite.sandbox import Sandbox
-from azurerm_lite.types import Event, Summary
+from azurerm_lite.types import Summary
 
 
 def named(events: Any, kind: str = "batch_done") -> list[str]:
@@ -68,6 +69,24 @@ def test_after_the_bake_time_illness_counts_as_that_of_others(sandbox: Sandbox) 
     with pytest.raises(az.RolloutHalted, match="1 instance outside update domain 1 unhealthy, where 0 may be"):
         on("pausing", 1, fall_ill, az.rollout(*sandbox.where(), pause=30))
     assert len(posted(sandbox)) == 1
+
+
+def test_an_instance_that_says_nothing_yet_is_waited_for(sandbox: Sandbox) -> None:
+    """Autoscale made it just now: unknown health is no reason to halt at once, but to wait."""
+    bump(sandbox)
+    vm = sandbox.cloud.scale_set("sandbox", "web").instances["18"]
+    vm.health = "unknown"
+    seen = []
+    for event in az.rollout(*sandbox.where(), only=[0]):
+        seen.append(event)
+        if event.kind == "waiting":
+            assert list(event.unhealthy) == ["18"]
+            vm.health = "healthy"
+    assert [event.kind for event in seen].count("waiting") == 1
+    assert seen[-1].summary.upgraded == 4
+    vm.health = "unknown"
+    with pytest.raises(az.RolloutHalted, match="instance 18: application health unknown"):
+        list(az.rollout(*sandbox.where(), only=[1], health_timeout=120))
 
 
 # The user's own say

@@ -19,6 +19,10 @@ import azurerm_lite as az
 from azurerm_lite.sandbox import Sandbox
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+sys.path.insert(0, str(EXAMPLES))
+
+import common  # noqa: E402 - the examples are scripts in a folder, no package
+
 WEB = ["-r", "sandbox", "-s", "web"]
 NEW = "22.04.202411010"
 
@@ -198,7 +202,7 @@ def test_a_failure_that_was_rolled_back_ends_with_three(live: Sandbox) -> None:
     live.break_upgrade("web", "6", image=NEW)
     done = run("rollout.py", *WEB, "-n", NEW, "-y", "--on-failure", "rollback")
     assert done.returncode == 3
-    assert "Rolled back: 20 instances" in done.stderr
+    assert "Rolled back: all 20 instances run" in done.stderr
     assert versions(live) == ["22.04.202410020"] * 20
 
 
@@ -311,14 +315,60 @@ def test_credentials_from_a_file(live: Sandbox, monkeypatch: pytest.MonkeyPatch,
     values = {"tenantId": live.tenant_id, "appId": live.application_id, "appSecret": live.application_secret}
     config = tmp_path / "vmssconfig.json"
     config.write_text(json.dumps({**values, "subscriptionId": live.subscription_id}))
+    config.chmod(0o600)
     done = run("version_bump.py", *WEB, "-n", NEW, "-y", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    config.write_text(json.dumps(values))
-    done = run("version_bump.py", *WEB, "-n", NEW, "-y", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (1, "error: vmssconfig.json has no 'subscriptionId'\n")
-    config.write_text("{")
-    done = run("version_bump.py", *WEB, "-n", NEW, "-y", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (1, "error: vmssconfig.json is no JSON object\n")
+    done = run("version_bump.py", *WEB, "-n", NEW, "-y", "--config", "elsewhere.json", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: elsewhere.json cannot be read: ")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no mode bits")
+@pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o400, False), (0o640, True), (0o604, True)])
+def test_a_file_that_others_can_read_is_warned_of(
+    mode: int, warned: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It holds a secret; the warning says how to close it, and goes on."""
+    config = tmp_path / "vmssconfig.json"
+    config.write_text(json.dumps(dict.fromkeys(common.KEYS, "canary")))
+    config.chmod(mode)
+    assert common.read_config(config) == dict.fromkeys(common.KEYS, "canary")
+    told = capsys.readouterr().err
+    assert told == (f"warning: others can read {config}, and the secret in it: chmod 600 {config}\n" if warned else "")
+
+
+FILE = {"tenantId": "t", "appId": "a", "appSecret": "canary~secret", "subscriptionId": "s"}
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "is no JSON: Expecting value in line 1, column 1"),
+        (b'{"appSecret": "canary~secret",\n}', "is no JSON: .* in line [12], column"),
+        (b"[]", "is no JSON object"),
+        (b'"canary"', "is no JSON object"),
+        (b"\xff\xfe", "is no text in UTF-8"),
+        *((json.dumps({**FILE, key: ""}).encode(), f"'{key}' must be a string that is not empty") for key in FILE),
+        *((json.dumps({**FILE, key: 5}).encode(), f"'{key}' must be a string that is not empty") for key in FILE),
+        *((json.dumps({k: v for k, v in FILE.items() if k != key}).encode(), f"has no '{key}'") for key in FILE),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_with_the_file_is_told(content: bytes, told: str, tmp_path: Path) -> None:
+    """By its name, the key or the line; never a value."""
+    config = tmp_path / "vmssconfig.json"
+    config.write_bytes(content)
+    config.chmod(0o600)
+    with pytest.raises(ValueError, match=f"vmssconfig.json:? {told}") as caught:
+        common.read_config(config)
+    assert "canary" not in str(caught.value)
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    """Windows' editors write one."""
+    config = tmp_path / "vmssconfig.json"
+    config.write_bytes(b"\xef\xbb\xbf" + json.dumps(FILE).encode())
+    assert common.read_config(config) == FILE
 
 
 def test_without_credentials_the_cli_is_asked(live: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

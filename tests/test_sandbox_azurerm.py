@@ -1,6 +1,6 @@
 """The original azurerm 0.10.0, unmodified, works against the sandbox as it did against Azure.
 
-It is installed once per run into a virtual environment of its own: it needs pkg_resources, which newer setuptools lack.
+It runs in an environment of its own, which `interpreter` in conftest makes.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -40,19 +39,6 @@ for line in sys.stdin:
 
 # A function of azurerm: its name, then its arguments. A response comes as its status, headers and text.
 Original = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def interpreter(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A Python that has azurerm 0.10.0, and nothing of ours."""
-    folder = tmp_path_factory.mktemp("azurerm")
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True, timeout=120)
-    python = str(folder / ("Scripts" if os.name == "nt" else "bin") / "python")
-    pip = [python, "-m", "pip", "install", "--quiet", "azurerm==0.10.0", "setuptools<70"]
-    done = subprocess.run(pip, capture_output=True, text=True, check=False, timeout=300)
-    if done.returncode:
-        pytest.skip(f"pip cannot install azurerm 0.10.0: {done.stderr.strip()[-500:]}")
-    return python
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import requests
 import responses
-from conftest import VMSS, WHERE, Clock
+from conftest import VMSS, WHERE, Clock, shown
 from hypothesis import given
 from hypothesis import strategies as st
 from wrappers import Wrapper, assert_pages_are_followed, assert_sent_as_written, azure, each
@@ -115,7 +115,7 @@ def test_instance_ids_may_come_from_a_generator(token: str, clock: Clock) -> Non
 
 
 @every_action
-@pytest.mark.parametrize("instance_ids", NO_IDS, ids=repr)
+@pytest.mark.parametrize("instance_ids", NO_IDS, ids=shown)
 def test_what_is_no_instance_id_is_refused_before_anything_is_sent(
     action: Callable[..., Any], instance_ids: Any, token: str, clock: Clock
 ) -> None:
@@ -134,7 +134,7 @@ def test_none_is_not_the_whole_set_where_instances_must_be_named(
 
 
 @pytest.mark.parametrize("read", TAKE_ONE, ids=lambda read: read.__name__)
-@pytest.mark.parametrize("instance_id", [*NO_IDS, None, "*", ["1"]], ids=repr)
+@pytest.mark.parametrize("instance_id", [*NO_IDS, None, "*", ["1"]], ids=shown)
 def test_what_is_no_single_instance_id_is_refused_before_anything_is_sent(
     read: Callable[..., Any], instance_id: Any, token: str, clock: Clock
 ) -> None:

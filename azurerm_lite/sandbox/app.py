@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import socket
 import time
 import uuid
@@ -22,9 +21,7 @@ from .hidden import without_secrets
 from .limits import Limits
 from .model import SUBSCRIPTION
 from .routes import URLS, Route
-from .tokens import SignIn, SignInRefused
-
-_SIGN_IN = re.compile(r"/(?P<tenant>[^/]+)/(v2\.0/\.well-known/openid-configuration|oauth2/v2\.0/token)")
+from .signin import SignInPages
 
 
 class Entry(NamedTuple):
@@ -41,7 +38,7 @@ class Entry(NamedTuple):
 class App:
     """Azure, in one callable."""
 
-    def __init__(self, cloud: Cloud, sign_in: SignIn, page_size: int) -> None:
+    def __init__(self, cloud: Cloud, sign_in: SignInPages, page_size: int) -> None:
         self.cloud, self.sign_in, self.page_size = cloud, sign_in, page_size
         self.limits = Limits(cloud.clock)
         self.journal: list[Entry] = []
@@ -65,7 +62,7 @@ class App:
             self.journal.append(self._entry(request, body, status))
         if fault.drop in ("before", "after"):
             _hang_up(environ)
-        response = _response(answer, fault.text)
+        response = _response(answer, fault.text or getattr(answer, "page", None))
         chunks = response(environ, start_response)
         return _cut(chunks, environ) if fault.drop == "truncate" else chunks
 
@@ -76,47 +73,32 @@ class App:
 
     def _fault(self, request: Request) -> Fault:
         """What is to go wrong with this request, and what somebody else does just before it."""
-        if _SIGN_IN.fullmatch(request.path):
-            return Fault()
+        if self.sign_in.serves(request.path):
+            return self._due(request, [each for each in self.faults if each.path])
         due = [act for left, act in self.hooks if left <= 1]
         self.hooks = [(left - 1, act) for left, act in self.hooks if left > 1]
         for act in due:
             act()
-        fault = next((each for each in self.faults if each.fits(request.method, request.path)), None)
+        return self._due(request, self.faults)
+
+    def _due(self, request: Request, faults: list[Fault]) -> Fault:
+        """The first of these faults whose turn it is; none for a sign-in but those that name its path."""
+        fault = next((each for each in faults if each.fits(request.method, request.path)), None)
         if fault is None:
             return Fault()
         fault.times -= 1
         return fault
 
     def _answer(self, request: Request, body: Any, fault: Fault) -> Answer:
-        if match := _SIGN_IN.fullmatch(request.path):
-            return self._signed_in(request, match["tenant"])
+        if self.sign_in.serves(request.path):
+            return self.sign_in.answer(request, fault.refusal)
         return self._answered(request, body, fault.refusal)
-
-    def _signed_in(self, request: Request, tenant: str) -> Answer:
-        try:
-            self.sign_in.check_tenant(tenant)
-            if request.method == "POST":
-                return Answer(200, self.sign_in.grant(request.form.to_dict()))
-        except SignInRefused as refused:
-            return Answer(refused.status, refused.body)
-        base = f"{request.host_url.rstrip('/')}/{tenant}"
-        return Answer(
-            200,
-            {
-                "issuer": f"{base}/v2.0",
-                "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",
-                "token_endpoint": f"{base}/oauth2/v2.0/token",
-                "token_endpoint_auth_methods_supported": ["client_secret_post"],
-                "response_types_supported": ["code", "id_token"],
-            },
-        )
 
     def _answered(self, request: Request, body: Any, refusal: Refusal | None) -> Answer:
         self.cloud.settle()
         headers: dict[str, str] = {}
         try:
-            self.sign_in.check(request.headers.get("Authorization"))
+            self.sign_in.tokens.check(request.headers.get("Authorization"))
             route, names = _routed(request)
             if refusal:
                 raise refusal

@@ -16,9 +16,12 @@ from .app import App, Entry
 from .cloud import Cloud
 from .control import Control
 from .faults import Fault
+from .identities import environment_of
 from .model import SUBSCRIPTION, Change, Operation
+from .proofs import AUDIENCE, SUBJECT
 from .server import Server
-from .tokens import APPLICATION, TENANT, SignIn
+from .signin import SignInPages
+from .tokens import APPLICATION, TENANT
 
 GROUP = "sandbox"
 _IMAGES = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Compute/images"
@@ -70,11 +73,12 @@ class Sandbox:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.cloud = Cloud(upgrade_seconds=upgrade_seconds, clock=clock)
-        self._sign_in = SignIn(token_seconds)
+        self._sign_in = SignInPages(token_seconds)
         self._app = App(self.cloud, self._sign_in, page_size)
         self._app.control = Control(self)
         self._port = port
         self._server: Server | None = None
+        self._plain_server: Server | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._before: dict[str, str | None] = {}
         self.cloud.groups[GROUP] = {"name": GROUP, "location": "eastus"}
@@ -102,6 +106,7 @@ class Sandbox:
         self.ca_file = str(Path(self._folder.name) / "ca.pem")
         Path(self.ca_file).write_bytes(self._server.ca_pem)
         self.url = self._server.url
+        self._sign_in.proofs.issuer = f"{self.url}/issuer"
         self._server.start()
 
     def stop(self) -> None:
@@ -109,18 +114,20 @@ class Sandbox:
         if self._server and self._folder:
             rest.session.close()
             self._server.stop()
+            if self._plain_server:
+                self._plain_server.stop()
             self._folder.cleanup()
-            self._server = self._folder = None
+            self._server = self._plain_server = self._folder = None
 
     @property
     def access_token(self) -> str:
         """A fresh token for the resource manager."""
-        return self._sign_in.token()
+        return self._sign_in.tokens.token()
 
     @property
     def application_secret(self) -> str:
         """The secret of the one application; made anew for each sandbox."""
-        return self._sign_in.secret
+        return self._sign_in.proofs.secret
 
     @property
     def journal(self) -> list[Entry]:
@@ -344,7 +351,75 @@ class Sandbox:
         Args:
             seconds: Seconds.
         """
-        self._sign_in.token_seconds = seconds
+        self._sign_in.tokens.token_seconds = seconds
+
+    def register_certificate(self, file: str | os.PathLike[str], *, subject: str | None = None) -> None:
+        """Lets the application sign in with a certificate.
+
+        Args:
+            file: Path of the certificate, as PEM.
+            subject: With a subject name, such as `CN=web`, it is trusted by that name, when it is sent along (SNI).
+        """
+        with self.cloud.lock:
+            self._sign_in.proofs.register(Path(file).read_bytes(), subject)
+
+    def federated_token(self, subject: str = SUBJECT, *, audience: str = AUDIENCE, seconds: float = 3600) -> str:
+        """What an issuer that the application trusts says of a workload: the assertion for a workload identity.
+
+        Args:
+            subject: Whom it names; the application trusts it for one alone.
+            audience: Whom it is meant for.
+            seconds: How long it is good.
+
+        Returns:
+            A JSON Web Token.
+        """
+        return self._sign_in.proofs.federated_token(subject, audience, seconds)
+
+    def enter_code(self, user_code: str, *, agreed: bool = True) -> None:
+        """What a person does at the page of a device code.
+
+        Args:
+            user_code: The code that was shown, or the text with it.
+            agreed: Whether they sign in, or decline.
+
+        Raises:
+            ValueError: There is no such code.
+        """
+        with self.cloud.lock:
+            codes = self._sign_in.authority.user_codes
+            found = next((code for code in codes if code in user_code), None)
+            if found is None:
+                raise ValueError(f"there is no code in {user_code!r} that anybody asked for")
+            self._sign_in.authority.agree(found, agreed)
+
+    def sign_out(self) -> None:
+        """Revokes what would renew the tokens of people who signed in."""
+        with self.cloud.lock:
+            self._sign_in.authority.sign_out()
+
+    def expire_secret(self) -> None:
+        """Lets the application's secret end."""
+        with self.cloud.lock:
+            self._sign_in.proofs.expired_secrets.add(self.application_secret)
+
+    def managed_identity(self, kind: str = "vm") -> dict[str, str]:
+        """The environment variables of a machine with managed identities, whose endpoint is here.
+
+        Args:
+            kind: `vm`, `app_service`, `machine_learning`, `arc` or `service_fabric`.
+
+        Returns:
+            The variables. Without them, nothing is asked here.
+
+        Raises:
+            ValueError: `kind` is none of these.
+        """
+        if self._plain_server is None:  # these endpoints speak plain http, on the machine itself
+            self._plain_server = Server(self._app, tls=False)
+            self._plain_server.start()
+        assert self._server
+        return environment_of(kind, self._plain_server.url, self._server, self._sign_in.identities.header)
 
     def _at_once(self, job: Operation) -> None:
         job.due = self.cloud.clock()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import socket
 import ssl
 import sys
@@ -17,19 +18,28 @@ from werkzeug.test import run_wsgi_app
 class Server(ThreadedWSGIServer):
     """A thread for each connection; the TLS handshake is done there, so that a slow client holds up nobody else."""
 
-    def __init__(self, app: Any, port: int = 0) -> None:
+    ca_pem = b""
+    thumbprint = ""
+
+    def __init__(self, app: Any, port: int = 0, tls: bool = True) -> None:
         super().__init__("127.0.0.1", port, app, handler=_Handler)
-        authority = trustme.CA()
-        self.ca_pem: bytes = authority.cert_pem.bytes()
-        self.ssl_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert("127.0.0.1", "localhost").configure_cert(self.ssl_context)
+        if tls:
+            self._set_up_tls()
         self._connections: set[socket.socket] = set()
         self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), name="azure-sandbox", daemon=True)
+
+    def _set_up_tls(self) -> None:
+        authority = trustme.CA()
+        issued = authority.issue_cert("127.0.0.1", "localhost")
+        own = ssl.PEM_cert_to_DER_cert(issued.cert_chain_pems[0].bytes().decode())
+        self.ca_pem, self.thumbprint = authority.cert_pem.bytes(), hashlib.sha1(own).hexdigest()
+        self.ssl_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        issued.configure_cert(self.ssl_context)
 
     @property
     def url(self) -> str:
         """Where it is."""
-        return f"https://127.0.0.1:{self.server_port}"
+        return f"{'https' if self.ssl_context else 'http'}://127.0.0.1:{self.server_port}"
 
     def start(self) -> None:
         """Begins to serve, in a thread of its own."""
@@ -46,8 +56,8 @@ class Server(ThreadedWSGIServer):
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """A connection, from its handshake to its end."""
-        assert isinstance(self.ssl_context, ssl.SSLContext)
-        with self.ssl_context.wrap_socket(request, server_side=True) as connection:
+        tls = self.ssl_context
+        with tls.wrap_socket(request, server_side=True) if isinstance(tls, ssl.SSLContext) else request as connection:
             self._connections.add(connection)
             try:
                 super().finish_request(connection, client_address)

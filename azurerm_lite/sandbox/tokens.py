@@ -1,4 +1,4 @@
-"""The sandbox's sign-in: a tenant with one application, and tokens that are signed, end, and say what they are for."""
+"""The sandbox's tokens: they are signed, end, and say what they are for and for whom; and how a sign-in refuses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import secrets
 import time
 import uuid
 from datetime import datetime, timezone
-from typing import Any
 
 import jwt  # PyJWT, which msal brings
 
@@ -37,43 +36,27 @@ class SignInRefused(Exception):
 
 
 class SignIn:
-    """Gives tokens to the one application, and checks them."""
+    """Makes tokens for the resource manager, and checks them."""
 
     def __init__(self, token_seconds: float = 3599) -> None:
         self.token_seconds = token_seconds
-        self.secret = secrets.token_urlsafe(24)
         self._key = secrets.token_bytes(32)
 
-    def check_tenant(self, tenant: str) -> None:
-        """Refuses a tenant that is not the sandbox's."""
-        if tenant.lower() != TENANT:
-            message = f"Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID."
-            raise SignInRefused(400, "invalid_tenant", 90002, message)
+    def token(
+        self,
+        audience: str = "https://management.azure.com",
+        seconds: float | None = None,
+        claims: dict[str, str] | None = None,
+    ) -> str:
+        """A token for the resource manager, good for some seconds; for the application, if no claims say for whom.
 
-    def grant(self, form: dict[str, str]) -> dict[str, Any]:
-        """The answer of the token endpoint to the client-credentials flow."""
-        if form.get("grant_type") != "client_credentials":
-            raise SignInRefused(400, "unsupported_grant_type", 70003, "The app requested an unsupported grant type.")
-        if form.get("client_id", "").lower() != APPLICATION:
-            message = f"Application with identifier '{form.get('client_id')}' was not found in the directory 'Sandbox'."
-            raise SignInRefused(400, "unauthorized_client", 700016, message)
-        if form.get("client_secret") != self.secret:
-            message = (
-                "Invalid client secret provided. Ensure the secret being sent in the request is the client secret "
-                f"value, not the client secret ID, for a secret added to app '{APPLICATION}'."
-            )
-            raise SignInRefused(401, "invalid_client", 7000215, message)
-        audience = form.get("scope", "").removesuffix("/.default")
-        seconds = int(self.token_seconds)
-        token = self.token(audience)
-        return {"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token}
-
-    def token(self, audience: str = "https://management.azure.com", seconds: float | None = None) -> str:
-        """A token for the resource manager, good for some seconds."""
+        It counts as issued five minutes ago, as Microsoft's do: clocks differ.
+        """
         now = time.time()
-        claims = {"aud": audience, "iat": now, "exp": now + (self.token_seconds if seconds is None else seconds)}
-        claims |= {"tid": TENANT, "appid": APPLICATION, "iss": f"https://sts.windows.net/{TENANT}/"}
-        return jwt.encode(claims, self._key, algorithm="HS256")
+        times = {"iat": now - 300, "exp": now + (self.token_seconds if seconds is None else seconds)}
+        issued = {"aud": audience, "tid": TENANT, "iss": f"https://sts.windows.net/{TENANT}/"}
+        issued["uti"] = secrets.token_urlsafe(12)  # no two tokens are the same
+        return jwt.encode(issued | times | (claims or {"appid": APPLICATION}), self._key, algorithm="HS256")
 
     def check(self, header: str | None) -> None:
         """Refuses a request whose token is missing, not ours, past its end, or meant for something else."""

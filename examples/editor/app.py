@@ -79,7 +79,12 @@ class Editor(App[None]):
         now: Callable[[], str] = lambda: f"{datetime.now():%H:%M:%S}",
     ) -> None:
         super().__init__()
-        self.access_token, self.subscription_id, self.read_only, self.now = access_token, subscription_id, read_only, now
+        self.access_token, self.subscription_id, self.read_only, self.now = (
+            access_token,
+            subscription_id,
+            read_only,
+            now,
+        )
         self.opened = opened
         self.job: Job | None = None
         self.model: Any = None
@@ -355,7 +360,9 @@ class Editor(App[None]):
 
     async def _agreed(self, action: Action, ids: Sequence[str], told: str) -> bool:
         text = f"{counted(len(ids))} of {self.set_name} will be {action.meaning}:\n\n{listed(ids, 200)}"
-        return not action.asks or await self._confirmed(f"{action.name} {told}?"[:60], text, f"{action.name} {len(ids)}")
+        return not action.asks or await self._confirmed(
+            f"{action.name} {told}?"[:60], text, f"{action.name} {len(ids)}"
+        )
 
     @work(exclusive=True, group="ask", exit_on_error=False)
     async def action_capacity(self) -> None:
@@ -400,7 +407,9 @@ class Editor(App[None]):
         }[now["kind"]]
         choices = (lambda: actions.images_to_choose(where, model)) if now["kind"] == "platform" else None
         values = await self.push_screen_wait(
-            Form(f"Image of {self.set_name}", fields, lambda given: az.set_image(model, **actions.given(given)), choices)
+            Form(
+                f"Image of {self.set_name}", fields, lambda given: az.set_image(model, **actions.given(given)), choices
+            )
         )
         if not values:
             return
@@ -428,7 +437,9 @@ class Editor(App[None]):
             Form(f"VM size of {self.set_name}", [("size", "Size", now)], check, lambda: actions.sizes_to_choose(where))
         )
         size = values["size"].strip() if values else now
-        if size != now and await self._confirmed("Change the VM size?", self._consequence(f"the size {size}"), "Change it"):
+        if size != now and await self._confirmed(
+            "Change the VM size?", self._consequence(f"the size {size}"), "Change it"
+        ):
             self._begin(f"VM size {size}", lambda: actions.change_size(where, size))
 
     # Rolling
@@ -457,7 +468,10 @@ class Editor(App[None]):
             told = ":".join(str(value) for key, value in before.items() if key != "kind")
         ids = [spot.id for spot in self.spots if spot.latest]
         text = f"The model of {self.set_name} gets {told}, and {counted(len(ids))} go back to it, batch by batch:\n\n"
-        if await self._confirmed(f"Roll {self.set_name} back?", text + listed(ids, 200), "Roll back") and self._is_free():
+        if (
+            await self._confirmed(f"Roll {self.set_name} back?", text + listed(ids, 200), "Roll back")
+            and self._is_free()
+        ):
             self.job = Job(f"rollback of {self.set_name}", rolls=True)
             now = before if before != az.get_image(self.model) else None
             self._roll(self.job, az.rollback(*self.where, image=now, pause=self._pause(self.job, 0)))
@@ -478,7 +492,9 @@ class Editor(App[None]):
                 self._follow(event)
                 if job.stop.is_set() and event.kind not in ("stopped", "finished", "rolled_back"):
                     batch = f": Azure finishes {event.batch.name}" if event.batch else ""
-                    self.say(f"{job.told}: stopped{batch}; {event.latest} of {event.total} on the latest model", "warning")
+                    self.say(
+                        f"{job.told}: stopped{batch}; {event.latest} of {event.total} on the latest model", "warning"
+                    )
                     break
         except Exception as error:
             self.say(f"{job.told}: {sentence(error)}", "error")

@@ -206,7 +206,9 @@ class Roll(Dialog):
         try:
             seconds(self.query_one("#pause", Input).value)
             plan = az.plan_rollout(self._instances, **self._options())
-            lines = [f"{number}. {batch.name}: {listed(batch.instance_ids, 30)}" for number, batch in enumerate(plan, 1)]
+            lines = [
+                f"{number}. {batch.name}: {listed(batch.instance_ids, 30)}" for number, batch in enumerate(plan, 1)
+            ]
             text = "\n".join(lines) or "Nothing to do: every instance has the latest model."
         except ValueError as error:
             plan, text = [], sentence(error)

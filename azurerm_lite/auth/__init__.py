@@ -1,0 +1,191 @@
+"""Tokens: the ways to sign in, as callables that renew them; `python -m azurerm_lite.auth` says which one is found."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # importing the package loads no way to sign in: each is loaded when it is chosen
+    from .providers import Provider
+
+_APPLICATION = ("tenant_id", "application_id")
+_PERSON = ("tenant_id", "application_id", "cache_file")
+# Each way by the argument that chooses it: its class, what it needs, and what it takes.
+_WAYS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
+    "application_secret": ("BySecret", _APPLICATION, ()),
+    "certificate": ("ByCertificate", _APPLICATION, ("password", "public_chain")),
+    "assertion": ("ByAssertion", _APPLICATION, ()),
+    "assertion_file": ("ByAssertion", _APPLICATION, ()),
+    "managed_identity": ("ByManagedIdentity", (), ("application_id", "object_id", "resource_id")),
+    "cli": ("ByCli", (), ("tenant_id", "subscription")),
+    "browser": ("ByBrowser", (), _PERSON),
+    "device_code": ("ByDeviceCode", (), _PERSON),
+}
+_TAKES_ONE = ("managed_identity", "cli")
+_FLAGS = ("managed_identity", "cli", "browser", "device_code", "public_chain")
+_CALLABLE = ("assertion", "device_code")
+_PATHS = ("certificate", "assertion_file", "cache_file")
+
+
+def get_access_token(tenant_id: str, application_id: str, application_secret: str) -> str:
+    """A token for a service principal, good for about an hour.
+
+    Args:
+        tenant_id: Tenant (directory) id or domain name.
+        application_id: Application (client) id.
+        application_secret: The application's secret: its value, not its id.
+
+    Returns:
+        The bearer token. For longer work use `token_provider`, which renews it.
+
+    Raises:
+        ValueError: An argument is empty; nothing was sent.
+        AuthenticationFailed: Microsoft's sign-in refused, with what to do about it.
+        requests.ConnectionError, requests.Timeout: The sign-in did not answer.
+
+    Azure: Microsoft identity platform - client credentials flow, by MSAL.
+    """
+    given = {"tenant_id": tenant_id, "application_id": application_id, "application_secret": application_secret}
+    provider = _made(given)
+    del given, application_secret  # crash reports show what stands in a frame
+    return provider()
+
+
+def get_access_token_from_cli() -> str:
+    """A token of whoever is signed in to the Azure CLI (`az login`).
+
+    Returns:
+        The bearer token. For longer work use `token_provider`, which renews it.
+
+    Raises:
+        AuthenticationFailed: `az` is missing, signed out, or fails; its own words are told.
+
+    Azure: `az account get-access-token`.
+    """
+    from .cli import ByCli
+
+    return ByCli()()
+
+
+def get_subscription_from_cli(name: str | None = None) -> str:
+    """The id of a subscription that the Azure CLI knows.
+
+    Args:
+        name: Name or id of the subscription; `None` for the CLI's current one.
+
+    Returns:
+        The subscription id.
+
+    Raises:
+        ValueError: `name` is empty.
+        AuthenticationFailed: `az` is missing, signed out, or knows no such subscription.
+
+    Azure: `az account show`.
+    """
+    from .cli import run_az
+
+    if name is None:
+        return str(run_az("id", "account", "show")["id"])
+    return str(run_az("id", "account", "show", "--subscription", _checked("name", name))["id"])
+
+
+def token_provider(
+    tenant_id: str | None = None,
+    application_id: str | None = None,
+    application_secret: str | None = None,
+    *,
+    certificate: str | os.PathLike[str] | None = None,
+    password: str | None = None,
+    public_chain: bool = False,
+    assertion: str | Callable[[], str] | None = None,
+    assertion_file: str | os.PathLike[str] | None = None,
+    managed_identity: bool = False,
+    object_id: str | None = None,
+    resource_id: str | None = None,
+    cli: bool = False,
+    subscription: str | None = None,
+    browser: bool = False,
+    device_code: bool | Callable[[str], object] = False,
+    cache_file: str | os.PathLike[str] | None = None,
+) -> Callable[[], str]:
+    """A callable that returns a good token each time, renewed ahead of its end: for work that outlives one token.
+
+    Without arguments it takes what the environment shows first: a service principal (`AZURE_TENANT_ID`,
+    `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET` or `AZURE_CLIENT_CERTIFICATE_PATH`), a workload identity
+    (`AZURE_FEDERATED_TOKEN_FILE`), a managed identity, else whoever is signed in to the Azure CLI. Its errors say what
+    was passed over, and why.
+
+    Args:
+        tenant_id: Tenant (directory) id or domain name.
+        application_id: Application (client) id. With `managed_identity`, that of a user-assigned one.
+        application_secret: The application's secret: its value, not its id.
+        certificate: Path of the application's certificate with its private key, as PEM or PFX, instead of a secret.
+        password: What the private key in `certificate` is locked with.
+        public_chain: Whether to send the certificate along, for trust by subject name and issuer (SNI).
+        assertion: A JSON Web Token of an issuer that the application trusts, or a callable that returns one each time,
+            instead of a secret.
+        assertion_file: Path of a file with such a token; it is read each time.
+        managed_identity: Whether to use the identity of the machine; system-assigned, if none of the ids is given.
+        object_id: Object id of a user-assigned managed identity.
+        resource_id: Azure's resource id of a user-assigned managed identity.
+        cli: Whether to use whoever is signed in to the Azure CLI.
+        subscription: Name or id of the subscription that the CLI shall use.
+        browser: Whether a person is to sign in with the browser of this machine.
+        device_code: Whether a person is to sign in with any browser, by a code; a callable is given the text to show,
+            which else goes to standard error.
+        cache_file: Path of a file to keep the person's sign-in in; only its owner may read it.
+
+    Returns:
+        A zero-argument callable, safe to share between threads and to send to other processes (which sends what it
+        signs in with, and no token); give it as `access_token`.
+
+    Raises:
+        ValueError: A value is missing or empty, two ways are mixed, or a file cannot be used; nothing was sent.
+
+    Azure: Microsoft identity platform, by MSAL; or `az account get-access-token`.
+    """
+    given = {name: value for name, value in locals().items() if value is not None and value is not False}
+    if given:
+        return _made(given)
+    from .environment import find
+
+    return find()
+
+
+def _made(given: Mapping[str, Any]) -> Provider:
+    """The provider that these arguments ask for."""
+    ways = [name for name in _WAYS if name in given]
+    if len(ways) > 1:
+        raise ValueError(f"{' and '.join(ways)} are different ways to sign in: give one of them")
+    way = ways[0] if ways else "application_secret"  # who gives three positional arguments means this one
+    kind, needs, takes = _WAYS[way]
+    for name in given:
+        if name not in (way, *needs, *takes):
+            raise ValueError(f"{name} does not go with {way}")
+    if way in _TAKES_ONE and len(given) > 2:
+        raise ValueError(f"{' and '.join(name for name in given if name != way)} say the same thing: give one of them")
+    values = {name: _checked(name, given.get(name)) for name in dict.fromkeys((*needs, way, *given))}
+    if values[way] is True:
+        del values[way]  # it only says which class
+    from . import cli, microsoft
+
+    provider: Provider = getattr(cli if way == "cli" else microsoft, kind)(**values)
+    return provider
+
+
+def _checked(argument: str, value: Any) -> Any:
+    """An argument that must be there. The message never shows the value: it may be a secret in the wrong place."""
+    if argument in _CALLABLE and callable(value):
+        return value
+    if argument in _FLAGS:
+        if value is not True:
+            raise ValueError(f"{argument} must be True or False; ids have arguments of their own")
+        return value
+    if argument in _PATHS and isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if not isinstance(value, str) or not value.strip():
+        others = ", ".join(way for way in _WAYS if way != argument)
+        instead = f" (other ways to sign in: {others})" if argument == "application_secret" and value is None else ""
+        raise ValueError(f"{argument} must be a string that is not empty{instead}")
+    return value
