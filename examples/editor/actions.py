@@ -130,7 +130,7 @@ def facts(model: Any) -> list[tuple[str, str]]:
         ("zones", ", ".join(model.get("zones") or []) or "none"),
         ("group", group_of(model)),
         ("prefix", str((profile.get("osProfile") or {}).get("computerNamePrefix") or "none")),
-        ("overprovision", "yes" if properties.get("overprovision", True) else "no"),
+        ("overprov.", "yes" if properties.get("overprovision", True) else "no"),
     ]
 
 

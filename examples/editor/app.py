@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
 from rich.text import Text
-from textual import on, work
+from textual import events, on, work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
@@ -29,6 +30,28 @@ _WRITES = ("act", "whole_set", "capacity", "image", "size", "roll", "undo")
 _IDLE = 30.0
 """Seconds between two looks while nothing is under way: others may begin something. Longer for large sets."""
 _KEPT = {"warning": "#d29922", "error": "#ff7b72", "done": "#3fb950", "work": "#58a6ff", "": "#8b949e"}
+
+
+class Log(RichLog):
+    """What was done, wrapped anew where the window gets another width."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self._told: deque[Text] = deque(maxlen=self.max_lines)
+        self._wide = 0
+
+    def tell(self, line: Text) -> None:
+        """Adds a line."""
+        self._told.append(line)
+        self.write(line, expand=True)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Writes all lines again."""
+        if self._wide not in (0, event.size.width):
+            self.clear()
+            for line in self._told:
+                self.write(line, expand=True)
+        self._wide = event.size.width
 
 
 class Job:
@@ -54,6 +77,7 @@ class Editor(App[None]):
     TITLE = "azurerm-lite"
     ENABLE_COMMAND_PALETTE = False
     HORIZONTAL_BREAKPOINTS: ClassVar = [(0, "-narrow"), (100, "-wide")]
+    VERTICAL_BREAKPOINTS: ClassVar = [(0, "-low"), (40, "-tall")]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "act", "Act"),
         Binding("w", "whole_set", "Whole set"),
@@ -106,13 +130,13 @@ class Editor(App[None]):
                 yield Static(id="facts")
         yield Static(id="legend")
         yield Static("", id="status", markup=False)
-        yield RichLog(id="log", wrap=True, max_lines=2000)
+        yield Log(id="log", wrap=True, min_width=20, max_lines=2000)
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
         """Opens a set, or asks which."""
-        self.query_one("#log", RichLog).border_title = "log"
-        self.query_one("#log", RichLog).can_focus = False
+        self.query_one("#log", Log).border_title = "log"
+        self.query_one("#log", Log).can_focus = False
         self.query_one("#map", Heat).focus()
         self._listen()
         self._draw()
@@ -149,8 +173,8 @@ class Editor(App[None]):
         """A line in the log, and in the status line."""
         marks = {"error": "✗", "warning": "!", "done": "✓", "work": "↻"}
         self.status(text, kind)
-        line = Text(f"{self.now()} ", "#6e7681")
-        self.query_one("#log", RichLog).write(line.append(f"{marks.get(kind, '·')} {text}", _KEPT[kind]))
+        line = Text(f"{self.now()} ", "#6e7681").append(f"{marks.get(kind, '·')} {text}", _KEPT[kind])
+        self.query_one("#log", Log).tell(line)
 
     def status(self, text: str, kind: str = "work") -> None:
         """The status line alone."""
@@ -192,10 +216,10 @@ class Editor(App[None]):
         return text
 
     def _legend(self) -> Text:
-        text = Text().append("filled/outlined: latest/older model", "#8b949e")
+        text = Text().append("filled: latest model, outlined: older", "#8b949e")
         for name, look in POWER.items():
             if found := sum(spot.power == name for spot in self.spots):
-                text.append(f"  {look.solid}{look.outlined}\xa0", look.ink).append(f"{found}\xa0{name}", "#8b949e")
+                text.append(f"  {look.solid}\xa0", look.ink).append(f"{found}\xa0{name}", "#8b949e")
         for name, mark in FLAGS.items():
             if found := sum(name in spot.flags for spot in self.spots):
                 text.append(f"  {mark}\xa0", "#ffd33d").append(f"{found}\xa0{name}", "#8b949e")

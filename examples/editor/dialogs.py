@@ -16,7 +16,7 @@ from textual.widgets.option_list import Option
 import azurerm_lite as az
 
 from .actions import Action, group_of, in_thread, mode_of, number, seconds, sentence
-from .picture import image, listed
+from .picture import listed, version
 
 
 class Dialog(ModalScreen[Any]):
@@ -242,6 +242,7 @@ class Choose(Dialog):
             window.border_title = f"Scale sets of subscription {self._subscription_id}"
             yield DataTable(cursor_type="row", zebra_stripes=True)
             yield Static("asking Azure …", id="wrong", markup=False)
+            yield Label("Enter opens it, Escape leaves", classes="hint")
 
     def on_mount(self) -> None:
         """Fetches the sets."""
@@ -259,8 +260,8 @@ class Choose(Dialog):
         for each in self._found:
             sku, state = each.get("sku") or {}, each["properties"].get("provisioningState", "")
             row = (each["name"], group_of(each), each["location"], sku.get("capacity", ""), sku.get("name", ""))
-            table.add_row(*(str(cell) for cell in (*row, mode_of(each), state, image(each))))
-        told.update("Enter opens it, Escape leaves." if self._found else "There is no scale set in this subscription.")
+            table.add_row(*(str(cell) for cell in (*row, mode_of(each), state, version(each))))
+        told.update("" if self._found else "There is no scale set in this subscription.")
         table.focus()
 
     @on(DataTable.RowSelected)
@@ -270,25 +271,25 @@ class Choose(Dialog):
 
 
 HELP = """\
-[b]Pick[/b]     arrows   walk the map, its headings too
-         space    pick what the cursor is on, or put it back; so does a click
-         d  f  z  the cursor's update domain, fault domain, zone
-         a        all          escape  none
+[b]Pick[/b]   arrows   walk the map, its headings too
+       space    pick what the cursor is on, or put it back; so a click
+       d  f  z  the cursor's update domain, fault domain, zone
+       a        all            escape  none
 
-[b]Do[/b]       enter    upgrade, reimage, start, power off, restart, deallocate,
-                  delete what is picked, or else what the cursor is on
-         w        start, restart, power off, deallocate the whole set
-         c        scale in and out
-         i  v     another image, another VM size in the model
-         r        rolling upgrade     x  stop it     b  roll it back
+[b]Do[/b]     enter    upgrade, reimage, start, power off, restart, deallocate
+                or delete what is picked, else what the cursor is on
+       w        start, restart, power off, deallocate the whole set
+       c        scale in and out
+       i  v     another image, another VM size in the model
+       r        rolling upgrade     x  stop it     b  roll it back
 
-[b]See[/b]      g        look again now
-         l        another scale set   ?  help        q  quit
+[b]See[/b]    g        look now       l  another scale set
+       ?        help           q  quit
 
-[b]Tiles[/b]    filled: on the latest model         outlined: on an older one
-         [#3fb950]●[/] running       [#58a6ff]▲[/] starting    [#f0883e]▼[/] stopping     [#ff7b72]■[/] stopped
-         [#d2a8ff]◆[/] deallocating  [#9aa4af]▬[/] deallocated                [#ff7eb6]★[/] unknown
-         [#ffd33d]↻[/] updating      [#ffd33d]✗[/] failed                     [#ffd33d]✚[/] unhealthy
+[b]Tiles[/b]  filled: on the latest model       outlined: on an older one
+       [#3fb950]●[/] running       [#58a6ff]▲[/] starting    [#f0883e]▼[/] stopping    [#ff7b72]■[/] stopped
+       [#d2a8ff]◆[/] deallocating  [#9aa4af]▬[/] deallocated                [#ff7eb6]★[/] unknown
+       [#ffd33d]↻[/] updating      [#ffd33d]✗[/] failed      [#ffd33d]✚[/] unhealthy\
 """
 
 

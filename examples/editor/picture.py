@@ -95,13 +95,18 @@ class _Block(NamedTuple):
 
 
 class _Measures(NamedTuple):
-    """How wide and high things are: the row headings, a tile, and how many tiles stand side by side in a cell."""
+    """How wide and high things are: the row headings, a tile, how many tiles a cell has side by side, the space between."""
 
     label: int
     tile: int
     abreast: int
+    apart: int
     height: int
     gap: int
+
+    @property
+    def column(self) -> int:
+        return self.abreast * (self.tile + 1) + self.apart
 
 
 def spots(instances: Sequence[Any]) -> list[Spot]:
@@ -228,18 +233,24 @@ def _groups(found: Iterable[Spot], family: str) -> dict[str, tuple[str, ...]]:
 
 def _measured(blocks: Sequence[_Block], width: int, height: int) -> _Measures:
     label = max(len(row) for block in blocks for row in block.rows) + 6
-    tile = max(len(spot.label) for block in blocks for spot in block.spots) + 2
+    heads = max(len(_head(block, column)) for block in blocks for column in block.columns)
+    tile = max(heads, *(len(spot.label) for block in blocks for spot in block.spots)) + 2
     most = max(len(cell) for block in blocks for cell in block.cells().values())
     columns = max(len(block.columns) for block in blocks)
-    room = width - label
-    abreast = max([1, *(n for n in range(1, most + 1) if columns * (n * (tile + 1) + 2) <= room)])
-    tile += max(0, min(7, (room // columns - 2) // abreast - tile - 1))
+    room = (width - label) // columns
+    abreast = max([1, *(n for n in range(1, most + 1) if n * (tile + 1) + 2 <= room)])
+    apart = 2 if abreast * (tile + 1) + 2 <= room else 0
+    tile += max(0, min(7, (room - apart) // abreast - tile - 1))
     lines = sum(sum(_lines(block, row, abreast) for row in block.rows) for block in blocks)
-    heads = sum(4 if block.title else 2 for block in blocks) + any(spot.zone != UNKNOWN for spot in blocks[0].spots)
+    above = sum(4 if block.title else 2 for block in blocks) + any(spot.zone != UNKNOWN for spot in blocks[0].spots)
     for high, gap in ((3, 1), (1, 1)):
-        if heads + lines * (high + gap) - gap <= height:
-            return _Measures(label, tile, abreast, high, gap)
-    return _Measures(label, tile, abreast, 1, 0)
+        if above + lines * (high + gap) - gap <= height:
+            return _Measures(label, tile, abreast, apart, high, gap)
+    return _Measures(label, tile, abreast, apart, 1, 0)
+
+
+def _head(block: _Block, column: str) -> str:
+    return f"{'zone' if block.zonal else 'FD'} {column}"
 
 
 def _lines(block: _Block, row: str, abreast: int) -> int:
@@ -262,32 +273,32 @@ def _zones(pieces: list[Piece], found: Sequence[Spot]) -> int:
 
 def _draw(pieces: list[Piece], block: _Block, measures: _Measures, top: int) -> int:
     """Adds the pieces of a block; where the next one begins."""
-    wide = measures.abreast * (measures.tile + 1) + 1
     everything = tuple(spot.id for spot in block.spots)
     of = f" of {block.title}" if block.title else ""
     if block.title:
         pieces.append(Piece(0, top, len(block.title) + 2, 1, block.title, block.title, everything))
         top += 1
     pieces.append(Piece(0, top, 5, 1, "all", f"all{of}", everything))
-    family, told = ("zone", "zone") if block.zonal else ("FD", "fault domain")
+    told, wide = "zone" if block.zonal else "fault domain", measures.abreast * (measures.tile + 1) - 1
     for number, (column, ids) in enumerate(block.columns.items()):
-        x = measures.label + number * (wide + 1)
-        head = f"{family} {column}".center(wide - 3)
-        pieces.append(Piece(x, top, wide - 1, 1, head, f"{told} {column}{of}", ids))
+        x = measures.label + number * measures.column
+        pieces.append(Piece(x, top, wide, 1, _head(block, column), f"{told} {column}{of}", ids))
     top += 1 if measures.height == 1 and not measures.gap else 2
-    cells = block.cells()
+    cells, longest = block.cells(), max(len(spot.id) for spot in block.spots) + 1  # ids stand below each other
     for row, ids in block.rows.items():
         middle = top + measures.height // 2
         pieces.append(Piece(0, middle, len(row) + 5, 1, f"UD {row}", f"update domain {row}{of}", ids))
         for number, column in enumerate(block.columns):
-            x = measures.label + number * (wide + 1)
-            pieces += _tiles(cells.get((row, column), ()), measures, x, top)
+            x = measures.label + number * measures.column
+            pieces += _tiles(cells.get((row, column), ()), measures, x, top, longest)
         top += _lines(block, row, measures.abreast) * (measures.height + measures.gap)
     return top + (1 if block.title else 0)
 
 
-def _tiles(found: Sequence[Spot], measures: _Measures, left: int, top: int) -> Iterator[Piece]:
+def _tiles(found: Sequence[Spot], measures: _Measures, left: int, top: int, longest: int) -> Iterator[Piece]:
     for number, spot in enumerate(found):
         line, place = divmod(number, measures.abreast)
         x, y = left + place * (measures.tile + 1), top + line * (measures.height + measures.gap)
-        yield Piece(x, y, measures.tile, measures.height, spot.label, f"instance {spot.id}", (spot.id,), spot)
+        yield Piece(
+            x, y, measures.tile, measures.height, spot.label.ljust(longest), f"instance {spot.id}", (spot.id,), spot
+        )
