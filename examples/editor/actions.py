@@ -26,7 +26,7 @@ class Action(NamedTuple):
 
 
 ON_INSTANCES = (
-    Action("u", "Upgrade", "brought to the scale set's model, all at once; they are out of service meanwhile", az.manual_upgrade),
+    Action("u", "Upgrade", "brought to the scale set's model, all at once, away meanwhile", az.manual_upgrade),
     Action("i", "Reimage", "set up anew from their image; what is on their OS disks is lost", az.reimage_vmss),
     Action("s", "Start", "started", az.start_vmss, asks=False),
     Action("p", "Power off", "powered off; Azure goes on charging for them", az.poweroff_vmss),

@@ -309,7 +309,7 @@ class Editor(App[None]):
 
     # Doing
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Greys out what cannot be done."""
         return None if self.read_only and action in (*_WRITES, "stop") else True
 

@@ -276,8 +276,8 @@ HELP = """\
        d  f  z  the cursor's update domain, fault domain, zone
        a        all            escape  none
 
-[b]Do[/b]     enter    upgrade, reimage, start, power off, restart, deallocate
-                or delete what is picked, else what the cursor is on
+[b]Do[/b]     enter    upgrade, reimage, start, power off, restart,
+                deallocate, delete what is picked, else under the cursor
        w        start, restart, power off, deallocate the whole set
        c        scale in and out
        i  v     another image, another VM size in the model
@@ -288,7 +288,7 @@ HELP = """\
 
 [b]Tiles[/b]  filled: on the latest model       outlined: on an older one
        [#3fb950]●[/] running       [#58a6ff]▲[/] starting    [#f0883e]▼[/] stopping    [#ff7b72]■[/] stopped
-       [#d2a8ff]◆[/] deallocating  [#9aa4af]▬[/] deallocated                [#ff7eb6]★[/] unknown
+       [#d2a8ff]◆[/] deallocating  [#9aa4af]▬[/] deallocated [#ff7eb6]★[/] unknown
        [#ffd33d]↻[/] updating      [#ffd33d]✗[/] failed      [#ffd33d]✚[/] unhealthy\
 """
 

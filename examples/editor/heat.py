@@ -88,10 +88,9 @@ class Heat(ScrollView, can_focus=True):
             segments.append(Segment(" " * (piece.x - at), Style(bgcolor=_GROUND)))
             segments += self._drawn(piece, y - piece.y)
             at = piece.x + piece.width
-        strip = Strip(segments).crop_extend(
+        return Strip(segments).crop_extend(
             self.scroll_offset.x, self.scroll_offset.x + self.size.width, Style(bgcolor=_GROUND)
         )
-        return strip
 
     def _drawn(self, piece: Piece, line: int) -> list[Segment]:
         """A line of a piece: filled or outlined, framed where it is picked, reversed where the cursor is."""

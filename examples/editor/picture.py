@@ -95,7 +95,7 @@ class _Block(NamedTuple):
 
 
 class _Measures(NamedTuple):
-    """How wide and high things are: the row headings, a tile, how many tiles a cell has side by side, the space between."""
+    """How wide and high things are: the row headings, a tile, how many a cell has side by side, the space between."""
 
     label: int
     tile: int
