@@ -670,6 +670,45 @@ def test_the_token_is_renewed(live: Sandbox) -> None:
     drive(live, story, token=token)
 
 
+def test_a_token_that_is_refused_is_a_sentence(live: Sandbox) -> None:
+    """While looking and while doing; nothing is changed, and a token that holds makes it go on."""
+    held = [live.access_token]
+
+    async def story(driver: Driver) -> None:
+        held[0] = "canary-token-7f3a9c"
+        await driver.press("g")
+        await driver.until(lambda: any("AuthenticationToken" in line for line in driver.log))
+        before = len(live.changes)
+        await driver.click("instance 7")
+        await driver.press("enter", "s")
+        await driver.until(lambda: any("✗ Start 7: " in line for line in driver.log))
+        assert len(live.changes) == before
+        assert not any(held[0] in line for line in driver.log)
+        held[0] = live.access_token
+        await driver.press("g")
+        await driver.until(lambda: any("web answers again." in line for line in driver.log))
+
+    drive(live, story, token=lambda: held[0])
+
+
+def test_a_token_that_cannot_be_had_is_a_sentence(live: Sandbox) -> None:
+    """The sign-in refuses in the middle: its own words, and nothing ends."""
+    refused: list[bool] = []
+
+    def token() -> str:
+        if refused:
+            raise az.AuthenticationFailed("The client secret has expired.")
+        return live.access_token
+
+    async def story(driver: Driver) -> None:
+        refused.append(True)
+        await driver.press("g")
+        await driver.until(lambda: any("✗ The client secret has expired." in line for line in driver.log))
+        assert len(driver.editor.spots) == 20
+
+    drive(live, story, token=token)
+
+
 def test_what_nobody_expected_is_told_too(live: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """A defect of ours ends neither the editor nor the looking."""
 

@@ -22,7 +22,7 @@ import azurerm_lite as az
 
 from . import actions
 from .actions import Action, in_thread, sentence
-from .dialogs import Choose, Confirm, Form, Help, Menu, Roll
+from .dialogs import Choose, Confirm, Dialog, Form, Help, Menu, Roll
 from .heat import Heat
 from .picture import FLAGS, POWER, Spot, counted, image, listed, spots, summary, version
 
@@ -216,14 +216,25 @@ class Editor(App[None]):
         return text
 
     def _legend(self) -> Text:
-        text = Text().append("filled: latest model, outlined: older", "#8b949e")
+        """The signs that are on the map, and how many of each; no sign is parted from its name."""
+        parts = [Text("filled: latest model, outlined: older", "#8b949e")]
         for name, look in POWER.items():
             if found := sum(spot.power == name for spot in self.spots):
-                text.append(f"  {look.solid}\xa0", look.ink).append(f"{found}\xa0{name}", "#8b949e")
+                parts.append(Text(f"{look.solid} ", look.ink).append(f"{found} {name}", "#8b949e"))
         for name, mark in FLAGS.items():
             if found := sum(name in spot.flags for spot in self.spots):
-                text.append(f"  {mark}\xa0", "#ffd33d").append(f"{found}\xa0{name}", "#8b949e")
+                parts.append(Text(f"{mark} ", "#ffd33d").append(f"{found} {name}", "#8b949e"))
+        text, wide = parts[0], len(parts[0])
+        for part in parts[1:]:
+            wide += 2 + len(part)
+            between = "  " if wide <= self.size.width - 2 else "\n"
+            wide = wide if between == "  " else len(part)
+            text.append(between).append(part)
         return text
+
+    def on_resize(self) -> None:
+        """Breaks the legend's lines anew."""
+        self.query_one("#legend", Static).update(self._legend())
 
     @on(Heat.Moved)
     def _moved(self) -> None:
@@ -551,6 +562,13 @@ class Editor(App[None]):
     def action_help(self) -> None:
         """Shows the keys."""
         self.push_screen(Help())
+
+    async def action_quit(self) -> None:
+        """Quits by Textual's own key: asks too, once."""
+        if isinstance(self.screen, Dialog):
+            self.exit()
+        else:
+            self.action_leave()
 
     @work(exclusive=True, group="ask", exit_on_error=False)
     async def action_leave(self) -> None:
