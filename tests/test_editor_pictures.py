@@ -139,12 +139,12 @@ def normalised(svg: str) -> str:
 
 
 def words(svg: str) -> list[str]:
-    """What one reads, line by line: the same in every version of Textual."""
+    """What one reads, line by line and without the spaces: the same in every version of Textual."""
     lines: dict[float, str] = {}
     for element in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text"):
         y = float(element.get("y", "0"))
-        lines[y] = lines.get(y, "") + "".join(element.itertext()).replace("\xa0", " ")
-    return [" ".join(lines[y].split()) for y in sorted(lines)]
+        lines[y] = lines.get(y, "") + "".join(element.itertext())
+    return ["".join(lines[y].split()) for y in sorted(lines)]
 
 
 def draw(name: str, turned: Turned) -> str:

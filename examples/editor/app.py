@@ -118,6 +118,7 @@ class Editor(App[None]):
         self._poked = asyncio.Event()
         self._not_before = 0.0
         self._trouble = ""
+        self._stop_listening: Callable[[], None] = lambda: None
 
     # The screen
 
@@ -131,7 +132,9 @@ class Editor(App[None]):
         yield Static(id="legend")
         yield Static("", id="status", markup=False)
         yield Log(id="log", wrap=True, min_width=20, max_lines=2000)
-        yield Footer(compact=True, show_command_palette=False)
+        keys = Footer(show_command_palette=False)
+        keys.compact = True
+        yield keys
 
     def on_mount(self) -> None:
         """Opens a set, or asks which."""
@@ -158,14 +161,20 @@ class Editor(App[None]):
                 if not loop.is_closed():
                     loop.call_soon_threadsafe(app.say, record.getMessage(), "warning")
 
-        self._azure_log, self._handler = logging.getLogger("azurerm_lite"), Told(logging.WARNING)
-        self._azure_log.addHandler(self._handler)
-        self._propagated, self._azure_log.propagate = self._azure_log.propagate, False
+        log, handler = logging.getLogger("azurerm_lite"), Told(logging.WARNING)
+        propagated = log.propagate
+
+        def end() -> None:
+            log.removeHandler(handler)
+            log.propagate = propagated
+
+        log.addHandler(handler)
+        log.propagate = False
+        self._stop_listening = end
 
     def on_unmount(self) -> None:
         """Leaves the library's log as it was, and lets no rollout begin another batch."""
-        self._azure_log.removeHandler(self._handler)
-        self._azure_log.propagate = self._propagated
+        self._stop_listening()
         if self.job:
             self.job.stop.set()
 
