@@ -183,11 +183,13 @@ class Editor(App[None]):
         marks = {"error": "✗", "warning": "!", "done": "✓", "work": "↻"}
         self.status(text, kind)
         line = Text(f"{self.now()} ", "#6e7681").append(f"{marks.get(kind, '·')} {text}", _KEPT[kind])
-        self.query_one("#log", Log).tell(line)
+        for log in self.query("#log").results(Log):
+            log.tell(line)
 
     def status(self, text: str, kind: str = "work") -> None:
         """The status line alone."""
-        self.query_one("#status", Static).update(Text(text, _KEPT[kind], no_wrap=True, overflow="ellipsis"))
+        for each in self.query("#status").results(Static):  # none once the editor closes, and threads still talk
+            each.update(Text(text, _KEPT[kind], no_wrap=True, overflow="ellipsis"))
 
     @property
     def where(self) -> tuple[Any, ...]:

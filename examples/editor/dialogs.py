@@ -156,6 +156,15 @@ class Form(Dialog):
 _BY = (("update domains", "update_domain"), ("fault domains", "fault_domain"), ("zones", "zone"), ("size", "size"))
 
 
+class Box(Checkbox):
+    """A box that is empty until it is ticked: colour alone would not tell."""
+
+    @property
+    def BUTTON_INNER(self) -> str:  # type: ignore[override]
+        """The tick."""
+        return "X" if self.value else " "
+
+
 class Roll(Dialog):
     """How to roll: what makes a batch, how many at a time, pauses; with the plan that this comes to."""
 
@@ -176,8 +185,8 @@ class Roll(Dialog):
                 yield Input(id="canary", placeholder="like the others", compact=True)
                 yield Label("Pause between, seconds")
                 yield Input("0", id="pause", compact=True)
-            yield Checkbox("Roll back by itself when a batch fails", id="back", compact=True)
-            yield Checkbox(f"Only what is picked ({listed(self._picked, 12) or 'nothing is'})", id="only",
+            yield Box("Roll back by itself when a batch fails", id="back", compact=True)
+            yield Box(f"Only what is picked ({listed(self._picked, 12) or 'nothing is'})", id="only",
                            value=False, disabled=not self._picked, compact=True)  # fmt: skip
             with VerticalScroll(classes="text", can_focus=False):
                 yield Static("", id="plan", markup=False)
@@ -277,7 +286,7 @@ HELP = """\
        a        all            escape  none
 
 [b]Do[/b]     enter    upgrade, reimage, start, power off, restart,
-                deallocate, delete what is picked, else under the cursor
+                deallocate, delete what is picked, else the cursor's
        w        start, restart, power off, deallocate the whole set
        c        scale in and out
        i  v     another image, another VM size in the model
