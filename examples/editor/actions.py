@@ -151,4 +151,4 @@ def sentence(error: BaseException) -> str:
 def interval(instances: int, looks: int) -> float:
     """Seconds to the next look while something is under way: Azure refills ten pages of fifty instances a minute."""
     pages = max(1, -(-instances // 50))
-    return min(6.0 * pages, max(2.0, 1.0 * pages) * 1.3**looks)
+    return min(6.0 * pages, max(2.0, 1.0 * pages) * 1.3 ** min(looks, 99))

@@ -272,7 +272,7 @@ class Editor(App[None]):
             looks = looks + 1 if busy else 0
             soon = actions.interval(len(self.spots), looks)
             pause = soon if busy else max(_IDLE, 2 * actions.interval(len(self.spots), 99))
-            pause = min(300.0, pause * 2**failures)
+            pause = min(300.0, pause * 2 ** min(failures, 10))
             await self._rest(pause)
 
     async def _rest(self, pause: float) -> None:
@@ -328,6 +328,8 @@ class Editor(App[None]):
             self.query_one("#map", Heat).action_pick_none()
             self._draw()
             self._open()
+        elif not self.opened:
+            self.status("Press l to choose a scale set, q to quit.")
 
     # Doing
 

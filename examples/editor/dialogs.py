@@ -263,13 +263,13 @@ class Choose(Dialog):
         table, told = self.query_one(DataTable), self.query_one("#wrong", Static)
         try:
             self._found = await in_thread(self._fetch)
+            for each in self._found:
+                sku, state = each.get("sku") or {}, each["properties"].get("provisioningState", "")
+                row = (each["name"], group_of(each), each["location"], sku.get("capacity", ""), sku.get("name", ""))
+                table.add_row(*(str(cell) for cell in (*row, mode_of(each), state, version(each))))
         except Exception as error:
             told.update(sentence(error))
             return
-        for each in self._found:
-            sku, state = each.get("sku") or {}, each["properties"].get("provisioningState", "")
-            row = (each["name"], group_of(each), each["location"], sku.get("capacity", ""), sku.get("name", ""))
-            table.add_row(*(str(cell) for cell in (*row, mode_of(each), state, version(each))))
         told.update("" if self._found else "There is no scale set in this subscription.")
         table.focus()
 
