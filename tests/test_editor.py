@@ -44,16 +44,20 @@ def live(clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
         yield sandbox
 
 
-@pytest.fixture(autouse=True)
-def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+def hurry(patch: pytest.MonkeyPatch) -> None:
     """Textual's pilot waits for an idle processor at each key; `Driver` knows better what to wait for."""
 
     async def once(*_: float, **__: float) -> None:
         await asyncio.sleep(0)
 
     for module in ("textual.pilot", "textual.app"):
-        monkeypatch.setattr(f"{module}.wait_for_idle", once, raising=False)
-    # Nobody looks at the screen here, and drawing it takes half of the time; the pictures below are drawn.
+        patch.setattr(f"{module}.wait_for_idle", once, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody looks at the screen here, and drawing it takes half of the time; that is for the tests of the pictures."""
+    hurry(monkeypatch)
     monkeypatch.setattr("textual._compositor.Compositor.render_update", lambda *_, **__: None, raising=False)
 
 
@@ -158,6 +162,9 @@ def drive(
             await story(driver)
 
     asyncio.run(play())
+    for thread in threading.enumerate():  # or it would read on when the sandbox is gone, and tell the next editor
+        if thread.name == "editor: read":
+            thread.join(10)
 
 
 # Picking

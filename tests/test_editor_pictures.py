@@ -18,7 +18,7 @@ from azurerm_lite.sandbox import Sandbox
 
 pytest.importorskip("textual", reason='the editor needs the extra "examples"')
 
-from test_editor import NEW, Choose, Confirm, DataTable, Driver, Menu, Roll, drive, roll
+from test_editor import NEW, Choose, Confirm, DataTable, Driver, Menu, Roll, drive, hurry, roll
 
 PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
 DRAWN_BY = f"<!-- drawn by Textual {version('textual')}, Rich {version('rich')} -->"
@@ -29,7 +29,8 @@ class Turned:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.now = 0.0
-        patch.setattr(rest, "sleep", lambda seconds: time.sleep(min(seconds, 0.01)))
+        hurry(patch)
+        patch.setattr(rest, "sleep", lambda seconds: time.sleep(min(seconds, 0.05)))
         patch.setattr(rest, "clock", lambda: self.now)
         self.sandbox = Sandbox(upgrade_seconds=30, clock=lambda: self.now)
 

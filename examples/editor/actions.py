@@ -55,7 +55,7 @@ async def in_thread(call: Callable[..., T], *arguments: Any) -> T:
         if not loop.is_closed():  # the program has ended meanwhile
             loop.call_soon_threadsafe(end, *done)
 
-    threading.Thread(target=run, daemon=True).start()
+    threading.Thread(target=run, daemon=True, name=f"editor: {getattr(call, '__name__', call)}").start()
     return await future
 
 
