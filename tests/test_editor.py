@@ -69,7 +69,7 @@ class Driver:
         self.heat = editor.screen_stack[0].query_one("#map", Heat)
         self.seen = len(sandbox.journal)
 
-    async def until(self, holds: Callable[[], object], seconds: float = 10.0) -> None:
+    async def until(self, holds: Callable[[], object], seconds: float = 30.0) -> None:
         """Waits until something holds."""
         limit = time.monotonic() + seconds
         while not holds():
