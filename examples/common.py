@@ -66,12 +66,13 @@ def signed_in(arguments: argparse.ArgumentParser, options: argparse.Namespace) -
         return
     if not options.resourcegroup or not options.vmssname:
         arguments.error("--resourcegroup and --vmssname are needed (or --sandbox)")
-    token, subscription_id = _credentials(Path(options.config or CONFIG), bool(options.config))
+    token, subscription_id = credentials(options.config)
     yield Where(token, subscription_id, options.resourcegroup, options.vmssname)
 
 
-def _credentials(config: Path, chosen: bool) -> tuple[Callable[[], str], str]:
+def credentials(chosen: str | None) -> tuple[Callable[[], str], str]:
     """The token and the subscription: of the file where there is one, else of what the environment shows."""
+    config = Path(chosen or CONFIG)
     if chosen or config.exists():
         values = read_config(config)
         return az.token_provider(values["tenantId"], values["appId"], values["appSecret"]), values["subscriptionId"]
