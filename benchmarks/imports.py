@@ -34,7 +34,7 @@ def importing(pythons: Mapping[str, str], rounds: int) -> list[Row]:
         for name, (home, modules) in _MODULES.items():
             if home not in pythons:
                 continue
-            command = [pythons[home], "-W", "ignore", "-c", _CODE.format(modules=modules)]
+            command = [pythons[home], "-I", "-W", "ignore", "-c", _CODE.format(modules=modules)]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             cpu, peak = map(float, done.stdout.split())
             if number:

@@ -43,6 +43,7 @@ class Clock:
         self.slept = 0.0
 
     def __call__(self) -> float:
+        """Now."""
         return time.monotonic() + self.slept
 
 

@@ -40,7 +40,8 @@ def lines(found: Mapping[str, Sequence[tuple[float, float]]], across: str, up: s
         x, y = place(10**left, 10**power)
         drawn += [_line(x, y, _WIDE - _RIGHT, y), _text(x - 6, y + 4, f"{10**power:g}", "end")]
     labels: list[float] = []
-    for colour, (name, points) in sorted(zip(_COLOURS, found.items(), strict=False), key=lambda each: each[1][1][-1][1]):
+    coloured = zip(_COLOURS, found.items(), strict=False)
+    for colour, (name, points) in sorted(coloured, key=lambda each: each[1][1][-1][1]):
         track = [place(*point) for point in points]
         path = "L".join(f"{x:.1f} {y:.1f}" for x, y in track)
         drawn.append(f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="2"/>')

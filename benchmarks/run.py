@@ -1,8 +1,8 @@
 """What the library costs, beside its floor and its peers: `python benchmarks/run.py` measures all and prints a table.
 
-Each row's contestants take turns in one run, each in a process of its own, and the medians of their rounds are compared.
-Ourselves and the peers are installed by pip, each in an environment of its own, which is kept for the next time;
-`--no-peers` installs nothing and takes the environment that it runs in. It needs the extra `sandbox`.
+Each row's contestants take turns in one run, each in a process of its own, and the medians of their rounds are
+compared. Ourselves and the peers are installed by pip, each in an environment of its own, which is kept for the next
+time; `--no-peers` installs nothing and takes the environment that it runs in. It needs the extra `sandbox`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ import rollouts
 import waits
 from measure import HEAD, Row, progress
 
-DOCS = environments.TREE / "docs"
 ROWS: dict[str, Callable[[Mapping[str, str], int], list[Row]]] = {
     "import": lambda pythons, rounds: imports.importing(pythons, 2 * rounds),
     "installed": imports.installing,
@@ -46,7 +45,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--no-peers", action="store_true", help="install nothing, and compare with the floor alone")
     kept = Path(tempfile.gettempdir()) / "azurerm-lite-benchmarks"
     parser.add_argument("--environments", type=Path, default=kept, help="where the environments are kept")
-    parser.add_argument("--write", type=Path, help=f"a page, to write the table into, such as {DOCS.name}/performance.md")
+    parser.add_argument("--write", type=Path, help="a page to write into, such as docs/performance.md")
     return parser.parse_args()
 
 

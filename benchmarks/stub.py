@@ -1,7 +1,7 @@
 """A server that costs next to nothing: HTTPS on 127.0.0.1, canned answers, in a process of its own.
 
-`python stub.py ANSWERS` serves what the JSON file holds: a `model`, and `views`, in one page or in several for the scale
-set called `paged`. `/counts` tells for each scale set how many connections and requests there were for it.
+`python stub.py ANSWERS` serves what the JSON file holds: a `model`, and `views`, in one page or in several for the
+scale set called `paged`. `/counts` tells for each scale set how many connections and requests there were for it.
 """
 
 from __future__ import annotations

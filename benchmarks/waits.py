@@ -1,4 +1,4 @@
-"""`wait` on operations of several lengths: how much later than its end an operation is noticed, and by how many requests.
+"""`wait` on operations of several lengths: how late the end of one is noticed, and by how many requests.
 
 The server is a stub on which an operation takes as long as it is told; sleeps take no time but count, here and there.
 """
@@ -67,8 +67,9 @@ def waiting(pythons: Mapping[str, str], rounds: int) -> list[Row]:
     """`wait` beside the SDK's poller at its defaults, where Azure does not say when to look again and where it does."""
     clock = Clock()
     rows = []
+    scripts = {"ours": "ours", "sdk": "sdk"}
     with _serving(clock) as (operations, here), stub(1) as answers:
-        with contestants(pythons, {"ours": "ours", "sdk": "sdk"}, {**answers, **here}, clock) as who:
+        with contestants(pythons, scripts, {**answers, **here}, clock) as who:
             for seconds in SECONDS:
                 for retry_after in (None, 10) if seconds > 10 else (None,):
                     operations.retry_after = retry_after
@@ -89,7 +90,8 @@ def _row(seconds: float, retry_after: int | None, taken: Mapping[str, list[tuple
         f"{max(requests for _, requests in found)} requests"
         for each, found in taken.items()
     }
-    what = f"`wait`, {seconds} s, {f'`Retry-After: {retry_after}`' if retry_after else 'Azure does not say when'}: late by"
+    says = f"`Retry-After: {retry_after}`" if retry_after else "Azure does not say when"
+    what = f"`wait`, {seconds} s, {says}: late by"
     share = statistics.median(late for late, _ in taken["ours"]) / seconds
     reach = f"≤ {max(1.0, seconds * 0.05):g} s, ≤ 60 requests" if not retry_after else "as Azure says"
     return Row(what, told["ours"], "the operation itself", f"{1 + share:.2f}", reach, "", told.get("sdk", ""))

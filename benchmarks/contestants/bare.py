@@ -42,7 +42,7 @@ def one_pass() -> list[Any]:
 
 
 def one_picture() -> dict[tuple[object, ...], list[tuple[object, ...]]]:
-    """One pass over the list that makes what the picture holds: each instance's state and tooltip in its cell, in order."""
+    """One pass over the list that makes what the picture holds: each instance with its tooltip, in its cell."""
     cells: dict[tuple[object, ...], list[tuple[object, ...]]] = {}
     for vm in ANSWERS["views"]:
         properties, view = vm["properties"], vm["properties"]["instanceView"]
