@@ -75,7 +75,7 @@ def _get_instance_views(who: Mapping[str, Contestant], rounds: int) -> list[Row]
     for name, pages in (("whole", "one page"), ("paged", f"{INSTANCES // 50} pages")):
         what = f"`get_instance_views` of {INSTANCES:,}, {pages}"
         arguments = [name]
-        taken = interleaved(max(1, rounds // 2), who, lambda _, given=arguments: given, "get_instance_views")
+        taken = interleaved(rounds, who, lambda _, given=arguments: given, "get_instance_views")
         rows.append(beside(f"{what}, time", medians(taken), milliseconds, "≤ 1.10", "a session following `nextLink`"))
         peaks = interleaved(1, who, lambda _, given=arguments: given, "get_instance_views", how="memory")
         rows.append(beside(f"{what}, memory", medians(peaks, "peak"), megabytes, "≤ 1.10", "the same"))
