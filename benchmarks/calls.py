@@ -63,7 +63,7 @@ def _get_vmss(environment: Mapping[str, str], who: Mapping[str, Contestant], rou
     taken = interleaved(rounds, who, lambda each: [each], "get_vmss", times=_CALLS)
     counts = _counts(environment)
     rows = [beside("`get_vmss`", medians(taken), milliseconds, "≤ 1.10", "`session.get().json()`")]
-    told = {each: f"{counts[each][0]} for {counts[each][1]:,} calls" for each in taken}
+    told = {each: f"{counts[each][0]:,} for {counts[each][1]:,} calls" for each in taken}
     reach = "1 in all"
     row = Row("`get_vmss`, TCP connections", told["ours"], told["bare"], "", reach, told.get("original", ""))
     return [*rows, row._replace(sdk=told.get("sdk", ""))]
@@ -114,7 +114,7 @@ def growth(pythons: Mapping[str, str], rounds: int, sizes: list[int]) -> dict[st
     """How long some calls take at several sizes: points (instances, milliseconds) by the name of the call."""
     found: dict[str, list[tuple[float, float]]] = {}
     calls = {
-        "requests": ("bare", "get_instance_views", ["whole"]),
+        "a bare session": ("bare", "get_instance_views", ["whole"]),
         "get_instance_views": ("ours", "get_instance_views", ["whole"]),
         "by_update_domain": ("ours", "by_update_domain", []),
         "heatmap, text": ("ours", "heatmap_text", []),

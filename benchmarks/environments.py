@@ -56,20 +56,21 @@ def _pip(python: str, *arguments: str) -> None:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
 
 
-def installed(python: str) -> tuple[int, float, dict[str, str]]:
+def installed(python: str) -> tuple[int, float, float, dict[str, str]]:
     """What is installed in an environment, less the tools that every new one has.
 
     Args:
         python: The path of its Python.
 
     Returns:
-        How many distributions, their size in MB (the bytecode that pip compiles included), and their versions.
+        How many distributions, their size in MB as they come and with the bytecode that pip compiles, their versions.
     """
     command = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
     where = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     found = [
         each for each in importlib.metadata.distributions(path=[where]) if each.metadata["Name"].lower() not in _TOOLS
     ]
-    files = {file.locate() for each in found for file in each.files or ()}
-    size = sum(Path(file).stat().st_size for file in files if Path(file).is_file())
-    return len(found), size / 1e6, {each.metadata["Name"]: each.version for each in found}
+    files = {Path(file.locate()) for each in found for file in each.files or ()}
+    sizes = {file: file.stat().st_size / 1e6 for file in files if file.is_file()}
+    packed = sum(size for file, size in sizes.items() if file.suffix != ".pyc")
+    return len(found), packed, sum(sizes.values()), {each.metadata["Name"]: each.version for each in found}

@@ -51,10 +51,14 @@ def installing(pythons: Mapping[str, str], rounds: int) -> list[Row]:
     if "floor" not in pythons:
         return []
     found = {name: environments.installed(python) for name, python in pythons.items()}
-    told = {name: f"{count}, {size:.1f} MB" for name, (count, size, _) in found.items()}
-    (ours, our_size, _), (floor, floor_size, _) = found["ours"], found["floor"]
-    ratio = f"+ {ours - floor}, + {our_size - floor_size:.1f} MB"
+    told = {
+        name: f"{count}, {packed:.1f} MB ({size:.1f} MB with bytecode)"
+        for name, (count, packed, size, _) in found.items()
+    }
+    more, more_packed, more_size = (
+        ours - floor for ours, floor in zip(found["ours"][:3], found["floor"][:3], strict=True)
+    )
+    ratio = f"+ {more}, + {more_packed:.1f} MB (+ {more_size:.1f} MB with bytecode)"
     floor_is = f"{told['floor']}: {', '.join(environments.FLOOR)}"
-    reach = "+ 1, + 1 MB"
-    what = "installed distributions"
-    return [Row(what, told["ours"], floor_is, ratio, reach, told.get("azurerm", ""), told.get("sdk", ""))]
+    peers = (told.get("azurerm", ""), told.get("sdk", ""))
+    return [Row("installed distributions", told["ours"], floor_is, ratio, "+ 1, + 1 MB", *peers)]

@@ -6,7 +6,7 @@ import html
 import math
 from collections.abc import Mapping, Sequence
 
-_WIDE, _HIGH, _LEFT, _TOP, _RIGHT, _BELOW = 760, 420, 60, 20, 190, 46
+_WIDE, _HIGH, _LEFT, _TOP, _RIGHT, _BELOW = 760, 420, 60, 30, 190, 46
 _COLOURS = ("#6e7781", "#0969da", "#1a7f37", "#bc4c00", "#8250df")
 # The page's own colour, or the reader's theme where the picture stands by itself.
 _STYLE = "svg:root{color-scheme:light dark;color:#1f2328}@media(prefers-color-scheme:dark){svg:root{color:#e6edf3}}"

@@ -65,7 +65,7 @@ def machine(pythons: Mapping[str, str]) -> str:
         names = re.findall(r"^model name\s*: (.*)$", told.read_text("utf-8"), re.MULTILINE)
         cpu = names[0] if names else cpu
     system = f"{platform.system()}, Python {platform.python_version()}"
-    found = environments.installed(pythons["sdk"])[2] if "sdk" in pythons else {}
+    found = environments.installed(pythons["sdk"])[-1] if "sdk" in pythons else {}
     peers = [f"{name} {found[name]}" for name in environments.REQUIREMENTS["sdk"] if name in found]
     against = f"; Azure's SDK is {' with '.join(peers)}" if peers else ""
     return f"Measured on {time.strftime('%Y-%m-%d')}: {cpu}, {os.cpu_count()} cores, {system}{against}."

@@ -46,8 +46,8 @@ def one_picture() -> dict[tuple[object, ...], list[tuple[object, ...]]]:
     cells: dict[tuple[object, ...], list[tuple[object, ...]]] = {}
     for vm in ANSWERS["views"]:
         properties, view = vm["properties"], vm["properties"]["instanceView"]
-        codes = [each["code"].partition("/") for each in view["statuses"]]
-        power = next((code for family, _, code in codes if family == "PowerState"), None)
+        codes = (each["code"] for each in view["statuses"] if each["code"].startswith("PowerState/"))
+        power = next(codes, "").partition("/")[2]
         health = view["vmHealth"]["status"]["code"].partition("/")[2]
         title = (
             f"{vm['name']} (instance {vm['instanceId']})\n"
