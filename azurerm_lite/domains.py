@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .types import Domain, Instance, InstanceIds
@@ -11,6 +12,7 @@ from .types import Domain, Instance, InstanceIds
 UNKNOWN = "unknown"
 """The domain of instances for which Azure gives none."""
 
+_NO_VIEW: dict[str, Any] = {}
 # Digits in a Uniform set, a VM's name in a Flexible one.
 _ID = re.compile(r"[0-9]+|[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 
@@ -26,7 +28,7 @@ def by_update_domain(instances: Iterable[Instance]) -> dict[Domain, list[str]]:
         no update domain (those of Flexible sets, for one) stand under `"unknown"`, last. In a set of several placement
         groups or zones a number gathers that domain of each.
     """
-    return _grouped(instances, lambda instance: view(instance).get("platformUpdateDomain"))
+    return _by_view(instances, "platformUpdateDomain")
 
 
 def by_fault_domain(instances: Iterable[Instance]) -> dict[Domain, list[str]]:
@@ -38,7 +40,7 @@ def by_fault_domain(instances: Iterable[Instance]) -> dict[Domain, list[str]]:
     Returns:
         `{fault domain: [instance id, …]}`, domains ascending, ids in numeric order; without one: `"unknown"`, last.
     """
-    return _grouped(instances, lambda instance: view(instance).get("platformFaultDomain"))
+    return _by_view(instances, "platformFaultDomain")
 
 
 def by_zone(instances: Iterable[Instance]) -> dict[Domain, list[str]]:
@@ -51,7 +53,10 @@ def by_zone(instances: Iterable[Instance]) -> dict[Domain, list[str]]:
         `{zone: [instance id, …]}`, zones (strings, as Azure has them) ascending, ids in numeric order; instances of
         no zone stand under `"unknown"`, last.
     """
-    return _grouped(instances, lambda instance: next(iter(instance.get("zones") or ()), None))
+    groups: dict[Domain, list[str]] = {}
+    for instance in instances:
+        groups.setdefault(next(iter(instance.get("zones") or ()), None) or UNKNOWN, []).append(instance["instanceId"])
+    return _in_order(groups)
 
 
 def in_batches(instances: Iterable[Instance], size: int) -> list[list[str]]:
@@ -69,16 +74,22 @@ def in_batches(instances: Iterable[Instance], size: int) -> list[list[str]]:
     """
     if isinstance(size, bool) or not isinstance(size, int) or size < 1:
         raise ValueError(f"size must be a whole number of 1 or more, not {size!r}")
-    ids = sorted((instance["instanceId"] for instance in instances), key=id_order)
+    ids = sorted_ids(instance["instanceId"] for instance in instances)
     return [ids[start : start + size] for start in range(0, len(ids), size)]
 
 
-def _grouped(instances: Iterable[Instance], key: Callable[[Instance], Any]) -> dict[Domain, list[str]]:
-    groups: dict[Domain, list[str]] = {}
+def _by_view(instances: Iterable[Instance], name: str) -> dict[Domain, list[str]]:
+    """Ids by what the instance views say of a domain."""
+    groups: dict[Domain, list[str]] = defaultdict(list)
     for instance in instances:
-        domain = key(instance)
-        groups.setdefault(UNKNOWN if domain is None else domain, []).append(instance["instanceId"])
-    return {domain: sorted(groups[domain], key=id_order) for domain in sorted(groups, key=_domain_order)}
+        # As view() does it: calling it would be a third of the time that a thousand instances take.
+        domain: Any = (instance["properties"].get("instanceView") or _NO_VIEW).get(name)
+        groups[UNKNOWN if domain is None else domain].append(instance["instanceId"])
+    return _in_order(groups)
+
+
+def _in_order(groups: Mapping[Domain, Iterable[str]]) -> dict[Domain, list[str]]:
+    return {domain: sorted_ids(groups[domain]) for domain in sorted(groups, key=_domain_order)}
 
 
 def _domain_order(domain: Domain) -> tuple[bool, tuple[int, str]]:
@@ -88,6 +99,13 @@ def _domain_order(domain: Domain) -> tuple[bool, tuple[int, str]]:
 def id_order(instance_id: str) -> tuple[int, str]:
     """A sort key: ids of digits by their number, names after them by their letters."""
     return (int(instance_id), "") if instance_id.isdecimal() else (2**63, instance_id)
+
+
+def sorted_ids(ids: Iterable[str]) -> list[str]:
+    """Ids in numeric order, names after them."""
+    ids = sorted(ids)
+    # Azure writes no leading zeros, so the shorter number is the smaller one.
+    return sorted(ids, key=len if "".join(ids).isdecimal() else id_order)
 
 
 def id_list(instance_ids: InstanceIds, argument: str = "instance_ids") -> list[str]:

@@ -171,7 +171,8 @@ def _block(title: str, instances: Sequence[Instance], zonal: bool) -> _Block:
 
 def _spot(instance: Instance) -> _Spot:
     properties = instance["properties"]
-    domains = {key: value for key, value in view(instance).items() if value is not None}
+    seen = view(instance)
+    domains = [seen.get(name) for name in ("platformUpdateDomain", "platformFaultDomain")]
     latest, power, healthy = (
         bool(properties.get("latestModelApplied")),
         status(instance, "PowerState"),
@@ -188,13 +189,14 @@ def _spot(instance: Instance) -> _Spot:
         f"{instance.get('name', '')} (instance {instance['instanceId']})",
         f"power {power or UNKNOWN}, provisioning {state}, health {healthy or 'not reported'}",
         f"image {_version(instance)}, {'' if latest else 'not '}the latest model",
-        f"update domain {domains.get('platformUpdateDomain', UNKNOWN)}",
-        f"fault domain {domains.get('platformFaultDomain', UNKNOWN)}",
+        f"update domain {UNKNOWN if domains[0] is None else domains[0]}",
+        f"fault domain {UNKNOWN if domains[1] is None else domains[1]}",
         f"zone {', '.join(instance.get('zones') or ['none'])}",
     )
     known = power if power in _POWER else UNKNOWN
     marks = tuple(flag for flag, holds in flags.items() if holds)
-    return _Spot(_clean(instance["instanceId"]), known, latest, marks, "\n".join(map(_clean, title)))
+    lines = title if "".join(title).isprintable() else map(_clean, title)
+    return _Spot(_clean(instance["instanceId"]), known, latest, marks, "\n".join(lines))
 
 
 def _version(instance: Instance) -> str:
@@ -203,9 +205,11 @@ def _version(instance: Instance) -> str:
         image = get_image(instance)
     except ValueError:
         return UNKNOWN
+    if version := image.get("exact_version") or image.get("version"):
+        return version
     # What follows the question mark of a URL may be a signature: a secret.
     where = (image.get("image_id") or image.get("image_uri") or "").partition("?")[0]
-    return image.get("exact_version") or image.get("version") or where.rpartition("/")[2] or UNKNOWN
+    return where.rpartition("/")[2] or UNKNOWN
 
 
 def _clean(text: str) -> str:

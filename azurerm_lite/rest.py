@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import copy
 import email.utils
 import functools
 import http.cookiejar
@@ -404,13 +405,17 @@ def _once(auth: _Bearer, method: str, url: str, body: Any, headers: Mapping[str,
     started = clock()
     watch = _watch.get() or Watch()
     watch.requests += 1
+    request = requests.PreparedRequest()  # session.request() would merge with the session what it does not have
+    request.prepare(method, url, headers={**session.headers, **headers}, json=body, auth=auth)
     try:
-        response = session.request(method, url, json=body, headers=headers, auth=auth, allow_redirects=False)
+        around = session.merge_environment_settings(url, {}, None, None, None)
+        response = session.send(request, allow_redirects=False, **around)
     except requests.RequestException as error:
         if isinstance(error.request, requests.PreparedRequest):
             error.request.headers.pop("Authorization", None)
         raise
-    response.request = response.request.copy()
+    response.request = copy.copy(response.request)  # its own copy() would make a cookie jar anew
+    response.request.headers = response.request.headers.copy()
     response.request.headers.pop("Authorization", None)
     watch.throttled += response.status_code == 429
     elapsed = (clock() - started) * 1000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -40,6 +41,8 @@ US_GOVERNMENT = Cloud(
 )
 CLOUDS = (PUBLIC, CHINA, US_GOVERNMENT)
 
+_VARIABLES = ("AZURE_RM_ENDPOINT", "AZURE_AUTH_ENDPOINT", "AZURE_AUTHORITY_HOST", "AZURE_RESOURCE_ENDPOINT")
+
 
 def cloud() -> Cloud:
     """The endpoints in force, as the environment says at this moment.
@@ -54,9 +57,16 @@ def cloud() -> Cloud:
     Raises:
         ValueError: A variable holds no http or https URL.
     """
-    resource_manager = _endpoint("AZURE_RM_ENDPOINT")
-    authority = _endpoint("AZURE_AUTH_ENDPOINT") or _endpoint("AZURE_AUTHORITY_HOST")
-    resource = os.environ.get("AZURE_RESOURCE_ENDPOINT", "").strip() or None
+    return _cloud(*(os.environ.get(variable, "").strip() for variable in _VARIABLES))
+
+
+@functools.lru_cache(maxsize=64)  # asked twice for each request, and hardly ever changed
+def _cloud(*values: str) -> Cloud:
+    """The endpoints that these values of the variables come to."""
+    told = dict(zip(_VARIABLES, values, strict=True))
+    resource_manager = _endpoint("AZURE_RM_ENDPOINT", told)
+    authority = _endpoint("AZURE_AUTH_ENDPOINT", told) or _endpoint("AZURE_AUTHORITY_HOST", told)
+    resource = told["AZURE_RESOURCE_ENDPOINT"]
     given = {each.rstrip("/") for each in (resource_manager, authority, resource) if each}
     base = next((known for known in CLOUDS if any(each.rstrip("/") in given for each in known)), PUBLIC)
     return Cloud(resource_manager or base.resource_manager, authority or base.authority, resource or base.resource)
@@ -67,9 +77,9 @@ def is_published(authority: str) -> bool:
     return any(authority == known.authority for known in CLOUDS)
 
 
-def _endpoint(variable: str) -> str | None:
+def _endpoint(variable: str, values: dict[str, str]) -> str | None:
     """An endpoint from the environment, made uniform: a scheme, no trailing slash."""
-    value = os.environ.get(variable, "").strip()
+    value = values[variable]
     if not value:
         return None
     if "://" not in value:

@@ -5,8 +5,8 @@ asking, so none of these lists is complete; keys that Azure may leave out are `N
 a few words is still a `str` here.
 """
 
-from __future__ import annotations
-
+# Not `from __future__ import annotations`: each of these would be compiled from its text when we are imported, and what
+# is NotRequired would not be seen.
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol, TypeAlias

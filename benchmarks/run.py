@@ -1,127 +1,119 @@
-"""What the library costs beside a bare session, as ratios measured in one run: `python benchmarks/run.py`.
+"""What the library costs, beside its floor and its peers: `python benchmarks/run.py` measures all and prints a table.
 
-Interleaved rounds, medians. It needs the extra `sandbox`; the server is a stub that gives one answer always, so that
-its own cost does not drown the figures.
+Each row's contestants take turns in one run, each in a process of its own, and the medians of their rounds are
+compared. Ourselves and the peers are installed by pip, each in an environment of its own, which is kept for the next
+time; `--no-peers` installs nothing and takes the environment that it runs in. It needs the extra `sandbox`.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
-import json
 import os
-import statistics
-import subprocess
+import platform
+import re
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-import requests
+import calls
+import environments
+import imports
+import plot
+import rollouts
+import waits
+from measure import HEAD, Row, progress
 
-import azurerm_lite as az
-from azurerm_lite import rest
-from azurerm_lite.sandbox import Sandbox
-from azurerm_lite.sandbox.server import Server
-
-
-def interleaved(rounds: int, *functions: Callable[[], Any]) -> list[float]:
-    """The median seconds of each function, called in turn."""
-    taken: list[list[float]] = [[] for _ in functions]
-    for _ in range(rounds):
-        for function, times in zip(functions, taken, strict=True):
-            began = time.perf_counter()
-            function()
-            times.append(time.perf_counter() - began)
-    return [statistics.median(times) for times in taken]
-
-
-def row(name: str, ours: float, floor: float, floor_name: str) -> None:
-    """A line of the table."""
-    print(f"| {name} | {ours * 1000:.2f} ms | {floor * 1000:.2f} ms | {floor_name} | {ours / floor:.2f} |")
+ROWS: dict[str, Callable[[Mapping[str, str], int], list[Row]]] = {
+    "import": lambda pythons, rounds: imports.importing(pythons, 2 * rounds),
+    "installed": imports.installing,
+    "calls": calls.reading,
+    "compute": calls.computing,
+    "wait": waits.waiting,
+    "rollout": rollouts.rolling,
+    "token": calls.tokens,
+}
+SIZES = [10, 30, 100, 300, 1000]
 
 
-def imported(module: str) -> Callable[[], Any]:
-    """Imports a module in a fresh interpreter."""
-    return lambda: subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
+def arguments() -> argparse.Namespace:
+    """What was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", nargs="+", choices=[*ROWS, "growth"], default=[*ROWS, "growth"], help="only these")
+    parser.add_argument("--rounds", type=int, default=20, help="how often each contestant's turn comes (default: 20)")
+    parser.add_argument("--no-peers", action="store_true", help="install nothing, and compare with the floor alone")
+    kept = Path(tempfile.gettempdir()) / "azurerm-lite-benchmarks"
+    parser.add_argument("--environments", type=Path, default=kept, help="where the environments are kept")
+    parser.add_argument("--write", type=Path, help="a page to write into, such as docs/performance.md")
+    return parser.parse_args()
 
 
-def stub(answer: bytes) -> Callable[[Any, Any], Iterable[bytes]]:
-    """A server that always gives the same answer."""
-
-    def app(_environ: Any, start_response: Any) -> Iterable[bytes]:
-        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(answer)))])
-        return [answer]
-
-    return app
-
-
-def requests_row(name: str, answer: Any, ours: Callable[[tuple[str, ...]], Any], rounds: int) -> None:
-    """Our function beside one session that gets the same answer and reads its JSON."""
-    server = Server(stub(json.dumps(answer).encode()))
-    server.start()
-    with tempfile.TemporaryDirectory() as folder, requests.Session() as session:
-        ca = Path(folder) / "ca.pem"
-        ca.write_bytes(server.ca_pem)
-        os.environ |= {"AZURE_RM_ENDPOINT": server.url, "REQUESTS_CA_BUNDLE": str(ca), "NO_PROXY": "127.0.0.1"}
-        where = ("token", "subscription", "group", "web")
-        headers = {"Authorization": "Bearer token"}
-        times = interleaved(rounds, lambda: ours(where), lambda: session.get(server.url, headers=headers).json())
-        row(name, *times, "session.get().json()")
-        rest.session.close()
-    server.stop()
+def installed(asked: argparse.Namespace) -> dict[str, str]:
+    """The interpreters of the environments, by name."""
+    if asked.no_peers:
+        return {"ours": sys.executable}
+    names = [name for name in environments.REQUIREMENTS if name != "floor" or "installed" in asked.rows]
+    progress(f"installing {', '.join(names)} into {asked.environments}")
+    return {name: environments.made(name, asked.environments) for name in names}
 
 
-def tokens_row(rounds: int) -> None:
-    """A token that is at hand: ours beside azure-identity's, where that is installed; in microseconds."""
-    with Sandbox(upgrade_seconds=0, demo=False) as sandbox:
-        me = (sandbox.tenant_id, sandbox.application_id, sandbox.application_secret)
-        ours = az.token_provider(*me)
-        scope = "https://management.azure.com/.default"
-        calls: list[Callable[[], Any]] = [ours]
-        try:
-            from azure.identity import ClientSecretCredential
-        except ImportError:
-            print("(azure-identity is not installed)", file=sys.stderr)
-        else:
-            peer = ClientSecretCredential(*me, disable_instance_discovery=True)
-            calls.append(lambda: peer.get_token(scope))
-        for call in calls:
-            call()
-        taken = interleaved(rounds, *(lambda call=call: [call() for _ in range(100)] for call in calls))
-    micros = [seconds * 1e6 / 100 for seconds in taken]
-    beside = (
-        f"{micros[1]:.2f} µs | azure-identity's `get_token` | {micros[0] / micros[1]:.3f}" if micros[1:] else "| | "
-    )
-    print(f"| token provider, cached token | {micros[0]:.2f} µs | {beside} |")
+def machine(pythons: Mapping[str, str]) -> str:
+    """What it was measured on, when, and with what versions."""
+    cpu = platform.processor() or platform.machine()
+    if (told := Path("/proc/cpuinfo")).exists():
+        names = re.findall(r"^model name\s*: (.*)$", told.read_text("utf-8"), re.MULTILINE)
+        cpu = names[0] if names else cpu
+    system = f"{platform.system()}, Python {platform.python_version()}"
+    found = environments.installed(pythons["sdk"])[-1] if "sdk" in pythons else {}
+    peers = [f"{name} {found[name]}" for name in environments.REQUIREMENTS["sdk"] if name in found]
+    against = f"; Azure's SDK is {' with '.join(peers)}" if peers else ""
+    return f"Measured on {time.strftime('%Y-%m-%d')}: {cpu}, {os.cpu_count()} cores, {system}{against}."
+
+
+def command() -> str:
+    """The command that was given, for the page."""
+    return " ".join(["python", "benchmarks/run.py", *sys.argv[1:]])
+
+
+def grown(pythons: Mapping[str, str], rounds: int) -> str:
+    """The plot of how cost grows with the number of instances."""
+    found = calls.growth(pythons, max(1, rounds // 2), SIZES)
+    return plot.lines(found, "instances", "milliseconds")
+
+
+def write(page: Path, text: str, picture: str | None) -> None:
+    """Puts the table between the two marks of the page, and the plot beside it."""
+    begin, end = "<!-- measured: begin -->", "<!-- measured: end -->"
+    before, _, rest = page.read_text("utf-8").partition(begin)
+    if end not in rest:
+        raise SystemExit(f"{page} has no place for the table: {begin} … {end}")
+    page.write_text(f"{before}{begin}\n{text}\n{end}{rest.partition(end)[2]}", "utf-8")
+    if picture:
+        (page.parent / "pictures").mkdir(exist_ok=True)
+        (page.parent / "pictures" / "growth.svg").write_text(picture, "utf-8")
 
 
 def main() -> None:
-    """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=300, help="calls of each (default: 300)")
-    rounds = parser.parse_args().rounds
-    with Sandbox(upgrade_seconds=0) as sandbox:
-        sandbox.add_vmss("big", 1000)
-        model = az.get_vmss(*sandbox.where("big"))
-        views = az.get_instance_views(*sandbox.where("big"))
-    print(f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, {threading.active_count()} thread")
-    print("| what | ours | floor | the floor is | ratio |\n|---|---|---|---|---|")
-    row("import", *interleaved(max(7, rounds // 20), imported("azurerm_lite"), imported("requests")), "import requests")
-    requests_row("`get_vmss`", model, lambda where: az.get_vmss(*where), rounds)
-    page = {"value": views}
-    requests_row("`get_instance_views`, 1,000", page, lambda where: az.get_instance_views(*where), max(7, rounds // 20))
-    times = interleaved(rounds, lambda: az.set_image(model, version="22.04.202411010"), lambda: copy.deepcopy(model))
-    row("`set_image`", *times, "one deepcopy")
-    times = interleaved(rounds, lambda: az.by_update_domain(views), lambda: [vm["properties"] for vm in views])
-    row("`by_update_domain`, 1,000", *times, "one pass over the list")
-    tokens_row(rounds)
-    for name, draw in (("text", str), ("SVG", lambda picture: picture.to_svg())):
-        (seconds,) = interleaved(max(7, rounds // 20), lambda draw=draw: draw(az.heatmap(views)))
-        print(f"| `heatmap`, 1,000, {name} | {seconds * 1000:.2f} ms | | | |")
+    """Measures what was asked for, and prints or writes it."""
+    asked = arguments()
+    began = time.monotonic()
+    pythons = installed(asked)
+    rows: list[Row] = []
+    for name in asked.rows:
+        if name != "growth":
+            progress(f"measuring: {name}")
+            rows += ROWS[name](pythons, asked.rounds)
+    picture = None
+    if "growth" in asked.rows:
+        progress("measuring: growth")
+        picture = grown(pythons, asked.rounds)
+    text = "\n".join([machine(pythons) + f" `{command()}`", "", HEAD, *map(str, rows)])
+    if asked.write:
+        write(asked.write, text, picture)
+    else:
+        print(text)
+    progress(f"done in {time.monotonic() - began:.0f} s")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import json
 import logging
 import math
 from typing import Any
@@ -342,20 +343,37 @@ def test_any_json_ends_in_a_result_or_an_error_of_ours(method: str, asynchronous
 
 
 def test_the_first_look_is_at_once_and_the_pauses_grow(clock: Clock, token: str) -> None:
-    """Without word from Azure the pause grows from one second to five, a tenth of the time gone by."""
+    """Without word from Azure the pause grows from one second to ten, a fifteenth of the time gone by."""
     with responses.RequestsMock() as azure:
         response = started(azure, token, "DELETE", 202, ASYNC)
         running_forever(azure)
         with pytest.raises(OperationTimeout):
             wait(token, response, timeout=200)
     began = list(itertools.accumulate(clock.slept, initial=0.0))
-    assert clock.slept[:10] == [1.0] * 10
+    assert clock.slept[:15] == [1.0] * 15
     assert clock.slept[:-1] == sorted(clock.slept[:-1])
-    assert clock.slept[-2] == 5.0
+    assert clock.slept[-2] == 10.0
     assert all(
-        pause == pytest.approx(min(5.0, max(1.0, gone / 10)))
+        pause == pytest.approx(min(10.0, max(1.0, gone / 15)))
         for gone, pause in zip(began, clock.slept[:-1], strict=False)
     )
+
+
+@pytest.mark.parametrize("seconds", [1.5, 2, 14.9, 20, 60.1, 200, 1000])
+def test_an_operation_costs_a_bounded_number_of_looks_and_little_time(seconds: float, clock: Clock, token: str) -> None:
+    """Never more looks than docs/rollout.md says, and the end is noticed within a fifteenth, or a second."""
+    with responses.RequestsMock() as azure:
+        response = started(azure, token, "DELETE", 202, ASYNC)
+        ends = clock.now + seconds
+
+        def answer(request: Any) -> tuple[int, dict[str, str], str]:
+            return 200, {}, json.dumps(operation("InProgress" if clock.now < ends else "Succeeded"))
+
+        azure.add_callback("GET", OPERATION, answer)
+        wait(token, response)
+        looks = len(azure.calls) - 1
+    assert looks <= min(seconds + 2, 40 + seconds / 10)
+    assert clock.now - ends <= max(1, seconds / 15)
 
 
 @pytest.mark.parametrize("asked", [2, 17, 60])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import os
 import re
 import subprocess
@@ -21,6 +22,7 @@ import responses
 from conftest import Clock
 
 import azurerm_lite as az
+from azurerm_lite import rest
 from azurerm_lite.sandbox import Sandbox
 from azurerm_lite.types import Batch
 
@@ -605,6 +607,30 @@ def test_a_token_that_ends_half_way_is_renewed_where_it_can_be(sandbox: Sandbox)
 
 
 # The longer proofs
+
+
+@pytest.mark.parametrize(
+    ("instances", "domains", "page_size", "seconds", "pause"),
+    [(1, 1, 50, 60, 0), (12, 5, 50, 0, 30), (12, 5, 3, 7, 0), (12, 2, 50, 300, 30)],
+)
+@pytest.mark.parametrize("says_when", [True, False], ids=["Retry-After", "silent"])
+def test_the_requests_are_bounded_by_the_formula_in_the_docs(
+    instances: int, domains: int, page_size: int, seconds: float, pause: int, says_when: bool,
+    clock: Clock, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """`1 + p + b * (3 + p + n)`, and `1 + p` for each pause; whether or not Azure says when to look again."""
+    if not says_when:
+        monkeypatch.setattr(rest, "retry_after_of", lambda response: None)
+    with Sandbox(upgrade_seconds=seconds, clock=clock, page_size=page_size, demo=False) as sandbox:
+        sandbox.add_vmss("web", instances, update_domains=domains)
+        bump(sandbox)
+        before = len(sandbox.journal)
+        events = list(az.rollout(*sandbox.where(), pause=pause))
+        sent = len(sandbox.journal) - before
+    assert (events[-1].latest, events[-1].summary.requests) == (instances, sent)
+    p, asked = math.ceil(instances / page_size), min(10, seconds)
+    polls = 2 + seconds / asked if says_when and asked else min(seconds + 2, 40 + seconds / 10)
+    assert sent <= 1 + p + domains * (3 + p + polls) + (domains - 1) * (1 + p) * bool(pause)
 
 
 @pytest.mark.slow

@@ -81,18 +81,18 @@ def arrange(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, fault: Any, kind:
         return
     error, when = fault
     left = [error] * times
-    honest = rest.session.request
+    honest = rest.session.send
 
-    def request(verb: str, url: str, **options: Any) -> requests.Response:
-        hit = verb == method and path.lower() in url.lower() and left and left.pop()
+    def send(request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        hit = request.method == method and path.lower() in str(request.url).lower() and left and left.pop()
         if hit and when == "before":
             raise error
-        response = honest(verb, url, **options)
+        response = honest(request, **options)
         if hit:
             raise error
         return response
 
-    monkeypatch.setattr(rest.session, "request", request)
+    monkeypatch.setattr(rest.session, "send", send)
 
 
 def applied(sandbox: Sandbox) -> Counter[str]:
@@ -116,7 +116,7 @@ def test_the_table(small: Sandbox, monkeypatch: pytest.MonkeyPatch, fault: str, 
     """Each fault at each kind of request: a delay or a halt, as stated; in the end all on one image, each once."""
     bump(small)
     where = small.where()
-    honest = rest.session.request
+    honest = rest.session.send
     token: Any = (lambda: small.access_token) if fault == "expired token, callable" else small.access_token
     again: Callable[[], Any]
     if kind == "put":
@@ -132,7 +132,7 @@ def test_the_table(small: Sandbox, monkeypatch: pytest.MonkeyPatch, fault: str, 
     expected = "halts" if (fault, kind) in HALTS or (fault.startswith("expired") and times > 1) else "done"
     assert ended == expected
     small._app.faults.clear()
-    monkeypatch.setattr(rest.session, "request", honest)
+    monkeypatch.setattr(rest.session, "send", honest)
     list(again())
     assert set(running(small).values()) == {OLD if kind == "put" else NEW}
     counts = applied(small)

@@ -1,0 +1,80 @@
+"""The floor: what somebody writes who has requests and nothing else."""
+
+from __future__ import annotations
+
+import copy
+import os
+from typing import Any
+
+import harness
+import requests
+
+BASE = os.environ["AZURE_RM_ENDPOINT"] + "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute"
+ANSWERS = harness.answers()
+session = requests.Session()
+session.headers["Authorization"] = "Bearer token"
+
+
+def get_vmss(name: str) -> Any:
+    """One session, `.get().json()`."""
+    return session.get(f"{BASE}/virtualMachineScaleSets/{name}?api-version=2024-11-01").json()
+
+
+def get_instance_views(name: str) -> list[Any]:
+    """A session following `nextLink`."""
+    link = f"{BASE}/virtualMachineScaleSets/{name}/virtualMachines?$expand=instanceView&api-version=2024-11-01"
+    found = []
+    while link:
+        page = session.get(link).json()
+        found += page["value"]
+        link = page.get("nextLink")
+    return found
+
+
+def one_deepcopy() -> Any:
+    """One `copy.deepcopy` of a model."""
+    return copy.deepcopy(ANSWERS["model"])
+
+
+def one_pass() -> list[Any]:
+    """One pass over the list that reads each instance's update domain and id."""
+    return [(vm["properties"]["instanceView"]["platformUpdateDomain"], vm["instanceId"]) for vm in ANSWERS["views"]]
+
+
+def one_picture() -> dict[tuple[object, ...], list[tuple[object, ...]]]:
+    """One pass over the list that makes what the picture holds: each instance with its tooltip, in its cell."""
+    cells: dict[tuple[object, ...], list[tuple[object, ...]]] = {}
+    for vm in ANSWERS["views"]:
+        properties, view = vm["properties"], vm["properties"]["instanceView"]
+        codes = (each["code"] for each in view["statuses"] if each["code"].startswith("PowerState/"))
+        power = next(codes, "").partition("/")[2]
+        health = view["vmHealth"]["status"]["code"].partition("/")[2]
+        title = (
+            f"{vm['name']} (instance {vm['instanceId']})\n"
+            f"power {power}, provisioning {properties['provisioningState'].lower()}, health {health}\n"
+            f"image {properties['storageProfile']['imageReference']['exactVersion']}, "
+            f"{'' if properties['latestModelApplied'] else 'not '}the latest model\n"
+            f"update domain {view['platformUpdateDomain']}\n"
+            f"fault domain {view['platformFaultDomain']}\n"
+            f"zone {', '.join(vm.get('zones') or ['none'])}"
+        )
+        cell = (view["placementGroupId"], view["platformUpdateDomain"], view["platformFaultDomain"])
+        cells.setdefault(cell, []).append((int(vm["instanceId"]), power, properties["latestModelApplied"], title))
+    return {cell: sorted(cells[cell]) for cell in sorted(cells)}
+
+
+def function_call() -> str:
+    """What a token costs at the least."""
+    return "token"
+
+
+harness.serve(
+    {
+        "get_vmss": get_vmss,
+        "get_instance_views": get_instance_views,
+        "set_image": one_deepcopy,
+        "by_update_domain": one_pass,
+        "heatmap": one_picture,
+        "token": function_call,
+    }
+)

@@ -1,0 +1,64 @@
+"""What it costs to import the library, and what it installs."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+
+import environments
+from measure import Row, beside, medians, megabytes, milliseconds
+
+_CODE = """
+import {modules}, sys, time
+cpu = time.process_time()
+try:  # of this process alone: the other counter begins at what its parent had
+    with open("/proc/self/status") as status:
+        peak = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
+except OSError:
+    import resource
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+print(cpu, peak)
+"""
+_MODULES = {
+    "bare": ("ours", "requests"),
+    "ours": ("ours", "azurerm_lite"),
+    "original": ("azurerm", "azurerm"),
+    "sdk": ("sdk", "azure.mgmt.compute, azure.identity"),
+}
+
+
+def importing(pythons: Mapping[str, str], rounds: int) -> list[Row]:
+    """`import azurerm_lite` beside `import requests`, each in a fresh interpreter."""
+    taken: dict[str, list[dict[str, float]]] = {}
+    for number in range(rounds + 1):
+        for name, (home, modules) in _MODULES.items():
+            if home not in pythons:
+                continue
+            command = [pythons[home], "-I", "-W", "ignore", "-c", _CODE.format(modules=modules)]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            cpu, peak = map(float, done.stdout.split())
+            if number:
+                taken.setdefault(name, []).append({"cpu": cpu, "peak": peak})
+    floor = "`import requests`"
+    return [
+        beside("`import`, CPU of the process", medians(taken, "cpu"), milliseconds, "≤ 1.10", floor),
+        beside("`import`, memory of the process", medians(taken, "peak"), megabytes, "≤ 1.10", floor),
+    ]
+
+
+def installing(pythons: Mapping[str, str], rounds: int) -> list[Row]:
+    """What comes into an environment with the library, beside what its dependencies are."""
+    if "floor" not in pythons:
+        return []
+    found = {name: environments.installed(python) for name, python in pythons.items()}
+    told = {
+        name: f"{count}, {packed:.1f} MB ({size:.1f} MB with bytecode)"
+        for name, (count, packed, size, _) in found.items()
+    }
+    more, more_packed, more_size = (
+        ours - floor for ours, floor in zip(found["ours"][:3], found["floor"][:3], strict=True)
+    )
+    ratio = f"+ {more}, + {more_packed:.1f} MB (+ {more_size:.1f} MB with bytecode)"
+    floor_is = f"{told['floor']}: {', '.join(environments.FLOOR)}"
+    peers = (told.get("azurerm", ""), told.get("sdk", ""))
+    return [Row("installed distributions", told["ours"], floor_is, ratio, "+ 1, + 1 MB", *peers)]

@@ -1,0 +1,182 @@
+"""Measuring: contestants as child processes, calls in turn, medians, and the lines of the table."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+CONTESTANTS = Path(__file__).parent / "contestants"
+
+
+class Row(NamedTuple):
+    """A line of the table, as text."""
+
+    what: str
+    ours: str
+    floor: str
+    ratio: str
+    reach: str
+    azurerm: str = ""
+    sdk: str = ""
+
+    def __str__(self) -> str:
+        return f"| {' | '.join(self)} |"
+
+
+HEAD = (
+    "| what | ours | floor | ratio | to reach | azurerm 0.10.0 | Azure's SDK |\n|---|---|---|---|---|---|---|"  # as Row
+)
+
+
+class Clock:
+    """Seconds that go by, and those that a contestant slept, which took no time."""
+
+    def __init__(self) -> None:
+        self.slept = 0.0
+
+    def __call__(self) -> float:
+        """Now."""
+        return time.monotonic() + self.slept
+
+
+class Contestant:
+    """A child process that does what it is told and says what it took."""
+
+    def __init__(self, script: str, python: str, environment: Mapping[str, str], clock: Clock | None = None) -> None:
+        self.clock = clock
+        command = [python, str(CONTESTANTS / f"{script}.py"), *(["jump"] if clock else [])]
+        around = {name: value for name, value in os.environ.items() if not name.startswith(("AZURE_", "PYTHON"))}
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**around, **environment}
+        )
+
+    def __call__(self, name: str, *arguments: Any, how: str = "time", times: int = 1) -> dict[str, Any]:
+        """A call: what it took, or nothing where this contestant cannot do that."""
+        self._write([name, how, times, arguments])
+        while "slept" in (answer := self._read()):
+            assert self.clock
+            self.clock.slept += answer["slept"]
+            self._write("go on")
+        return answer
+
+    def end(self) -> None:
+        """Ends the process."""
+        self._process.communicate()
+
+    def _write(self, line: Any) -> None:
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps(line) + "\n")
+        self._process.stdin.flush()
+
+    def _read(self) -> dict[str, Any]:
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{self._process.args} ended; what it said stands above")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+@contextmanager
+def contestants(
+    pythons: Mapping[str, str], scripts: Mapping[str, str], environment: Mapping[str, str], clock: Clock | None = None
+) -> Iterator[dict[str, Contestant]]:
+    """Those of the contestants that have an environment, each in a process of its own.
+
+    Args:
+        pythons: The interpreter of each environment.
+        scripts: Contestants, and the environment that each runs in.
+        environment: Environment variables for them.
+        clock: The server's clock, where sleeps are to take no time.
+    """
+    with ExitStack() as ends:
+        made = {}
+        for name, home in scripts.items():
+            if home in pythons:
+                made[name] = Contestant(name, pythons[home], environment, clock)
+                ends.callback(made[name].end)
+        yield made
+
+
+def interleaved(
+    rounds: int, who: Mapping[str, Contestant], name: Callable[[str], list[Any]] | None, call: str, **how: Any
+) -> dict[str, list[dict[str, Any]]]:
+    """The answers of all contestants to the same call, in turn, after one round that does not count.
+
+    Args:
+        rounds: How many rounds.
+        who: The contestants.
+        name: The arguments of the call, from the name of the contestant; `None` for none.
+        call: What to call.
+        **how: How to measure it, and how many times in a round.
+
+    Returns:
+        The answers by contestant; those who cannot do it are left out.
+    """
+    taken: dict[str, list[dict[str, Any]]] = {each: [] for each in who}
+    for number in range(rounds + 1):
+        for each, contestant in who.items():
+            answer = contestant(call, *(name(each) if name else []), **how)
+            if number and "missing" not in answer:
+                taken[each].append(answer)
+    return {each: answers for each, answers in taken.items() if answers}
+
+
+def median(answers: list[dict[str, Any]], of: str = "seconds") -> float:
+    """The median of what was measured."""
+    return statistics.median(answer[of] for answer in answers)
+
+
+def medians(taken: Mapping[str, list[dict[str, Any]]], of: str = "seconds") -> dict[str, float]:
+    """The median of what was measured, by contestant."""
+    return {each: median(answers, of) for each, answers in taken.items()}
+
+
+def beside(
+    what: str, values: Mapping[str, float], unit: Callable[[float], str], reach: str, floor_is: str, more: str = ""
+) -> Row:
+    """A line: ours, the floor, their ratio, and the peers.
+
+    Args:
+        what: What was measured.
+        values: The figures by contestant; `bare` is the floor.
+        unit: A figure as text.
+        reach: What was to be reached.
+        floor_is: What the floor is.
+        more: What else is to be said of ours.
+
+    Returns:
+        The line.
+    """
+    told = {each: unit(value) for each, value in values.items()}
+    ratio = values["ours"] / values["bare"]
+    floor = f"{told['bare']}: {floor_is}"
+    return Row(what, told["ours"] + more, floor, f"{ratio:.2f}", reach, told.get("original", ""), told.get("sdk", ""))
+
+
+def milliseconds(seconds: float) -> str:
+    """Seconds as milliseconds."""
+    return f"{seconds * 1e3:.2f} ms" if seconds < 0.1 else f"{seconds * 1e3:.0f} ms"
+
+
+def microseconds(seconds: float) -> str:
+    """Seconds as microseconds."""
+    return f"{seconds * 1e6:.2f} µs"
+
+
+def megabytes(size: float) -> str:
+    """Bytes as megabytes."""
+    return f"{size / 1e6:.1f} MB"
+
+
+def progress(text: str) -> None:
+    """Says on standard error what is being done."""
+    print(text, file=sys.stderr, flush=True)
