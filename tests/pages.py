@@ -9,6 +9,7 @@ import runpy
 import shlex
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -50,10 +51,11 @@ def blocks(*languages: str) -> Iterator[Block]:
     """The blocks of all pages that are in one of these languages; of any, without one."""
     for page in PAGES:
         counted: dict[str, int] = {}
-        for language, text in re.findall(r"^```(\S*)(?: .*)?\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S):
+        found = re.findall(r"^( *)```(\S*)(?: .*)?\n(.*?)^\1```$", page.read_text("utf-8"), re.M | re.S)
+        for _, language, text in found:
             number = counted[language] = counted.get(language, -1) + 1
             if not languages or language in languages:
-                yield Block(page, language, number, text)
+                yield Block(page, language, number, textwrap.dedent(text))
 
 
 def steady(text: str) -> str:

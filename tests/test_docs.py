@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import html
+import importlib
 import importlib.util
+import inspect
 import json
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +18,7 @@ import pytest
 from certificates import certificate_pem, key_pem, written
 from conftest import Clock, put_az_on_path
 from pages import PAGES, ROOT, SETS, Block, add, blocks, commands, run, session, steady, typed
+from wrappers import WRAPPERS, Wrapper
 
 import azurerm_lite as az
 from azurerm_lite.sandbox import Sandbox, control
@@ -33,7 +37,7 @@ LANGUAGES = {
     "json": "test_json_and_yaml_can_be_read",
     "py": "test_blocks_that_are_not_run_are_few",
     "powershell": "test_blocks_that_are_not_run_are_few",
-    "azurecli": "test_blocks_that_are_not_run_are_few",
+    "shell": "test_blocks_that_are_not_run_are_few",
     "text": "",
     "{eval-rst}": "",
     "{toctree}": "",
@@ -142,6 +146,10 @@ def test_the_commands_of_the_shell_are_those_of_the_readme() -> None:
     texts = {block.text for block in blocks("sh") if block.page.name == "README.md"}
     assert texts
     assert {block.text for block in blocks("sh") if block.page.name == "tutorial.md"} <= texts
+    assert {block.page.name for block in blocks("sh")} == {"README.md", "tutorial.md", "CONTRIBUTING.md"}
+    (set_up,) = (block.text.splitlines() for block in blocks("sh") if block.page.name == "CONTRIBUTING.md")
+    assert set_up[0] == 'python3 -m venv .venv && .venv/bin/python -m pip install -q -e ".[dev]"'
+    assert set_up[1:] == [".ci/run"]
 
 
 def test_json_and_yaml_can_be_read() -> None:
@@ -159,9 +167,9 @@ def test_blocks_that_are_not_run_are_few() -> None:
     """A browser, a notebook, and the files of the sandbox's page, which have a test of their own; PowerShell and az,
     on a page that says so.
     """
-    places = {(block.page.name, block.language) for block in blocks("py", "powershell", "azurecli")}
-    mine, others = "sandbox.md sign-in.md notebooks.md".split(), "from-powershell-and-az.md"
-    assert places <= {(page, "py") for page in mine} | {(others, "powershell"), (others, "azurecli")}
+    places = {(block.page.name, block.language) for block in blocks("py", "powershell", "shell")}
+    mine, others = ["sandbox.md", "sign-in.md", "notebooks.md", "CONTRIBUTING.md"], "from-powershell-and-az.md"
+    assert places <= {(page, "py") for page in mine} | {(others, "powershell"), (others, "shell")}
     assert "*not run*" in (ROOT / "docs" / others).read_text("utf-8")
     for block in blocks("py"):
         compile(block.text, str(block), "exec")
@@ -170,7 +178,10 @@ def test_blocks_that_are_not_run_are_few() -> None:
 def test_the_first_example_of_the_readme_does_the_whole_job(sandbox: Sandbox, az_command: None) -> None:
     """The six lines move a set of 20 instances to the new version."""
     sandbox.add_vmss("web", resource_group="myrg")
-    exec(next(block for block in blocks("python") if block.page.name == "README.md").text, {"subscription_id": sandbox.subscription_id})
+    exec(
+        next(block for block in blocks("python") if block.page.name == "README.md").text,
+        {"subscription_id": sandbox.subscription_id},
+    )
     views = az.get_instance_views(*sandbox.where("web", "myrg"))
     assert {az.get_image(vm)["exact_version"] for vm in views} == {"22.04.202411010"}
     assert len(views) == 20
@@ -259,3 +270,51 @@ def test_the_picture_of_the_rollout_is_what_the_example_prints(monkeypatch: pyte
         lines[line] = lines.get(line, "") + html.unescape(text)
     assert ["".join(line.split()) for line in drawn] == ["".join(text.split()) for text in lines.values()]
     assert "http" not in re.sub(r"<!--.*?-->|xmlns=\S+", "", svg), "a picture loads nothing from elsewhere"
+
+
+# The reference
+
+
+@pytest.fixture(scope="module")
+def conf() -> Any:
+    """docs/conf.py, as Sphinx reads it."""
+    return runpy.run_path(str(ROOT / "docs" / "conf.py"))
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    """Each is shown from its docstring, once."""
+    text = (ROOT / "docs" / "reference.md").read_text("utf-8")
+    shown = re.findall(r"^\.\. auto(?:function|exception|class):: azurerm_lite\.(\w+)$", text, re.M)
+    assert sorted(shown) == sorted(set(az.__all__) - {"__version__"})
+
+
+def test_every_variable_that_is_read_is_in_the_reference() -> None:
+    """What the package looks up in the environment stands in the table, but for what Windows and shells set."""
+    text = (ROOT / "docs" / "reference.md").read_text("utf-8")
+    source = "".join(
+        path.read_text("utf-8") for path in (ROOT / "azurerm_lite").glob("**/*.py") if "sandbox" not in path.parts
+    )
+    read = set(re.findall(r"environ(?:\.get\(|\[)\"(\w+)\"", source)) | set(re.findall(r"\"(AZURE_[A-Z_]+)\"", source))
+    assert len(read) > 8
+    assert {name for name in read if f"`{name}`" not in text} <= {"TERM", "SYSTEMROOT", "PATH", "COLUMNS"}
+
+
+@pytest.mark.parametrize("row", WRAPPERS, ids=lambda row: row.function)
+def test_the_operation_of_a_function_is_a_link(conf: Any, row: Wrapper) -> None:
+    """Every docstring of a wrapper ends with an operation whose page can be named: of the service that is asked."""
+    line = (inspect.getdoc(getattr(az, row.function)) or "").splitlines()[-1]
+    link = re.fullmatch(
+        r"Azure: `[^`<]+ - [^`<]+ <(https://learn\.microsoft\.com/rest/api/\S+)>`__\.", conf["linked"](line)
+    )
+    assert link, line
+    service = {"2018-10-01": "virtualnetwork", "2021-04-01": "resources", "2022-12-01": "resources"}
+    assert link[1].split("/")[5] == service.get(row.api, "compute")
+    assert re.fullmatch(r"[a-z/-]+", link[1].split("/rest/api/")[1])
+
+
+def test_several_operations_are_several_links(conf: Any) -> None:
+    """As a rollback has them; what is no operation stays as it is."""
+    two = conf["linked"]("Azure: Virtual Machine Scale Sets - Create Or Update; Update Instances.")
+    assert two.count("/rest/api/compute/virtual-machine-scale-sets/") == 2
+    assert two.endswith("/virtual-machine-scale-sets/update-instances>`__.")
+    assert conf["linked"]("Azure: ``az account show``.") == "Azure: ``az account show``."

@@ -41,7 +41,7 @@ class Clock:
 
 
 def record() -> Console:
-    """The terminal in the middle of update domain 3: what `display` prints as events come, and its table at that point."""
+    """The terminal in the middle of update domain 3: what the example prints, and its table at that point."""
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor")
     clock = Clock()
     rest.clock, rest.sleep = clock, clock.sleep
