@@ -8,9 +8,10 @@ from typing import cast
 from . import images, planning, rest, vmss
 from .domains import counted, listed
 from .errors import AzureError, PreconditionFailed, RolloutHalted
+from .events import Event
 from .observing import Events, image_of, what_counts
 from .planning import state
-from .types import Batch, Event, Image, Instance, ScaleSet, Token
+from .types import Batch, Image, Instance, ScaleSet, Token
 from .upgrading import Options, Upgrade, may_be_repeated
 
 _STALE = 5.0

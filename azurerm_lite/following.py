@@ -7,8 +7,9 @@ from typing import Any
 
 from . import planning, rest, vmss
 from .errors import NotFound
+from .events import Event
 from .observing import Events, Observer
-from .types import Event, RollingUpgrade
+from .types import RollingUpgrade
 
 _GRACE = 120.0
 """Seconds that Azure may take to begin once the model has changed."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import html
 import os
 import shutil
 import sys
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -79,11 +77,11 @@ class _Block(NamedTuple):
         return zip_longest(*parts, fillvalue=())
 
 
-@dataclass(frozen=True, repr=False, eq=False)
 class Heatmap:
     """The picture of a scale set: `print` it, or let a notebook show it."""
 
-    _blocks: tuple[_Block, ...]
+    def __init__(self, blocks: tuple[_Block, ...]) -> None:
+        self._blocks = blocks
 
     def __repr__(self) -> str:
         return f"<Heatmap of {counted(len(self._spots()), 'instance')}: print it>"
@@ -318,12 +316,12 @@ def _draw(drawn: list[str], block: _Block, top: float) -> tuple[float, float]:
     lefts = [label + sum(list(widths.values())[:place]) for place in range(len(widths))]
     if block.title:
         top += 22
-        drawn.append(_text(0, top, html.escape(block.title)))
-    drawn += [_text(left, top + 16, html.escape(column)) for left, column in zip(lefts, block.columns, strict=True)]
+        drawn.append(_text(0, top, _escaped(block.title)))
+    drawn += [_text(left, top + 16, _escaped(column)) for left, column in zip(lefts, block.columns, strict=True)]
     top += 22
     for row in block.rows:
         drawn.append(f'<path d="M0 {top:.0f}h{wide:.0f}" stroke="currentColor" opacity=".3"/>')
-        drawn.append(_text(0, top + 20, html.escape(row)))
+        drawn.append(_text(0, top + 20, _escaped(row)))
         for parts in block.lines(row, block.columns, abreast):
             for left, part in zip(lefts, parts, strict=True):
                 drawn += [_tile(spot, left + at * (tile + _GAP), top + 6, tile) for at, spot in enumerate(part)]
@@ -337,11 +335,17 @@ def _tile(spot: _Spot, x: float, y: float, wide: float) -> str:
     fill, ink = (colour, "#fff") if spot.latest else ("none", "currentColor")
     weight = ' font-weight="bold"' if spot.flags else ""
     return (
-        f'<g data-instance="{html.escape(spot.id)}"><title>{html.escape(spot.title)}</title>'
+        f'<g data-instance="{_escaped(spot.id)}"><title>{_escaped(spot.title)}</title>'
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{_HIGH}" rx="4" fill="{fill}" stroke="{colour}" '
         f'stroke-width="2" pointer-events="all"/><text x="{x + wide / 2:.1f}" y="{y + 14:.1f}" fill="{ink}" '
-        f'text-anchor="middle"{weight}>{html.escape(spot.label(False))}</text></g>'
+        f'text-anchor="middle"{weight}>{_escaped(spot.label(False))}</text></g>'
     )
+
+
+def _escaped(text: str) -> str:
+    import html  # here and not above: its list of entities is a good part of what importing us costs
+
+    return html.escape(text)
 
 
 def _text(x: float, y: float, text: str) -> str:

@@ -9,7 +9,8 @@ from typing import Any, TypeAlias, TypeVar, cast
 from . import domains, images, planning, rest, vmss
 from .domains import counted, listed
 from .errors import AzureError, OperationTimeout, RolloutHalted, Throttled, one_line
-from .types import Batch, Event, Image, Instance, ScaleSet, Summary, Token
+from .events import Event
+from .types import Batch, Image, Instance, ScaleSet, Summary, Token
 
 T = TypeVar("T")
 Events: TypeAlias = Iterator[Event]

@@ -13,7 +13,6 @@ import logging
 import random
 import ssl
 import time
-import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -338,6 +337,8 @@ def send(
         Throttled: Azure asks to wait longer than two minutes, or still refuses after five tries.
         requests.ConnectionError, requests.Timeout: No answer; the message says of whom and what for.
     """
+    import uuid  # here and not above: with what it loads it is a good part of what importing us costs
+
     _check_target(url)
     all_headers = {"x-ms-client-request-id": str(uuid.uuid4()), **(headers or {})}
     if watch := _watch.get():

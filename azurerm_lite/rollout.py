@@ -7,14 +7,15 @@ resumed by starting it again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import planning
-from .engine import Run
-from .following import Follow
 from .planning import Only, Size
-from .types import Batch, Event, Image, Instance, Token
-from .upgrading import Options
+from .types import Batch, Image, Instance, Token
+
+if TYPE_CHECKING:  # importing the package loads nothing that only a rollout needs: that is loaded when one is asked for
+    from .engine import Run
+    from .events import Event
 
 
 def plan_rollout(
@@ -131,11 +132,12 @@ def rollout(
     if on_failure not in ("stop", "rollback"):
         raise ValueError(f"on_failure must be 'stop' or 'rollback', not {on_failure!r}")
     _check_image("rollback_image", rollback_image)
-    options = Options(
+    run = _run(
+        (access_token, subscription_id, resource_group, vmss_name),
         planning.cut(by, only, max_batch, canary), pause, bake, canary_bake, check, health_timeout, max_unhealthy,
         on_failure, rollback_image, dry_run,
     )  # fmt: skip
-    return Run(access_token, (subscription_id, resource_group, vmss_name), options).forward()
+    return run.forward()
 
 
 def rollback(
@@ -188,11 +190,12 @@ def rollback(
     """
     _check_common(pause, bake, check, health_timeout, max_unhealthy)
     _check_image("image", image)
-    options = Options(
+    run = _run(
+        (access_token, subscription_id, resource_group, vmss_name),
         planning.cut(by, None, max_batch, None), pause, bake, None, check, health_timeout, max_unhealthy,
         rollback_image=image,
     )  # fmt: skip
-    return Run(access_token, (subscription_id, resource_group, vmss_name), options).back()
+    return run.back()
 
 
 def follow_rolling_upgrade(
@@ -226,7 +229,17 @@ def follow_rolling_upgrade(
     Azure: Virtual Machine Scale Set Rolling Upgrades - Get Latest.
     """
     _check_seconds(timeout=timeout)
+    from .following import Follow
+
     return Follow(access_token, (subscription_id, resource_group, vmss_name), timeout).run()
+
+
+def _run(where: tuple[Token, str, str, str], *asked: Any, **more: Any) -> Run:
+    """The run of what was asked for."""
+    from .engine import Run
+    from .upgrading import Options
+
+    return Run(where[0], where[1:], Options(*asked, **more))
 
 
 def _check_common(pause: object, bake: float, check: object, health_timeout: float, max_unhealthy: Size) -> None:

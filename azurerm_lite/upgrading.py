@@ -11,9 +11,10 @@ from requests import Response
 from . import operations, planning, rest, vmss
 from .domains import counted, health, listed, status
 from .errors import AzureError, NotFound, OperationFailed, OperationTimeout, one_line
+from .events import Event
 from .observing import Events, Observer, what_counts
 from .planning import Cut, Size, state
-from .types import Batch, Event, Image, Instance, ScaleSet, Token
+from .types import Batch, Image, Instance, ScaleSet, Token
 
 _ENDS_AS = {"starting": "running", "stopping": "stopped", "deallocating": "deallocated"}
 _INSTEAD = {

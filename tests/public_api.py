@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import azurerm_lite as az
-from azurerm_lite import types
+from azurerm_lite import events, types
 from azurerm_lite.sandbox import Sandbox
 
 LISTING = Path(__file__).parent / "public_api.txt"
@@ -34,10 +34,10 @@ def _names() -> Iterator[tuple[str, str]]:
 
 def _shapes() -> Iterator[tuple[str, str]]:
     """What a rollout gives."""
-    for shape in (types.Event, types.Summary, types.Batch):
+    for shape in (events.Event, types.Summary, types.Batch):
         fields = dataclasses.fields(shape) if dataclasses.is_dataclass(shape) else None
         names = [each.name for each in fields] if fields else shape._fields
-        yield f"types.{shape.__name__}", f"({', '.join(names)})"
+        yield f"{shape.__module__.rpartition('.')[2]}.{shape.__name__}", f"({', '.join(names)})"
 
 
 def _sandbox() -> Iterator[tuple[str, str]]:

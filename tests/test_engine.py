@@ -12,8 +12,9 @@ from conftest import Clock
 from test_rollout import OLD, bump, on, posted, reasons, running
 
 import azurerm_lite as az
+from azurerm_lite.events import Event
 from azurerm_lite.sandbox import Sandbox
-from azurerm_lite.types import Event, Summary
+from azurerm_lite.types import Summary
 
 
 def named(events: Any, kind: str = "batch_done") -> list[str]:
