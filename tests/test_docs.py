@@ -132,6 +132,7 @@ def test_every_command_does_what_the_page_says(
 ) -> None:
     """One after the other, answered with yes: each ends with 0 and prints what is shown, where something is shown."""
     (tmp_path / "vmssupgrade.py").write_text("import azurerm\nprint(azurerm.__name__)\n")
+    (tmp_path / "my_rollout.py").write_text("import os\nos.environ['AZURE_RM_ENDPOINT']\n")
     (tmp_path / "ca.pem").write_text(Path(sandbox.ca_file).read_text())
     monkeypatch.chdir(tmp_path)
     for command, shown in commands(block):
