@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
+import importlib
 import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import azurerm_lite as az
-from azurerm_lite import events, types
 from azurerm_lite.sandbox import Sandbox
 
 LISTING = Path(__file__).parent / "public_api.txt"
@@ -33,11 +32,12 @@ def _names() -> Iterator[tuple[str, str]]:
 
 
 def _shapes() -> Iterator[tuple[str, str]]:
-    """What a rollout gives."""
-    for shape in (events.Event, types.Summary, types.Batch):
-        fields = dataclasses.fields(shape) if dataclasses.is_dataclass(shape) else None
-        names = [each.name for each in fields] if fields else shape._fields
-        yield f"{shape.__module__.rpartition('.')[2]}.{shape.__name__}", f"({', '.join(names)})"
+    """The fields of the classes that functions give, those that the reference shows."""
+    reference = (LISTING.parent.parent / "docs" / "reference.md").read_text("utf-8")
+    for room, name in re.findall(r"^\.\. autoclass:: azurerm_lite\.(events|types)\.(\w+)$", reference, re.M):
+        shape = getattr(importlib.import_module(f"azurerm_lite.{room}"), name)
+        fields = getattr(shape, "__dataclass_fields__", None) or shape.__annotations__
+        yield f"{room}.{name}", f"({', '.join(fields)})"
 
 
 def _sandbox() -> Iterator[tuple[str, str]]:
