@@ -43,8 +43,8 @@ LANGUAGES = {
     "{toctree}": "",
     "{include}": "",
 }
-# Commands that are not run here: what serves until Ctrl-C (test_sandbox.py runs it), what needs a terminal (test_editor.py),
-# what installs (.ci/run does).
+# Commands that are not run here: what serves until Ctrl-C (test_sandbox.py runs it), what needs a terminal
+# (test_editor.py), what installs (.ci/run does).
 ELSEWHERE = re.compile(r"python -m azurerm_lite\.sandbox$|python examples/vmss_editor\.py|pip install ")
 
 
