@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import graphlib
 import importlib
 import inspect
 import logging
@@ -30,36 +29,6 @@ import azurerm_lite as az
 from azurerm_lite import rest
 
 PACKAGE = Path(az.__file__).parent
-
-# The names that scripts may rely on, as the design has them.
-PUBLIC = """
-get_access_token get_access_token_from_cli token_provider get_subscription_from_cli list_vmss list_vmss_sub get_vmss
-put_vmss patch_vmss delete_vmss scale_vmss get_vmss_instance_view list_vmss_skus start_vmss restart_vmss
-poweroff_vmss stopdealloc_vmss reimage_vmss redeploy_vmss get_vmss_nics get_vmss_public_ips get_instance_views
-list_vmss_vms get_vmss_vm get_vmss_vm_instance_view delete_vmss_vms manual_upgrade protect_vmss_vm start_os_upgrade
-start_extension_upgrade get_rolling_upgrade cancel_rolling_upgrade get_os_upgrade_history list_publishers
-list_offers list_skus list_sku_versions list_gallery_image_versions get_image set_image list_subscriptions
-list_locations list_resource_groups wait by_update_domain by_fault_domain by_zone in_batches heatmap plan_rollout
-rollout rollback follow_rolling_upgrade
-AzureError NotFound Conflict PreconditionFailed Throttled AuthenticationFailed OperationFailed OperationTimeout
-RolloutHalted install_as_azurerm __version__
-"""
-
-FLOORS = [
-    {"settings", "errors", "events", "types"},
-    {"domains", "planning", "rest"},
-    {"auth", "operations"},
-    {"vmss", "images", "subscriptions"},
-    {"heatmap", "observing"},
-    {"upgrading", "following"},
-    {"engine"},
-    {"rollout"},
-    {"fleet", "compat"},
-    {"install"},
-    {"__init__"},
-]
-PURE = {"settings", "types", "domains", "errors", "events", "planning"}
-"""Modules that import no other of ours but these: values in, values out."""
 
 IDENTITY = ["access_token", "subscription_id", "resource_group", "vmss_name"]
 
@@ -128,12 +97,6 @@ def imported(module: str) -> Iterator[tuple[str, str]]:
             )
 
 
-def of_ours(module: str) -> set[str]:
-    """The modules of the package that a module imports."""
-    names = {source[1:] for source, _ in imported(module) if source.startswith(".")}
-    return {name if name in MODULES else name.split(".")[0] for name in names}
-
-
 def sections(function: Callable[..., Any]) -> dict[str, str]:
     """A docstring by its sections; `""` is the text before the first of them."""
     parts = re.split(r"^(Args|Returns|Raises|Azure):", inspect.getdoc(function) or "", flags=re.MULTILINE)
@@ -149,11 +112,6 @@ def entries(section: str) -> dict[str, str]:
 
 
 # Names
-
-
-def test_the_public_names_are_those_of_the_design() -> None:
-    """No name is public by accident, and none that scripts rely on is missing."""
-    assert sorted(az.__all__) == sorted(PUBLIC.split())
 
 
 def test_all_is_what_the_package_imports_in_order() -> None:
@@ -178,23 +136,11 @@ def test_init_holds_nothing_but_names() -> None:
 # Floors
 
 
-@every_module
-def test_imports_run_downwards_only(module: str) -> None:
-    """A module imports from its own floor or from below, never from above, and never the sandbox."""
-    floor = {name: number for number, names in enumerate(FLOORS) for name in names}
-    room = module.split(".")[0]
-    assert room in floor, f"{module}.py is a room that is not in the plan"
-    above = {name for name in of_ours(module) if floor.get(name.split(".")[0], len(FLOORS)) > floor[room]}
-    assert not above
-    assert "sandbox" not in of_ours(module)
-    if module in PURE:
-        assert of_ours(module) <= PURE
-
-
-def test_no_imports_lead_in_a_circle() -> None:
-    """Modules of one floor may import each other, but not both ways."""
-    order = list(graphlib.TopologicalSorter({module: of_ours(module) for module in MODULES}).static_order())
-    assert order.index("types") < order.index("errors") < order.index("rest")
+def test_imports_run_downwards(capsys: pytest.CaptureFixture[str]) -> None:
+    """The floors of the house, as setup.cfg has them: who may import whom, and every module on a floor."""
+    cli = pytest.importorskip("importlinter.cli", reason="import-linter comes with the extra dev; .ci/run has it")
+    kept = cli.lint_imports(config_filename=str(PACKAGE.parent / "setup.cfg"), cache_dir=None, no_cache=True)
+    assert kept == 0, capsys.readouterr().out
 
 
 @every_module

@@ -424,6 +424,26 @@ def test_faults_are_answered_as_often_as_asked_for(sandbox: Sandbox) -> None:
     assert [each.status for each in sandbox.journal] == answers
 
 
+@pytest.mark.parametrize(
+    ("command", "status", "told"),
+    [
+        (
+            [sys.executable, "-c", "import azurerm_lite as az; exit(len(az.list_subscriptions(az.token_provider())))"],
+            1,
+            "",
+        ),
+        (["there-is-no-such-program"], 127, "error: there-is-no-such-program cannot be run: "),
+    ],
+    ids=["a script", "nothing"],
+)
+def test_it_runs_a_command(command: list[str], status: int, told: str) -> None:
+    """`python -m azurerm_lite.sandbox COMMAND` ends as the command does, which found the sandbox by its environment."""
+    words = [sys.executable, "-m", "azurerm_lite.sandbox", "--seconds", "0", *command]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == status
+    assert done.stderr.startswith(told)
+
+
 def test_it_serves_other_programs() -> None:
     """`python -m azurerm_lite.sandbox` prints where it is and the credentials, and works with them."""
     process = subprocess.Popen(
