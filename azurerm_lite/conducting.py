@@ -198,7 +198,8 @@ class Fleet:
                 self.not_started.remove(target)
                 yield self._event("set_started", f"{target}: started", target)
                 yield from self._submitted(target, self.begin(target))
-            yield from self._heard()
+            if self.running:
+                yield from self._heard()
 
     def _submitted(self, target: Target, run: Run) -> Iterator[FleetEvent]:
         """Asks for the next step of a set; an executor that takes no more is the set's failure."""
