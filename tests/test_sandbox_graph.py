@@ -287,3 +287,37 @@ def test_a_refusal_is_told_with_its_reason(sandbox: Sandbox) -> None:
     with pytest.raises(az.AzureError, match="There must be at least one subscription") as caught:
         az.find_scale_sets(sandbox.access_token, subscriptions=["00000000-0000-0000-0000-000000000000"])
     assert caught.value.code == "BadRequest"
+
+
+# Azure's own SDK
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_azures_sdk_queries_the_sandbox(sandbox: Sandbox) -> None:
+    """Our query, sent by the SDK, gives our rows; no field of the answer is one that the SDK does not declare."""
+    identity = pytest.importorskip("azure.identity", reason="needs the extra conformance (azure-identity)")
+    sdk = pytest.importorskip("azure.mgmt.resourcegraph", reason="needs azure-mgmt-resourcegraph")
+    from azure.mgmt.resourcegraph.models import QueryRequest, QueryRequestOptions
+
+    credential = identity.ClientSecretCredential(
+        sandbox.tenant_id,
+        sandbox.application_id,
+        sandbox.application_secret,
+        authority=sandbox.url.removeprefix("https://"),
+        disable_instance_discovery=True,
+        connection_verify=sandbox.ca_file,
+    )
+    scopes = ["https://management.azure.com/.default"]
+    with sdk.ResourceGraphClient(
+        credential, base_url=sandbox.url, credential_scopes=scopes, connection_verify=sandbox.ca_file
+    ) as client:
+        options = QueryRequestOptions(top=3, result_format="objectArray")
+        first = client.resources(QueryRequest(query=graph.query(None, None, []), options=options))
+        options.skip_token = first.skip_token
+        second = client.resources(QueryRequest(query=graph.query(None, None, []), options=options))
+        with pytest.raises(Exception, match="BadRequest"):
+            client.resources(QueryRequest(query="resources | summarize count()"))
+    credential.close()
+    assert (first.total_records, first.count, first.result_truncated, second.skip_token) == (4, 3, "true", None)
+    assert graph.scale_sets([*first.data, *second.data]) == az.find_scale_sets(sandbox.access_token)
+    assert not first.additional_properties
