@@ -160,7 +160,7 @@ class Fleet:
         self.sums = Summary()
         self._last: dict[Target, Event] = {}
 
-    def events(self) -> Iterator[FleetEvent]:
+    def events(self) -> Generator[FleetEvent, None, None]:
         """The rollout; whoever leaves it waits until the batches under way are over."""
         _ears[self.id] = self.ear
         try:

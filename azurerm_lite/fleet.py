@@ -6,7 +6,7 @@ rollouts keep below Azure's limits in `pacing`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import planning
@@ -86,7 +86,7 @@ def rollout_fleet(
     on_failure: str = "stop",
     rollback_image: Image | None = None,
     dry_run: bool = False,
-) -> Iterator[FleetEvent]:
+) -> Generator[FleetEvent, None, None]:
     """Bring the instances of many scale sets to their models, wave after wave; the for loop is the rollout.
 
     Each set is rolled out as `rollout` does it, with all that this guarantees. The next wave begins when each set of
@@ -133,7 +133,9 @@ def rollout_fleet(
     return _fleet(given.pop("access_token"), fleet, given)
 
 
-def _fleet(access_token: Token, fleet: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[FleetEvent]:
+def _fleet(
+    access_token: Token, fleet: Mapping[str, Any], options: Mapping[str, Any]
+) -> Generator[FleetEvent, None, None]:
     """The rollout of a fleet, checked; nothing is sent before the first `next`."""
     from . import pacing, waves
     from .conducting import Fleet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import multiprocessing
@@ -501,6 +502,25 @@ def test_the_pace_stays_below_the_limits(asks: list[tuple[str, float, bool]], sh
         for start in range(0, len(times), 50):
             for end in range(start, len(times), 50):
                 assert end - start <= max(1.0, depth) + rate * (times[end] - times[start])
+
+
+def test_a_worker_elsewhere_keeps_to_its_share_and_hears_of_refusals(sandbox: Sandbox) -> None:
+    """What a task is told counts in its process; what it meets there comes back with its result."""
+    fill(sandbox, 1)
+    target = Target(sandbox.subscription_id, "sandbox", "s0", REGIONS[0])
+    watch = pacing.Paced(target.subscription_id, target.location)
+    run = prepared((az.token_provider(), *target[:3]), watch, **DEFAULTS)
+    ticket = conducting.Ticket("elsewhere", -1, target, 0.25, {("lists", "eastus"): 50.0})
+    sandbox.fail_next(429, method="POST", path="s0/manualupgrade", retry_after=40)
+    part = conducting.step(ticket, run)
+    assert pacing.of(target.subscription_id)._share == 0.25
+    assert part.run is run
+    assert [event.kind for event in part.events].count("batch_done") == 1
+    assert not [event for event in part.events if event.instances]
+    assert part.summary.throttled == 1
+    again = conducting.step(dataclasses.replace(ticket, closed={("polls", "x"): 1e6}), run)
+    assert (again.run, again.error, again.events[-1].kind) == (None, None, "finished")
+    assert ("polls", "x") in again.closed
 
 
 def test_a_storm_of_429s_only_takes_longer(sandbox: Sandbox) -> None:
