@@ -208,7 +208,7 @@ class Fleet:
         ticket = Ticket(self.id, os.getpid(), target, 1 / workers, closed)
         try:
             future = self.executor.submit(step, ticket, run)
-        except RuntimeError as error:  # it is shut down, or a worker of it died: no set could go on
+        except Exception as error:  # it is shut down, a worker of it died, or it cannot send this: no set could go on
             self.max_failed = 0
             yield from self._failed(target, error)
             return
