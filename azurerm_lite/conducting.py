@@ -85,13 +85,15 @@ def step(ticket: Ticket, run: Run) -> Part:
     pacer = pacing.of(ticket.target.subscription_id)
     pacer.resize(1.0 if ear else ticket.share)
     if ear is None:
-        pacer.close(ticket.closed)
+        pacer.heard(ticket.closed)
     part = Part(run.summary(), worker=(platform.node(), os.getpid()))
     try:
         part.run = run if _driven(run.step(), ticket.target, ear, part) else None
     except Exception as error:
         part.error = error if ear else _portable(error)
-    part.summary, part.closed = run.summary(), pacer.closed()
+    part.summary = run.summary()
+    if ear is None:
+        part.closed = pacer.told()
     return part
 
 
@@ -204,7 +206,7 @@ class Fleet:
     def _submitted(self, target: Target, run: Run) -> Iterator[FleetEvent]:
         """Asks for the next step of a set; an executor that takes no more is the set's failure."""
         workers = len(self.workers) or min(self.max_parallel, self.total)
-        closed = pacing.of(target.subscription_id).closed()
+        closed = pacing.of(target.subscription_id).told()
         ticket = Ticket(self.id, os.getpid(), target, 1 / workers, closed)
         try:
             future = self.executor.submit(step, ticket, run)
@@ -236,7 +238,7 @@ class Fleet:
     def _parted(self, target: Target, part: Part) -> Iterator[FleetEvent]:
         """What follows from the end of a step."""
         self.workers.add(part.worker)
-        pacing.of(target.subscription_id).close(part.closed)
+        pacing.of(target.subscription_id).heard(part.closed)
         last = self._last.pop(target, None)
         if part.run and not self.is_stopping:
             yield from self._submitted(target, part.run)

@@ -9,6 +9,7 @@ seconds is made here; a longer one is a `Throttled`, which a rollout waits out a
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -118,6 +119,14 @@ class Pacer:
         """Which buckets are closed, and for how many seconds yet."""
         with self._lock:
             return {kind: seconds for kind, bucket in self._buckets.items() if (seconds := bucket.closed())}
+
+    def told(self) -> dict[Kind, float]:
+        """The same for other processes, which have clocks of their own: until what time of day."""
+        return {kind: time.time() + seconds for kind, seconds in self.closed().items()}
+
+    def heard(self, told: Mapping[Kind, float]) -> None:
+        """Takes note of what another process told; it may have been a while on its way."""
+        self.close({kind: left for kind, until in told.items() if (left := until - time.time()) > 0})
 
     def _bucket(self, kind: Kind) -> _Bucket:
         return self._buckets.setdefault(kind, _Bucket(kind[0], self._share))
