@@ -183,11 +183,8 @@ def watch(events: Any, options: argparse.Namespace) -> int:
                 print(json.dumps(told(halt)), file=sys.__stdout__, flush=True)
             raise
         except KeyboardInterrupt:
-            print(
-                "\nNothing else is begun; waiting for the batches under way (Ctrl-C again to leave).", file=sys.stderr
-            )
-            events.close()
-            print("Run the same command again to go on from there.", file=sys.stderr)
+            events.close()  # which waits for the batches under way
+            print("\nWhat was under way is over. Run the same command again to go on from there.", file=sys.stderr)
             raise
     return common.DONE if event is not None and event.done == event.total else common.FAILED
 
