@@ -6,6 +6,7 @@ from .errors import (
     AuthenticationFailed,
     AzureError,
     Conflict,
+    FleetHalted,
     NotFound,
     OperationFailed,
     OperationTimeout,
@@ -13,6 +14,7 @@ from .errors import (
     RolloutHalted,
     Throttled,
 )
+from .fleet import find_scale_sets, rollout_fleet
 from .heatmap import heatmap
 from .images import (
     get_image,
@@ -64,6 +66,7 @@ __all__ = [
     "AuthenticationFailed",
     "AzureError",
     "Conflict",
+    "FleetHalted",
     "NotFound",
     "OperationFailed",
     "OperationTimeout",
@@ -77,6 +80,7 @@ __all__ = [
     "cancel_rolling_upgrade",
     "delete_vmss",
     "delete_vmss_vms",
+    "find_scale_sets",
     "follow_rolling_upgrade",
     "get_access_token",
     "get_access_token_from_cli",
@@ -117,6 +121,7 @@ __all__ = [
     "restart_vmss",
     "rollback",
     "rollout",
+    "rollout_fleet",
     "scale_vmss",
     "set_image",
     "start_extension_upgrade",

@@ -34,38 +34,50 @@ class Run(Upgrade):
 
     def forward(self) -> Events:
         """The rollout: the instances to the model; and back, where that was asked for and the new image fails."""
+        while (yield from self.step()):
+            pass
+
+    def step(self) -> Generator[Event, None, bool]:
+        """The next part of the rollout: to the end of a batch, and of the pause after it; whether there is more.
+
+        What is known stands in the attributes alone, so that the run may be pickled and go on in another process.
+        """
         try:
-            yield from self.halting(self._forward())
+            return (yield from self.halting(self._step()))
         except RolloutHalted as halt:
             if self.options.on_failure != "rollback" or not self.is_at_fault:
                 raise
             yield from self._undone(halt)
+            return False
 
     def back(self) -> Events:
         """The rollback: the image into the model, and the instances to it."""
         self._is_back = True
         yield from self.halting(self._back())
 
-    def _forward(self) -> Events:
+    def _step(self) -> Generator[Event, None, bool]:
+        if self.begun:
+            yield from self._refreshed()
+            return (yield from self._next())
         yield from self._look()
         self._old = self._find_old()
         batches = self._plan()
         yield from self._introduced(batches)
         if self.options.dry_run:
             yield from self._rehearsed(batches)
-            return
-        yield from self._roll(batches)
+            return False
+        return (yield from self._next())
 
-    def _back(self) -> Events:
+    def _back(self) -> Generator[Event, None, None]:
         yield from self._look()
         image = self.options.rollback_image or self._way_back()
         why = f"{self.reason}: " if self.reason else ""
         yield self.event("rolling_back", f"{self.name}: {why}going back to {images.image_name(image)}")
         yield from self._put_image(image)
         yield from self._look()
-        batches = self._plan()
-        yield from self._introduced(batches)
-        yield from self._roll(batches)
+        yield from self._introduced(self._plan())
+        while (yield from self._next()):
+            yield from self._refreshed()
 
     def _undone(self, halt: RolloutHalted) -> Events:
         """The rollback after a failure. It ends in a halt as well: the caller is to know that the new image failed."""
@@ -105,9 +117,10 @@ class Run(Upgrade):
         )
         self.by_id = {instance["instanceId"]: instance for instance in self.instances}
 
-    def _roll(self, batches: list[Batch]) -> Events:
-        """Batch after batch, until none is left."""
-        while batches:
+    def _next(self) -> Generator[Event, None, bool]:
+        """The next batch, if any is left, and the pause after it; whether there is more."""
+        batches = self._plan()
+        if batches:
             self.batch = batches[0]
             self.begun.append(self.batch.name)
             self.batches = len(self.begun) + len(batches) - 1
@@ -115,12 +128,14 @@ class Run(Upgrade):
             yield from self.upgrade(self.batch)
             yield from self.unmoved()
             batches = self._plan()
-            if batches and not (yield from self._paused(self.batch, batches[0])):
-                yield self.event("stopped", self._ended(f"stopped after {self.batch.name}"), summary=self.summary())
-                return
-            batches = batches and self._plan()
-        kind = "rolled_back" if self._is_back else "finished"
-        yield self.event(kind, self._ended(), ids=self.upgraded, summary=self.summary())
+        if not batches or self.batch is None:
+            kind = "rolled_back" if self._is_back else "finished"
+            yield self.event(kind, self._ended(), ids=self.upgraded, summary=self.summary())
+            return False
+        if not (yield from self._paused(self.batch, batches[0])):
+            yield self.event("stopped", self._ended(f"stopped after {self.batch.name}"), summary=self.summary())
+            return False
+        return True
 
     def _plan(self) -> list[Batch]:
         return planning.plan(self.instances, self.options.cut, begun=self.begun, again=self.again)
@@ -157,21 +172,23 @@ class Run(Upgrade):
         return unhealthy
 
     def _paused(self, done: Batch, following: Batch) -> Generator[Event, None, bool]:
-        """The pause between two batches, and a look at what may have changed; whether to go on."""
+        """The pause between two batches; whether to go on."""
         pause = self.options.pause
         if callable(pause):
             yield self.event("pausing", f"{done.name} is done: asking whether to go on", done)
-            if not pause(done):
-                return False
-        ends = rest.clock() + (0 if callable(pause) else pause)
+            return bool(pause(done))
+        ends = rest.clock() + pause
         while (left := ends - rest.clock()) > 0:
             yield self.event("pausing", f"pausing {left:.0f} s before {following.name}", following)
             rest.sleep(min(left, 60.0))
-        if rest.clock() - self.read_at >= _STALE:  # by the pause, or since the loop took its time
+        return True
+
+    def _refreshed(self) -> Events:
+        """A look at what may have changed between two batches: by a pause, or since the loop took its time."""
+        if rest.clock() - self.read_at >= _STALE:
             yield from self.unmoved()
             yield from self.read_instances()
         yield from self.calm()
-        return True
 
     # The way back
 

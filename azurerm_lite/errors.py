@@ -12,6 +12,7 @@ TimeoutError
 └── OperationTimeout        it may well go on in Azure: only the waiting ended
 RuntimeError
 └── RolloutHalted           batch, unhealthy: which instances and why
+    └── FleetHalted         failed: which scale sets and why; paused, not_started: which are left
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import requests
 
-from .types import Batch, Summary
+from .types import Batch, Summary, Target
 
 _NOTHING = Summary()
 
@@ -133,6 +134,34 @@ class RolloutHalted(RuntimeError):
 
     def __str__(self) -> str:
         return self.message
+
+
+class FleetHalted(RolloutHalted):
+    """Scale sets of a fleet failed; raised when nothing of it runs any more.
+
+    Attributes:
+        failed: Which scale sets failed and why: `{scale set: exception}`.
+        paused: The scale sets that were begun and are left between two batches.
+        not_started: The scale sets that were not begun.
+        unhealthy: Which instances are to blame and why, `{"group/name 7": reason}`.
+        rolled_back: Whether every scale set that failed was put back.
+        summary: What all sets together came to.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        failed: Mapping[Target, Exception],
+        paused: Sequence[Target] = (),
+        not_started: Sequence[Target] = (),
+        summary: Summary = _NOTHING,
+    ) -> None:
+        halts = {target: each for target, each in failed.items() if isinstance(each, RolloutHalted)}
+        unhealthy = {f"{target} {vm}": why for target, halt in halts.items() for vm, why in halt.unhealthy.items()}
+        is_back = bool(failed) and len(halts) == len(failed) and all(each.rolled_back for each in halts.values())
+        super().__init__(message, None, unhealthy, is_back, summary)
+        self.failed, self.paused, self.not_started = dict(failed), tuple(paused), tuple(not_started)
+        self.args = (message, self.failed, self.paused, self.not_started, summary)  # what a pickle makes it from
 
 
 KINDS: dict[int, type[AzureError]] = {

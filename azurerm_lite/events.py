@@ -1,4 +1,4 @@
-"""What a rollout tells while it goes on: `Event`.
+"""What rollouts tell while they go on: `Event` of one, `FleetEvent` of many.
 
 It stands by itself because `dataclasses` is most of what importing us would cost: this is loaded when a rollout begins.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from .types import Batch, Instance, Summary
+from .types import Batch, Instance, Summary, Target
 
 
 @dataclass(frozen=True)
@@ -55,3 +55,46 @@ class Event:
         told["batch"] = self.batch and self.batch.name
         told["summary"] = self.summary and self.summary._asdict()
         return {**told, "unhealthy": dict(self.unhealthy), "time": self.time.isoformat(timespec="milliseconds")}
+
+
+@dataclass(frozen=True)
+class FleetEvent:
+    """Something that happened in the rollout of a fleet; printing it gives a line.
+
+    Attributes:
+        kind: `fleet_started`, `wave_started`, `set_started`, `set_event`, `set_done`, `set_failed`, `set_paused`,
+            `stopping` (more sets failed than may), `wave_done` or `fleet_ended`.
+        message: What happened, for people.
+        scale_set: The scale set that it happened to, or `None`.
+        wave: Which wave that is, from 1; 0 when there is none.
+        waves: How many waves there are.
+        event: The set's own event where the kind is `set_event`, without its instances; else `None`.
+        done: How many sets are done.
+        failed: How many sets failed.
+        total: How many sets the fleet has.
+        summary: What all sets together came to, in the last event; else `None`.
+        time: When it happened (UTC).
+    """
+
+    kind: str
+    message: str
+    scale_set: Target | None = None
+    wave: int = 0
+    waves: int = 0
+    event: Event | None = None
+    done: int = 0
+    failed: int = 0
+    total: int = 0
+    summary: Summary | None = None
+    time: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+
+    def __str__(self) -> str:
+        return f"{self.time.astimezone():%H:%M:%S}  {self.message}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The event for a log, ready for `json.dumps`."""
+        told = dict(vars(self))
+        told["scale_set"] = self.scale_set and self.scale_set._asdict()
+        told["event"] = self.event and self.event.to_dict()
+        told["summary"] = self.summary and self.summary._asdict()
+        return {**told, "time": self.time.isoformat(timespec="milliseconds")}

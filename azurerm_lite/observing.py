@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, TypeAlias, TypeVar, cast
@@ -19,6 +20,11 @@ _SOONEST, _SLOWEST = 5.0, 30.0
 _PER_PAGE = 6.0
 """Seconds between two readings of the instances for each page of them: Azure refills ten such requests a minute."""
 
+_MOMENTS = ("began", "read_at")
+_NO_TOKEN = (
+    "access_token: a token is not sent to other processes, which could not renew it: give a provider, such as "
+    "token_provider() returns"
+)
 _UNREAD = cast("ScaleSet", {"properties": {}})
 
 
@@ -48,12 +54,25 @@ class Observer:
         self.pages, self.read_at = 1, self.began
         self._since: dict[tuple[str, str], datetime] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process: moments by the time of day, as clocks are not shared. A token stays where it is."""
+        if isinstance(self.where[0], str):
+            raise ValueError(_NO_TOKEN)
+        moments = {name: getattr(self, name) - rest.clock() + time.time() for name in _MOMENTS}
+        return {**vars(self), **moments, "by_id": {}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        for name in _MOMENTS:  # what took place elsewhere did so before now, whatever the clock there says
+            setattr(self, name, rest.clock() - max(0.0, time.time() - state[name]))
+        self.by_id = {instance["instanceId"]: instance for instance in self.instances}
+
     # Reading
 
     @property
     def has_read(self) -> bool:
         """Whether the model was ever read."""
-        return self.model is not _UNREAD
+        return self.model != _UNREAD
 
     def asked(self, ask: Callable[[], T]) -> Generator[Event, None, T]:
         """What a read gives. What may pass is waited out and told, for as long as `patience` allows."""
@@ -169,10 +188,10 @@ class Observer:
         self.reason = parts[0]
         return RolloutHalted(". ".join(parts) + ".", self.batch, unhealthy, summary=self.summary())
 
-    def halting(self, steps: Events) -> Events:
+    def halting(self, steps: Generator[Event, None, T]) -> Generator[Event, None, T]:
         """The steps; once something was changed, whatever ends them is a halt that says how far it came."""
         try:
-            yield from steps
+            return (yield from steps)
         except (AzureError, OperationTimeout, *rest.BROKEN) as error:
             if not self.has_changed_something:
                 raise

@@ -57,7 +57,7 @@ def cut(by: Size, only: Only | None, max_batch: Size | None, canary: Size | None
     return Cut(by, _chosen(only), max_batch, canary)
 
 
-def share(value: Size, total: int, argument: str, *, least: int = 0, also: str = "") -> int:
+def share(value: Size, total: int, argument: str, *, least: int = 0, also: str = "", of: str = "instances") -> int:
     """A number of instances, given as such or as a percentage of the set (rounded down).
 
     Args:
@@ -66,6 +66,7 @@ def share(value: Size, total: int, argument: str, *, least: int = 0, also: str =
         argument: How the caller's argument is called, for the error.
         least: The least that it may come to; a percentage of less than that gives that.
         also: What else the argument may be, for the error.
+        of: What it is a number of, for the error.
 
     Returns:
         How many instances.
@@ -77,7 +78,7 @@ def share(value: Size, total: int, argument: str, *, least: int = 0, also: str =
         return value
     percent = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]+)?)\s*%", value) if isinstance(value, str) else None
     if percent is None or not least <= 100 * float(percent.group(1)) <= 10000:
-        raise ValueError(f"{argument} must be {also}a number of instances or a percentage such as '20%', not {value!r}")
+        raise ValueError(f"{argument} must be {also}a number of {of} or a percentage such as '20%', not {value!r}")
     return max(least, int(total * float(percent.group(1)) / 100))
 
 

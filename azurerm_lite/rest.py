@@ -12,6 +12,7 @@ import ipaddress
 import json
 import logging
 import random
+import re
 import ssl
 import time
 from collections.abc import Iterator, Mapping
@@ -73,6 +74,14 @@ class Watch:
     def __init__(self, tries: int = TRIES) -> None:
         self.tries = tries
         self.requests = self.throttled = 0
+
+    def sending(self, _method: str, _url: str) -> None:
+        """Takes note of a request that is about to be sent; it may hold it back, or raise `Throttled` instead."""
+        self.requests += 1
+
+    def answered(self, _method: str, _url: str, response: requests.Response) -> None:
+        """Takes note of an answer."""
+        self.throttled += response.status_code == 429
 
 
 _watch: contextvars.ContextVar[Watch | None] = contextvars.ContextVar("watch", default=None)
@@ -402,11 +411,11 @@ def _signed_in(access_token: Token) -> _Bearer:
 
 def _once(auth: _Bearer, method: str, url: str, body: Any, headers: Mapping[str, str]) -> requests.Response:
     """One try; the request that hangs on the answer is stripped of the token, so that no log or pickle can hold it."""
-    started = clock()
     watch = _watch.get() or Watch()
-    watch.requests += 1
     request = requests.PreparedRequest()  # session.request() would merge with the session what it does not have
     request.prepare(method, url, headers={**session.headers, **headers}, json=body, auth=auth)
+    watch.sending(method, url)
+    started = clock()
     try:
         around = session.merge_environment_settings(url, {}, None, None, None)
         response = session.send(request, allow_redirects=False, **around)
@@ -417,7 +426,7 @@ def _once(auth: _Bearer, method: str, url: str, body: Any, headers: Mapping[str,
     response.request = copy.copy(response.request)  # its own copy() would make a cookie jar anew
     response.request.headers = response.request.headers.copy()
     response.request.headers.pop("Authorization", None)
-    watch.throttled += response.status_code == 429
+    watch.answered(method, url, response)
     elapsed = (clock() - started) * 1000
     log.info("%s %s -> %s in %.0f ms", method, urlsplit(url).path, response.status_code, elapsed)
     return response
@@ -464,13 +473,22 @@ def retry_after_of(response: requests.Response) -> float | None:
     """Seconds that an answer asks to wait: `Retry-After` as seconds or as a date; `None` where it does not say."""
     value = response.headers.get("Retry-After", "").strip()
     if not value:
-        return None
+        return _until_quota(response)
     if value.isdecimal():
         return float(value)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
     except (ValueError, OverflowError):
         return None
+
+
+def _until_quota(response: requests.Response) -> float | None:
+    """Seconds until Resource Graph answers again (`00:00:05`): it refuses with a header of its own."""
+    parts = re.fullmatch(r"(\d+):(\d\d):(\d\d)", response.headers.get("x-ms-user-quota-resets-after", "").strip())
+    if response.status_code != 429 or parts is None:
+        return None
+    hours, minutes, seconds = map(float, parts.groups())
+    return hours * 3600 + minutes * 60 + seconds
 
 
 def never_left(error: BaseException) -> bool:

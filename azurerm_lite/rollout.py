@@ -16,6 +16,7 @@ from .types import Batch, Image, Instance, Token
 if TYPE_CHECKING:  # importing the package loads nothing that only a rollout needs: that is loaded when one is asked for
     from .engine import Run
     from .events import Event
+    from .rest import Watch
 
 
 def plan_rollout(
@@ -127,17 +128,20 @@ def rollout(
 
     Azure: Virtual Machine Scale Sets - Update Instances.
     """
-    _check_common(pause, bake, check, health_timeout, max_unhealthy)
-    _check_seconds(canary_bake=0 if canary_bake is None else canary_bake)
-    if on_failure not in ("stop", "rollback"):
-        raise ValueError(f"on_failure must be 'stop' or 'rollback', not {on_failure!r}")
-    _check_image("rollback_image", rollback_image)
-    run = _run(
-        (access_token, subscription_id, resource_group, vmss_name),
-        planning.cut(by, only, max_batch, canary), pause, bake, canary_bake, check, health_timeout, max_unhealthy,
-        on_failure, rollback_image, dry_run,
-    )  # fmt: skip
-    return run.forward()
+    given = dict(locals())
+    where = tuple(given.pop(name) for name in ("access_token", "subscription_id", "resource_group", "vmss_name"))
+    return prepared(where, **given).forward()
+
+
+def prepared(where: tuple[Any, ...], watch: Watch | None = None, **given: Any) -> Run:
+    """The run that a rollout is, once its options are checked: all those of `rollout`; nothing is sent."""
+    _check_common(*(given[name] for name in ("pause", "bake", "check", "health_timeout", "max_unhealthy")))
+    _check_seconds(canary_bake=0 if given["canary_bake"] is None else given["canary_bake"])
+    if given["on_failure"] not in ("stop", "rollback"):
+        raise ValueError(f"on_failure must be 'stop' or 'rollback', not {given['on_failure']!r}")
+    _check_image("rollback_image", given["rollback_image"])
+    cut = planning.cut(*(given.pop(name) for name in ("by", "only", "max_batch", "canary")))
+    return _run(where, cut, watch=watch, **given)
 
 
 def rollback(
@@ -190,12 +194,10 @@ def rollback(
     """
     _check_common(pause, bake, check, health_timeout, max_unhealthy)
     _check_image("image", image)
-    run = _run(
-        (access_token, subscription_id, resource_group, vmss_name),
-        planning.cut(by, None, max_batch, None), pause, bake, None, check, health_timeout, max_unhealthy,
-        rollback_image=image,
-    )  # fmt: skip
-    return run.back()
+    where = (access_token, subscription_id, resource_group, vmss_name)
+    care: dict[str, Any] = {"pause": pause, "bake": bake, "check": check, "health_timeout": health_timeout}
+    cut = planning.cut(by, None, max_batch, None)
+    return _run(where, cut, **care, max_unhealthy=max_unhealthy, rollback_image=image).back()
 
 
 def follow_rolling_upgrade(
@@ -234,12 +236,12 @@ def follow_rolling_upgrade(
     return Follow(access_token, (subscription_id, resource_group, vmss_name), timeout).run()
 
 
-def _run(where: tuple[Token, str, str, str], *asked: Any, **more: Any) -> Run:
+def _run(where: tuple[Any, ...], cut: planning.Cut, *, watch: Watch | None = None, **options: Any) -> Run:
     """The run of what was asked for."""
     from .engine import Run
     from .upgrading import Options
 
-    return Run(where[0], where[1:], Options(*asked, **more))
+    return Run(where[0], where[1:], Options(cut, **options), watch)
 
 
 def _check_common(pause: object, bake: float, check: object, health_timeout: float, max_unhealthy: Size) -> None:

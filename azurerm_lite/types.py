@@ -51,6 +51,25 @@ class Batch(NamedTuple):
     instance_ids: tuple[str, ...]
 
 
+class Target(NamedTuple):
+    """A scale set of a fleet.
+
+    Attributes:
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+        location: Region, in lower case; empty where it is not known.
+    """
+
+    subscription_id: str
+    resource_group: str
+    vmss_name: str
+    location: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.resource_group}/{self.vmss_name}"
+
+
 class Summary(NamedTuple):
     """What a run of a rollout came to.
 
@@ -95,6 +114,21 @@ class Image(TypedDict, total=False):
     exact_version: str
     image_id: str
     image_uri: str
+
+
+class FoundScaleSet(TypedDict):
+    """A scale set as `find_scale_sets` finds it."""
+
+    id: str
+    subscription_id: str
+    resource_group: str
+    vmss_name: str
+    location: str
+    capacity: int
+    mode: str
+    tags: dict[str, str]
+    image: Image
+    version: str
 
 
 class StorageProfile(TypedDict, total=False):

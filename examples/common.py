@@ -39,20 +39,24 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     image.add_argument("--sku", metavar="SKU", help="SKU of a platform image")
     image.add_argument("--imageid", metavar="ID", help="id of a managed-disk custom or gallery image")
     image.add_argument("--customuri", "-c", metavar="URI", help="URL of an unmanaged image")
+    add_session(arguments)
+    return arguments
+
+
+def add_session(arguments: argparse.ArgumentParser) -> None:
+    """The arguments that say who works where, and how much is asked and told."""
     arguments.add_argument("--config", metavar="FILE", help=f"credentials ({CONFIG}, where there is one)")
     arguments.add_argument("--yes", "-y", action="store_true", help="do not ask")
     arguments.add_argument("--verbose", "-v", action="store_true", help="show every request")
     arguments.add_argument(
         "--sandbox", action="store_true", help="use a local Azure that ends with this program, and do not ask"
     )
-    return arguments
 
 
 @contextlib.contextmanager
 def signed_in(arguments: argparse.ArgumentParser, options: argparse.Namespace) -> Iterator[Where]:
     """Where to work, signed in: on the sandbox, or with the credentials of the file, the environment or the CLI."""
-    if options.verbose:
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    log_requests(options)
     if options.sandbox:
         from azurerm_lite.sandbox import Sandbox
 
@@ -66,17 +70,29 @@ def signed_in(arguments: argparse.ArgumentParser, options: argparse.Namespace) -
         return
     if not options.resourcegroup or not options.vmssname:
         arguments.error("--resourcegroup and --vmssname are needed (or --sandbox)")
-    token, subscription_id = credentials(options.config)
+    token, subscription_id = token_and_subscription(options.config)
     yield Where(token, subscription_id, options.resourcegroup, options.vmssname)
 
 
-def credentials(chosen: str | None) -> tuple[Callable[[], str], str]:
-    """The token and the subscription: of the file where there is one, else of what the environment shows."""
+def log_requests(options: argparse.Namespace) -> None:
+    """Shows every request, where that was asked for."""
+    if options.verbose:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+
+
+def token_and_subscription(chosen: str | None) -> tuple[Callable[[], str], str]:
+    """The token, and the subscription: of the file, of the environment, or the CLI's current one."""
+    token, subscription_id = credentials(chosen)
+    return token, subscription_id or os.environ.get("AZURE_SUBSCRIPTION_ID") or az.get_subscription_from_cli()
+
+
+def credentials(chosen: str | None) -> tuple[Callable[[], str], str | None]:
+    """The token, and the subscription of the file where there is one; else the token of what the environment shows."""
     config = Path(chosen or CONFIG)
     if chosen or config.exists():
         values = read_config(config)
         return az.token_provider(values["tenantId"], values["appId"], values["appSecret"]), values["subscriptionId"]
-    return az.token_provider(), os.environ.get("AZURE_SUBSCRIPTION_ID") or az.get_subscription_from_cli()
+    return az.token_provider(), None
 
 
 def read_config(config: Path) -> dict[str, str]:

@@ -30,10 +30,24 @@ import azurerm_lite as az
 def parser() -> argparse.ArgumentParser:
     """The arguments: those of all examples, and how to roll."""
     arguments = common.parser(__doc__.partition("\n")[0] if __doc__ else None)
+    add_care(arguments)
+    some = arguments.add_argument_group("only a part of the scale set")
+    some.add_argument("--domains", metavar="0,1", help="only these domains")
+    some.add_argument("--instances", metavar="3,12", help="only these instances")
+    instead = arguments.add_mutually_exclusive_group()
+    instead.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    instead.add_argument(
+        "--rollback", action="store_true", help="go back to the image that instances still run, or given"
+    )
+    instead.add_argument("--follow", action="store_true", help="watch the rolling upgrade of a set in mode Rolling")
+    arguments.add_argument("--json", action="store_true", help="a line of JSON for each event")
+    return arguments
+
+
+def add_care(arguments: argparse.ArgumentParser) -> None:
+    """The arguments for the batches of a scale set, and for the care that is taken of them."""
     batches = arguments.add_argument_group("batches")
     batches.add_argument("--by", default="update_domain", help="update_domain, fault_domain, zone, 5, 20%%")
-    batches.add_argument("--domains", metavar="0,1", help="only these domains")
-    batches.add_argument("--instances", metavar="3,12", help="only these instances")
     batches.add_argument("--max-batch", metavar="N", help="the most at a time: a number, or 20%%")
     batches.add_argument("--canary", metavar="N", help="the most in the first batch: a number, or 5%%")
     batches.add_argument("--pause", type=float, default=0, metavar="SECONDS", help="between two batches")
@@ -44,14 +58,6 @@ def parser() -> argparse.ArgumentParser:
     care.add_argument("--health-timeout", type=float, default=1800, metavar="SECONDS", help="for each batch")
     care.add_argument("--max-unhealthy", default="0", metavar="N", help="outside a batch: a number, or 20%%")
     care.add_argument("--on-failure", choices=["stop", "rollback"], default="stop", help="when a batch fails")
-    instead = arguments.add_mutually_exclusive_group()
-    instead.add_argument("--dry-run", action="store_true", help="only say what would be done")
-    instead.add_argument(
-        "--rollback", action="store_true", help="go back to the image that instances still run, or given"
-    )
-    instead.add_argument("--follow", action="store_true", help="watch the rolling upgrade of a set in mode Rolling")
-    arguments.add_argument("--json", action="store_true", help="a line of JSON for each event")
-    return arguments
 
 
 def number(text: str | None) -> Any:

@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
 def signed_in(options: argparse.Namespace) -> Iterator[tuple[Callable[[], str], str]]:
     """A token that is renewed, and the subscription: of the sandbox, or of the credentials that are found."""
     if not options.sandbox:
-        yield common.credentials(options.config)
+        yield common.token_and_subscription(options.config)
         return
     from azurerm_lite.sandbox import Sandbox
 

@@ -56,7 +56,7 @@ POSITIONAL_OPTIONS = {
     "get_subscription_from_cli": {"name"},
     "token_provider": {"tenant_id", "application_id", "application_secret"},
 }
-NOT_ONE_REQUEST = {"wait", "rollout", "rollback", "follow_rolling_upgrade"}
+NOT_ONE_REQUEST = {"wait", "rollout", "rollout_fleet", "rollback", "follow_rolling_upgrade"}
 
 FILES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).replace("auth.__init__", "auth"): path
@@ -180,7 +180,16 @@ def test_each_module_says_first_what_it_holds(path: Path) -> None:
 def test_importing_the_package_loads_nothing_heavy() -> None:
     """To what `import requests` loads, it adds neither MSAL, nor what extras need, nor what some functions use."""
     heavy = ["msal", "werkzeug", "trustme", "rich", "cryptography", "azurerm_lite.sandbox", "azurerm_lite.compat"]
-    heavy += ["azurerm_lite.engine", "concurrent.futures", "dataclasses", "html", "inspect", "subprocess", "uuid"]
+    heavy += [
+        "azurerm_lite.engine",
+        "azurerm_lite.conducting",
+        "concurrent.futures",
+        "dataclasses",
+        "html",
+        "inspect",
+        "subprocess",
+        "uuid",
+    ]
     code = "import requests, sys; there = set(sys.modules); import azurerm_lite; "
     code += f"print([name for name in {heavy!r} if name in sys.modules and name not in there])"
     done = subprocess.run(
@@ -261,7 +270,7 @@ def test_errors_that_are_told_exist(name: str) -> None:
         assert isinstance(found, type), kind
         assert issubclass(found, Exception), kind
     if name in SENDING and name != "token_provider":
-        assert {"AzureError", "AuthenticationFailed"} & set(kinds)
+        assert {"AzureError", "AuthenticationFailed", "FleetHalted"} & set(kinds)
 
 
 @every_module
@@ -286,7 +295,7 @@ def test_every_function_that_sends_is_in_the_table() -> None:
     """A new wrapper is checked by all that follows, and by the tests of its module, or this fails."""
     wrappers = {name for name in SENDING if "access_token" in inspect.signature(FUNCTIONS[name]).parameters}
     assert {row.function for row in WRAPPERS} == wrappers - NOT_ONE_REQUEST
-    assert {row.module for row in WRAPPERS} == {"vmss", "images", "subscriptions"}
+    assert {row.module for row in WRAPPERS} == {"vmss", "images", "subscriptions", "fleet"}
 
 
 @each()
@@ -416,7 +425,7 @@ def test_a_hostile_name_never_leaves_its_segment(row: Wrapper, hostile: str) -> 
     names = {name: hostile if name != "instance_id" else value for name, value in NAMES.items()}
     with responses.RequestsMock(assert_all_requests_are_fired=False) as wire:
         wire.add(row.method, re.compile(""), status=row.status, **({} if row.json is None else {"json": row.json}))
-        if row.path == "/subscriptions" or (hostile not in (".", "..") and hostile.strip() and hostile.isprintable()):
+        if "{" not in row.path or (hostile not in (".", "..") and hostile.strip() and hostile.isprintable()):
             row.call("token", names)
         else:
             with pytest.raises(ValueError, match="must be a name"):

@@ -393,7 +393,11 @@ ROWS = {
 }
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+# The SDK of Resource Graph declares its models in another way: tests/test_sandbox_graph.py.
+WALKED = [each for each in ROUTES if "resourcegraph" not in each.path]
+
+
+@pytest.mark.parametrize("route", WALKED, ids=lambda route: f"{route.method} {route.path}")
 def test_the_sdk_walks_through_every_operation(walker: Clients, route: Route) -> None:
     """Each route of the sandbox is asked by the SDK, which follows its operation to the end and all its pages."""
     asked = ROWS[route.method, route.path]
@@ -415,7 +419,7 @@ def test_the_sdk_walks_through_every_operation(walker: Clients, route: Route) ->
 
 def test_each_row_has_a_route() -> None:
     """A route that goes takes its row with it."""
-    assert sorted(ROWS) == sorted((each.method, each.path) for each in ROUTES)
+    assert sorted(ROWS) == sorted((each.method, each.path) for each in WALKED)
 
 
 # What the operations do

@@ -22,6 +22,7 @@ GALLERY = "2024-03-03"
 NETWORK = "2018-10-01"
 RESOURCES = "2021-04-01"
 SUBSCRIPTIONS = "2022-12-01"
+GRAPH = "2024-04-01"
 
 NAMES = {
     "subscription_id": SUB,
@@ -50,6 +51,13 @@ PROTECTED = {"protectFromScaleIn": True, "protectFromScaleSetActions": False}
 
 ITEM = {"name": "web", "properties": {"more": [1, None, "é"]}}
 ENTRIES = [{"name": "one"}, {"name": "two"}]
+ROWS = {"totalRecords": 0, "count": 0, "resultTruncated": "false", "data": []}
+QUERY = """Resources
+| where type =~ 'microsoft.compute/virtualmachinescalesets'
+| project id, name, subscriptionId, resourceGroup, location, tags, capacity = sku.capacity, \
+mode = properties.upgradePolicy.mode, reference = properties.virtualMachineProfile.storageProfile.imageReference, \
+uri = properties.virtualMachineProfile.storageProfile.osDisk.image.uri
+| order by id asc"""
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,8 @@ class Wrapper:
     query: dict[str, str] = field(default_factory=dict)
     api: str = COMPUTE
     gives: str = "answer"
-    """`answer` (the Response itself), `item` (a JSON object), `list` (pages of values) or `array` (a bare array)."""
+    """`answer` (the Response itself), `item` (a JSON object), `list` (pages of values), `array` (a bare array) or
+    `rows` (pages of a query)."""
 
     def url(self, names: dict[str, str] = NAMES) -> str:
         """Where the request goes, in full."""
@@ -87,7 +96,7 @@ class Wrapper:
     @property
     def json(self) -> Any:
         """What Azure answers on success."""
-        return {"answer": None, "item": ITEM, "list": {"value": ENTRIES}, "array": ENTRIES}[self.gives]
+        return {"answer": None, "item": ITEM, "list": {"value": ENTRIES}, "array": ENTRIES, "rows": ROWS}[self.gives]
 
     @property
     def module(self) -> str:
@@ -156,6 +165,14 @@ WRAPPERS = [
     ),
     Wrapper("list_subscriptions", "GET", "/subscriptions", api=SUBSCRIPTIONS, gives="list"),
     Wrapper("list_locations", "GET", SUBSCRIPTION + "/locations", api=SUBSCRIPTIONS, gives="list"),
+    Wrapper(
+        "find_scale_sets",
+        "POST",
+        "/providers/Microsoft.ResourceGraph/resources",
+        {"query": QUERY, "options": {"$top": 1000, "resultFormat": "objectArray"}},
+        api=GRAPH,
+        gives="rows",
+    ),
     Wrapper("list_resource_groups", "GET", SUBSCRIPTION + "/resourcegroups", api=RESOURCES, gives="list"),
 ]
 

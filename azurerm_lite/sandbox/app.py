@@ -102,13 +102,18 @@ class App:
             route, names = _routed(request)
             if refusal:
                 raise refusal
-            headers = self.limits.spend(request.method, route.policy)
+            headers = self.limits.spend(request.method, route.policy, self._region(names))
             answer = route.handler(self._call(request, names, body))
             self.cloud.settle()
         except Refusal as refused:
             answer = Answer(refused.status, {"error": refused.error}, refused.headers)
         answer.headers |= headers | _ids(request)
         return answer
+
+    def _region(self, names: dict[str, str]) -> str:
+        """The region that a request goes to: that in its path, or that of its scale set; empty where there is none."""
+        vmss = self.cloud.sets.get((names.get("rg", "").lower(), names.get("vmss", "").lower()))
+        return vmss.location if vmss else names.get("location", "").lower()
 
     def _call(self, request: Request, names: dict[str, str], body: Any) -> Call:
         versions.check(request.path, request.args.get("api-version"))

@@ -45,6 +45,7 @@ class Cloud:
         self.changes: list[Change] = []
         self.endings: list[tuple[str, Json]] = []
         self.running: dict[str, Operation] = {}
+        self.queries = (-math.inf, 0)  # to Resource Graph: when the span began, and how many there were in it
         self._moment: float | None = None
 
     # Finding

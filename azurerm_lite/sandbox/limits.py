@@ -1,4 +1,4 @@
-"""Azure's rate limits: counted down in the headers of each answer, and refused when one is spent."""
+"""Azure's rate limits: counted down for each region in the headers of answers, and refused when one is spent."""
 
 from __future__ import annotations
 
@@ -35,36 +35,40 @@ class Limits:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._windows: dict[tuple[str, int], tuple[float, int]] = {}
+        self._windows: dict[tuple[str, int, str], tuple[float, int]] = {}
+        self._exhausted: dict[tuple[str, int], tuple[float, int]] = {}
 
-    def spend(self, method: str, policy: str) -> dict[str, str]:
+    def spend(self, method: str, policy: str, region: str = "") -> dict[str, str]:
         """Counts a request and gives the headers that say what is left; refuses it when nothing is."""
         kind, depth = _ARM.get(method, ("writes", 200))
         # Azure refills this one by the second: what is left is told as if nothing else had been asked just now.
         headers = {f"x-ms-ratelimit-remaining-subscription-{kind}": str(depth - 1)}
         if policy:
             for place, span in enumerate(_SPANS):
-                began, used = self._window(policy, span)
+                began, used = self._window(policy, span, region)
                 allowed = LIMITS[policy][place]
                 if used >= allowed:
                     raise _throttled(f"{policy}{span}Min", allowed, used, began + span * 60 - self._clock())
-            left = [f"Microsoft.Compute/{policy}{span}Min;{self._count(policy, span)}" for span in _SPANS]
+            left = [f"Microsoft.Compute/{policy}{span}Min;{self._count(policy, span, region)}" for span in _SPANS]
             headers["x-ms-ratelimit-remaining-resource"] = ",".join(left)
         return headers
 
     def exhaust(self, policy: str) -> None:
-        """Spends all that is left of the shorter window of a limit."""
+        """Spends all that is left of the shorter window of a limit, in every region."""
         if policy not in LIMITS:
             raise ValueError(f"policy must be one of {', '.join(LIMITS)}, not {policy!r}")
-        self._windows[policy, _SPANS[0]] = (self._clock(), LIMITS[policy][0])
+        self._exhausted[policy, _SPANS[0]] = (self._clock(), LIMITS[policy][0])
 
-    def _window(self, policy: str, span: int) -> tuple[float, int]:
-        began, used = self._windows.get((policy, span), (self._clock(), 0))
-        return (self._clock(), 0) if self._clock() - began >= span * 60 else (began, used)
+    def _window(self, policy: str, span: int, region: str) -> tuple[float, int]:
+        now = self._clock()
+        for window in (self._exhausted.get((policy, span)), self._windows.get((policy, span, region))):
+            if window and now - window[0] < span * 60:
+                return window
+        return now, 0
 
-    def _count(self, policy: str, span: int) -> int:
-        began, used = self._window(policy, span)
-        self._windows[policy, span] = (began, used + 1)
+    def _count(self, policy: str, span: int, region: str) -> int:
+        began, used = self._window(policy, span, region)
+        self._windows[policy, span, region] = (began, used + 1)
         return LIMITS[policy][_SPANS.index(span)] - used - 1
 
 

@@ -177,6 +177,7 @@ class Sandbox:
         orchestration: str = "Uniform",
         resource_group: str = GROUP,
         location: str = "eastus",
+        tags: dict[str, str] | None = None,
     ) -> None:
         """Makes a scale set, at once.
 
@@ -193,9 +194,10 @@ class Sandbox:
             orchestration: `Uniform`, or `Flexible`: names for ids, no update or fault domains, no instance views.
             resource_group: Resource group name; made where it is not there.
             location: Region.
+            tags: Tags, by their names.
         """
         body = described.model(name, instances, image, mode, rolling_policy, orchestration)
-        body |= {"location": location, "zones": list(zones)}
+        body |= {"location": location, "zones": list(zones), "tags": dict(tags or {})}
         if not health:
             del body["properties"]["virtualMachineProfile"]["extensionProfile"]
         if fault_domains is not None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from werkzeug.routing import Map, Rule
 
-from . import commands, extensions, groups, handlers, images, machines, networks, upgrades
+from . import commands, extensions, graph, groups, handlers, images, machines, networks, upgrades
 from .handlers import Handler
 
 SUB = "/subscriptions/<sub>"
@@ -38,6 +38,7 @@ class Route(NamedTuple):
 ROUTES = [
     Route("GET", "/subscriptions", handlers.list_subscriptions),
     Route("GET", SUB, handlers.get_subscription),
+    Route("POST", "/providers/microsoft.resourcegraph/resources", graph.query_resources),
     Route("GET", SUB + "/locations", handlers.list_locations),
     Route("GET", SUB + "/resourcegroups", groups.list_groups),
     Route("HEAD", RG, groups.check_group),  # before GET, which werkzeug would take a HEAD for as well

@@ -1,0 +1,161 @@
+"""Azure Resource Graph: the one query that we send, its pages, and its rows as scale sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from . import images, rest, settings
+from .errors import AzureError
+from .types import FoundScaleSet, Image, Token
+
+_TOP = 1000
+"""Rows on a page: the most that Azure gives."""
+_PLATFORM = ("publisher", "offer", "sku", "version")
+_REFERENCE = "properties.virtualMachineProfile.storageProfile.imageReference"
+_URI = "properties.virtualMachineProfile.storageProfile.osDisk.image.uri"
+_COLUMNS = (
+    "id, name, subscriptionId, resourceGroup, location, tags, "
+    f"capacity = sku.capacity, mode = properties.upgradePolicy.mode, reference = {_REFERENCE}, uri = {_URI}"
+)
+
+
+def query(image: str | None, tag: str | Mapping[str, str | None] | None, location: Sequence[str]) -> str:
+    """The query for scale sets, in Kusto's language; letters of either case match, as Azure's names do.
+
+    Args:
+        image: As `find_scale_sets` takes it.
+        tag: As `find_scale_sets` takes it.
+        location: Regions; none for all.
+
+    Returns:
+        The text, with each value quoted.
+
+    Raises:
+        ValueError: `image` or `tag` cannot be used.
+    """
+    lines = ["Resources", "where type =~ 'microsoft.compute/virtualmachinescalesets'"]
+    if location:
+        lines.append(f"where location in~ ({', '.join(map(_quoted, location))})")
+    lines += _tagged(tag)
+    if image is not None:
+        lines += _imaged(image)
+    return "\n| ".join([*lines, f"project {_COLUMNS}", "order by id asc"])
+
+
+def _tagged(tag: str | Mapping[str, str | None] | None) -> Iterator[str]:
+    if isinstance(tag, str):
+        before, equals, after = tag.partition("=")
+        tag = {before: after if equals else None}
+    given: Mapping[Any, Any] = tag or {}
+    for name, value in given.items():
+        if not isinstance(name, str) or not name.strip() or not isinstance(value, str | None):
+            raise ValueError(f"tag must be a name, name=value or a dict of these, not {tag!r}")
+        there = f"tags[{_quoted(name)}]"
+        yield f"where isnotnull({there})" if value is None else f"where tostring({there}) == {_quoted(value)}"
+
+
+def _imaged(image: str) -> Iterator[str]:
+    """The conditions for an image: by its id, its URI, or as much as was given of publisher:offer:sku:version."""
+    if not isinstance(image, str) or not image.strip():
+        raise ValueError(f"image must be an image id, a URL or publisher:offer:sku:version, not {image!r}")
+    if image.startswith("/"):
+        there, wanted = f"tostring({_REFERENCE}.id)", image.rstrip("/")
+        yield f"where {there} =~ {_quoted(wanted)} or {there} startswith {_quoted(wanted + '/')}"
+    elif "://" in image:
+        yield f"where tostring({_URI}) =~ {_quoted(image)}"
+    else:
+        parts = image.split(":")
+        if len(parts) > len(_PLATFORM) or not all(part.strip() for part in parts):
+            raise ValueError(f"image must be an image id, a URL or publisher:offer:sku:version, not {image!r}")
+        for name, part in zip(_PLATFORM, parts, strict=False):
+            yield f"where tostring({_REFERENCE}.{name}) =~ {_quoted(part)}"
+
+
+def _quoted(value: str) -> str:
+    """A value as a string of Kusto's, whatever it holds."""
+    if not isinstance(value, str) or not value.isprintable():
+        raise ValueError(f"{value!r} is no text that a query could hold")
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def rows(access_token: Token, text: str, subscriptions: Sequence[str] | None) -> Iterator[dict[str, Any]]:
+    """The rows that a query gives, all its pages.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        text: The query; it must be ordered, or the pages would not fit together.
+        subscriptions: Subscription ids; `None` for all that the token can see.
+
+    Returns:
+        An iterator over the rows.
+
+    Raises:
+        AzureError: Azure refused, left rows out, or leads in a circle.
+    """
+    link = rest.url("/providers/Microsoft.ResourceGraph/resources", {}, settings.GRAPH_API)
+    options: dict[str, Any] = {"$top": _TOP, "resultFormat": "objectArray"}
+    asked = {"query": text, **({} if subscriptions is None else {"subscriptions": list(subscriptions)})}
+    seen: set[str] = set()
+    while True:
+        page = _page(access_token, link, {**asked, "options": options})
+        if not isinstance(page, dict) or not isinstance(page.get("data"), list):
+            raise AzureError("The answer holds no rows", code="InvalidResponse", method="POST", url=link)
+        yield from page["data"]
+        following = page.get("$skipToken")
+        if not following:
+            if str(page.get("resultTruncated")).lower() == "true":
+                raise AzureError("Rows were left out of the answer", code="ResultTruncated", method="POST", url=link)
+            return
+        if following in seen:
+            raise AzureError("The pages lead in a circle", code="NextLinkRepeats", method="POST", url=link)
+        seen.add(following)
+        options["$skipToken"] = following
+
+
+def _page(access_token: Token, link: str, body: Mapping[str, Any]) -> Any:
+    """A page; what Resource Graph says of a refusal in its details alone is put into the message."""
+    try:
+        return rest.json_of(rest.send(access_token, "POST", link, body))
+    except AzureError as error:
+        told = [str(each.get("message")) for each in error.details if each.get("message") != each.get("code")]
+        if error.message.startswith("Please provide below info"):
+            error.message = " ".join([*told, error.message])
+        raise
+
+
+def scale_sets(found: Iterable[Mapping[str, Any]]) -> list[FoundScaleSet]:
+    """The rows of our query as scale sets."""
+    return [_scale_set(row) for row in found]
+
+
+def _scale_set(row: Mapping[str, Any]) -> FoundScaleSet:
+    image = _image(row)
+    return {
+        "id": str(row.get("id") or ""),
+        "subscription_id": str(row.get("subscriptionId") or ""),
+        "resource_group": str(row.get("resourceGroup") or ""),
+        "vmss_name": str(row.get("name") or ""),
+        "location": str(row.get("location") or ""),
+        "capacity": int(row.get("capacity") or 0),
+        "mode": str(row.get("mode") or "Manual"),
+        "tags": dict(row.get("tags") or {}),
+        "image": image,
+        "version": image.get("version") or _version_in(image.get("image_id", "")),
+    }
+
+
+def _image(row: Mapping[str, Any]) -> Image:
+    """The image as `get_image` tells it; empty where the set has none."""
+    disk = {"osDisk": {"image": {"uri": row["uri"]}}} if row.get("uri") else {}
+    storage = {**disk, **({"imageReference": row["reference"]} if row.get("reference") else {})}
+    try:
+        return images.get_image({"properties": {"virtualMachineProfile": {"storageProfile": storage}}})
+    except ValueError:
+        return {}
+
+
+def _version_in(image_id: str) -> str:
+    """The version at the end of the id of a gallery image; empty for other ids."""
+    _, _, version = image_id.partition("/versions/")
+    return version
