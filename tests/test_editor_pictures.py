@@ -161,7 +161,9 @@ def draw(name: str, turned: Turned) -> str:
     return drawn
 
 
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize(
+    "name", ["map", *(pytest.param(each, marks=pytest.mark.slow) for each in STORIES if each != "map")]
+)
 def test_the_pictures_of_the_docs_are_what_the_editor_shows(turned: Turned, name: str) -> None:
     """Word by word, and to the last colour where it is the same Textual. Else: python tests/test_editor_pictures.py."""
     kept, drawn = (PICTURES / f"editor-{name}.svg").read_text(encoding="utf-8"), draw(name, turned)

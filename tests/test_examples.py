@@ -45,6 +45,7 @@ def versions(sandbox: Sandbox, name: str = "web") -> list[str]:
     return [az.get_image(vm).get("exact_version", "") for vm in az.get_instance_views(*sandbox.where(name))]
 
 
+@pytest.mark.slow
 def test_the_rollout_on_its_own_sandbox() -> None:
     """The command of the README: from nothing to every instance on the new version, domain by domain, status 0."""
     done = run("rollout.py", "--sandbox")
@@ -297,6 +298,7 @@ def test_a_wrong_secret_is_told_and_not_shown(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_network_that_is_down(live: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whom it could not reach and why, after a few tries that it tells of; no traceback."""
     monkeypatch.setenv("AZURE_AUTH_ENDPOINT", "https://127.0.0.1:9")

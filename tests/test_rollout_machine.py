@@ -213,7 +213,7 @@ SETTINGS = settings(stateful_step_count=20, deadline=None, phases=[Phase.generat
 class TestRollouts(Rollouts.TestCase):  # type: ignore[name-defined]
     """A few games in every run."""
 
-    settings = settings(SETTINGS, max_examples=25)
+    settings = settings(SETTINGS, max_examples=15)
 
 
 @pytest.mark.slow
