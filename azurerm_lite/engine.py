@@ -70,6 +70,8 @@ class Run(Upgrade):
 
     def _back(self) -> Generator[Event, None, None]:
         yield from self._look()
+        # With the old image in the model these have the latest one: they would not be due, and would halt the way back.
+        self.again |= {each["instanceId"] for each in self.instances if state(each) == "failed"}
         image = self.options.rollback_image or self._way_back()
         why = f"{self.reason}: " if self.reason else ""
         yield self.event("rolling_back", f"{self.name}: {why}going back to {images.image_name(image)}")

@@ -105,6 +105,18 @@ def test_a_rollback_that_fails_says_what_runs_what(sandbox: Sandbox) -> None:
     assert set(running(sandbox).values()) == {OLD}
 
 
+def test_what_failed_is_set_up_anew_by_a_rollback_by_hand(sandbox: Sandbox) -> None:
+    """The instance for whose sake one goes back must not be what halts the way back."""
+    bump(sandbox)
+    sandbox.break_upgrade("web", "7", image=NEW)
+    halted(az.rollout(*sandbox.where()))
+    last = list(az.rollback(*sandbox.where()))[-1]
+    assert (last.kind, last.latest) == ("rolled_back", 20)
+    assert set(running(sandbox).values()) == {OLD}
+    states = {vm["properties"]["provisioningState"] for vm in az.get_instance_views(*sandbox.where())}
+    assert states == {"Succeeded"}
+
+
 def test_without_one_way_back_nothing_is_begun(sandbox: Sandbox) -> None:
     """Where the instances run several images, on_failure="rollback" wants to be told which to go back to."""
     bump(sandbox)
