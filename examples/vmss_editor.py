@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 
 import common
@@ -37,10 +38,15 @@ def signed_in(options: argparse.Namespace) -> Iterator[tuple[Callable[[], str], 
         return
     from azurerm_lite.sandbox import Sandbox
 
-    with Sandbox(upgrade_seconds=6) as sandbox:
+    sandbox = Sandbox(upgrade_seconds=6)
+    sandbox.start()
+    os.environ.update(sandbox.environment)  # for good: a look that is under way at the end must not turn to Azure
+    try:
         options.resourcegroup = options.resourcegroup or sandbox.resource_group
         options.vmssname = options.vmssname or "web"
         yield az.token_provider(), sandbox.subscription_id
+    finally:
+        sandbox.stop()
 
 
 def main() -> int:
