@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import sys
-import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
@@ -36,7 +35,7 @@ _POWER = {
 }
 _FLAGS = {"updating": "↻~", "failed": "✗!", "unhealthy": "✚+"}  # in Unicode and in ASCII
 # Terminals without 256 colours, by TERM: many others have them, whatever they call themselves.
-_FEW_COLOURS = re.compile(r"dumb|unknown|ansi$|linux$|cons|vt\d")
+_FEW_COLOURS = r"dumb|unknown|ansi$|linux$|cons|vt\d"
 _LINES = ("│", "─", "┼"), ("|", "-", "+")
 
 # The SVG in pixels: how wide it may grow, a character, the height of a tile, between tiles, between cells.
@@ -145,7 +144,8 @@ def heatmap(instances: Iterable[Instance]) -> Heatmap:
         plain ASCII; which a notebook shows by itself, with `.to_svg()` and `.to_html()`.
     """
     found = list({instance["instanceId"]: instance for instance in instances}.values())
-    zonal = set(by_fault_domain(found)) == {UNKNOWN} and set(by_zone(found)) != {UNKNOWN}
+    has_racks = any(view(each).get("platformFaultDomain") is not None for each in found)
+    zonal = not has_racks and any(each.get("zones") for each in found)
     groups: dict[str, list[Instance]] = {}
     for instance in found:
         groups.setdefault(str(view(instance).get("placementGroupId") or ""), []).append(instance)
@@ -170,33 +170,32 @@ def _block(title: str, instances: Sequence[Instance], zonal: bool) -> _Block:
 
 
 def _spot(instance: Instance) -> _Spot:
-    properties = instance["properties"]
-    seen = view(instance)
-    domains = [seen.get(name) for name in ("platformUpdateDomain", "platformFaultDomain")]
-    latest, power, healthy = (
-        bool(properties.get("latestModelApplied")),
-        status(instance, "PowerState"),
-        health(instance),
-    )
+    properties, seen = instance["properties"], view(instance)
+    power, healthy = status(instance, "PowerState"), health(instance)
     state = str(properties.get("provisioningState") or status(instance, "ProvisioningState") or UNKNOWN).lower()
-    ended = state.partition("/")[0]
-    flags = {
-        "updating": ended not in ("succeeded", "failed", "canceled", UNKNOWN),
-        "failed": ended in ("failed", "canceled"),
-        "unhealthy": healthy not in (None, "healthy") and power in ("running", None),  # as a rollout sees it
-    }
+    latest = bool(properties.get("latestModelApplied"))
+    update_domain, fault_domain = seen.get("platformUpdateDomain"), seen.get("platformFaultDomain")
     title = (
         f"{instance.get('name', '')} (instance {instance['instanceId']})",
         f"power {power or UNKNOWN}, provisioning {state}, health {healthy or 'not reported'}",
         f"image {_version(instance)}, {'' if latest else 'not '}the latest model",
-        f"update domain {UNKNOWN if domains[0] is None else domains[0]}",
-        f"fault domain {UNKNOWN if domains[1] is None else domains[1]}",
-        f"zone {', '.join(instance.get('zones') or ['none'])}",
+        f"update domain {UNKNOWN if update_domain is None else update_domain}",
+        f"fault domain {UNKNOWN if fault_domain is None else fault_domain}",
+        f"zone {', '.join(instance.get('zones') or ('none',))}",
     )
     known = power if power in _POWER else UNKNOWN
-    marks = tuple(flag for flag, holds in flags.items() if holds)
     lines = title if "".join(title).isprintable() else map(_clean, title)
+    marks = _marks(state.partition("/")[0], power, healthy)
     return _Spot(_clean(instance["instanceId"]), known, latest, marks, "\n".join(lines))
+
+
+def _marks(state: str, power: str | None, healthy: str | None) -> tuple[str, ...]:
+    """What is to be seen beside the power state and the model, in the order of `_FLAGS`."""
+    # Whether it is unhealthy, as a rollout sees it.
+    ill = ("unhealthy",) if healthy not in (None, "healthy") and power in ("running", None) else ()
+    if state in ("succeeded", UNKNOWN):
+        return ill
+    return ("failed" if state in ("failed", "canceled") else "updating", *ill)
 
 
 def _version(instance: Instance) -> str:
@@ -226,7 +225,7 @@ def _plain() -> bool:
         if os.environ.get("NO_COLOR"):
             return True
         forced = bool(os.environ.get("FORCE_COLOR"))
-        if not forced and (_FEW_COLOURS.match(os.environ.get("TERM", "")) or not sys.stdout.isatty()):
+        if not forced and (re.match(_FEW_COLOURS, os.environ.get("TERM", "")) or not sys.stdout.isatty()):
             return True
         "".join([*(look.signs[0] for look in _POWER.values()), *_FLAGS.values(), *_LINES[0]]).encode(
             sys.stdout.encoding
@@ -263,7 +262,13 @@ def _below(spots: Sequence[_Spot], width: int, plain: bool, paint: Callable[[str
 def _wrapped(text: str, between: str, width: int) -> list[str]:
     """A text in lines, broken between its items alone."""
     text = text.replace(between, "\n").replace(" ", "\xa0").replace("\n", between)
-    return [line.replace("\xa0", " ") for line in textwrap.wrap(text, width, break_on_hyphens=False)]
+    return [line.replace("\xa0", " ") for line in _folded(text, width)]
+
+
+def _folded(text: str, width: int) -> list[str]:
+    import textwrap  # here and not above: who draws nothing need not load it
+
+    return textwrap.wrap(text, width, break_on_hyphens=False)
 
 
 def _summary(spots: Sequence[_Spot]) -> str:
@@ -288,7 +293,7 @@ def _fit(most: Mapping[str, int], slot: float, char: float, apart: float, room: 
 
 def _table(block: _Block, width: int, plain: bool) -> Iterator[str]:
     """A block as lines of text; columns that do not fit beside the others follow below them."""
-    yield from textwrap.wrap(block.title, width)
+    yield from _folded(block.title, width)
     bar, dash, cross = _LINES[plain]
     label = max(map(len, block.rows)) + 1
     slot = max(len(spot.label(plain)) for cell in block.cells.values() for spot in cell) + 1

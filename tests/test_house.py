@@ -188,6 +188,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
         "html",
         "inspect",
         "subprocess",
+        "textwrap",
         "uuid",
     ]
     code = "import requests, sys; there = set(sys.modules); import azurerm_lite; "
