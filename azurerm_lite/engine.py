@@ -12,12 +12,17 @@ from .events import Event
 from .observing import Events, image_of, what_counts
 from .planning import state
 from .types import Batch, Image, Instance, ScaleSet, Token
-from .upgrading import Options, Upgrade, may_be_repeated
+from .upgrading import Options, Upgrade, is_too_late, may_be_repeated
 
 _STALE = 5.0
 """Seconds after which what was read of a scale set is read again before anything is done."""
 _REQUESTS = 3
 """What a batch takes beside its polls and the pages of the instances: the upgrade, its result, the model again."""
+
+_NO_WAY_BACK = (
+    "a failure will halt and not roll back: the instances that are due run the model's image already, and other "
+    "changes of a model are not put back"
+)
 
 
 class Run(Upgrade):
@@ -28,7 +33,7 @@ class Run(Upgrade):
     ) -> None:
         super().__init__(access_token, where, options, watch)
         self._is_back = False
-        self._old: list[Image] = []
+        self._old: Image = {}
 
     # The whole
 
@@ -45,7 +50,7 @@ class Run(Upgrade):
         try:
             return (yield from self.halting(self._step()))
         except RolloutHalted as halt:
-            if self.options.on_failure != "rollback" or not self.is_at_fault:
+            if not self._old or not self.is_at_fault:
                 raise
             yield from self._undone(halt)
             return False
@@ -86,10 +91,12 @@ class Run(Upgrade):
         options = self.options._replace(
             cut=self.options.cut._replace(canary=None),
             pause=0 if callable(self.options.pause) else self.options.pause,
-            rollback_image=self.options.rollback_image or self._old[0],
+            canary_bake=None,
+            rollback_image=self._old,
         )
         back = Run(self.where[0], self.where[1:], options, self.watch)
-        back.model, back.has_changed_something, back.reason = self.model, True, self.reason
+        back.model, back.instances, back.by_id = self.model, self.instances, self.by_id
+        back.has_changed_something, back.reason = True, self.reason
         back.again = frozenset(halt.unhealthy)
         try:
             yield from back.back()
@@ -102,9 +109,11 @@ class Run(Upgrade):
 
     def _look(self) -> Events:
         """The model and the instances, when nothing is under way on them; a dry run takes them as they are."""
+        is_first = not self.has_read
         yield from self.unmoved()
         yield from self.read_instances()
-        planning.check(self.instances, self.options.cut)
+        if is_first:  # what `only` names may vanish later
+            planning.check(self.instances, self.options.cut)
         if isinstance(self.options.dry_run, Mapping):
             self._pretend(cast("ScaleSet", self.options.dry_run))
         if not self.options.dry_run:
@@ -156,11 +165,12 @@ class Run(Upgrade):
             # An instance that autoscale has just made says nothing for a while.
             is_new = any(why.endswith((" unknown", " initializing")) for why in unhealthy.values())
             if not is_new or rest.clock() >= limit or self.options.dry_run:
-                self.is_at_fault = bool(self.upgraded)
+                self.is_at_fault = not unhealthy.keys().isdisjoint(self.upgraded)
                 raise self.halted(told, self.since(unhealthy))
             yield self.event("waiting", f"{told}: waiting for them", batch, list(unhealthy), self.since(unhealthy))
             rest.sleep(self.interval(looks))
             looks += 1
+            yield from self.unmoved()
             yield from self.read_instances()
 
     def _unhealthy_outside(self, batch: Batch) -> dict[str, str]:
@@ -194,14 +204,21 @@ class Run(Upgrade):
 
     # The way back
 
-    def _find_old(self) -> list[Image]:
-        """The images of the instances that are due; where a way back was asked for, there must be one image."""
-        due = planning.due(self.instances, self.options.cut)
-        old = {images.image_name(image_of(each)): image_of(each) for each in due}
-        if self.options.on_failure == "rollback" and self.options.rollback_image is None and len(old) > 1:
-            found = "; ".join(f"{len(ids)} on {name}" for name, ids in self.images_of(due).items())
-            raise ValueError(f"on_failure: the instances run several images ({found}): name one as rollback_image")
-        return list(old.values())
+    def _find_old(self) -> Image:
+        """The image to go back to: the one given, or that of the instances that are due; empty where there is none."""
+        due, image = planning.due(self.instances, self.options.cut), self.options.rollback_image
+        if self.options.on_failure != "rollback" or not due:
+            return {}
+        found = self.images_of(due)
+        if image is None and len(found) > 1:
+            told = "; ".join(f"{len(ids)} on {name}" for name, ids in found.items())
+            raise ValueError(f"on_failure: the instances run several images ({told}): name one as rollback_image")
+        image = image or image_of(due[0])
+        try:
+            changed = images.with_image(self.model, image)
+        except ValueError as error:
+            raise ValueError(f"rollback_image: {error}") from None
+        return image if images.get_image(changed) != images.get_image(self.model) else {}
 
     def _way_back(self) -> Image:
         """The image that instances behind the model still run, when that is one, and an older one."""
@@ -230,7 +247,7 @@ class Run(Upgrade):
                     response = vmss.put_vmss(*self.where, changed)
                 yield from self.followed(response, limit)
             except (AzureError, *rest.BROKEN) as error:
-                if not (may_be_repeated(error) or isinstance(error, PreconditionFailed)) or rest.clock() >= limit:
+                if not (may_be_repeated(error) or isinstance(error, PreconditionFailed)) or is_too_late(error, limit):
                     raise
                 yield from self.put_off(error, looks)
                 looks += 1
@@ -249,6 +266,8 @@ class Run(Upgrade):
         yield self.event("started", told + (f" in {counted(len(batches), 'batch')}" if batches else ""), ids=ids)
         for notice in planning.notices(self.model, self.instances, self.options.cut):
             yield self.event("notice", f"{self.name}: {notice}")
+        if batches and self.options.on_failure == "rollback" and not self._old and not self._is_back:
+            yield self.event("notice", f"{self.name}: {_NO_WAY_BACK}")
         for why, ids in planning.skipped(self.instances, self.options.cut, self.again).items():
             self.skipped += len(ids)
             yield self.event("skipped", f"skipping {counted(len(ids), 'instance')} {why}: {listed(ids)}", ids=ids)
@@ -262,9 +281,8 @@ class Run(Upgrade):
             f"{counted(len(busy), 'instance')} being updated ({listed(busy)}): the rollout would wait for that to end"
         )
         yield self.event("checked", wait if busy else "no instance is being updated", ids=busy)
-        if self.options.on_failure == "rollback" and batches:
-            image = self.options.rollback_image or self._old[0]
-            yield self.event("checked", f"after a failure it would go back to {images.image_name(image)}")
+        if self._old:
+            yield self.event("checked", f"after a failure it would go back to {images.image_name(self._old)}")
         for batch in batches:
             ids = batch.instance_ids
             yield self.event("planned", f"{batch.name}: {counted(len(ids), 'instance')} ({listed(ids)})", batch)

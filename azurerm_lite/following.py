@@ -46,8 +46,8 @@ class Follow(Observer):
             now = f"{self.name}: {status}{_counts(upgrade)}"
             if now != told:
                 yield from self.read_instances()
-                yield self.event("progress", now)
                 told, looks = now, 0
+            yield self.event("progress", now)
             is_running = status.lower() in ("rollingforward", "rollingback")
             was_running = was_running or is_running
             seconds = rest.clock() - self.began

@@ -89,8 +89,15 @@ class Observer:
                 at_once = not self.has_read and attempt >= rest.TRIES and not isinstance(error, Throttled)
                 if at_once or not rest.may_pass(error) or rest.clock() + pause > limit:
                     raise
-                yield self.event("waiting", f"{one_line(error)}: trying again in {pause:.0f} s", self.batch)
-                rest.sleep(pause)
+                yield from self.waited(f"{one_line(error)}: trying again", pause)
+
+    def waited(self, told: str, seconds: float) -> Events:
+        """A pause, told at its beginning and then each minute."""
+        while seconds > 0:
+            yield self.event("waiting", f"{told} in {seconds:.0f} s", self.batch)
+            step = min(seconds, 60.0)
+            rest.sleep(step)
+            seconds -= step
 
     def read_model(self) -> Generator[Event, None, ScaleSet]:
         """The scale set's model."""
@@ -208,4 +215,6 @@ def image_of(model: Any) -> Image:
 
 def what_counts(model: ScaleSet) -> Any:
     """What of a model makes instances lag behind when it changes: the profile and the size, not the capacity."""
-    return model["properties"].get("virtualMachineProfile"), (model.get("sku") or {}).get("name")
+    profile = dict(model["properties"].get("virtualMachineProfile") or {})
+    profile.pop("timeCreated", None)  # Azure's own, anew with each change
+    return profile, (model.get("sku") or {}).get("name")

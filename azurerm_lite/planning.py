@@ -79,7 +79,8 @@ def share(value: Size, total: int, argument: str, *, least: int = 0, also: str =
     percent = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]+)?)\s*%", value) if isinstance(value, str) else None
     if percent is None or not least <= 100 * float(percent.group(1)) <= 10000:
         raise ValueError(f"{argument} must be {also}a number of {of} or a percentage such as '20%', not {value!r}")
-    return max(least, int(total * float(percent.group(1)) / 100))
+    whole, _, part = percent.group(1).partition(".")
+    return max(least, total * int(whole + part) // int("100" + "0" * len(part)))  # floats lose one here and there
 
 
 def plan(
@@ -98,6 +99,21 @@ def plan(
     """
     how = fitting(instances, how)
     wanted = due(instances, how, again)
+    if how.canary is None or begun:
+        return _batches(instances, wanted, how, begun)
+    most = share(how.canary, len(instances), "canary", least=1)
+    first = [
+        Batch(f"canary ({each.name})", each.instance_ids[:most]) for each in _batches(instances, wanted, how, ())[:1]
+    ]
+    taken = {each for batch in first for each in batch.instance_ids}
+    others = [each for each in wanted if each["instanceId"] not in taken]  # cut anew, as once the canary is done
+    return first + _batches(instances, others, how, [batch.name for batch in first])
+
+
+def _batches(
+    instances: Sequence[Instance], wanted: Sequence[Instance], how: Cut, begun: Collection[str]
+) -> list[Batch]:
+    """The batches of the instances that are wanted, but for a canary."""
     most = len(instances) if how.max_batch is None else share(how.max_batch, len(instances), "max_batch", least=1)
     names = set(begun)
     batches = []
@@ -108,8 +124,6 @@ def plan(
         is_whole = not size and len(parts) == 1 and f"{numbered} 1" not in names
         for part in parts:
             batches.append(Batch(_new_name(label if is_whole else "", numbered, names), tuple(part)))
-    if how.canary is not None and not begun:
-        batches[:1] = _canary(batches[:1], share(how.canary, len(instances), "canary", least=1))
     return batches
 
 
@@ -138,14 +152,6 @@ def _new_name(name: str, numbered: str, names: set[str]) -> str:
         name = f"{numbered} {number}"
     names.add(name)
     return name
-
-
-def _canary(first: Sequence[Batch], most: int) -> Iterator[Batch]:
-    """The first batch with its first few instances before it."""
-    for batch in first:
-        yield Batch(f"canary ({batch.name})", batch.instance_ids[:most])
-        if batch.instance_ids[most:]:
-            yield Batch(batch.name, batch.instance_ids[most:])
 
 
 def fitting(instances: Sequence[Instance], how: Cut) -> Cut:

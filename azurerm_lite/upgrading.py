@@ -118,7 +118,7 @@ class Upgrade(Observer):
                 with rest.watched(self.watch):
                     return vmss.manual_upgrade(*self.where, ids)
             except (AzureError, *rest.BROKEN) as error:
-                if not may_be_repeated(error) or rest.clock() >= limit:
+                if not may_be_repeated(error) or is_too_late(error, limit):
                     raise
                 refused = _is_refusal_of_ids(error)
                 if not refused:
@@ -128,6 +128,7 @@ class Upgrade(Observer):
                 # to be waited for, what is asked for may be under way, or done by now.
                 yield from self.read_instances()
                 yield from self.calm()
+                yield from self.unmoved()  # what was waited for may have been a change of the model
                 gone = [each for each in ids if not self.is_due(each)]
                 if refused and not gone:
                     raise
@@ -140,8 +141,7 @@ class Upgrade(Observer):
         """The pause before something is asked for again."""
         pause = max(self.interval(looks), getattr(error, "retry_after", None) or 0)
         name = self.batch.name if self.batch else self.name
-        yield self.event("waiting", f"{name}: {one_line(error)}: asking again in {pause:.0f} s", self.batch)
-        rest.sleep(pause)
+        yield from self.waited(f"{name}: {one_line(error)}: asking again", pause)
 
     def followed(self, response: Response, limit: float, batch: Batch | None = None) -> Events:
         """The operation, to its success; where that cannot be read, what it did will have to tell."""
@@ -184,8 +184,7 @@ class Upgrade(Observer):
             lacking = self._lacking(batch, before)
             if not lacking:
                 return
-            if any(why.startswith("not on the latest model") for why in lacking.values()):
-                yield from self.unmoved()
+            yield from self._owned(lacking)
             failed = {each: why for each, why in lacking.items() if why.startswith("provisioning failed")}
             if failed or rest.clock() >= limit:
                 self.is_at_fault = True
@@ -200,16 +199,22 @@ class Upgrade(Observer):
 
     def _baked(self, batch: Batch, before: dict[str, _Before]) -> Events:
         """The batch stays as it is to be for a while: some images fail only after some minutes."""
-        options, is_canary = self.options, self.options.cut.canary is not None and len(self.begun) == 1
-        bake = options.canary_bake if is_canary and options.canary_bake is not None else options.bake
+        options, is_first = self.options, len(self.begun) == 1
+        bake = options.canary_bake if is_first and options.canary_bake is not None else options.bake
         ends = rest.clock() + bake
         while (left := ends - rest.clock()) > 0:
             yield self.event("baking", f"{batch.name}: healthy; watched for {left:.0f} s more", batch)
             rest.sleep(min(left, self.interval(3)))
             yield from self.read_instances()
             if lacking := self._lacking(batch, before):
+                yield from self._owned(lacking)
                 self.is_at_fault = True
                 raise self.halted(f"{batch.name} did not stay healthy for {bake:g} s", lacking)
+
+    def _owned(self, lacking: Mapping[str, str]) -> Events:
+        """Halts where instances lag because somebody changed the model, which is not their fault."""
+        if any(why.startswith("not on the latest model") for why in lacking.values()):
+            yield from self.unmoved()
 
     def _lacking(self, batch: Batch, before: dict[str, _Before]) -> dict[str, str]:
         """What the instances of a batch still lack, with the time since when; the user's own check comes last."""
@@ -251,6 +256,11 @@ def _verdict(check: Callable[[list[Instance]], object], instances: list[Instance
     if isinstance(answer, str) and answer:
         return f"check: {answer}"
     return "check: not passed" if answer is False else None
+
+
+def is_too_late(error: Exception, limit: float) -> bool:
+    """Whether asking again after an error would be past a limit, for Azure may ask for a long pause."""
+    return rest.clock() + (getattr(error, "retry_after", None) or 0) >= limit
 
 
 def may_be_repeated(error: Exception) -> bool:

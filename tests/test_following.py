@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -115,3 +116,12 @@ def test_the_time_limit_is_checked_at_the_call(timeout: Any) -> None:
     """Before there is an iterator at all."""
     with pytest.raises(ValueError, match="timeout must be seconds"):
         az.follow_rolling_upgrade("token", "sub", "rg", "web", timeout=timeout)
+
+
+def test_following_is_never_silent_for_long(rolling: Sandbox, clock: Clock) -> None:
+    """A batch of twenty minutes tells at each look that it goes on; only where the counts change are instances read."""
+    rolling.cloud.upgrade_seconds = 1200
+    bump(rolling)
+    moments = [clock.now for _ in az.follow_rolling_upgrade(*rolling.where())]
+    assert max(after - before for before, after in pairwise(moments)) <= 30
+    assert len([each for each in rolling.journal if each.path.endswith("/virtualMachines")]) < 20

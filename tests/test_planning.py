@@ -168,16 +168,29 @@ def test_names_of_parts_and_of_the_canary() -> None:
     names = [(batch.name, len(batch.instance_ids)) for batch in az.plan_rollout(instances, max_batch=3, canary=1)]
     assert names == [
         ("canary (update domain 0, part 1)", 1),
-        ("update domain 0, part 1", 2),
-        ("update domain 0, part 2", 2),
+        ("update domain 0, part 1", 3),
+        ("update domain 0, part 2", 1),
         ("update domain 1, part 1", 3),
         ("update domain 1, part 2", 2),
     ]
 
 
 @pytest.mark.parametrize(
+    "how", [{"by": "20%"}, {"by": 4, "max_batch": 3}, {"max_batch": 3}, {"max_batch": 3, "canary": 5}]
+)
+def test_what_is_planned_after_the_canary_is_what_comes(how: dict[str, Any]) -> None:
+    """Planned anew when the canary is done, as a rollout does it, the batches are those that were planned at first."""
+    instances = [instance(str(number), domain=number % 2) for number in range(20)]
+    cut = planning.cut(how.get("by", "update_domain"), None, how.get("max_batch"), how.get("canary", 1))
+    first, *others = planning.plan(instances, cut)
+    for each in instances:
+        each["properties"]["latestModelApplied"] = each["instanceId"] in first.instance_ids
+    assert planning.plan(instances, cut, begun=[first.name]) == others
+
+
+@pytest.mark.parametrize(
     ("value", "total", "number"),
-    [(3, 10, 3), ("20%", 10, 2), ("25 %", 10, 2), ("12.5%", 80, 10), ("100%", 7, 7), ("1%", 5, 0)],
+    [(3, 10, 3), ("20%", 10, 2), ("25 %", 10, 2), ("12.5%", 80, 10), ("100%", 7, 7), ("1%", 5, 0), ("18.4%", 375, 69)],
 )
 def test_a_share_is_rounded_down(value: Any, total: int, number: int) -> None:
     """A number stands for itself, a percentage for so many of the set."""

@@ -10,6 +10,7 @@ from conftest import Clock
 from test_rollout import NEW, OLD, bump, on, posted, reasons, running
 
 import azurerm_lite as az
+from azurerm_lite import vmss
 from azurerm_lite.sandbox import Sandbox
 
 IMAGE = {"kind": "platform", "publisher": "Canonical", "offer": "0001-com-ubuntu-server-jammy"}
@@ -251,3 +252,92 @@ def test_an_image_of_another_kind_is_refused_before_anything_is_changed(sandbox:
     with pytest.raises(ValueError, match="does not fit: the model of 'web' has a platform image"):
         list(az.rollback(*sandbox.where(), image={"kind": "image_uri", "image_uri": URI.format(1)}))
     assert not [each for each in sandbox.journal if each.method == "PUT"]
+
+
+# What a way back must not stumble over
+
+
+def test_an_instance_named_by_only_that_vanished_does_not_keep_it_from_going_back(sandbox: Sandbox) -> None:
+    """`only` is checked when a rollout begins; later its instances may go like all others."""
+    bump(sandbox)
+    sandbox.break_upgrade("web", "11", image=NEW)
+    vanish = partial(sandbox.cloud.scale_set("sandbox", "web").instances.pop, "0")
+    with pytest.raises(az.RolloutHalted, match="instance 11: provisioning failed") as caught:
+        on("batch_done", 1, vanish, az.rollout(*sandbox.where(), only=["0", "5", "11"], on_failure="rollback"))
+    assert caught.value.rolled_back
+    assert set(running(sandbox).values()) == {OLD}
+
+
+def test_an_image_of_another_kind_is_refused_before_anything_is_done(sandbox: Sandbox) -> None:
+    """Not only when it is needed."""
+    bump(sandbox)
+    image: Any = {"kind": "image_id", "image_id": "/subscriptions/x"}
+    with pytest.raises(ValueError, match="rollback_image: image_id does not fit: the model of 'web' has a platform"):
+        list(az.rollout(*sandbox.where(), on_failure="rollback", rollback_image=image))
+    assert posted(sandbox) == []
+
+
+@pytest.mark.parametrize("how", ["fail", "unhealthy"])
+def test_a_change_of_the_model_that_is_no_other_image_is_not_taken_for_rolled_back(sandbox: Sandbox, how: str) -> None:
+    """Only images are put back: where there is none, that is said at the beginning, and a failure halts."""
+    where = sandbox.where()
+    model = az.get_vmss(*where)
+    model["properties"]["virtualMachineProfile"]["userData"] = "eA=="  # type: ignore[index]
+    az.wait(where[0], az.put_vmss(*where, model))
+    sandbox.break_upgrade("web", "11", how)
+    halt, seen = halted(az.rollout(*where, on_failure="rollback", health_timeout=300))
+    assert not halt.rolled_back
+    assert [event for event in seen if event.kind == "notice" and "will halt and not roll back" in event.message]
+    assert len(posted(sandbox)) == 2
+
+
+def test_illness_of_what_was_not_upgraded_only_halts(sandbox: Sandbox, clock: Clock) -> None:
+    """An instance on the old image says nothing of the new one: the model and the instances stay as they are."""
+    bump(sandbox)
+
+    def fall_ill() -> None:
+        sandbox.cloud.scale_set("sandbox", "web").instances["4"].health = "unhealthy"
+        clock.sleep(60)
+
+    with pytest.raises(az.RolloutHalted, match="outside update domain 1 unhealthy, where 0 may be: instance 4"):
+        on("batch_done", 1, fall_ill, az.rollout(*sandbox.where(), on_failure="rollback"))
+    assert az.get_image(az.get_vmss(*sandbox.where()))["version"] == NEW
+    assert len(posted(sandbox)) == 1
+
+
+def test_a_model_that_is_changed_while_a_batch_is_watched_is_nobodys_failure(sandbox: Sandbox) -> None:
+    """The instances lag because of the change; the halt names that, and nothing is put back."""
+    bump(sandbox)
+    change = partial(sandbox.set_image, "web", version="22.04.202409120")
+    with pytest.raises(az.RolloutHalted, match=r"^Somebody changed the scale set's model") as caught:
+        on("baking", 2, change, az.rollout(*sandbox.where(), bake=300, on_failure="rollback"))
+    assert not caught.value.rolled_back
+
+
+def test_a_way_back_that_halts_at_once_still_says_what_runs_what(sandbox: Sandbox) -> None:
+    """Before it has read anything by itself, what the rollout knew counts."""
+    bump(sandbox)
+    sandbox.break_upgrade("web", "11", image=NEW)
+    change = partial(sandbox.set_image, "web", version="22.04.202409120")
+    with pytest.raises(az.RolloutHalted, match=rf"halted too: Somebody .*\(0, 1, 5.*:{NEW}.*:{OLD}\.$"):
+        on("progress", 2, change, az.rollout(*sandbox.where(), on_failure="rollback"))
+
+
+def test_the_time_that_azure_writes_into_the_model_is_nobodys_change(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`virtualMachineProfile.timeCreated` is Azure's own, and moves with each change, our own of the image included."""
+    read = vmss.get_vmss
+
+    def with_time(*where: Any) -> Any:
+        model: Any = read(*where)
+        model["properties"]["virtualMachineProfile"]["timeCreated"] = f"2026-01-02T03:04:0{model['etag'][1]}Z"
+        return model
+
+    monkeypatch.setattr(vmss, "get_vmss", with_time)
+    bump(sandbox)
+    sandbox.break_upgrade("web", "11", image=NEW)
+    scale = partial(sandbox.scale, "web", 22)
+    with pytest.raises(az.RolloutHalted, match="Rolled back: all 22 instances run") as caught:
+        on("batch_done", 1, scale, az.rollout(*sandbox.where(), on_failure="rollback"))
+    assert caught.value.rolled_back

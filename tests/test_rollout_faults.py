@@ -12,7 +12,7 @@ import requests
 import urllib3
 from conftest import Clock
 from test_rollback import OLD_IMAGE
-from test_rollout import NEW, OLD, bump, on, running
+from test_rollout import NEW, OLD, bump, on, posted, running
 
 import azurerm_lite as az
 from azurerm_lite import rest
@@ -249,3 +249,25 @@ def test_a_model_that_somebody_changes_at_any_request_halts_or_was_in_time(small
     assert ended == ("done" if number == 1 else "halts")
     list(az.rollout(*small.where()))
     assert set(running(small).values()) == {"22.04.202409120"}
+
+
+def test_a_model_that_changes_while_a_batch_waits_its_turn_halts_before_the_batch(sandbox: Sandbox) -> None:
+    """What answers Conflict may be somebody's change of the model: no batch is brought to that."""
+    bump(sandbox)
+
+    def change() -> None:
+        sandbox.fail_next(409, path="manualupgrade", code="Conflict")
+        sandbox.set_image("web", version="22.04.202409120")
+
+    with pytest.raises(az.RolloutHalted, match="Somebody changed the scale set's model"):
+        on("batch_started", 2, change, az.rollout(*sandbox.where()))
+    assert len(posted(sandbox)) == 1
+
+
+def test_a_pause_longer_than_the_limit_is_not_begun(sandbox: Sandbox, clock: Clock) -> None:
+    """Asked to come back tomorrow, a batch halts at once with Azure's words."""
+    bump(sandbox)
+    fail = partial(sandbox.fail_next, 429, path="manualupgrade", retry_after=86400, code="TooManyRequests")
+    with pytest.raises(az.RolloutHalted, match="TooManyRequests"):
+        on("batch_done", 1, fail, az.rollout(*sandbox.where()))
+    assert max(clock.slept) <= 60
