@@ -16,6 +16,7 @@ import contextlib
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -67,20 +68,28 @@ def number(text: str | None) -> Any:
 
 def only(options: argparse.Namespace) -> list[int | str] | None:
     """The domains (whole numbers) and instances (strings) to keep to; `None` for all."""
+    for name in ("domains", "instances"):
+        given = getattr(options, name)
+        if given is not None and not given.strip(" ,"):  # a shell's variable that is not set: not all are meant
+            raise ValueError(f"--{name} is empty")
     domains = [number(each.strip()) for each in (options.domains or "").split(",") if each.strip()]
     instances = [each.strip() for each in (options.instances or "").split(",") if each.strip()]
     return [*domains, *instances] or None
 
 
-def checked_by(command: str) -> Callable[[list[Any]], object]:
-    """A check that runs a command: it is content when that ends with 0."""
+def checked_by(command: str, timeout: float) -> Callable[[list[Any]], object]:
+    """A check that runs a command: it is content when that ends with 0, within so many seconds."""
+    try:
+        words = shlex.split(command, posix=os.name != "nt")
+    except ValueError as error:
+        raise ValueError(f"--check: {error} in {command!r}") from None
+    if not words or not shutil.which(words[0].strip('"')):
+        raise ValueError(f"--check: there is no program {words[0] if words else command!r}")
 
     def check(instances: list[Any]) -> object:
         ids = ",".join(vm["instanceId"] for vm in instances)
-        words = shlex.split(command, posix=os.name != "nt")
-        done = subprocess.run(
-            words, env={**os.environ, "INSTANCE_IDS": ids}, capture_output=True, text=True, check=False
-        )
+        env = {**os.environ, "INSTANCE_IDS": ids}
+        done = subprocess.run(words, env=env, capture_output=True, text=True, check=False, timeout=max(1.0, timeout))
         told = " ".join((done.stderr or done.stdout).split())
         return done.returncode == 0 or f"{command} ended with {done.returncode}: {told}"
 
@@ -159,7 +168,7 @@ def care(options: argparse.Namespace) -> dict[str, Any]:
         "max_batch": number(options.max_batch),
         "pause": options.pause,
         "bake": options.bake,
-        "check": checked_by(options.check) if options.check else None,
+        "check": None if options.check is None else checked_by(options.check, options.health_timeout),
         "health_timeout": options.health_timeout,
         "max_unhealthy": number(options.max_unhealthy),
     }
@@ -173,12 +182,15 @@ def forward(where: common.Where, options: argparse.Namespace, **more: Any) -> It
 
 def watch(events: Iterator[Any], options: argparse.Namespace) -> None:
     """Goes through the events; Ctrl-C says what was done before it goes on its way."""
-    event = None
+    event, is_back = None, False
     try:
         with contextlib.nullcontext(json_lines()) if options.json else display() as show:
             for event in events:
+                is_back = is_back or event.kind == "rolling_back"
                 show(event)
     except az.RolloutHalted as halt:
+        if is_back and not halt.rolled_back:
+            print(how_to_go_on(options, is_back), file=sys.stderr)
         if options.json:
             told = {"kind": "halted", "message": str(halt), "batch": halt.batch and halt.batch.name}
             told |= {"unhealthy": halt.unhealthy, "rolled_back": halt.rolled_back, "summary": halt.summary._asdict()}
@@ -189,8 +201,23 @@ def watch(events: Iterator[Any], options: argparse.Namespace) -> None:
             print(f"\n{event.latest} of {event.total} instances have the latest model.", file=sys.stderr)
             if event.batch and event.kind in ("batch_started", "progress"):
                 print(f"Azure goes on with {event.batch.name}, which was under way.", file=sys.stderr)
-            print("Run the same command again to go on from there.", file=sys.stderr)
+            print(how_to_go_on(options, is_back), file=sys.stderr)
         raise
+
+
+def how_to_go_on(options: argparse.Namespace, is_back: bool) -> str:
+    """What to run after a rollout that was cut off; on the way back not the same again, which would turn it round."""
+    if not is_back or (options.rollback and is_given(options)):
+        return "Run the same command again to go on from there."
+    return (
+        "It was going back: run it with --rollback and without a new image to go on with that; or without --rollback, "
+        "where that says that the model is put back already."
+    )
+
+
+def is_given(options: argparse.Namespace) -> bool:
+    """Whether an image was given."""
+    return any((options.newversion, options.sku, options.imageid, options.customuri))
 
 
 def rehearse(where: common.Where, options: argparse.Namespace) -> int:
@@ -207,25 +234,39 @@ def go_back(where: common.Where, options: argparse.Namespace) -> None:
     """The rollback: to the image that was given, or the one that instances behind the model still run."""
     model = az.get_vmss(*where)
     changed = common.new_image(where, model, options)
-    given = any((options.newversion, options.sku, options.imageid, options.customuri))
-    image = az.get_image(changed or model) if given else None
-    common.confirm(options, f"Go back to {common.shown(changed or model) if given else 'the image before'}?")
+    image = az.get_image(changed or model) if is_given(options) else None
+    common.confirm(options, f"Go back to {common.shown(changed or model) if image else 'the image before'}?")
     watch(az.rollback(*where, image=image, **care(options)), options)
 
 
 def ended(where: common.Where) -> int:
     """Whether every instance runs the model's image."""
-    wanted = common.shown(az.get_vmss(*where))
-    instances = az.get_instance_views(*where)
+    model = az.get_vmss(*where)
+    wanted, is_exact = common.shown(model), az.get_image(model).get("version") != "latest"
+    instances = instances_of(where, model)
     left = [
         vm["instanceId"]
         for vm in instances
-        if common.shown(vm) != wanted or not vm["properties"].get("latestModelApplied")
+        if (is_exact and common.shown(vm) != wanted) or not vm["properties"].get("latestModelApplied")
     ]
     print(f"{len(instances) - len(left)} of {len(instances)} instances of {where.vmss_name} run {wanted}.")
     if left:
         print(f"error: these do not: {', '.join(left)}", file=sys.stderr)
     return common.FAILED if left else common.DONE
+
+
+def instances_of(where: common.Where, model: Any) -> list[Any]:
+    """The instances; those of a Flexible set Azure lists without their views alone."""
+    is_flexible = model["properties"].get("orchestrationMode") == "Flexible"
+    return az.list_vmss_vms(*where) if is_flexible else az.get_instance_views(*where)
+
+
+def chosen(where: common.Where, options: argparse.Namespace) -> Any:
+    """The model, once it is clear that the set has the domains and instances asked for: nothing is written before."""
+    model = common.read_model(where)
+    instances = instances_of(where, model)
+    az.plan_rollout(instances, by=number(options.by), only=only(options))
+    return model
 
 
 def work(where: common.Where, options: argparse.Namespace) -> int:
@@ -238,16 +279,32 @@ def work(where: common.Where, options: argparse.Namespace) -> int:
         common.put_model(where, common.read_model(where, "Rolling"), options)
         watch(az.follow_rolling_upgrade(*where), options)
     else:
-        common.put_model(where, common.read_model(where), options)
+        common.put_model(where, chosen(where, options), options)
         common.confirm(options, "Roll it out?")
         watch(forward(where, options), options)
     return ended(where)
+
+
+def check_options(options: argparse.Namespace, arguments: argparse.ArgumentParser) -> None:
+    """Ends the program with status 2 where options cannot be used, before anything is asked of Azure."""
+    forward_only = ("domains", "instances", "canary", "canary_bake", "on_failure")
+    unfit = [
+        f"--{name.replace('_', '-')}" for name in forward_only if getattr(options, name) != arguments.get_default(name)
+    ]
+    if unfit and (options.rollback or options.follow):
+        what = "--rollback" if options.rollback else "--follow"
+        arguments.error(f"{what} sees to the whole set: {', '.join(unfit)} cannot be given with it")
+    try:
+        forward(common.Where(lambda: "", "", "", ""), options)  # checks what it is given, and sends nothing
+    except ValueError as error:
+        arguments.error(str(error))
 
 
 def main() -> int:
     """Changes the model where an image was given, rolls it out, and looks whether every instance runs it."""
     arguments = parser()
     options = arguments.parse_args()
+    check_options(options, arguments)
     # With --json standard output is for programs: what people read goes the other way.
     people = contextlib.redirect_stdout(sys.stderr) if options.json else contextlib.nullcontext()
     with people, common.signed_in(arguments, options) as where:

@@ -22,6 +22,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 sys.path.insert(0, str(EXAMPLES))
 
 import common  # noqa: E402 - the examples are scripts in a folder, no package
+import rollout as example  # noqa: E402
 
 WEB = ["-r", "sandbox", "-s", "web"]
 NEW = "22.04.202411010"
@@ -239,6 +240,81 @@ def test_following_a_set_in_mode_rolling(live: Sandbox) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "Completed; 5 of 5 instances have the latest model" in done.stdout
     assert run("rollout.py", *WEB, "--follow", "-y").stderr.startswith("error: web is in upgrade mode Manual")
+
+
+def here(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """The rollout in this process; its exit status."""
+    monkeypatch.setattr(sys, "argv", ["rollout.py", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        common.run(example.main)
+    return int(ended.value.code or 0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (["--by", "banana"], "by must be update_domain"),
+        (["--max-batch", "0"], "max_batch must be"),
+        (["--pause", "-1"], "pause must be seconds"),
+        (["--check", "'x"], "--check: No closing quotation"),
+        (["--check", "no-such-program --fast"], "--check: there is no program 'no-such-program'"),
+        (["--instances", ""], "--instances is empty"),
+        (["--domains", " ,"], "--domains is empty"),
+        (["--rollback", "--instances", "3"], "--rollback sees to the whole set: --instances cannot be given with it"),
+        (["--follow", "--canary", "1"], "--follow sees to the whole set: --canary cannot be given with it"),
+    ],
+)
+def test_options_that_cannot_be_used_end_it_before_anything_is_asked(
+    live: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], wrong: list[str], told: str
+) -> None:
+    """Status 2 and a sentence; the model does not ask for a new image that nobody rolls out then."""
+    assert here(monkeypatch, *WEB, "-n", NEW, "-y", *wrong) == 2
+    assert told in capsys.readouterr().err
+    assert live.journal == []
+
+
+@pytest.mark.parametrize(("which", "told"), [(["--domains", "9"], "no domain 9"), (["--instances", "99"], "'99'")])
+def test_a_part_that_the_set_does_not_have_changes_nothing(
+    live: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], which: list[str], told: str
+) -> None:
+    """Not even the model."""
+    assert here(monkeypatch, *WEB, "-n", NEW, "-y", *which) == 1
+    assert told in capsys.readouterr().err
+    assert {each.method for each in live.journal if "virtualMachineScaleSets" in each.path} == {"GET"}
+
+
+def test_it_ends_well_on_flexible_sets_and_with_latest_in_the_model(
+    live: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Azure lists a Flexible set without views alone; and no instance runs a version that is called latest."""
+    live.add_vmss("flex", 3, orchestration="Flexible")
+    assert here(monkeypatch, "-r", "sandbox", "-s", "flex", "-n", NEW, "-y") == 0
+    live.add_vmss("newest", 3, image="Canonical:0001-com-ubuntu-server-jammy:22_04-lts-gen2:latest")
+    assert here(monkeypatch, "-r", "sandbox", "-s", "newest", "-y") == 0
+    assert "3 of 3 instances of newest run" in capsys.readouterr().out
+
+
+def test_a_check_that_hangs_is_not_content() -> None:
+    """It has as long as a batch has; a rollout does not wait for it for ever."""
+    check = example.checked_by(f'"{sys.executable}" -c "import time; time.sleep(60)"', 1)
+    with pytest.raises(subprocess.TimeoutExpired, match="timed out after 1"):
+        check([])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_back", "same"),
+    [
+        (["-n", NEW], False, True),
+        (["-n", NEW, "--on-failure", "rollback"], True, False),
+        (["--rollback"], True, False),
+        (["--rollback", "-n", NEW], True, True),
+    ],
+)
+def test_on_the_way_back_the_same_command_is_not_what_goes_on(arguments: list[str], is_back: bool, same: bool) -> None:
+    """It would put the new image, which has just failed, into the model again."""
+    told = example.how_to_go_on(example.parser().parse_args(arguments), is_back)
+    assert ("the same command" in told) is same
+    assert ("run it with --rollback and without a new image" in told) is not same
 
 
 SCRIPTS = [("rollout.py", []), ("version_bump.py", []), ("vmss_upgrade.py", ["-i", "0"])]
