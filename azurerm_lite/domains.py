@@ -27,6 +27,9 @@ def by_update_domain(instances: Iterable[Instance]) -> dict[Domain, list[str]]:
         `{update domain: [instance id, …]}`, domains ascending, ids in numeric order. Instances for which Azure gives
         no update domain (those of Flexible sets, for one) stand under `"unknown"`, last. In a set of several placement
         groups or zones a number gathers that domain of each.
+
+    Raises:
+        ValueError: `instances` are no instances.
     """
     return _by_view(instances, "platformUpdateDomain")
 
@@ -39,6 +42,9 @@ def by_fault_domain(instances: Iterable[Instance]) -> dict[Domain, list[str]]:
 
     Returns:
         `{fault domain: [instance id, …]}`, domains ascending, ids in numeric order; without one: `"unknown"`, last.
+
+    Raises:
+        ValueError: `instances` are no instances.
     """
     return _by_view(instances, "platformFaultDomain")
 
@@ -52,9 +58,12 @@ def by_zone(instances: Iterable[Instance]) -> dict[Domain, list[str]]:
     Returns:
         `{zone: [instance id, …]}`, zones (strings, as Azure has them) ascending, ids in numeric order; instances of
         no zone stand under `"unknown"`, last.
+
+    Raises:
+        ValueError: `instances` are no instances.
     """
     groups: dict[Domain, list[str]] = {}
-    for instance in instances:
+    for instance in several(instances):
         groups.setdefault(next(iter(instance.get("zones") or ()), None) or UNKNOWN, []).append(instance["instanceId"])
     return _in_order(groups)
 
@@ -70,18 +79,36 @@ def in_batches(instances: Iterable[Instance], size: int) -> list[list[str]]:
         The batches, ids in numeric order; the last may be smaller.
 
     Raises:
-        ValueError: `size` is no whole number of 1 or more.
+        ValueError: `size` is no whole number of 1 or more, or `instances` are no instances.
     """
     if isinstance(size, bool) or not isinstance(size, int) or size < 1:
         raise ValueError(f"size must be a whole number of 1 or more, not {size!r}")
-    ids = sorted_ids(instance["instanceId"] for instance in instances)
+    ids = sorted_ids(instance["instanceId"] for instance in several(instances))
     return [ids[start : start + size] for start in range(0, len(ids), size)]
+
+
+def several(instances: Iterable[Instance]) -> Iterable[Instance]:
+    """The instances that a caller gave, where they can be some: a model, or one instance alone, has slipped in before.
+
+    Args:
+        instances: What was given.
+
+    Returns:
+        The same.
+
+    Raises:
+        ValueError: It is a single object. Its value is not told, as a model may hold a password.
+    """
+    if isinstance(instances, (str, bytes, Mapping)) or not isinstance(instances, Iterable):
+        kind = type(instances).__name__
+        raise ValueError(f"instances must be a list of instances, as get_instance_views() returns it, not a {kind}")
+    return instances
 
 
 def _by_view(instances: Iterable[Instance], name: str) -> dict[Domain, list[str]]:
     """Ids by what the instance views say of a domain."""
     groups: dict[Domain, list[str]] = defaultdict(list)
-    for instance in instances:
+    for instance in several(instances):
         # As view() does it: calling it would be a third of the time that a thousand instances take.
         domain: Any = (instance["properties"].get("instanceView") or _NO_VIEW).get(name)
         groups[UNKNOWN if domain is None else domain].append(instance["instanceId"])

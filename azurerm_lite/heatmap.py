@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
-from .domains import UNKNOWN, by_fault_domain, by_update_domain, by_zone, counted, health, status, view
+from .domains import UNKNOWN, by_fault_domain, by_update_domain, by_zone, counted, health, several, status, view
 from .images import get_image
 from .types import Instance
 
@@ -142,8 +142,11 @@ def heatmap(instances: Iterable[Instance]) -> Heatmap:
     Returns:
         A snapshot to `print`, in colour on a terminal of 256 colours or with `FORCE_COLOR`, else and with `NO_COLOR` in
         plain ASCII; which a notebook shows by itself, with `.to_svg()` and `.to_html()`.
+
+    Raises:
+        ValueError: `instances` are no instances.
     """
-    found = list({instance["instanceId"]: instance for instance in instances}.values())
+    found = list({instance["instanceId"]: instance for instance in several(instances)}.values())
     has_racks = any(view(each).get("platformFaultDomain") is not None for each in found)
     zonal = not has_racks and any(each.get("zones") for each in found)
     groups: dict[str, list[Instance]] = {}

@@ -52,7 +52,7 @@ def wait(
         The resource (a dict) after a PUT or PATCH; what the operation gave, or `None`, after anything else.
 
     Raises:
-        ValueError: `timeout` or `interval` is negative.
+        ValueError: `timeout` or `interval` is negative, or `response` is none.
         OperationFailed: The operation ended Failed or Canceled, with its own code and message.
         OperationTimeout: Time is up; the operation goes on in Azure, and waiting again with the same response is fine.
         AzureError: Azure refused a look, or stayed unreadable for two minutes.
@@ -88,11 +88,14 @@ def polls(
         An iterator over the looks; its `StopIteration` holds what `wait` returns.
 
     Raises:
-        ValueError: `timeout` or `interval` is negative.
+        ValueError: `timeout` or `interval` is negative, or `response` is none.
     """
     for argument, value in (("timeout", timeout), ("interval", interval)):
         if value is not None and not value >= 0:
             raise ValueError(f"{argument} must be seconds, 0 or more, not {value!r}")
+    if not hasattr(response, "headers"):  # its value is not told: a model may hold a password
+        kind = type(response).__name__
+        raise ValueError(f"response must be what the function that began the operation returned, not a {kind}")
     return _polls(access_token, response, DEFAULT_TIMEOUT if timeout is None else timeout, interval)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from . import planning
+from . import domains, planning
 from .planning import Only, Size
 from .types import Batch, Image, Instance, Token
 
@@ -49,10 +49,10 @@ def plan_rollout(
         domain come last, no more at a time than the largest domain has.
 
     Raises:
-        ValueError: An argument is none of these; `only` names what the set does not have; or no instance has such a
-            domain.
+        ValueError: An argument is none of these; `instances` are no instances; `only` names what the set does not
+            have; or no instance has such a domain.
     """
-    instances = list(instances)
+    instances = list(domains.several(instances))
     how = planning.cut(by, only, max_batch, canary)
     planning.check(instances, how)
     return planning.plan(instances, how)

@@ -242,3 +242,21 @@ def test_counts_and_lists_read_well() -> None:
     assert domains.counted(3, "batch") == "3 batches"
     assert domains.listed(["1", "2"]) == "1, 2"
     assert domains.listed(["1", "2", "3", "4"], 2) == "1, 2 and 2 more"
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        az.by_update_domain,
+        az.by_fault_domain,
+        az.by_zone,
+        lambda given: az.in_batches(given, 5),
+        az.plan_rollout,
+        az.heatmap,
+    ],
+)
+@pytest.mark.parametrize("given", [None, 3, "web", b"web", instance("0"), {"properties": {"adminPassword": "s3cret"}}])
+def test_what_is_no_list_of_instances_is_refused(ask: Callable[[Any], object], given: Any) -> None:
+    """A model in their place, or one of them alone, would be taken for its keys; what is in it is not told."""
+    with pytest.raises(ValueError, match=f"^instances must be a list of instances.* not a {type(given).__name__}$"):
+        ask(given)

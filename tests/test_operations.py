@@ -474,6 +474,14 @@ def test_a_negative_time_is_refused(argument: str, value: float, clock: Clock, t
         assert len(azure.calls) == 1
 
 
+@pytest.mark.parametrize("given", [None, "Succeeded", {"properties": {"adminPassword": "s3cret"}}])
+def test_what_is_no_response_is_refused(given: Any, token: str) -> None:
+    """A model in its place is told by its kind alone."""
+    for function in (wait, polls):
+        with pytest.raises(ValueError, match=f"^response must be .* not a {type(given).__name__}$"):
+            function(token, given)
+
+
 def test_each_look_is_told(clock: Clock, token: str) -> None:
     """`on_poll` hears status and seconds after every look, the last one included."""
     seen: list[tuple[str, float]] = []
