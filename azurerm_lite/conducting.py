@@ -18,7 +18,7 @@ import queue
 import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,11 @@ from .engine import Run
 from .errors import FleetHalted, one_line
 from .events import Event, FleetEvent
 from .types import Summary, Target
+
+_LOOK = 1.0
+"""Seconds between two looks at whether somebody wants to stop."""
+_QUIET = 60.0
+"""Seconds of silence after which that is told: an executor that lost its workers says nothing, and may get others."""
 
 _GOING_ON, _BETWEEN_BATCHES, _AT_ONCE = range(3)
 """When a rollout in our own process is to be left."""
@@ -158,7 +163,7 @@ class Fleet:
         self.failed: dict[Target, Exception] = {}
         self.not_started: list[Target] = [target for wave in waves for target in wave]
         self.is_stopping = False
-        self.began = rest.clock()
+        self.began = self._heard_at = self._told_at = rest.clock()
         self.sums = Summary()
         self._last: dict[Target, Event] = {}
 
@@ -220,20 +225,33 @@ class Fleet:
     def _heard(self) -> Iterator[FleetEvent]:
         """What was heard next; now and then nothing, so that Ctrl-C is heard as well."""
         try:
-            target, what = self.ear.heard.get(timeout=1.0)
+            target, what = self.ear.heard.get(timeout=_LOOK)
         except queue.Empty:
+            yield from self._quiet()
             return
+        self._heard_at = self._told_at = rest.clock()
         if isinstance(what, Event):
             yield self._told(target, what)
             return
         del self.running[target]
         try:
             part = what.result()
+        except CancelledError:  # as Dask does when its scheduler is gone; it has no words of its own
+            yield from self._failed(target, RuntimeError("the executor gave it up: what it runs on may be gone"))
+            return
         except Exception as error:  # the worker died, or could not be told what to do
             yield from self._failed(target, error)
             return
         yield from (self._told(target, event) for event in part.events)
         yield from self._parted(target, part)
+
+    def _quiet(self) -> Iterator[FleetEvent]:
+        """Tells every minute that nothing is heard."""
+        if rest.clock() - self._told_at >= _QUIET:
+            self._told_at = rest.clock()
+            under_way = f"{counted(len(self.running), 'scale set')} under way"
+            told = f"{under_way}; nothing heard for {self._told_at - self._heard_at:.0f} s"
+            yield self._event("waiting", told)
 
     def _parted(self, target: Target, part: Part) -> Iterator[FleetEvent]:
         """What follows from the end of a step."""

@@ -63,7 +63,8 @@ class FleetEvent:
 
     Attributes:
         kind: `fleet_started`, `wave_started`, `set_started`, `set_event`, `set_done`, `set_failed`, `set_paused`,
-            `stopping` (more sets failed than may), `wave_done` or `fleet_ended`.
+            `stopping` (more sets failed than may), `waiting` (nothing was heard for a minute), `wave_done` or
+            `fleet_ended`.
         message: What happened, for people.
         scale_set: The scale set that it happened to, or `None`.
         wave: Which wave that is, from 1; 0 when there is none.

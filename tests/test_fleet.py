@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import logging
 import multiprocessing
@@ -11,7 +12,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
@@ -665,6 +666,36 @@ def test_an_executor_that_is_shut_down_ends_the_fleet(sandbox: Sandbox) -> None:
     assert "after shutdown" in str(halt)
     assert len(halt.failed) + len(halt.not_started) == 2
     assert not posted(sandbox)
+
+
+class Lost(Executor):
+    """One whose workers are gone: it takes everything and says nothing, until it gives it up."""
+
+    def __init__(self) -> None:
+        self.taken: Future[Any] = Future()
+
+    def submit(self, *_: Any, **__: Any) -> Future[Any]:  # type: ignore[override]
+        """Takes a step."""
+        return self.taken
+
+
+def test_an_executor_that_says_nothing_is_told_of(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every minute; and what it gives up has failed, with a word of why."""
+    monkeypatch.setattr(conducting, "_LOOK", 0.01)
+    times = itertools.count(0, 30)
+    monkeypatch.setattr(rest, "clock", lambda: next(times))
+    fill(sandbox, 1)
+    executor, told = Lost(), []
+
+    def listen() -> None:
+        for event in az.rollout_fleet(az.token_provider(), fleet(sandbox), executor=executor):
+            told.append(event)
+            if [each.kind for each in told].count("waiting") == 2:
+                executor.taken.cancel()
+
+    with pytest.raises(az.FleetHalted, match=r"s0: the executor gave it up: what it runs on may be gone. Run it again"):
+        listen()
+    assert all("1 scale set under way; nothing heard for" in each.message for each in told if each.kind == "waiting")
 
 
 def test_an_executor_of_ones_own_is_left_open(sandbox: Sandbox) -> None:
