@@ -189,6 +189,10 @@ def run(main: Callable[[], int]) -> None:
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         status = INTERRUPTED
+    except BrokenPipeError:  # as of `| head`: what is left in the pipe must go somewhere, or Python would complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())
+        print("Stopped: nobody reads what it prints any more.", file=sys.stderr)
+        status = FAILED
     except (az.RolloutHalted, ValueError, OSError) as error:  # Azure's errors and the network's are OSErrors
         print(f"error: {error}", file=sys.stderr)
         status = ROLLED_BACK if getattr(error, "rolled_back", False) else FAILED

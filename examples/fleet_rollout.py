@@ -182,7 +182,7 @@ def watch(events: Any, options: argparse.Namespace) -> int:
             if options.json:
                 print(json.dumps(told(halt)), file=sys.__stdout__, flush=True)
             raise
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, BrokenPipeError):
             events.close()  # which waits for the batches under way
             print("\nWhat was under way is over. Run the same command again to go on from there.", file=sys.stderr)
             raise

@@ -196,7 +196,7 @@ def watch(events: Iterator[Any], options: argparse.Namespace) -> None:
             told |= {"unhealthy": halt.unhealthy, "rolled_back": halt.rolled_back, "summary": halt.summary._asdict()}
             print(json.dumps(told), file=sys.__stdout__, flush=True)
         raise
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, BrokenPipeError):
         if event is not None:
             print(f"\n{event.latest} of {event.total} instances have the latest model.", file=sys.stderr)
             if event.batch and event.kind in ("batch_started", "progress"):
@@ -236,7 +236,11 @@ def go_back(where: common.Where, options: argparse.Namespace) -> None:
     changed = common.new_image(where, model, options)
     image = az.get_image(changed or model) if is_given(options) else None
     common.confirm(options, f"Go back to {common.shown(changed or model) if image else 'the image before'}?")
-    watch(az.rollback(*where, image=image, **care(options)), options)
+    try:
+        watch(az.rollback(*where, image=image, **care(options)), options)
+    except ValueError as error:
+        which = "give the image by --newversion, --imageid or --customuri"
+        raise ValueError(str(error).replace("image must be given", which)) from None
 
 
 def ended(where: common.Where) -> int:

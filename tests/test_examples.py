@@ -317,6 +317,30 @@ def test_on_the_way_back_the_same_command_is_not_what_goes_on(arguments: list[st
     assert ("run it with --rollback and without a new image" in told) is not same
 
 
+def test_a_way_back_that_cannot_be_told_names_the_options(
+    live: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And not the argument of the function under it."""
+    assert here(monkeypatch, *WEB, "--rollback", "-y") == 1
+    assert "error: give the image by --newversion, --imageid or --customuri: the instances" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("script", ["rollout.py", "fleet_rollout.py"])
+def test_when_nobody_reads_any_more_it_says_where_it_stands(live: Sandbox, script: str) -> None:
+    """As under `| head`: the rollout is left as by Ctrl-C, and nothing is said of a pipe."""
+    live.set_image("web", version=NEW)
+    which = [] if script.startswith("fleet") else WEB
+    command = [sys.executable, EXAMPLES / script, *which, "-y", "--json", "--pause", "0.5"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
+        assert started.stdout
+        started.stdout.readline()
+        started.stdout.close()
+        told = started.stderr.read() if started.stderr else ""
+    assert started.returncode == 1
+    assert "Run the same command again to go on from there" in told
+    assert told.endswith("Stopped: nobody reads what it prints any more.\n")
+
+
 SCRIPTS = [("rollout.py", []), ("version_bump.py", []), ("vmss_upgrade.py", ["-i", "0"])]
 
 
