@@ -30,7 +30,8 @@ class Event:
         unhealthy: Which instances are not yet as they should be, and why: `{instance id: reason}`.
         summary: What the run came to, in the last event of it; else `None`.
         time: When it happened (UTC).
-        instances: The instances as last read, for a picture; left out of the repr.
+        instances: The instances as last read, those of a batch under way as `Updating`; for a picture, and left out of
+            the repr.
     """
 
     kind: str

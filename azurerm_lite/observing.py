@@ -43,6 +43,7 @@ class Observer:
         self.instances: tuple[Instance, ...] = ()
         self.by_id: dict[str, Instance] = {}
         self.batch: Batch | None = None
+        self.in_flight: frozenset[str] = frozenset()  # what Azure was told to upgrade since the instances were read
         self.begun: list[str] = []
         self.batches = 0
         self.upgraded: list[str] = []
@@ -110,6 +111,7 @@ class Observer:
         before = self.watch.requests
         self.instances = tuple((yield from self.asked(lambda: read(*self.where))))
         self.by_id = {instance["instanceId"]: instance for instance in self.instances}
+        self.in_flight = frozenset()
         self.pages, self.read_at = max(1, self.watch.requests - before), rest.clock()
 
     def calm(self) -> Events:
@@ -173,8 +175,19 @@ class Observer:
         """An event with what is known now."""
         return Event(
             kind, message, batch, len(self.begun), self.batches, tuple(ids) or (batch.instance_ids if batch else ()),
-            self.latest(), len(self.instances), unhealthy or {}, summary, instances=self.instances,
+            self.latest(), len(self.instances), unhealthy or {}, summary, instances=self._as_known(),
         )  # fmt: skip
+
+    def _as_known(self) -> tuple[Instance, ...]:
+        """The instances as last read, but for those of which it is known what a reading would say."""
+        if not self.in_flight:
+            return self.instances
+        return tuple(
+            cast("Instance", {**each, "properties": {**each["properties"], "provisioningState": "Updating"}})
+            if each["instanceId"] in self.in_flight
+            else each
+            for each in self.instances
+        )
 
     def summary(self) -> Summary:
         """What the run came to so far."""

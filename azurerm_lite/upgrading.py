@@ -116,7 +116,9 @@ class Upgrade(Observer):
             self.has_changed_something = True
             try:
                 with rest.watched(self.watch):
-                    return vmss.manual_upgrade(*self.where, ids)
+                    response = vmss.manual_upgrade(*self.where, ids)
+                self.in_flight = frozenset(ids)
+                return response
             except (AzureError, *rest.BROKEN) as error:
                 if not may_be_repeated(error) or is_too_late(error, limit):
                     raise

@@ -96,22 +96,21 @@ def checked_by(command: str, timeout: float) -> Callable[[list[Any]], object]:
     return check
 
 
-def state(instance: Any, in_flight: tuple[str, ...]) -> tuple[str, str]:
+def state(instance: Any) -> tuple[str, str]:
     """How the table shows an instance: a mark and a style, so that colour is never the only sign."""
-    if instance["properties"].get("provisioningState") == "Failed":
-        return "!", "bold red"
-    if instance["properties"].get("latestModelApplied"):
-        return "+", "green"
-    return ("~", "bold yellow") if instance["instanceId"] in in_flight else (".", "dim")
+    now = instance["properties"].get("provisioningState")
+    if now in ("Failed", "Updating"):
+        return ("!", "bold red") if now == "Failed" else ("~", "bold yellow")
+    return ("+", "green") if instance["properties"].get("latestModelApplied") else (".", "dim")
 
 
-def table(event: Any, in_flight: tuple[str, ...]) -> Any:
+def table(event: Any) -> Any:
     """A row for each update domain, its instances with their state, and what happens right now."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    shown = {vm["instanceId"]: state(vm, in_flight) for vm in event.instances}
+    shown = {vm["instanceId"]: state(vm) for vm in event.instances}
     rows = Table("update domain", "instances", title=f"{event.latest} of {event.total} upgraded", title_justify="left")
     for domain, ids in az.by_update_domain(event.instances).items():
         cells = (Text(f"{shown[each][0]}{each}", shown[each][1]) for each in ids)
@@ -130,15 +129,12 @@ def display() -> Iterator[Callable[[Any], None]]:
     except ImportError:
         yield lines()
         return
-    in_flight: tuple[str, ...] = ()
     with Live(refresh_per_second=8) as live:
 
         def show(event: Any) -> None:
-            nonlocal in_flight
-            in_flight = event.batch.instance_ids if event.batch and event.kind not in ("batch_done", "pausing") else ()
             if event.kind not in ("progress", "waiting", "finished"):
                 live.console.print(str(event), highlight=False)
-            live.update(table(event, in_flight))
+            live.update(table(event))
 
         yield show
 

@@ -112,6 +112,18 @@ def test_events_count_and_end_with_a_summary(sandbox: Sandbox) -> None:
     assert len(events[0].instances) == 20
 
 
+def test_events_show_what_is_being_upgraded_without_reading_it(sandbox: Sandbox) -> None:
+    """From the moment that Azure took a batch; what was read before is not changed by it."""
+    bump(sandbox)
+    looks = 0
+    for event in az.rollout(*sandbox.where()):
+        shown = {vm["instanceId"] for vm in event.instances if vm["properties"]["provisioningState"] == "Updating"}
+        looks += event.kind == "progress"
+        assert shown == (set(event.instance_ids) if event.kind == "progress" else set()), event
+    assert looks >= 5
+    assert len([each for each in sandbox.journal if each.path.endswith("/virtualMachines")]) == 6
+
+
 def test_an_event_cannot_be_changed_and_prints_as_one_line(sandbox: Sandbox) -> None:
     """Events are frozen; printing one gives the time and what happened; its repr does not drag the instances along."""
     event = next(az.rollout(*sandbox.where()))

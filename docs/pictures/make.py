@@ -55,7 +55,7 @@ def record() -> Console:
         for event in rollout.forward(where, options):
             show(console, event, clock.now)
             if event.kind == "progress" and event.batch.name == "update domain 3" and "30 s" in event.message:
-                console.print(rollout.table(event, event.batch.instance_ids))
+                console.print(rollout.table(event))
                 return console
     raise RuntimeError("the rollout never came to update domain 3")
 
