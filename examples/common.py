@@ -83,7 +83,14 @@ def log_requests(options: argparse.Namespace) -> None:
 def token_and_subscription(chosen: str | None) -> tuple[Callable[[], str], str]:
     """The token, and the subscription: of the file, of the environment, or the CLI's current one."""
     token, subscription_id = credentials(chosen)
-    return token, subscription_id or os.environ.get("AZURE_SUBSCRIPTION_ID") or az.get_subscription_from_cli()
+    subscription_id = subscription_id or os.environ.get("AZURE_SUBSCRIPTION_ID")
+    if not subscription_id:
+        token()  # who cannot sign in at all is to hear of that
+        try:
+            subscription_id = az.get_subscription_from_cli()
+        except az.AuthenticationFailed as error:
+            raise ValueError(f"which subscription? Set AZURE_SUBSCRIPTION_ID. ({error.message})") from None
+    return token, subscription_id
 
 
 def credentials(chosen: str | None) -> tuple[Callable[[], str], str | None]:

@@ -473,14 +473,25 @@ def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     assert common.read_config(config) == FILE
 
 
+def test_who_signs_in_without_a_subscription_is_told_so(
+    live: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A service principal needs no az; it is told of the variable, and not to install something."""
+    monkeypatch.delenv("AZURE_SUBSCRIPTION_ID")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert here(monkeypatch, *WEB, "-y") == 1
+    assert capsys.readouterr().err.startswith("error: which subscription? Set AZURE_SUBSCRIPTION_ID. (The Azure CLI ")
+
+
 def test_without_credentials_the_cli_is_asked(live: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No file, no environment, no az: the sentence says what to install or to set."""
+    """No file, no environment, no az: the sentence says what to install or to set, and what was looked at."""
     for name in ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_SUBSCRIPTION_ID"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("PATH", str(tmp_path))
     done = run("version_bump.py", *WEB, "-n", NEW, "-y", cwd=tmp_path)
     assert done.returncode == 1
     assert "The Azure CLI (az) is not on PATH" in done.stderr
+    assert "client secret: AZURE_CLIENT_SECRET and AZURE_TENANT_ID and AZURE_CLIENT_ID are not set" in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [[], ["-r", "sandbox"], ["--sandbox"], [*WEB, "-n", NEW, "-u", "x"]])
