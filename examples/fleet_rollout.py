@@ -20,6 +20,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -83,18 +84,33 @@ def read_targets(file: Path) -> list[dict[str, str]]:
     return rows
 
 
-def put_version(token: Callable[[], str], found: list[Any], version: str) -> None:
-    """The version into the models that have another one; Azure works on them side by side."""
-    answers = []
-    for each in found:
-        where = common.Where(token, each["subscription_id"], each["resource_group"], each["vmss_name"])
-        model = common.read_model(where)
-        changed = az.set_image(model, version=version)
-        if az.get_image(changed) != az.get_image(model):
-            answers.append(az.put_vmss(*where, changed))
-    for answer in answers:
-        az.wait(token, answer, timeout=900)
-    print(f"{len(answers)} of {len(found)} models changed to {version}.")
+def put_version(token: Callable[[], str], found: list[Any], options: argparse.Namespace) -> None:
+    """The version into the models that have another one; all are read, and must fit, before the first is written."""
+    image = argparse.Namespace(newversion=options.newversion, sku=None, imageid=None, customuri=None)
+
+    def changed(each: Any) -> tuple[common.Where, Any]:
+        where = common.Where(token, *(each[key] for key in KEYS))
+        return where, common.new_image(where, common.read_model(where), image)
+
+    with ThreadPoolExecutor(options.workers) as side_by_side:
+        models = [(where, model) for where, model in side_by_side.map(changed, found) if model]
+        if options.dry_run:
+            print(f"{len(models)} of {len(found)} models would be changed; what follows is about them as they are.")
+            return
+        failed = [told for told in side_by_side.map(put, models) if told]
+    print(f"{len(models) - len(failed)} of {len(found)} models changed to {options.newversion}.")
+    if failed:
+        raise ValueError(f"{len(failed)} of the models could not be changed: {'; '.join(failed[:5])}")
+
+
+def put(changed: tuple[common.Where, Any]) -> str:
+    """Puts a model; what kept it from that, or nothing."""
+    where, model = changed
+    try:
+        az.wait(where.access_token, az.put_vmss(*where, model), timeout=900)
+    except OSError as error:  # Azure's errors and the network's
+        return f"{where.vmss_name}: {error}"
+    return ""
 
 
 def waves(text: str | None) -> Any:
@@ -248,17 +264,17 @@ def work(token: Callable[[], str], options: argparse.Namespace) -> int:
     print(f"{len(found)} scale sets{': ' + told if told else ''}")
     if not found:
         raise ValueError("there is no such scale set")
-    if not options.dry_run:
-        common.confirm(options, f"Roll {len(found)} scale sets out?")
-        if options.newversion:
-            put_version(token, found, options.newversion)
     care = {**one.care(options), "canary": one.number(options.canary), "canary_bake": options.canary_bake}
     with workers(options) as executor:
-        events = az.rollout_fleet(
+        events = az.rollout_fleet(  # checks what it is given, and sends nothing yet
             token, found, waves=waves(options.waves), max_parallel=options.workers,
             max_failed=one.number(options.max_failed), executor=executor, on_failure=options.on_failure,
             dry_run=options.dry_run, **care,
         )  # fmt: skip
+        if not options.dry_run:
+            common.confirm(options, f"Roll {len(found)} scale sets out?")
+        if options.newversion:
+            put_version(token, found, options)
         status = watch(events, options)
     print(f"{time.monotonic() - began:.0f} s in all.")
     return status

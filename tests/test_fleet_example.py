@@ -105,6 +105,49 @@ def test_what_is_wrong_is_one_sentence(
     assert capsys.readouterr().err.startswith(told)
 
 
+def puts(sandbox: Sandbox) -> list[str]:
+    """The sets whose model was put, in order."""
+    return sorted(each.path.rpartition("/")[2] for each in sandbox.journal if each.method == "PUT")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [["--workers", "0"], ["--waves", "nosuch"], ["--canary", "x"], ["--by", "x"], ["--dask", "127.0.0.1:nosuch"]],
+)
+def test_options_that_cannot_be_used_leave_the_models_alone(
+    live: Sandbox, monkeypatch: pytest.MonkeyPatch, wrong: list[str]
+) -> None:
+    """They would ask for a version that nobody rolls out then."""
+    if "--dask" in wrong:
+        pytest.importorskip("distributed")
+    assert run(monkeypatch, "--tag", "ring", "-n", NEW, "-y", *wrong) == 1
+    assert not puts(live)
+
+
+def test_a_model_that_does_not_fit_leaves_all_models_alone(
+    live: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The version goes into all of them or into none."""
+    live.add_vmss("s9", 2, tags={"ring": "0"}, mode="Automatic")
+    assert run(monkeypatch, "--tag", "ring", "-n", NEW, "-y") == 1
+    assert "error: s9 is in upgrade mode Automatic" in capsys.readouterr().err
+    assert not puts(live)
+
+
+def test_a_model_that_azure_refuses_is_told_beside_what_was_done(
+    live: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The others are changed; the same command goes on, to the newest version where that is asked for."""
+    live.fail_next(403, method="PUT", path="s2", code="AuthorizationFailed", message="No.")
+    assert run(monkeypatch, "--tag", "ring", "-n", "latest", "-y") == 1
+    out, error = capsys.readouterr()
+    assert "3 of 4 models changed to latest." in out
+    assert error.startswith("error: 1 of the models could not be changed: s2: No. (AuthorizationFailed, HTTP 403")
+    assert run(monkeypatch, "--tag", "ring", "-n", "latest", "-y") == 0
+    assert puts(live) == ["s0", "s1", "s2", "s2", "s3"]
+    assert {each for number in range(4) for each in versions(live, f"s{number}")} == {NEW}
+
+
 def test_a_halt_is_told_and_has_its_status(
     live: Sandbox, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -127,8 +170,11 @@ def test_a_dry_run_changes_nothing(
     """Nobody is asked, and the batches are told."""
     for number in range(4):
         live.set_image(f"s{number}", version=NEW)
-    assert run(monkeypatch, "--tag", "ring", "--dry-run") == 0
-    assert "sandbox/s3: update domain 1: 1 instance (1)" in capsys.readouterr().out
+    assert run(monkeypatch, "--tag", "ring", "--dry-run", "-n", "22.04.202410020") == 0
+    told = capsys.readouterr().out
+    assert "4 of 4 models would be changed; what follows is about them as they are.\n" in told
+    assert "sandbox/s3: update domain 1: 1 instance (1)" in told
+    assert not puts(live)
     assert not [each for each in live.journal if "manualupgrade" in each.path]
 
 
