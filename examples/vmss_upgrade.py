@@ -17,6 +17,13 @@ import common
 import azurerm_lite as az
 
 
+def vm_id(text: str) -> str:
+    """One id."""
+    if "," in text:
+        raise argparse.ArgumentTypeError("one instance; several go in --vmlist")
+    return text
+
+
 def vm_list(text: str) -> list[str]:
     """Ids from a JSON list or from commas."""
     if text.lstrip().startswith("["):
@@ -29,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     arguments = common.parser(__doc__.partition("\n")[0] if __doc__ else None)
     which = arguments.add_mutually_exclusive_group(required=True)
     which.add_argument("--updatedomain", "-u", type=int, metavar="N", help="the instances of this update domain")
-    which.add_argument("--vmid", "-i", metavar="ID", help="this instance")
+    which.add_argument("--vmid", "-i", type=vm_id, metavar="ID", help="this instance")
     which.add_argument("--vmlist", "-l", type=vm_list, metavar="IDS", help='these: a JSON list ["3", "7"] or 3,7')
     arguments.add_argument("--nowait", "-w", action="store_true", help="start the upgrade and leave")
     return arguments

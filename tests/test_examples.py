@@ -494,7 +494,9 @@ def test_without_credentials_the_cli_is_asked(live: Sandbox, monkeypatch: pytest
     assert "client secret: AZURE_CLIENT_SECRET and AZURE_TENANT_ID and AZURE_CLIENT_ID are not set" in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [[], ["-r", "sandbox"], ["--sandbox"], [*WEB, "-n", NEW, "-u", "x"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["-r", "sandbox"], ["--sandbox"], [*WEB, "-n", NEW, "-u", "x"], [*WEB, "-i", "3,4"]]
+)
 def test_wrong_usage_ends_with_two(arguments: list[str]) -> None:
     """What is missing is said, with the usage."""
     done = run("vmss_upgrade.py", *arguments)
