@@ -190,18 +190,19 @@ def lines(event: Any) -> None:
 def watch(events: Any, options: argparse.Namespace) -> int:
     """Goes through the events, to their end whatever comes; the exit status."""
     event = None
-    with contextlib.nullcontext(one.json_lines()) if options.json else display() as show, contextlib.closing(events):
-        try:
+    try:
+        shown = contextlib.nullcontext(one.json_lines()) if options.json else display()
+        with shown as show, contextlib.closing(events):  # which waits for the batches under way
             for event in events:
                 show(event)
-        except az.FleetHalted as halt:
-            if options.json:
-                print(json.dumps(told(halt)), file=sys.__stdout__, flush=True)
-            raise
-        except (KeyboardInterrupt, BrokenPipeError):
-            events.close()  # which waits for the batches under way
-            print("\nWhat was under way is over. Run the same command again to go on from there.", file=sys.stderr)
-            raise
+    except az.FleetHalted as halt:
+        if options.json:
+            print(json.dumps(told(halt)), file=sys.__stdout__, flush=True)
+        raise
+    except (KeyboardInterrupt, BrokenPipeError):
+        so_far = f"{event.done} of {event.total} scale sets done. " if event is not None else ""
+        print(f"\n{so_far}Run the same command again to go on from there.", file=sys.stderr)
+        raise
     return common.DONE if event is not None and event.done == event.total else common.FAILED
 
 

@@ -225,7 +225,7 @@ def test_ctrl_c_lets_the_batches_end(clean_environment: None) -> None:
         _, error = process.communicate(timeout=60)
         assert process.returncode == 130
         assert "stopping: waiting for the batches of 2 scale sets to end" in error
-        assert "What was under way is over." in error
+        assert "0 of 3 scale sets done. Run the same command again to go on from there." in error
         assert "Traceback" not in error
         assert not sandbox.cloud.running
         assert len([each for each in sandbox.changes if each.what == "model"]) <= 4
