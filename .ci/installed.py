@@ -16,7 +16,11 @@ def normal(name: str) -> str:
 def needed(name: str) -> set[str]:
     """What a distribution asks for without extras."""
     asked = metadata.requires(name) or []
-    return {normal(re.split(r"[^\w.-]", each, maxsplit=1)[0]) for each in asked if "extra ==" not in each}
+    return {
+        normal(re.split(r"[^\w.-]", each, maxsplit=1)[0])
+        for each in asked
+        if "extra ==" not in each
+    }
 
 
 installed = {normal(each.name) for each in metadata.distributions()} - {"pip", "setuptools"}
@@ -28,4 +32,10 @@ assert needed("azurerm-lite") == DIRECT, needed("azurerm-lite")
 assert installed == reached, installed - reached
 assert metadata.version("azurerm-lite") == az.__version__, az.__version__
 assert all(hasattr(az, name) for name in az.__all__)
-print(az.__version__, len(az.__all__), "public names;", "installed with it:", *sorted(installed - {"azurerm-lite"}))
+print(
+    az.__version__,
+    len(az.__all__),
+    "public names;",
+    "installed with it:",
+    *sorted(installed - {"azurerm-lite"}),
+)

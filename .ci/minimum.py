@@ -6,6 +6,8 @@ from pathlib import Path
 text = (Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8")
 (dependencies,) = re.findall(r"^dependencies = \[\n(.*?)^\]", text, re.M | re.S)
 bounds = re.findall(r'^ *"([\w-]+)>=([\d.]+)"', dependencies, re.M)
-assert len(bounds) == len(dependencies.strip().splitlines()), "a dependency has no lower bound, or more than one"
+assert len(bounds) == len(dependencies.strip().splitlines()), (
+    "a dependency has no lower bound, or more than one"
+)
 for name, version in bounds:
     print(f"{name}=={version}")

@@ -1,6 +1,11 @@
 """Functions over the Azure REST API for virtual machine scale sets: the public names, and nothing else."""
 
-from .auth import get_access_token, get_access_token_from_cli, get_subscription_from_cli, token_provider
+from .auth import (
+    get_access_token,
+    get_access_token_from_cli,
+    get_subscription_from_cli,
+    token_provider,
+)
 from .domains import by_fault_domain, by_update_domain, by_zone, in_batches
 from .errors import (
     AuthenticationFailed,

@@ -1,7 +1,7 @@
 """azurerm 0.10.0's names and shapes over the functions of this library; `python -m` this runs a script of azurerm's.
 
-Reads give JSON and writes a `Response`, whatever Azure said: both stand in one place each, `_read` and `_write`.
-"""
+Reads give JSON and writes a `Response`, whatever Azure said: both stand in one place each, `_read`
+and `_write`."""
 
 from __future__ import annotations
 
@@ -109,7 +109,8 @@ _SUBSCRIPTION = "/subscriptions/{subscription_id}"
 _GROUP = _SUBSCRIPTION + "/resourceGroups/{resource_group}"
 _VM = _GROUP + "/providers/Microsoft.Compute/virtualMachineScaleSets/{vmss_name}/virtualMachines"
 
-# azurerm's modules whose names are here: each is this module, so that `from azurerm.restfns import do_get` works.
+# azurerm's modules whose names are here: each is this module, so that `from azurerm.restfns import
+# do_get` works.
 _MODULES = "adalfns computerp resourcegroups restfns settings subfns vmimages"
 # What else azurerm has, by what it is for.
 _OUTSIDE = {
@@ -229,10 +230,24 @@ def _url(path: str, api_version: str, /, **names: str) -> str:
     return _rest.url(path, names, api_version)
 
 
-def _vm_url(subscription_id: str, resource_group: str, vmss_name: str, instance_id: str | int, tail: str = "") -> str:
-    names = {"subscription_id": subscription_id, "resource_group": resource_group, "vmss_name": vmss_name}
+def _vm_url(
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    instance_id: str | int,
+    tail: str = "",
+) -> str:
+    names = {
+        "subscription_id": subscription_id,
+        "resource_group": resource_group,
+        "vmss_name": vmss_name,
+    }
     names["instance_id"] = _one_id(instance_id)
-    return _url(_VM + "/{instance_id}" + tail, _settings.NETWORK_API if tail else _settings.COMPUTE_API, **names)
+    return _url(
+        _VM + "/{instance_id}" + tail,
+        _settings.NETWORK_API if tail else _settings.COMPUTE_API,
+        **names,
+    )
 
 
 def _parsed(argument: str, value: Any) -> Any:
@@ -257,7 +272,9 @@ def _model(vmss_body: Body, argument: str) -> dict[str, Any]:
 
 
 def _sent(access_token: Token, method: str, endpoint: str, body: Body) -> Response:
-    return _rest.send(access_token, method, endpoint, None if body in (None, "", b"") else _parsed("body", body))
+    return _rest.send(
+        access_token, method, endpoint, None if body in (None, "", b"") else _parsed("body", body)
+    )
 
 
 # Tokens and endpoints
@@ -369,7 +386,9 @@ def list_resource_groups(access_token: Token, subscription_id: str) -> Any:
     return {"value": _subscriptions.list_resource_groups(access_token, subscription_id)}
 
 
-def create_resource_group(access_token: Token, subscription_id: str, rgname: str, location: str) -> Response:
+def create_resource_group(
+    access_token: Token, subscription_id: str, rgname: str, location: str
+) -> Response:
     """Creates a resource group. New: `rest.send`."""
     return do_put(_group_url(subscription_id, rgname), {"location": location}, access_token)
 
@@ -416,7 +435,9 @@ def list_offers(access_token: Token, subscription_id: str, location: str, publis
 
 
 @_read
-def list_skus(access_token: Token, subscription_id: str, location: str, publisher: str, offer: str) -> Any:
+def list_skus(
+    access_token: Token, subscription_id: str, location: str, publisher: str, offer: str
+) -> Any:
     """The SKUs of an offer, a bare list. New: `list_skus`."""
     return _images.list_skus(access_token, subscription_id, location, publisher, offer)
 
@@ -432,14 +453,17 @@ def list_sku_versions(
 def list_vm_images_sub(access_token: Token, subscription_id: str) -> Any:
     """The managed images of a subscription. New: `rest.get_list`."""
     path = _SUBSCRIPTION + "/providers/Microsoft.Compute/images"
-    return do_get_next(_url(path, _settings.COMPUTE_API, subscription_id=subscription_id), access_token)
+    return do_get_next(
+        _url(path, _settings.COMPUTE_API, subscription_id=subscription_id), access_token
+    )
 
 
 def get_compute_usage(access_token: Token, subscription_id: str, location: str) -> Any:
     """Quotas of a region, and what is used of them. New: `rest.get_list`."""
     path = _SUBSCRIPTION + "/providers/Microsoft.Compute/locations/{location}/usages"
     return do_get_next(
-        _url(path, _settings.COMPUTE_API, subscription_id=subscription_id, location=location), access_token
+        _url(path, _settings.COMPUTE_API, subscription_id=subscription_id, location=location),
+        access_token,
     )
 
 
@@ -471,22 +495,34 @@ def create_vmss(
     public_ip_per_vm: bool = False,
 ) -> Response:
     """Makes a scale set of a platform image. New: `put_vmss`, with a model of your own."""
-    disk = {"createOption": "fromImage", "managedDisk": {"storageAccountType": storage_type}, "caching": "ReadWrite"}
+    disk = {
+        "createOption": "fromImage",
+        "managedDisk": {"storageAccountType": storage_type},
+        "caching": "ReadWrite",
+    }
     image = {"publisher": publisher, "offer": offer, "sku": sku, "version": version}
     addresses = _addresses(subnet_id, be_pool_id, lb_pool_id, public_ip_per_vm)
     nic = {"primary": True, "ipConfigurations": [{"name": vmss_name, "properties": addresses}]}
     profile = {
         "osProfile": _os_profile(vmss_name, username, password, public_key),
         "storageProfile": {"osDisk": disk, "imageReference": image},
-        "networkProfile": {"networkInterfaceConfigurations": [{"name": vmss_name, "properties": nic}]},
+        "networkProfile": {
+            "networkInterfaceConfigurations": [{"name": vmss_name, "properties": nic}]
+        },
     }
     properties = {"overprovision": overprovision, "upgradePolicy": {"mode": upgrade_policy}}
     size = {"name": vm_size, "tier": "Standard", "capacity": capacity}
-    model = {"location": location, "sku": size, "properties": {**properties, "virtualMachineProfile": profile}}
+    model = {
+        "location": location,
+        "sku": size,
+        "properties": {**properties, "virtualMachineProfile": profile},
+    }
     return _vmss.put_vmss(access_token, subscription_id, resource_group, vmss_name, model)
 
 
-def _os_profile(prefix: str, username: str, password: str | None, public_key: str | None) -> dict[str, Any]:
+def _os_profile(
+    prefix: str, username: str, password: str | None, public_key: str | None
+) -> dict[str, Any]:
     """The one who signs in to the instances, by password, by key, or by both."""
     profile: dict[str, Any] = {"computerNamePrefix": prefix, "adminUsername": username}
     if password is not None:
@@ -500,7 +536,9 @@ def _os_profile(prefix: str, username: str, password: str | None, public_key: st
     return profile
 
 
-def _addresses(subnet_id: str, backend: str | None, nat: str | None, public: bool) -> dict[str, Any]:
+def _addresses(
+    subnet_id: str, backend: str | None, nat: str | None, public: bool
+) -> dict[str, Any]:
     """Where the instances are on the network."""
     addresses: dict[str, Any] = {"subnet": {"id": subnet_id}}
     if backend is not None:
@@ -508,7 +546,10 @@ def _addresses(subnet_id: str, backend: str | None, nat: str | None, public: boo
     if nat is not None:
         addresses["loadBalancerInboundNatPools"] = [{"id": nat}]
     if public:
-        addresses["publicIpAddressConfiguration"] = {"name": "pubip", "properties": {"idleTimeoutInMinutes": 15}}
+        addresses["publicIpAddressConfiguration"] = {
+            "name": "pubip",
+            "properties": {"idleTimeoutInMinutes": 15},
+        }
     return addresses
 
 
@@ -522,14 +563,22 @@ def put_vmss(
 
 
 @_write
-def update_vmss(access_token: Token, subscription_id: str, resource_group: str, vmss_name: str, body: Body) -> Response:
+def update_vmss(
+    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str, body: Body
+) -> Response:
     """Puts a model, whoever changed it in between. New: `put_vmss`, which sends `If-Match`."""
-    return _vmss.put_vmss(access_token, subscription_id, resource_group, vmss_name, _model(body, "body"))
+    return _vmss.put_vmss(
+        access_token, subscription_id, resource_group, vmss_name, _model(body, "body")
+    )
 
 
 @_write
 def scale_vmss(
-    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str, capacity: int | str
+    access_token: Token,
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    capacity: int | str,
 ) -> Response:
     """Sets the number of instances, given as a number or as text. New: `scale_vmss`."""
     number: Any = int(capacity) if str(capacity).isdecimal() else capacity
@@ -537,7 +586,9 @@ def scale_vmss(
 
 
 @_write
-def delete_vmss(access_token: Token, subscription_id: str, resource_group: str, vmss_name: str) -> Response:
+def delete_vmss(
+    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
+) -> Response:
     """Deletes a scale set. New: `delete_vmss`."""
     return _vmss.delete_vmss(access_token, subscription_id, resource_group, vmss_name)
 
@@ -549,25 +600,35 @@ def get_vmss(access_token: Token, subscription_id: str, resource_group: str, vms
 
 
 @_read
-def get_vmss_instance_view(access_token: Token, subscription_id: str, resource_group: str, vmss_name: str) -> Any:
+def get_vmss_instance_view(
+    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
+) -> Any:
     """How a scale set is. New: `get_vmss_instance_view`."""
     return _vmss.get_vmss_instance_view(access_token, subscription_id, resource_group, vmss_name)
 
 
 @_read
-def get_vmss_nics(access_token: Token, subscription_id: str, resource_group: str, vmss_name: str) -> Any:
+def get_vmss_nics(
+    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
+) -> Any:
     """The network interfaces of the instances. New: `get_vmss_nics`."""
     return {"value": _vmss.get_vmss_nics(access_token, subscription_id, resource_group, vmss_name)}
 
 
 @_read
-def get_vmss_public_ips(access_token: Token, subscription_id: str, resource_group: str, vmss_name: str) -> Any:
+def get_vmss_public_ips(
+    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
+) -> Any:
     """The public IP addresses of the instances. New: `get_vmss_public_ips`."""
-    return {"value": _vmss.get_vmss_public_ips(access_token, subscription_id, resource_group, vmss_name)}
+    return {
+        "value": _vmss.get_vmss_public_ips(access_token, subscription_id, resource_group, vmss_name)
+    }
 
 
 @_read
-def get_vmss_rolling_upgrades(access_token: Token, subscription_id: str, resource_group: str, vmss_name: str) -> Any:
+def get_vmss_rolling_upgrades(
+    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
+) -> Any:
     """The newest rolling upgrade that Azure ran. New: `get_rolling_upgrade`."""
     return _vmss.get_rolling_upgrade(access_token, subscription_id, resource_group, vmss_name)
 
@@ -585,31 +646,41 @@ def list_vmss_sub(access_token: Token, subscription_id: str) -> Any:
 
 
 @_read
-def list_vmss_skus(access_token: Token, subscription_id: str, resource_group: str, vmss_name: str) -> Any:
+def list_vmss_skus(
+    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
+) -> Any:
     """The VM sizes that a scale set can change to. New: `list_vmss_skus`."""
     return {"value": _vmss.list_vmss_skus(access_token, subscription_id, resource_group, vmss_name)}
 
 
 @_write
-def start_vmss(access_token: Token, subscription_id: str, resource_group: str, vmss_name: str) -> Response:
+def start_vmss(
+    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
+) -> Response:
     """Starts all instances. New: `start_vmss`."""
     return _vmss.start_vmss(access_token, subscription_id, resource_group, vmss_name, "*")
 
 
 @_write
-def restart_vmss(access_token: Token, subscription_id: str, resource_group: str, vmss_name: str) -> Response:
+def restart_vmss(
+    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
+) -> Response:
     """Restarts all instances. New: `restart_vmss`."""
     return _vmss.restart_vmss(access_token, subscription_id, resource_group, vmss_name, "*")
 
 
 @_write
-def poweroff_vmss(access_token: Token, subscription_id: str, resource_group: str, vmss_name: str) -> Response:
+def poweroff_vmss(
+    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
+) -> Response:
     """Stops all instances, which go on costing. New: `poweroff_vmss`."""
     return _vmss.poweroff_vmss(access_token, subscription_id, resource_group, vmss_name, "*")
 
 
 @_write
-def stopdealloc_vmss(access_token: Token, subscription_id: str, resource_group: str, vmss_name: str) -> Response:
+def stopdealloc_vmss(
+    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
+) -> Response:
     """Stops all instances and gives their machines back. New: `stopdealloc_vmss`."""
     return _vmss.stopdealloc_vmss(access_token, subscription_id, resource_group, vmss_name, "*")
 
@@ -618,30 +689,48 @@ def stopdealloc_vmss(access_token: Token, subscription_id: str, resource_group: 
 
 
 @_read
-def list_vmss_vms(access_token: Token, subscription_id: str, resource_group: str, vmss_name: str) -> Any:
+def list_vmss_vms(
+    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
+) -> Any:
     """The instances. New: `list_vmss_vms`."""
     return {"value": _vmss.list_vmss_vms(access_token, subscription_id, resource_group, vmss_name)}
 
 
 @_read
-def list_vmss_vm_instance_view(access_token: Token, subscription_id: str, resource_group: str, vmss_name: str) -> Any:
+def list_vmss_vm_instance_view(
+    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
+) -> Any:
     """The instances with their instance views, all pages. New: `get_instance_views`."""
-    return {"value": _vmss.get_instance_views(access_token, subscription_id, resource_group, vmss_name)}
+    return {
+        "value": _vmss.get_instance_views(access_token, subscription_id, resource_group, vmss_name)
+    }
 
 
 @_read
 def list_vmss_vm_instance_view_pg(
-    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str, link: str | None = None
+    access_token: Token,
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    link: str | None = None,
 ) -> Any:
     """A page of them; its `nextLink` is the next one's `link`. New: `get_instance_views`, which follows the pages."""
-    names = {"subscription_id": subscription_id, "resource_group": resource_group, "vmss_name": vmss_name}
+    names = {
+        "subscription_id": subscription_id,
+        "resource_group": resource_group,
+        "vmss_name": vmss_name,
+    }
     first = _rest.url(_VM, names, _settings.COMPUTE_API, {"$expand": "instanceView"})
     return _rest.get(access_token, first if link is None else link)
 
 
 @_read
 def get_vmss_vm(
-    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str, instance_id: str | int
+    access_token: Token,
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    instance_id: str | int,
 ) -> Any:
     """An instance. New: `get_vmss_vm`."""
     return _vmss.get_vmss_vm(access_token, subscription_id, resource_group, vmss_name, instance_id)
@@ -649,14 +738,24 @@ def get_vmss_vm(
 
 @_read
 def get_vmss_vm_instance_view(
-    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str, instance_id: str | int
+    access_token: Token,
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    instance_id: str | int,
 ) -> Any:
     """How an instance is. New: `get_vmss_vm_instance_view`."""
-    return _vmss.get_vmss_vm_instance_view(access_token, subscription_id, resource_group, vmss_name, instance_id)
+    return _vmss.get_vmss_vm_instance_view(
+        access_token, subscription_id, resource_group, vmss_name, instance_id
+    )
 
 
 def get_vmss_vm_nics(
-    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str, instance_id: str | int
+    access_token: Token,
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    instance_id: str | int,
 ) -> Any:
     """The network interfaces of an instance. New: `get_vmss_nics`, which has those of all."""
     url = _vm_url(subscription_id, resource_group, vmss_name, instance_id, "/networkInterfaces")
@@ -664,7 +763,12 @@ def get_vmss_vm_nics(
 
 
 def put_vmss_vm(
-    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str, vm_id: str | int, vm_body: Body
+    access_token: Token,
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    vm_id: str | int,
+    vm_body: Body,
 ) -> Response:
     """Puts an instance. New: `protect_vmss_vm`; a whole instance sent back takes the model off it."""
     return do_put(_vm_url(subscription_id, resource_group, vmss_name, vm_id), vm_body, access_token)
@@ -672,18 +776,30 @@ def put_vmss_vm(
 
 @_write
 def upgrade_vmss_vms(
-    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str, instance_ids: Ids
+    access_token: Token,
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    instance_ids: Ids,
 ) -> Response:
     """Brings instances to the model. New: `manual_upgrade`; `rollout` does it domain by domain."""
-    return _vmss.manual_upgrade(access_token, subscription_id, resource_group, vmss_name, _ids(instance_ids))
+    return _vmss.manual_upgrade(
+        access_token, subscription_id, resource_group, vmss_name, _ids(instance_ids)
+    )
 
 
 @_write
 def reimage_vmss_vms(
-    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str, instance_ids: Ids
+    access_token: Token,
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    instance_ids: Ids,
 ) -> Response:
     """Gives instances a fresh disk. New: `reimage_vmss`."""
-    return _vmss.reimage_vmss(access_token, subscription_id, resource_group, vmss_name, _ids(instance_ids))
+    return _vmss.reimage_vmss(
+        access_token, subscription_id, resource_group, vmss_name, _ids(instance_ids)
+    )
 
 
 @_write
@@ -697,34 +813,58 @@ def delete_vmss_vms(
 
 @_write
 def start_vmss_vms(
-    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str, instance_ids: Ids
+    access_token: Token,
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    instance_ids: Ids,
 ) -> Response:
     """Starts instances. New: `start_vmss`."""
-    return _vmss.start_vmss(access_token, subscription_id, resource_group, vmss_name, _ids(instance_ids))
+    return _vmss.start_vmss(
+        access_token, subscription_id, resource_group, vmss_name, _ids(instance_ids)
+    )
 
 
 @_write
 def restart_vmss_vms(
-    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str, instance_ids: Ids
+    access_token: Token,
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    instance_ids: Ids,
 ) -> Response:
     """Restarts instances. New: `restart_vmss`."""
-    return _vmss.restart_vmss(access_token, subscription_id, resource_group, vmss_name, _ids(instance_ids))
+    return _vmss.restart_vmss(
+        access_token, subscription_id, resource_group, vmss_name, _ids(instance_ids)
+    )
 
 
 @_write
 def poweroff_vmss_vms(
-    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str, instance_ids: Ids
+    access_token: Token,
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    instance_ids: Ids,
 ) -> Response:
     """Stops instances, which go on costing. New: `poweroff_vmss`."""
-    return _vmss.poweroff_vmss(access_token, subscription_id, resource_group, vmss_name, _ids(instance_ids))
+    return _vmss.poweroff_vmss(
+        access_token, subscription_id, resource_group, vmss_name, _ids(instance_ids)
+    )
 
 
 @_write
 def stopdealloc_vmss_vms(
-    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str, instance_ids: Ids
+    access_token: Token,
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    instance_ids: Ids,
 ) -> Response:
     """Stops instances and gives their machines back. New: `stopdealloc_vmss`."""
-    return _vmss.stopdealloc_vmss(access_token, subscription_id, resource_group, vmss_name, _ids(instance_ids))
+    return _vmss.stopdealloc_vmss(
+        access_token, subscription_id, resource_group, vmss_name, _ids(instance_ids)
+    )
 
 
 # Standing in for azurerm
@@ -732,15 +872,22 @@ def stopdealloc_vmss_vms(
 
 def _install() -> None:
     """Makes this module what `import azurerm` finds, and `from azurerm.restfns import …` too."""
-    module = importlib.import_module("azurerm_lite.compat")  # which, run as a script, this one is a copy of
-    sys.modules.update({"azurerm": module, **{f"azurerm.{name}": module for name in _MODULES.split()}})
+    module = importlib.import_module(
+        "azurerm_lite.compat"
+    )  # which, run as a script, this one is a copy of
+    sys.modules.update(
+        {"azurerm": module, **{f"azurerm.{name}": module for name in _MODULES.split()}}
+    )
 
 
 def _main() -> None:
     """Runs a script, as `python script.py args...` would."""
     if len(sys.argv) < 2 or not Path(sys.argv[1]).exists():
         missing = f"there is no {sys.argv[1]!r}\n" if sys.argv[1:] else ""
-        print(f"{missing}usage: python -m azurerm_lite.compat script.py [argument ...]", file=sys.stderr)
+        print(
+            f"{missing}usage: python -m azurerm_lite.compat script.py [argument ...]",
+            file=sys.stderr,
+        )
         raise SystemExit(2)
     del sys.argv[0]
     if not getattr(sys.flags, "safe_path", False):

@@ -1,12 +1,12 @@
 """The rollout of a fleet: which scale set goes when, on which executor, and how what happens there comes back.
 
-A task on the executor is one step of one set's rollout: to the end of a batch and of the pause after it. Its result
-holds what happened and, where there is more to do, the run itself, with which the next task goes on, on whichever
-worker is free. So nothing crosses but tasks and results: no queue, no socket, no affinity, and any executor will do.
-Nothing is read again for it, a canary stays the first batch of its set, and between two steps a set is where it may be
-left: to stop is not to ask for the next step. The price is that a worker elsewhere tells of a batch when that is over;
-in our own process what happens is heard at once.
-"""
+A task on the executor is one step of one set's rollout: to the end of a batch and of the pause
+after it. Its result holds what happened and, where there is more to do, the run itself, with which
+the next task goes on, on whichever worker is free. So nothing crosses but tasks and results: no
+queue, no socket, no affinity, and any executor will do. Nothing is read again for it, a canary
+stays the first batch of its set, and between two steps a set is where it may be left: to stop is
+not to ask for the next step. The price is that a worker elsewhere tells of a batch when that is
+over; in our own process what happens is heard at once."""
 
 from __future__ import annotations
 
@@ -102,7 +102,9 @@ def step(ticket: Ticket, run: Run) -> Part:
     return part
 
 
-def _driven(steps: Generator[Event, None, bool], target: Target, ear: Ear | None, part: Part) -> bool:
+def _driven(
+    steps: Generator[Event, None, bool], target: Target, ear: Ear | None, part: Part
+) -> bool:
     """Whether there is more after these steps; their events go to the ear, or into the part."""
     within = set()
     while True:
@@ -153,7 +155,9 @@ class Fleet:
         self.total = sum(map(len, waves))
         self.id, self.ear = str(uuid.uuid4()), Ear()
         self.is_own = executor is None
-        self.executor = executor or ThreadPoolExecutor(max(1, min(max_parallel, self.total)), "rollout")
+        self.executor = executor or ThreadPoolExecutor(
+            max(1, min(max_parallel, self.total)), "rollout"
+        )
         self.workers: set[tuple[str, int]] = set()
         self.wave = 0
         self.waiting: deque[Target] = deque()
@@ -185,14 +189,18 @@ class Fleet:
         yield self._event("fleet_started", told)
         for wave in self.waves:
             self.wave += 1
-            yield self._event("wave_started", f"wave {self.wave}: {counted(len(wave), 'scale set')}")
+            yield self._event(
+                "wave_started", f"wave {self.wave}: {counted(len(wave), 'scale set')}"
+            )
             yield from self._roll(wave)
             if self.is_stopping:
                 break
             yield self._event("wave_done", f"wave {self.wave} is done")
         yield self._event("fleet_ended", self._ended(), summary=self._summary())
         if self.failed:
-            why = "; ".join(f"{target}: {one_line(error)}" for target, error in list(self.failed.items())[:5])
+            why = "; ".join(
+                f"{target}: {one_line(error)}" for target, error in list(self.failed.items())[:5]
+            )
             told = f"{self._ended()}. Failed: {why.rstrip('.')}. Run it again to go on from there."
             raise FleetHalted(told, self.failed, self.paused, self.not_started, self._summary())
 
@@ -236,8 +244,12 @@ class Fleet:
         del self.running[target]
         try:
             part = what.result()
-        except CancelledError:  # as Dask does when its scheduler is gone; it has no words of its own
-            yield from self._failed(target, RuntimeError("the executor gave it up: what it runs on may be gone"))
+        except (
+            CancelledError
+        ):  # as Dask does when its scheduler is gone; it has no words of its own
+            yield from self._failed(
+                target, RuntimeError("the executor gave it up: what it runs on may be gone")
+            )
             return
         except Exception as error:  # the worker died, or could not be told what to do
             yield from self._failed(target, error)
@@ -279,7 +291,11 @@ class Fleet:
         if len(self.failed) > self.max_failed and not self.is_stopping:
             self.is_stopping = True
             self.ear.leave = _BETWEEN_BATCHES
-            under_way = f"; {counted(len(self.running), 'scale set')} under way end their batch" if self.running else ""
+            under_way = (
+                f"; {counted(len(self.running), 'scale set')} under way end their batch"
+                if self.running
+                else ""
+            )
             told = f"{counted(len(self.failed), 'scale set')} failed, where {self.max_failed} may: no more are started"
             yield self._event("stopping", told + under_way)
 
@@ -287,11 +303,14 @@ class Fleet:
         """Lets end what is under way, and waits for that; a second Ctrl-C does not."""
         self.is_stopping, self.ear.leave = True, max(self.ear.leave, _BETWEEN_BATCHES)
         left = list(self.running.values())
-        # Others' futures cannot be asked whether they run: what they do is not cancelled, but waited for.
+        # Others' futures cannot be asked whether they run: what they do is not cancelled, but
+        # waited for.
         if type(self.executor).__module__.startswith("concurrent.futures"):
             left = [future for future in left if not future.cancel()]
         if left:
-            rest.log.warning("stopping: waiting for the batches of %s to end", counted(len(left), "scale set"))
+            rest.log.warning(
+                "stopping: waiting for the batches of %s to end", counted(len(left), "scale set")
+            )
         try:
             while left:
                 left = list(wait(left, timeout=1.0).not_done)
@@ -304,11 +323,19 @@ class Fleet:
     def _told(self, target: Target, event: Event) -> FleetEvent:
         self._last[target] = event
         return self._event(
-            "set_event", f"{target}: {event.message.removeprefix(f'{target.vmss_name}: ')}", target, event
+            "set_event",
+            f"{target}: {event.message.removeprefix(f'{target.vmss_name}: ')}",
+            target,
+            event,
         )
 
     def _event(
-        self, kind: str, message: str, target: Target | None = None, event: Event | None = None, **more: Any
+        self,
+        kind: str,
+        message: str,
+        target: Target | None = None,
+        event: Event | None = None,
+        **more: Any,
     ) -> FleetEvent:
         counts = (len(self.done), len(self.failed), self.total)
         more |= {"time": event.time} if event else {}
@@ -323,7 +350,11 @@ class Fleet:
         return self.sums._replace(seconds=round(rest.clock() - self.began, 3))
 
     def _ended(self) -> str:
-        counts = {"failed": len(self.failed), "paused": len(self.paused), "not started": len(self.not_started)}
+        counts = {
+            "failed": len(self.failed),
+            "paused": len(self.paused),
+            "not started": len(self.not_started),
+        }
         others = "".join(f", {number} {word}" for word, number in counts.items() if number)
         seconds = f"{self._summary().seconds:.0f} s"
         return f"{len(self.done)} of {counted(self.total, 'scale set')} done{others}; {seconds}"

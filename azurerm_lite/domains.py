@@ -23,10 +23,10 @@ def by_update_domain(instances: Iterable[Instance]) -> dict[Domain, list[str]]:
     Args:
         instances: Instances with their instance views, as `get_instance_views` returns them.
 
-    Returns:
-        `{update domain: [instance id, …]}`, domains ascending, ids in numeric order. Instances for which Azure gives
-        no update domain (those of Flexible sets, for one) stand under `"unknown"`, last. In a set of several placement
-        groups or zones a number gathers that domain of each.
+    Returns: `{update domain: [instance id, …]}`, domains ascending, ids in numeric order. Instances
+        for which Azure gives no update domain (those of Flexible sets, for one) stand under
+        `"unknown"`, last. In a set of several placement groups or zones a number gathers that
+        domain of each.
 
     Raises:
         ValueError: `instances` are no instances.
@@ -40,8 +40,8 @@ def by_fault_domain(instances: Iterable[Instance]) -> dict[Domain, list[str]]:
     Args:
         instances: Instances with their instance views, as `get_instance_views` returns them.
 
-    Returns:
-        `{fault domain: [instance id, …]}`, domains ascending, ids in numeric order; without one: `"unknown"`, last.
+    Returns: `{fault domain: [instance id, …]}`, domains ascending, ids in numeric order; without
+        one: `"unknown"`, last.
 
     Raises:
         ValueError: `instances` are no instances.
@@ -55,16 +55,17 @@ def by_zone(instances: Iterable[Instance]) -> dict[Domain, list[str]]:
     Args:
         instances: Instances, with or without their instance views.
 
-    Returns:
-        `{zone: [instance id, …]}`, zones (strings, as Azure has them) ascending, ids in numeric order; instances of
-        no zone stand under `"unknown"`, last.
+    Returns: `{zone: [instance id, …]}`, zones (strings, as Azure has them) ascending, ids in
+        numeric order; instances of no zone stand under `"unknown"`, last.
 
     Raises:
         ValueError: `instances` are no instances.
     """
     groups: dict[Domain, list[str]] = {}
     for instance in several(instances):
-        groups.setdefault(next(iter(instance.get("zones") or ()), None) or UNKNOWN, []).append(instance["instanceId"])
+        groups.setdefault(next(iter(instance.get("zones") or ()), None) or UNKNOWN, []).append(
+            instance["instanceId"]
+        )
     return _in_order(groups)
 
 
@@ -101,7 +102,9 @@ def several(instances: Iterable[Instance]) -> Iterable[Instance]:
     """
     if isinstance(instances, (str, bytes, Mapping)) or not isinstance(instances, Iterable):
         kind = type(instances).__name__
-        raise ValueError(f"instances must be a list of instances, as get_instance_views() returns it, not a {kind}")
+        raise ValueError(
+            f"instances must be a list of instances, as get_instance_views() returns it, not a {kind}"
+        )
     return instances
 
 
@@ -145,11 +148,13 @@ def id_list(instance_ids: InstanceIds, argument: str = "instance_ids") -> list[s
     Returns:
         Ids as strings; `["*"]` for all.
 
-    Raises:
-        ValueError: There is none, or one of them cannot be an id. (Azure would take an empty list for all.)
+    Raises: ValueError: There is none, or one of them cannot be an id. (Azure would take an empty
+        list for all.)
     """
     # A dict would give its keys, such as domains for ids, and bytes their numbers.
-    single = not isinstance(instance_ids, Iterable) or isinstance(instance_ids, (str, bytes, Mapping))
+    single = not isinstance(instance_ids, Iterable) or isinstance(
+        instance_ids, (str, bytes, Mapping)
+    )
     given: list[Any] = [instance_ids] if single else list(instance_ids)  # type: ignore[arg-type]
     if not given:
         raise ValueError(f"{argument} is empty: name at least one instance, or '*' for all")
@@ -180,7 +185,9 @@ def one_id(instance_id: str | int, argument: str = "instance_id") -> str:
 def _id(value: str | int, argument: str) -> str:
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if not isinstance(text, str) or not (text == "*" or _ID.fullmatch(text)):
-        raise ValueError(f"{argument} must hold instance ids such as '3' (one or a list of them), not {value!r}")
+        raise ValueError(
+            f"{argument} must hold instance ids such as '3' (one or a list of them), not {value!r}"
+        )
     return text
 
 
@@ -207,7 +214,11 @@ def health(instance: Instance) -> str | None:
 
 def counted(number: int, noun: str) -> str:
     """A number with its noun, in the plural where it is one: `1 instance`, `4 instances`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}{'es' if noun.endswith('ch') else 's'}"
+    return (
+        f"{number} {noun}"
+        if number == 1
+        else f"{number} {noun}{'es' if noun.endswith('ch') else 's'}"
+    )
 
 
 def listed(ids: Sequence[str], most: int = 20) -> str:

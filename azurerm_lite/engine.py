@@ -29,7 +29,11 @@ class Run(Upgrade):
     """One run: batch after batch to the model, or an image back into it first."""
 
     def __init__(
-        self, access_token: Token, where: tuple[str, str, str], options: Options, watch: rest.Watch | None = None
+        self,
+        access_token: Token,
+        where: tuple[str, str, str],
+        options: Options,
+        watch: rest.Watch | None = None,
     ) -> None:
         super().__init__(access_token, where, options, watch)
         self._is_back = False
@@ -45,8 +49,8 @@ class Run(Upgrade):
     def step(self) -> Generator[Event, None, bool]:
         """The next part of the rollout: to the end of a batch, and of the pause after it; whether there is more.
 
-        What is known stands in the attributes alone, so that the run may be pickled and go on in another process.
-        """
+        What is known stands in the attributes alone, so that the run may be pickled and go on in
+        another process."""
         try:
             return (yield from self.halting(self._step()))
         except RolloutHalted as halt:
@@ -75,11 +79,14 @@ class Run(Upgrade):
 
     def _back(self) -> Generator[Event, None, None]:
         yield from self._look()
-        # With the old image in the model these have the latest one: they would not be due, and would halt the way back.
+        # With the old image in the model these have the latest one: they would not be due, and
+        # would halt the way back.
         self.again |= {each["instanceId"] for each in self.instances if state(each) == "failed"}
         image = self.options.rollback_image or self._way_back()
         why = f"{self.reason}: " if self.reason else ""
-        yield self.event("rolling_back", f"{self.name}: {why}going back to {images.image_name(image)}")
+        yield self.event(
+            "rolling_back", f"{self.name}: {why}going back to {images.image_name(image)}"
+        )
         yield from self._put_image(image)
         yield from self._look()
         yield from self._introduced(self._plan())
@@ -101,8 +108,12 @@ class Run(Upgrade):
         try:
             yield from back.back()
         except RolloutHalted as second:
-            message = f"{self.reason}. The rollback halted too: {second.message} {back.runs_what()}."
-            raise RolloutHalted(message, second.batch, second.unhealthy, False, back.summary()) from halt
+            message = (
+                f"{self.reason}. The rollback halted too: {second.message} {back.runs_what()}."
+            )
+            raise RolloutHalted(
+                message, second.batch, second.unhealthy, False, back.summary()
+            ) from halt
         summary = back.summary()._replace(upgraded=len(self.upgraded), failed=len(halt.unhealthy))
         message = f"{self.reason}. Rolled back: {back.runs_what()}."
         raise RolloutHalted(message, halt.batch, halt.unhealthy, True, summary) from halt
@@ -123,7 +134,10 @@ class Run(Upgrade):
         """For a dry run: as if this were the model, and every instance behind it."""
         self.model = model
         self.instances = tuple(
-            cast("Instance", {**each, "properties": {**each["properties"], "latestModelApplied": False}})
+            cast(
+                "Instance",
+                {**each, "properties": {**each["properties"], "latestModelApplied": False}},
+            )
             for each in self.instances
         )
         self.by_id = {instance["instanceId"]: instance for instance in self.instances}
@@ -144,7 +158,9 @@ class Run(Upgrade):
             yield self.event(kind, self._ended(), ids=self.upgraded, summary=self.summary())
             return False
         if not (yield from self._paused(self.batch, batches[0])):
-            yield self.event("stopped", self._ended(f"stopped after {self.batch.name}"), summary=self.summary())
+            yield self.event(
+                "stopped", self._ended(f"stopped after {self.batch.name}"), summary=self.summary()
+            )
             return False
         return True
 
@@ -158,7 +174,9 @@ class Run(Upgrade):
         limit, looks = rest.clock() + self.patience, 0
         while True:
             unhealthy = self._unhealthy_outside(batch)
-            allowed = planning.share(self.options.max_unhealthy, len(self.instances), "max_unhealthy")
+            allowed = planning.share(
+                self.options.max_unhealthy, len(self.instances), "max_unhealthy"
+            )
             if len(unhealthy) <= allowed:
                 return
             told = f"{counted(len(unhealthy), 'instance')} outside {batch.name} unhealthy, where {allowed} may be"
@@ -167,7 +185,13 @@ class Run(Upgrade):
             if not is_new or rest.clock() >= limit or self.options.dry_run:
                 self.is_at_fault = not unhealthy.keys().isdisjoint(self.upgraded)
                 raise self.halted(told, self.since(unhealthy))
-            yield self.event("waiting", f"{told}: waiting for them", batch, list(unhealthy), self.since(unhealthy))
+            yield self.event(
+                "waiting",
+                f"{told}: waiting for them",
+                batch,
+                list(unhealthy),
+                self.since(unhealthy),
+            )
             rest.sleep(self.interval(looks))
             looks += 1
             yield from self.unmoved()
@@ -212,7 +236,9 @@ class Run(Upgrade):
         found = self.images_of(due)
         if image is None and len(found) > 1:
             told = "; ".join(f"{len(ids)} on {name}" for name, ids in found.items())
-            raise ValueError(f"on_failure: the instances run several images ({told}): name one as rollback_image")
+            raise ValueError(
+                f"on_failure: the instances run several images ({told}): name one as rollback_image"
+            )
         image = image or image_of(due[0])
         try:
             changed = images.with_image(self.model, image)
@@ -223,7 +249,9 @@ class Run(Upgrade):
     def _way_back(self) -> Image:
         """The image that instances behind the model still run, when that is one, and an older one."""
         current = images.get_image(self.model)
-        behind = [each for each in self.instances if not each["properties"].get("latestModelApplied")]
+        behind = [
+            each for each in self.instances if not each["properties"].get("latestModelApplied")
+        ]
         old = {images.image_name(image_of(each)): image_of(each) for each in behind}
         old.pop(images.image_name(current), None)
         if len(old) != 1:
@@ -240,14 +268,18 @@ class Run(Upgrade):
     def _put_image(self, image: Image) -> Events:
         """The image into the model, where it is not there yet; never over somebody else's change."""
         limit, looks = rest.clock() + self.patience, 0
-        while images.get_image(changed := images.with_image(self.model, image)) != images.get_image(self.model):
+        while images.get_image(changed := images.with_image(self.model, image)) != images.get_image(
+            self.model
+        ):
             self.has_changed_something = True
             try:
                 with rest.watched(self.watch):
                     response = vmss.put_vmss(*self.where, changed)
                 yield from self.followed(response, limit)
             except (AzureError, *rest.BROKEN) as error:
-                if not (may_be_repeated(error) or isinstance(error, PreconditionFailed)) or is_too_late(error, limit):
+                if not (
+                    may_be_repeated(error) or isinstance(error, PreconditionFailed)
+                ) or is_too_late(error, limit):
                     raise
                 yield from self.put_off(error, looks)
                 looks += 1
@@ -255,7 +287,9 @@ class Run(Upgrade):
             if what_counts(model) != what_counts(changed):
                 self.check_model(model)
             self.model = model
-        self.advice = f"The model asks for {images.image_name(image)} again: rollout() brings the rest to it"
+        self.advice = (
+            f"The model asks for {images.image_name(image)} again: rollout() brings the rest to it"
+        )
 
     # Telling
 
@@ -263,32 +297,45 @@ class Run(Upgrade):
         """What is to be done, what ought to be known, and what is left out."""
         ids = [each for batch in batches for each in batch.instance_ids]
         told = f"{self.name}: {counted(len(self.instances), 'instance')}, {len(ids)} to upgrade"
-        yield self.event("started", told + (f" in {counted(len(batches), 'batch')}" if batches else ""), ids=ids)
+        yield self.event(
+            "started", told + (f" in {counted(len(batches), 'batch')}" if batches else ""), ids=ids
+        )
         for notice in planning.notices(self.model, self.instances, self.options.cut):
             yield self.event("notice", f"{self.name}: {notice}")
-        if batches and self.options.on_failure == "rollback" and not self._old and not self._is_back:
+        if (
+            batches
+            and self.options.on_failure == "rollback"
+            and not self._old
+            and not self._is_back
+        ):
             yield self.event("notice", f"{self.name}: {_NO_WAY_BACK}")
         for why, ids in planning.skipped(self.instances, self.options.cut, self.again).items():
             self.skipped += len(ids)
-            yield self.event("skipped", f"skipping {counted(len(ids), 'instance')} {why}: {listed(ids)}", ids=ids)
+            yield self.event(
+                "skipped", f"skipping {counted(len(ids), 'instance')} {why}: {listed(ids)}", ids=ids
+            )
 
     def _rehearsed(self, batches: Sequence[Batch]) -> Events:
         """A dry run: the batches and what stands in the way of the first; it halts where the rollout would."""
         now = str(self.model["properties"].get("provisioningState") or "Succeeded")
         busy = [each["instanceId"] for each in self.instances if state(each) == "updating"]
         yield self.event("checked", f"{self.name} is in upgrade mode Manual and {now}")
-        wait = (
-            f"{counted(len(busy), 'instance')} being updated ({listed(busy)}): the rollout would wait for that to end"
-        )
+        wait = f"{counted(len(busy), 'instance')} being updated ({listed(busy)}): the rollout would wait for that to end"
         yield self.event("checked", wait if busy else "no instance is being updated", ids=busy)
         if self._old:
-            yield self.event("checked", f"after a failure it would go back to {images.image_name(self._old)}")
+            yield self.event(
+                "checked", f"after a failure it would go back to {images.image_name(self._old)}"
+            )
         for batch in batches:
             ids = batch.instance_ids
-            yield self.event("planned", f"{batch.name}: {counted(len(ids), 'instance')} ({listed(ids)})", batch)
+            yield self.event(
+                "planned", f"{batch.name}: {counted(len(ids), 'instance')} ({listed(ids)})", batch
+            )
         if batches:
             yield from self._checked_others(batches[0])
-            yield self.event("checked", f"{batches[0].name}: what is outside it is healthy enough to begin")
+            yield self.event(
+                "checked", f"{batches[0].name}: what is outside it is healthy enough to begin"
+            )
         requests = 1 + self.pages + len(batches) * (_REQUESTS + self.pages)
         told = f"dry run: nothing was changed; a rollout would send {requests} requests, and polls while Azure works"
         yield self.event("finished", told, summary=self.summary())
@@ -296,7 +343,9 @@ class Run(Upgrade):
     def _ended(self, how: str = "") -> str:
         """How far it came, for the last event."""
         lag = len(self.instances) - self.latest()
-        told = f"{self.latest()} of {counted(len(self.instances), 'instance')} have the latest model"
+        told = (
+            f"{self.latest()} of {counted(len(self.instances), 'instance')} have the latest model"
+        )
         told += f", {lag} still an older one" if lag else ""
         done = f"{len(self.upgraded)} upgraded in {rest.clock() - self.began:.0f} s"
         return f"{self.name}: {how + '; ' if how else ''}{told}; {done}"

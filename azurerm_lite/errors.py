@@ -32,15 +32,13 @@ _NOTHING = Summary()
 class AzureError(requests.HTTPError):
     """A failure as Azure told it.
 
-    Attributes:
-        message: Azure's message.
-        code: Azure's error code, such as `ResourceNotFound`; where there was none, a word for the HTTP status.
-        status_code: HTTP status, or `None` where the failure came without an HTTP answer.
-        details: Azure's further errors, a tuple of dicts with `code`, `message` and sometimes `target`.
-        target: What the error is about in Azure's terms, such as `imageReference.sku`, or `None`.
-        request_id: Azure's id of the request: what its support asks for.
-        method, url: The request. The query is left off: it may hold a signature.
-        retry_after: Seconds that Azure asks to wait, or `None`.
+    Attributes: message: Azure's message. code: Azure's error code, such as `ResourceNotFound`;
+        where there was none, a word for the HTTP status. status_code: HTTP status, or `None` where
+        the failure came without an HTTP answer. details: Azure's further errors, a tuple of dicts
+        with `code`, `message` and sometimes `target`. target: What the error is about in Azure's
+        terms, such as `imageReference.sku`, or `None`. request_id: Azure's id of the request: what
+        its support asks for. method, url: The request. The query is left off: it may hold a
+        signature. retry_after: Seconds that Azure asks to wait, or `None`.
     """
 
     def __init__(
@@ -110,11 +108,10 @@ class OperationTimeout(TimeoutError):
 class RolloutHalted(RuntimeError):
     """The rollout stopped by itself; nothing further is touched.
 
-    Attributes:
-        batch: The batch that was being upgraded, or `None` when none was.
-        unhealthy: Which instances are to blame and why, `{instance id: reason}`; may be empty.
-        rolled_back: Whether what had been upgraded was put back: no instance runs the new image any more.
-        summary: What the run came to: how many instances it upgraded, in how many seconds and requests.
+    Attributes: batch: The batch that was being upgraded, or `None` when none was. unhealthy: Which
+        instances are to blame and why, `{instance id: reason}`; may be empty. rolled_back: Whether
+        what had been upgraded was put back: no instance runs the new image any more. summary: What
+        the run came to: how many instances it upgraded, in how many seconds and requests.
     """
 
     def __init__(
@@ -157,11 +154,25 @@ class FleetHalted(RolloutHalted):
         summary: Summary = _NOTHING,
     ) -> None:
         halts = {target: each for target, each in failed.items() if isinstance(each, RolloutHalted)}
-        unhealthy = {f"{target} {vm}": why for target, halt in halts.items() for vm, why in halt.unhealthy.items()}
-        is_back = bool(failed) and len(halts) == len(failed) and all(each.rolled_back for each in halts.values())
+        unhealthy = {
+            f"{target} {vm}": why
+            for target, halt in halts.items()
+            for vm, why in halt.unhealthy.items()
+        }
+        is_back = (
+            bool(failed)
+            and len(halts) == len(failed)
+            and all(each.rolled_back for each in halts.values())
+        )
         super().__init__(message, None, unhealthy, is_back, summary)
         self.failed, self.paused, self.not_started = dict(failed), tuple(paused), tuple(not_started)
-        self.args = (message, self.failed, self.paused, self.not_started, summary)  # what a pickle makes it from
+        self.args = (
+            message,
+            self.failed,
+            self.paused,
+            self.not_started,
+            summary,
+        )  # what a pickle makes it from
 
 
 KINDS: dict[int, type[AzureError]] = {
@@ -186,7 +197,11 @@ def error_from(response: requests.Response, retry_after: float | None = None) ->
     told_to_wait = response.status_code == 503 and retry_after is not None
     kind = Throttled if told_to_wait else KINDS.get(response.status_code, AzureError)
     return kind(
-        **_told(_json(response), _unexplained(response), (response.reason or "").title().replace(" ", "")),
+        **_told(
+            _json(response),
+            _unexplained(response),
+            (response.reason or "").title().replace(" ", ""),
+        ),
         **_request(response),
         status_code=response.status_code,
         retry_after=retry_after,
@@ -194,7 +209,9 @@ def error_from(response: requests.Response, retry_after: float | None = None) ->
     )
 
 
-def operation_error(operation: Mapping[str, Any], status: str, response: requests.Response) -> OperationFailed:
+def operation_error(
+    operation: Mapping[str, Any], status: str, response: requests.Response
+) -> OperationFailed:
     """The exception for a long-running operation that ended `status`; it is returned, not raised.
 
     Args:
@@ -206,13 +223,17 @@ def operation_error(operation: Mapping[str, Any], status: str, response: request
         An `OperationFailed`.
     """
     told = _told(operation, f"The operation ended {status}; Azure gave no reason.", status)
-    return OperationFailed(**told, **_request(response), status_code=response.status_code, response=response)
+    return OperationFailed(
+        **told, **_request(response), status_code=response.status_code, response=response
+    )
 
 
 def _told(body: Any, message: str, code: str) -> dict[str, Any]:
     """Message, code, details and target out of any JSON that may hold an error; the defaults where it holds none."""
     error = body.get("error") if isinstance(body, Mapping) else None
-    if isinstance(error, str):  # the token endpoint: {"error": "invalid_client", "error_description": "AADSTS…"}
+    if isinstance(
+        error, str
+    ):  # the token endpoint: {"error": "invalid_client", "error_description": "AADSTS…"}
         error = {"code": error, "message": body.get("error_description")}
     if not isinstance(error, Mapping):
         error = body if isinstance(body, Mapping) else {}
@@ -220,7 +241,9 @@ def _told(body: Any, message: str, code: str) -> dict[str, Any]:
     return {
         "message": text(error.get("message")) or message,
         "code": text(error.get("code")) or code,
-        "details": [entry for entry in details if isinstance(entry, Mapping)] if isinstance(details, list) else [],
+        "details": [entry for entry in details if isinstance(entry, Mapping)]
+        if isinstance(details, list)
+        else [],
         "target": text(error.get("target")) or None,
     }
 

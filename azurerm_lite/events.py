@@ -1,7 +1,7 @@
 """What rollouts tell while they go on: `Event` of one, `FleetEvent` of many.
 
-It stands by itself because `dataclasses` is most of what importing us would cost: this is loaded when a rollout begins.
-"""
+It stands by itself because `dataclasses` is most of what importing us would cost: this is loaded
+when a rollout begins."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from .types import Batch, Instance, Summary, Target
 class Event:
     """Something that happened in a rollout; printing it gives a line.
 
-    Attributes:
-        kind: `started`, `notice`, `skipped`, `planned`, `batch_started`, `progress`, `waiting`, `baking`, `batch_done`,
+    Attributes: kind: `started`, `notice`, `skipped`, `planned`, `batch_started`, `progress`,
+        `waiting`, `baking`, `batch_done`,
             `pausing`, `stopped`, `rolling_back` or `finished`.
         message: What happened, for people.
         batch: The batch that it happened to, or `None`.
@@ -30,8 +30,8 @@ class Event:
         unhealthy: Which instances are not yet as they should be, and why: `{instance id: reason}`.
         summary: What the run came to, in the last event of it; else `None`.
         time: When it happened (UTC).
-        instances: The instances as last read, those of a batch under way as `Updating`; for a picture, and left out of
-            the repr.
+        instances: The instances as last read, those of a batch under way as `Updating`; for a
+            picture, and left out of the repr.
     """
 
     kind: str
@@ -55,22 +55,27 @@ class Event:
         told = {name: value for name, value in vars(self).items() if name != "instances"}
         told["batch"] = self.batch and self.batch.name
         told["summary"] = self.summary and self.summary._asdict()
-        return {**told, "unhealthy": dict(self.unhealthy), "time": self.time.isoformat(timespec="milliseconds")}
+        return {
+            **told,
+            "unhealthy": dict(self.unhealthy),
+            "time": self.time.isoformat(timespec="milliseconds"),
+        }
 
 
 @dataclass(frozen=True)
 class FleetEvent:
     """Something that happened in the rollout of a fleet; printing it gives a line.
 
-    Attributes:
-        kind: `fleet_started`, `wave_started`, `set_started`, `set_event`, `set_done`, `set_failed`, `set_paused`,
-            `stopping` (more sets failed than may), `waiting` (nothing was heard for a minute), `wave_done` or
-            `fleet_ended`.
+    Attributes: kind: `fleet_started`, `wave_started`, `set_started`, `set_event`, `set_done`,
+        `set_failed`, `set_paused`,
+            `stopping` (more sets failed than may), `waiting` (nothing was heard for a minute),
+            `wave_done` or `fleet_ended`.
         message: What happened, for people.
         scale_set: The scale set that it happened to, or `None`.
         wave: Which wave that is, from 1; 0 when there is none.
         waves: How many waves there are.
-        event: The set's own event where the kind is `set_event`, without its instances; else `None`.
+        event: The set's own event where the kind is `set_event`, without its instances; else
+            `None`.
         done: How many sets are done.
         failed: How many sets failed.
         total: How many sets the fleet has.

@@ -1,8 +1,7 @@
 """Many scale sets: which there are, in one query over all subscriptions, and their rollout in waves.
 
-How the waves are cut is in `waves`, how they are carried out on an executor in `conducting`, how the requests of many
-rollouts keep below Azure's limits in `pacing`.
-"""
+How the waves are cut is in `waves`, how they are carried out on an executor in `conducting`, how
+the requests of many rollouts keep below Azure's limits in `pacing`."""
 
 from __future__ import annotations
 
@@ -32,21 +31,22 @@ def find_scale_sets(
 ) -> list[FoundScaleSet]:
     """The scale sets of all subscriptions, with the image that each asks for, by one query.
 
-    Azure Resource Graph answers it, which follows changes by some seconds to minutes. It knows models, not instances:
-    what those run, `get_instance_views` tells.
+    Azure Resource Graph answers it, which follows changes by some seconds to minutes. It knows
+    models, not instances: what those run, `get_instance_views` tells.
 
-    Args:
-        access_token: Bearer token, or a zero-argument callable that returns one (which outlives a single token).
-        subscriptions: Subscription ids; `None` for all that the token can see.
-        image: Only sets with this image: an image id, or the start of one up to a `/`; the URL of an unmanaged image;
+    Args: access_token: Bearer token, or a zero-argument callable that returns one (which outlives a
+        single token). subscriptions: Subscription ids; `None` for all that the token can see.
+        image: Only sets with this image: an image id, or the start of one up to a `/`; the URL of
+        an unmanaged image;
             or `publisher:offer:sku:version`, of which the end may be left off. `None` for any.
-        tag: Only sets with this tag: a name, `name=value`, or a dict of names and values (`None` for any value), all
-            of which a set must have.
-        location: Region, such as `westeurope`. Only sets in it, or in one of several; `None` for all.
+        tag: Only sets with this tag: a name, `name=value`, or a dict of names and values (`None`
+            for any value), all of which a set must have.
+        location: Region, such as `westeurope`. Only sets in it, or in one of several; `None` for
+            all.
 
-    Returns:
-        A dict for each set, ordered by id: `id`, `subscription_id`, `resource_group`, `vmss_name`, `location`,
-        `capacity`, `mode`, `tags`, `image` (as `get_image` returns it) and `version`. `rollout_fleet` takes them.
+    Returns: A dict for each set, ordered by id: `id`, `subscription_id`, `resource_group`,
+        `vmss_name`, `location`, `capacity`, `mode`, `tags`, `image` (as `get_image` returns it) and
+        `version`. `rollout_fleet` takes them.
 
     Raises:
         ValueError: An argument cannot be used; nothing was sent.
@@ -58,7 +58,9 @@ def find_scale_sets(
 
     for argument, given in (("subscriptions", subscriptions), ("location", location)):
         listed = [given] if isinstance(given, str) and argument == "location" else given
-        if isinstance(listed, str) or not all(isinstance(each, str) and each.strip() for each in listed or ()):
+        if isinstance(listed, str) or not all(
+            isinstance(each, str) and each.strip() for each in listed or ()
+        ):
             raise ValueError(f"{argument} must be a list of names, not {given!r}")
     places = [location] if isinstance(location, str) else list(location or ())
     text = graph.query(image, tag, [place.replace(" ", "").lower() for place in places])
@@ -89,21 +91,25 @@ def rollout_fleet(
 ) -> Generator[FleetEvent, None, None]:
     """Bring the instances of many scale sets to their models, wave after wave; the for loop is the rollout.
 
-    Each set is rolled out as `rollout` does it, with all that this guarantees. The next wave begins when each set of
-    the one before has ended. Leaving the loop starts nothing further and waits until the batches under way are over;
-    calling again goes on from there, as it does after a failure.
+    Each set is rolled out as `rollout` does it, with all that this guarantees. The next wave begins
+    when each set of the one before has ended. Leaving the loop starts nothing further and waits
+    until the batches under way are over; calling again goes on from there, as it does after a
+    failure.
 
-    Args:
-        access_token: Bearer token, or a zero-argument callable that returns one (which outlives a single token). For
-            workers in other processes it must be such as `token_provider` returns: tokens are made there.
-        targets: The scale sets: as `find_scale_sets` returns them, resource ids, or subscription id, resource group
-            and name.
-        waves: What makes the waves: a key of the targets, such as `"location"`, or a function of one, whose values are
-            taken in ascending order; or sizes, such as `[1, "10%"]`, after which comes what is left. `None` for one.
+    Args: access_token: Bearer token, or a zero-argument callable that returns one (which outlives a
+        single token). For
+            workers in other processes it must be such as `token_provider` returns: tokens are made
+            there.
+        targets: The scale sets: as `find_scale_sets` returns them, resource ids, or subscription
+            id, resource group and name.
+        waves: What makes the waves: a key of the targets, such as `"location"`, or a function of
+            one, whose values are taken in ascending order; or sizes, such as `[1, "10%"]`, after
+            which comes what is left. `None` for one.
         max_parallel: The most scale sets at a time.
-        max_failed: How many sets may fail: a number, or a percentage of the fleet. One more, and none is started any
-            more, and those under way are left after their batch.
-        executor: Where the rollouts run: any `concurrent.futures.Executor`; `None` for threads of this process.
+        max_failed: How many sets may fail: a number, or a percentage of the fleet. One more, and
+            none is started any more, and those under way are left after their batch.
+        executor: Where the rollouts run: any `concurrent.futures.Executor`; `None` for threads of
+            this process.
         by: What makes a batch, as for `rollout`.
         only: Domains to keep to, as for `rollout`.
         max_batch: The most instances of a set at a time, as for `rollout`.
@@ -113,23 +119,27 @@ def rollout_fleet(
         bake: Seconds for which a batch that is done must stay healthy before the next begins.
         check: Your own check of a batch, as for `rollout`.
         health_timeout: Seconds within which a batch must be done, as for `rollout`.
-        max_unhealthy: How many instances of a set outside a batch may be unhealthy, as for `rollout`.
-        on_failure: `"stop"`, or `"rollback"` to put the old image back into a set in which a batch fails.
+        max_unhealthy: How many instances of a set outside a batch may be unhealthy, as for
+            `rollout`.
+        on_failure: `"stop"`, or `"rollback"` to put the old image back into a set in which a batch
+            fails.
         rollback_image: The image to go back to, as for `rollout`.
         dry_run: Only read: the events say what would be done, and what stands in its way.
 
-    Returns:
-        An iterator of events (`kind`, `message`, `scale_set`, `event`, counts, `time`); each prints as a line.
+    Returns: An iterator of events (`kind`, `message`, `scale_set`, `event`, counts, `time`); each
+        prints as a line.
 
-    Raises:
-        ValueError: An argument cannot be used; nothing was sent.
-        FleetHalted: Sets failed: which and why, which are left between two batches, and which were not begun. It is
+    Raises: ValueError: An argument cannot be used; nothing was sent. FleetHalted: Sets failed:
+        which and why, which are left between two batches, and which were not begun. It is
             raised when nothing runs any more.
 
     Azure: Virtual Machine Scale Sets - Update Instances.
     """
     given = dict(locals())
-    fleet = {name: given.pop(name) for name in ("waves", "max_parallel", "max_failed", "executor", "targets")}
+    fleet = {
+        name: given.pop(name)
+        for name in ("waves", "max_parallel", "max_failed", "executor", "targets")
+    }
     return _fleet(given.pop("access_token"), fleet, given)
 
 
@@ -174,4 +184,6 @@ def _check_executor(executor: Executor | None, run: Run) -> None:
     except ValueError:
         raise
     except Exception as error:
-        raise ValueError(f"access_token, check and pause must be such that they can be pickled: {error}") from None
+        raise ValueError(
+            f"access_token, check and pause must be such that they can be pickled: {error}"
+        ) from None

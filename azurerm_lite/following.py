@@ -22,8 +22,16 @@ class Follow(Observer):
         """From the newest rolling upgrade as it stands to its end."""
         self.model = yield from self.read_model()
         yield from self.read_instances()
-        behind = {each["instanceId"] for each in self.instances if not each["properties"].get("latestModelApplied")}
-        yield self.event("started", f"{self.name}: following the rolling upgrade that Azure runs", ids=sorted(behind))
+        behind = {
+            each["instanceId"]
+            for each in self.instances
+            if not each["properties"].get("latestModelApplied")
+        }
+        yield self.event(
+            "started",
+            f"{self.name}: following the rolling upgrade that Azure runs",
+            ids=sorted(behind),
+        )
         upgrade = yield from self._followed()
         yield from self.read_instances()
         self.upgraded = [
@@ -52,10 +60,14 @@ class Follow(Observer):
             was_running = was_running or is_running
             seconds = rest.clock() - self.began
             # Just after a change of the model the newest upgrade is still the one before.
-            if not is_running and (was_running or seconds >= _GRACE or self.latest() == len(self.instances)):
+            if not is_running and (
+                was_running or seconds >= _GRACE or self.latest() == len(self.instances)
+            ):
                 return upgrade
             if seconds >= self.patience:
-                raise self.halted(f"The rolling upgrade of {self.name} is still {status} after {self.patience:g} s")
+                raise self.halted(
+                    f"The rolling upgrade of {self.name} is still {status} after {self.patience:g} s"
+                )
             rest.sleep(min(self.interval(looks), max(0.1, self.patience - seconds)))
             looks += 1
 
@@ -63,7 +75,10 @@ class Follow(Observer):
         try:
             return vmss.get_rolling_upgrade(*self.where)
         except NotFound as error:
-            if error.code not in ("NotFound", "ResourceNotFound") or "rollingupgrades" in str(error.message).lower():
+            if (
+                error.code not in ("NotFound", "ResourceNotFound")
+                or "rollingupgrades" in str(error.message).lower()
+            ):
                 raise
             return {}
 
@@ -71,9 +86,13 @@ class Follow(Observer):
         """The exception after an upgrade that did not complete, in Azure's words."""
         error = upgrade.get("properties", {}).get("error") or {}
         words = f": {error.get('message')} ({error.get('code')})" if error else ""
-        unhealthy = {each["instanceId"]: why for each in self.instances if (why := planning.unhealthy(each))}
+        unhealthy = {
+            each["instanceId"]: why for each in self.instances if (why := planning.unhealthy(each))
+        }
         self.advice = "start_os_upgrade, or any change of the model, begins another"
-        return self.halted(f"Azure's rolling upgrade of {self.name} ended {status}{words}", unhealthy)
+        return self.halted(
+            f"Azure's rolling upgrade of {self.name} ended {status}{words}", unhealthy
+        )
 
 
 def _status(upgrade: RollingUpgrade) -> str:
@@ -82,7 +101,12 @@ def _status(upgrade: RollingUpgrade) -> str:
 
 def _counts(upgrade: RollingUpgrade) -> str:
     """How many instances are how far: `, 8 successful, 4 in progress`."""
-    words = {"successful": "successful", "failed": "failed", "inProgress": "in progress", "pending": "pending"}
+    words = {
+        "successful": "successful",
+        "failed": "failed",
+        "inProgress": "in progress",
+        "pending": "pending",
+    }
     progress = _part(upgrade, "progress")
     return "".join(
         f", {progress[f'{key}InstanceCount']} {word}"

@@ -20,7 +20,9 @@ _COLUMNS = (
 )
 
 
-def query(image: str | None, tag: str | Mapping[str, str | None] | None, location: Sequence[str]) -> str:
+def query(
+    image: str | None, tag: str | Mapping[str, str | None] | None, location: Sequence[str]
+) -> str:
     """The query for scale sets, in Kusto's language; letters of either case match, as Azure's names do.
 
     Args:
@@ -52,13 +54,19 @@ def _tagged(tag: str | Mapping[str, str | None] | None) -> Iterator[str]:
         if not isinstance(name, str) or not name.strip() or not isinstance(value, str | None):
             raise ValueError(f"tag must be a name, name=value or a dict of these, not {tag!r}")
         there = f"tags[{_quoted(name)}]"
-        yield f"where isnotnull({there})" if value is None else f"where tostring({there}) == {_quoted(value)}"
+        yield (
+            f"where isnotnull({there})"
+            if value is None
+            else f"where tostring({there}) == {_quoted(value)}"
+        )
 
 
 def _imaged(image: str) -> Iterator[str]:
     """The conditions for an image: by its id, its URI, or as much as was given of publisher:offer:sku:version."""
     if not isinstance(image, str) or not image.strip():
-        raise ValueError(f"image must be an image id, a URL or publisher:offer:sku:version, not {image!r}")
+        raise ValueError(
+            f"image must be an image id, a URL or publisher:offer:sku:version, not {image!r}"
+        )
     if image.startswith("/"):
         there, wanted = f"tostring({_REFERENCE}.id)", image.rstrip("/")
         yield f"where {there} =~ {_quoted(wanted)} or {there} startswith {_quoted(wanted + '/')}"
@@ -67,7 +75,9 @@ def _imaged(image: str) -> Iterator[str]:
     else:
         parts = image.split(":")
         if len(parts) > len(_PLATFORM) or not all(part.strip() for part in parts):
-            raise ValueError(f"image must be an image id, a URL or publisher:offer:sku:version, not {image!r}")
+            raise ValueError(
+                f"image must be an image id, a URL or publisher:offer:sku:version, not {image!r}"
+            )
         for name, part in zip(_PLATFORM, parts, strict=False):
             yield f"where tostring({_REFERENCE}.{name}) =~ {_quoted(part)}"
 
@@ -79,7 +89,9 @@ def _quoted(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def rows(access_token: Token, text: str, subscriptions: Sequence[str] | None) -> Iterator[dict[str, Any]]:
+def rows(
+    access_token: Token, text: str, subscriptions: Sequence[str] | None
+) -> Iterator[dict[str, Any]]:
     """The rows that a query gives, all its pages.
 
     Args:
@@ -95,20 +107,32 @@ def rows(access_token: Token, text: str, subscriptions: Sequence[str] | None) ->
     """
     link = rest.url("/providers/Microsoft.ResourceGraph/resources", {}, settings.GRAPH_API)
     options: dict[str, Any] = {"$top": _TOP, "resultFormat": "objectArray"}
-    asked = {"query": text, **({} if subscriptions is None else {"subscriptions": list(subscriptions)})}
+    asked = {
+        "query": text,
+        **({} if subscriptions is None else {"subscriptions": list(subscriptions)}),
+    }
     seen: set[str] = set()
     while True:
         page = _page(access_token, link, {**asked, "options": options})
         if not isinstance(page, dict) or not isinstance(page.get("data"), list):
-            raise AzureError("The answer holds no rows", code="InvalidResponse", method="POST", url=link)
+            raise AzureError(
+                "The answer holds no rows", code="InvalidResponse", method="POST", url=link
+            )
         yield from page["data"]
         following = page.get("$skipToken")
         if not following:
             if str(page.get("resultTruncated")).lower() == "true":
-                raise AzureError("Rows were left out of the answer", code="ResultTruncated", method="POST", url=link)
+                raise AzureError(
+                    "Rows were left out of the answer",
+                    code="ResultTruncated",
+                    method="POST",
+                    url=link,
+                )
             return
         if following in seen:
-            raise AzureError("The pages lead in a circle", code="NextLinkRepeats", method="POST", url=link)
+            raise AzureError(
+                "The pages lead in a circle", code="NextLinkRepeats", method="POST", url=link
+            )
         seen.add(following)
         options["$skipToken"] = following
 
@@ -118,7 +142,11 @@ def _page(access_token: Token, link: str, body: Mapping[str, Any]) -> Any:
     try:
         return rest.json_of(rest.send(access_token, "POST", link, body))
     except AzureError as error:
-        told = [str(each.get("message")) for each in error.details if each.get("message") != each.get("code")]
+        told = [
+            str(each.get("message"))
+            for each in error.details
+            if each.get("message") != each.get("code")
+        ]
         if error.message.startswith("Please provide below info"):
             error.message = " ".join([*told, error.message])
         raise
@@ -150,7 +178,9 @@ def _image(row: Mapping[str, Any]) -> Image:
     disk = {"osDisk": {"image": {"uri": row["uri"]}}} if row.get("uri") else {}
     storage = {**disk, **({"imageReference": row["reference"]} if row.get("reference") else {})}
     try:
-        return images.get_image({"properties": {"virtualMachineProfile": {"storageProfile": storage}}})
+        return images.get_image(
+            {"properties": {"virtualMachineProfile": {"storageProfile": storage}}}
+        )
     except ValueError:
         return {}
 

@@ -11,7 +11,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
-from .domains import UNKNOWN, by_fault_domain, by_update_domain, by_zone, counted, health, several, status, view
+from .domains import (
+    UNKNOWN,
+    by_fault_domain,
+    by_update_domain,
+    by_zone,
+    counted,
+    health,
+    several,
+    status,
+    view,
+)
 from .images import get_image
 from .types import Instance
 
@@ -38,10 +48,12 @@ _FLAGS = {"updating": "↻~", "failed": "✗!", "unhealthy": "✚+"}  # in Unico
 _FEW_COLOURS = r"dumb|unknown|ansi$|linux$|cons|vt\d"
 _LINES = ("│", "─", "┼"), ("|", "-", "+")
 
-# The SVG in pixels: how wide it may grow, a character, the height of a tile, between tiles, between cells.
+# The SVG in pixels: how wide it may grow, a character, the height of a tile, between tiles, between
+# cells.
 _WIDE, _CHAR, _HIGH, _GAP, _APART = 960, 7.3, 20, 4, 14
 _FONT = "ui-monospace,Menlo,Consolas,DejaVu Sans Mono,monospace"
-# Inside a page, text has the colour of the page's; in a file of its own (:root), the one of the reader's theme.
+# Inside a page, text has the colour of the page's; in a file of its own (:root), the one of the
+# reader's theme.
 _STYLE = "svg:root{color-scheme:light dark;color:#1f2328}@media(prefers-color-scheme:dark){svg:root{color:#e6edf3}}"
 
 
@@ -56,7 +68,9 @@ class _Spot(NamedTuple):
 
     def label(self, plain: bool) -> str:
         sign = _POWER[self.power].signs[plain][0 if self.latest else -1]
-        between = ":" if sign.isalpha() and not self.id.isdecimal() else ""  # or D and web_1 would read Dweb_1
+        between = (
+            ":" if sign.isalpha() and not self.id.isdecimal() else ""
+        )  # or D and web_1 would read Dweb_1
         return sign + between + self.id + "".join(_FLAGS[flag][plain] for flag in self.flags)
 
 
@@ -70,12 +84,20 @@ class _Block(NamedTuple):
 
     def most(self, columns: Iterable[str]) -> dict[str, int]:
         """How many instances the fullest cell of each column holds."""
-        return {column: max(len(self.cells.get((row, column), ())) for row in self.rows) for column in columns}
+        return {
+            column: max(len(self.cells.get((row, column), ())) for row in self.rows)
+            for column in columns
+        }
 
-    def lines(self, row: str, columns: Iterable[str], abreast: int) -> Iterator[tuple[Sequence[_Spot], ...]]:
+    def lines(
+        self, row: str, columns: Iterable[str], abreast: int
+    ) -> Iterator[tuple[Sequence[_Spot], ...]]:
         """The lines of a row, each with its part of every cell."""
         cells = (self.cells.get((row, column), []) for column in columns)
-        parts = ([cell[start : start + abreast] for start in range(0, len(cell), abreast)] for cell in cells)
+        parts = (
+            [cell[start : start + abreast] for start in range(0, len(cell), abreast)]
+            for cell in cells
+        )
         return zip_longest(*parts, fillvalue=())
 
 
@@ -90,7 +112,9 @@ class Heatmap:
 
     def __str__(self) -> str:
         plain = _plain()
-        width = max(shutil.get_terminal_size().columns - 1, 20)  # some terminals break a line that fills them
+        width = max(
+            shutil.get_terminal_size().columns - 1, 20
+        )  # some terminals break a line that fills them
         lines = [line for block in self._blocks for line in (*_table(block, width, plain), "")]
         text = "\n".join(lines + _below(self._spots(), width, plain, _coloured))
         return text.encode("ascii", "replace").decode() if plain else text
@@ -98,8 +122,8 @@ class Heatmap:
     def to_svg(self) -> str:
         """The picture as SVG, to stand in a page or in a file of its own.
 
-        Returns:
-            An `<svg>` element: each instance once, with its id, states and image version as a tooltip.
+        Returns: An `<svg>` element: each instance once, with its id, states and image version as a
+            tooltip.
         """
         drawn: list[str] = []
         width, top = 480.0, 0.0
@@ -108,7 +132,9 @@ class Heatmap:
             width = max(width, wide)
         for line in _below(self._spots(), int(width / _CHAR), False, _tinted):
             top += 18
-            drawn.append(_text(0, top, line.replace("  ", "\xa0 ")))  # browsers make one of two spaces
+            drawn.append(
+                _text(0, top, line.replace("  ", "\xa0 "))
+            )  # browsers make one of two spaces
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width + 8:.0f}" height="{top + 8:.0f}" '
             f'viewBox="-4 0 {width + 8:.0f} {top + 8:.0f}" fill="currentColor" font-family="{_FONT}" font-size="12" '
@@ -134,14 +160,15 @@ class Heatmap:
 def heatmap(instances: Iterable[Instance]) -> Heatmap:
     """The picture of a scale set: a row per update domain, a column per fault domain, each instance coloured by state.
 
-    Where no instance has a fault domain, zones make the columns. A set of several placement groups is a table for each.
+    Where no instance has a fault domain, zones make the columns. A set of several placement groups
+    is a table for each.
 
     Args:
         instances: Instances with their instance views, as `get_instance_views` returns them.
 
-    Returns:
-        A snapshot to `print`, in colour on a terminal of 256 colours or with `FORCE_COLOR`, else and with `NO_COLOR` in
-        plain ASCII; which a notebook shows by itself, with `.to_svg()` and `.to_html()`.
+    Returns: A snapshot to `print`, in colour on a terminal of 256 colours or with `FORCE_COLOR`,
+        else and with `NO_COLOR` in plain ASCII; which a notebook shows by itself, with `.to_svg()`
+        and `.to_html()`.
 
     Raises:
         ValueError: `instances` are no instances.
@@ -152,11 +179,16 @@ def heatmap(instances: Iterable[Instance]) -> Heatmap:
     groups: dict[str, list[Instance]] = {}
     for instance in found:
         groups.setdefault(str(view(instance).get("placementGroupId") or ""), []).append(instance)
-    # Deallocated instances are in no placement group: beside a single one they make none of their own.
+    # Deallocated instances are in no placement group: beside a single one they make none of their
+    # own.
     if len(set(groups) - {""}) < 2:
         return Heatmap((_block("", found, zonal),) if found else ())
     ordered = sorted(groups, key=lambda group: (not group, group))
-    return Heatmap(tuple(_block(f"Placement group {group or UNKNOWN}", groups[group], zonal) for group in ordered))
+    return Heatmap(
+        tuple(
+            _block(f"Placement group {group or UNKNOWN}", groups[group], zonal) for group in ordered
+        )
+    )
 
 
 def _block(title: str, instances: Sequence[Instance], zonal: bool) -> _Block:
@@ -175,7 +207,9 @@ def _block(title: str, instances: Sequence[Instance], zonal: bool) -> _Block:
 def _spot(instance: Instance) -> _Spot:
     properties, seen = instance["properties"], view(instance)
     power, healthy = status(instance, "PowerState"), health(instance)
-    state = str(properties.get("provisioningState") or status(instance, "ProvisioningState") or UNKNOWN).lower()
+    state = str(
+        properties.get("provisioningState") or status(instance, "ProvisioningState") or UNKNOWN
+    ).lower()
     latest = bool(properties.get("latestModelApplied"))
     update_domain, fault_domain = seen.get("platformUpdateDomain"), seen.get("platformFaultDomain")
     title = (
@@ -216,24 +250,35 @@ def _version(instance: Instance) -> str:
 
 def _clean(text: str) -> str:
     """A text without characters that would steer a terminal or spoil XML."""
-    return text if text.isprintable() else "".join(each if each.isprintable() else "?" for each in text)
+    return (
+        text
+        if text.isprintable()
+        else "".join(each if each.isprintable() else "?" for each in text)
+    )
 
 
 def _plain() -> bool:
     """Whether standard output is to get ASCII alone: it is no terminal of many colours, or cannot show our signs.
 
-    `NO_COLOR` asks for that, `FORCE_COLOR` for colours wherever the output goes, as with Python's own tracebacks.
-    """
+    `NO_COLOR` asks for that, `FORCE_COLOR` for colours wherever the output goes, as with Python's
+    own tracebacks."""
     try:
         if os.environ.get("NO_COLOR"):
             return True
         forced = bool(os.environ.get("FORCE_COLOR"))
-        if not forced and (re.match(_FEW_COLOURS, os.environ.get("TERM", "")) or not sys.stdout.isatty()):
+        if not forced and (
+            re.match(_FEW_COLOURS, os.environ.get("TERM", "")) or not sys.stdout.isatty()
+        ):
             return True
-        "".join([*(look.signs[0] for look in _POWER.values()), *_FLAGS.values(), *_LINES[0]]).encode(
-            sys.stdout.encoding
-        )
-    except (AttributeError, TypeError, LookupError, UnicodeEncodeError):  # pythonw has no standard output at all
+        "".join(
+            [*(look.signs[0] for look in _POWER.values()), *_FLAGS.values(), *_LINES[0]]
+        ).encode(sys.stdout.encoding)
+    except (
+        AttributeError,
+        TypeError,
+        LookupError,
+        UnicodeEncodeError,
+    ):  # pythonw has no standard output at all
         return True
     # The console of Windows shows colours only where one of these says so.
     return (
@@ -251,7 +296,9 @@ def _tinted(text: str, power: str) -> str:
     return f'<tspan fill="{_POWER[power].fill}">{text}</tspan>'
 
 
-def _below(spots: Sequence[_Spot], width: int, plain: bool, paint: Callable[[str, str], str]) -> list[str]:
+def _below(
+    spots: Sequence[_Spot], width: int, plain: bool, paint: Callable[[str, str], str]
+) -> list[str]:
     """What stands below the tables: a legend of what is in them, with the signs in their colours, and the summary."""
     powers, flags = {spot.power for spot in spots}, {flag for spot in spots for flag in spot.flags}
     items = [f"{look.signs[plain]} {power}" for power, look in _POWER.items() if power in powers]
@@ -275,18 +322,29 @@ def _folded(text: str, width: int) -> list[str]:
 
 
 def _summary(spots: Sequence[_Spot]) -> str:
-    counts = Counter([spot.power for spot in spots] + [flag for spot in spots for flag in spot.flags])
+    counts = Counter(
+        [spot.power for spot in spots] + [flag for spot in spots for flag in spot.flags]
+    )
     told = [f"{counts[each]} {each}" for each in (*_POWER, *_FLAGS) if counts[each]]
     return ", ".join(
-        [counted(len(spots), "instance"), f"{sum(spot.latest for spot in spots)} on the latest model", *told]
+        [
+            counted(len(spots), "instance"),
+            f"{sum(spot.latest for spot in spots)} on the latest model",
+            *told,
+        ]
     )
 
 
-def _fit(most: Mapping[str, int], slot: float, char: float, apart: float, room: float) -> tuple[int, dict[str, float]]:
+def _fit(
+    most: Mapping[str, int], slot: float, char: float, apart: float, room: float
+) -> tuple[int, dict[str, float]]:
     """How many instances may stand abreast in a cell, and how wide that makes each column."""
 
     def widths(abreast: int) -> dict[str, float]:
-        return {each: max((len(each) + 1) * char, min(abreast, n) * slot) + apart for each, n in most.items()}
+        return {
+            each: max((len(each) + 1) * char, min(abreast, n) * slot) + apart
+            for each, n in most.items()
+        }
 
     abreast = 1
     while abreast < max(most.values()) and sum(widths(abreast + 1).values()) <= room:
@@ -310,7 +368,10 @@ def _table(block: _Block, width: int, plain: bool) -> Iterator[str]:
             if number == 0 or abreast < max(most.values()):
                 yield rule
             for place, parts in enumerate(block.lines(row, columns, abreast)):
-                cells = (_cell(part, slot, wide, plain) for part, wide in zip(parts, widths.values(), strict=True))
+                cells = (
+                    _cell(part, slot, wide, plain)
+                    for part, wide in zip(parts, widths.values(), strict=True)
+                )
                 yield ("" if place else row).ljust(label) + bar + bar.join(cells).rstrip()
 
 
@@ -328,28 +389,38 @@ def _cell(spots: Sequence[_Spot], slot: int, width: float, plain: bool) -> str:
     text = " "
     for spot in spots:
         label = spot.label(plain)
-        text += (label if plain else _coloured(label, spot.power, bool(spot.flags))) + " " * (slot - len(label))
+        text += (label if plain else _coloured(label, spot.power, bool(spot.flags))) + " " * (
+            slot - len(label)
+        )
     return text + " " * (int(width) - 2 - slot * len(spots))
 
 
 def _draw(drawn: list[str], block: _Block, top: float) -> tuple[float, float]:
     """Draws a block; returns how wide it is and where it ends."""
     label = (max(map(len, block.rows)) + 2) * _CHAR
-    tile = max(len(spot.label(False)) for cell in block.cells.values() for spot in cell) * _CHAR + 10
+    tile = (
+        max(len(spot.label(False)) for cell in block.cells.values() for spot in cell) * _CHAR + 10
+    )
     abreast, widths = _fit(block.most(block.columns), tile + _GAP, _CHAR, _APART, _WIDE - label)
     wide = label + sum(widths.values()) - _APART
     lefts = [label + sum(list(widths.values())[:place]) for place in range(len(widths))]
     if block.title:
         top += 22
         drawn.append(_text(0, top, _escaped(block.title)))
-    drawn += [_text(left, top + 16, _escaped(column)) for left, column in zip(lefts, block.columns, strict=True)]
+    drawn += [
+        _text(left, top + 16, _escaped(column))
+        for left, column in zip(lefts, block.columns, strict=True)
+    ]
     top += 22
     for row in block.rows:
         drawn.append(f'<path d="M0 {top:.0f}h{wide:.0f}" stroke="currentColor" opacity=".3"/>')
         drawn.append(_text(0, top + 20, _escaped(row)))
         for parts in block.lines(row, block.columns, abreast):
             for left, part in zip(lefts, parts, strict=True):
-                drawn += [_tile(spot, left + at * (tile + _GAP), top + 6, tile) for at, spot in enumerate(part)]
+                drawn += [
+                    _tile(spot, left + at * (tile + _GAP), top + 6, tile)
+                    for at, spot in enumerate(part)
+                ]
             top += _HIGH + _GAP
         top += 8
     return wide, top

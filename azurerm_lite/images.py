@@ -12,7 +12,9 @@ from .types import Image, ImageEntry, Token
 
 Model = TypeVar("Model", bound=Mapping[str, Any])
 
-_VMIMAGE = "/subscriptions/{subscription_id}/providers/Microsoft.Compute/locations/{location}/publishers"
+_VMIMAGE = (
+    "/subscriptions/{subscription_id}/providers/Microsoft.Compute/locations/{location}/publishers"
+)
 # Where an image's id stands, by what the id begins with.
 _ID_KEYS = {
     "id": "/subscriptions/",
@@ -45,7 +47,9 @@ def list_publishers(access_token: Token, subscription_id: str, location: str) ->
     return _entries(access_token, "", {"subscription_id": subscription_id, "location": location})
 
 
-def list_offers(access_token: Token, subscription_id: str, location: str, publisher: str) -> list[ImageEntry]:
+def list_offers(
+    access_token: Token, subscription_id: str, location: str, publisher: str
+) -> list[ImageEntry]:
     """The offers of a publisher.
 
     Args:
@@ -66,7 +70,9 @@ def list_offers(access_token: Token, subscription_id: str, location: str, publis
     return _entries(access_token, "/{publisher}/artifacttypes/vmimage/offers", names)
 
 
-def list_skus(access_token: Token, subscription_id: str, location: str, publisher: str, offer: str) -> list[ImageEntry]:
+def list_skus(
+    access_token: Token, subscription_id: str, location: str, publisher: str, offer: str
+) -> list[ImageEntry]:
     """The SKUs of an offer.
 
     Args:
@@ -84,7 +90,12 @@ def list_skus(access_token: Token, subscription_id: str, location: str, publishe
 
     Azure: Virtual Machine Images - List Skus.
     """
-    names = {"subscription_id": subscription_id, "location": location, "publisher": publisher, "offer": offer}
+    names = {
+        "subscription_id": subscription_id,
+        "location": location,
+        "publisher": publisher,
+        "offer": offer,
+    }
     return _entries(access_token, "/{publisher}/artifacttypes/vmimage/offers/{offer}/skus", names)
 
 
@@ -101,15 +112,11 @@ def list_sku_versions(
 ) -> list[ImageEntry]:
     """The versions of a platform image.
 
-    Args:
-        access_token: Bearer token, or a zero-argument callable that returns one.
-        subscription_id: Subscription id.
-        location: Region, such as `westeurope`.
-        publisher: Publisher, such as `Canonical`.
-        offer: Offer of the publisher.
-        sku: SKU of the offer.
-        top: How many at the most; `None` for all.
-        newest_first: Order by version, part by part as numbers, the newest first; else as Azure gives them.
+    Args: access_token: Bearer token, or a zero-argument callable that returns one. subscription_id:
+        Subscription id. location: Region, such as `westeurope`. publisher: Publisher, such as
+        `Canonical`. offer: Offer of the publisher. sku: SKU of the offer. top: How many at the
+        most; `None` for all. newest_first: Order by version, part by part as numbers, the newest
+        first; else as Azure gives them.
 
     Returns:
         Versions as `{"name", "id", "location"}`; `name` is what `set_image` takes as `version`.
@@ -122,10 +129,16 @@ def list_sku_versions(
     """
     if top is not None and (isinstance(top, bool) or not isinstance(top, int) or top < 1):
         raise ValueError(f"top must be a whole number of 1 or more, or None, not {top!r}")
-    names = {"subscription_id": subscription_id, "location": location, "publisher": publisher, "offer": offer}
+    names = {
+        "subscription_id": subscription_id,
+        "location": location,
+        "publisher": publisher,
+        "offer": offer,
+    }
     names["sku"] = sku
     path = "/{publisher}/artifacttypes/vmimage/offers/{offer}/skus/{sku}/versions"
-    # Azure orders and cuts by the version as text, where 1.10 comes before 1.9: both are done here instead.
+    # Azure orders and cuts by the version as text, where 1.10 comes before 1.9: both are done here
+    # instead.
     query = {"$top": None if newest_first else top}
     versions = _entries(access_token, path, names, query)
     if newest_first:
@@ -134,7 +147,11 @@ def list_sku_versions(
 
 
 def list_gallery_image_versions(
-    access_token: Token, subscription_id: str, resource_group: str, gallery_name: str, image_name: str
+    access_token: Token,
+    subscription_id: str,
+    resource_group: str,
+    gallery_name: str,
+    image_name: str,
 ) -> list[dict[str, Any]]:
     """The versions of an image in an Azure Compute Gallery.
 
@@ -169,9 +186,8 @@ def get_image(model: Mapping[str, Any]) -> Image:
     Args:
         model: A scale set as `get_vmss` returns it, or an instance.
 
-    Returns:
-        `{"kind": "platform", "publisher", "offer", "sku", "version"}`, and `exact_version` on an instance; or
-        `{"kind": "image_id", "image_id"}`; or `{"kind": "image_uri", "image_uri"}`.
+    Returns: `{"kind": "platform", "publisher", "offer", "sku", "version"}`, and `exact_version` on
+        an instance; or `{"kind": "image_id", "image_id"}`; or `{"kind": "image_uri", "image_uri"}`.
 
     Raises:
         ValueError: There is no image in it.
@@ -195,7 +211,9 @@ def get_image(model: Mapping[str, Any]) -> Image:
     uri = ((storage.get("osDisk") or {}).get("image") or {}).get("uri")
     if uri:
         return {"kind": "image_uri", "image_uri": uri}
-    raise ValueError("model holds no image: neither imageReference nor osDisk.image.uri under its storageProfile")
+    raise ValueError(
+        "model holds no image: neither imageReference nor osDisk.image.uri under its storageProfile"
+    )
 
 
 def set_image(
@@ -208,9 +226,8 @@ def set_image(
 ) -> Model:
     """A scale set's model with another image in it; nothing is sent, and the model given stays as it is.
 
-    Args:
-        model: A scale set as `get_vmss` returns it.
-        version: Version of a platform image, such as `22.04.202411010`. (`latest` is taken too, but is resolved only
+    Args: model: A scale set as `get_vmss` returns it. version: Version of a platform image, such as
+        `22.04.202411010`. (`latest` is taken too, but is resolved only
             when an instance is made or upgraded: a rollout wants the version itself.)
         sku: SKU of a platform image.
         image_id: Id of a managed-disk custom image, or of a gallery image or one of its versions.
@@ -219,18 +236,24 @@ def set_image(
     Returns:
         The new model, for `put_vmss`.
 
-    Raises:
-        ValueError: Nothing to set, a malformed value, or not the kind of image that this model has (Azure does not
+    Raises: ValueError: Nothing to set, a malformed value, or not the kind of image that this model
+        has (Azure does not
             let a scale set change between kinds).
     """
     given = {"version": version, "sku": sku, "image_id": image_id, "image_uri": image_uri}
     given = {argument: value for argument, value in given.items() if value is not None}
     kind = get_image(model)["kind"]
-    allowed = {"platform": {"version", "sku"}, "image_id": {"image_id"}, "image_uri": {"image_uri"}}[kind]
+    allowed = {
+        "platform": {"version", "sku"},
+        "image_id": {"image_id"},
+        "image_uri": {"image_uri"},
+    }[kind]
     wrong = ", ".join(sorted(set(given) - allowed))
     if wrong or not given:
         found = f"{wrong} does not fit" if wrong else "no new image is given"
-        raise ValueError(f"{found}: the model of {model.get('name', 'this scale set')!r} has {_TOLD[kind]}")
+        raise ValueError(
+            f"{found}: the model of {model.get('name', 'this scale set')!r} has {_TOLD[kind]}"
+        )
     for argument, value in given.items():
         _check(argument, value)
     changed = copy.deepcopy(model)
@@ -260,8 +283,12 @@ def with_image(model: Model, image: Image) -> Model:
     """
     if image.get("kind") != "platform":
         return set_image(model, image_id=image.get("image_id"), image_uri=image.get("image_uri"))
-    changed = set_image(model, sku=image.get("sku"), version=image.get("exact_version") or image.get("version"))
-    _storage(changed)["imageReference"].update({key: image[key] for key in ("publisher", "offer") if key in image})
+    changed = set_image(
+        model, sku=image.get("sku"), version=image.get("exact_version") or image.get("version")
+    )
+    _storage(changed)["imageReference"].update(
+        {key: image[key] for key in ("publisher", "offer") if key in image}
+    )
     return changed
 
 
@@ -270,7 +297,9 @@ def image_name(image: Image) -> str:
     if image.get("kind") != "platform":
         return image.get("image_id") or image.get("image_uri") or "no image"
     version = image.get("exact_version") or image.get("version", "")
-    return ":".join([image.get("publisher", ""), image.get("offer", ""), image.get("sku", ""), version])
+    return ":".join(
+        [image.get("publisher", ""), image.get("offer", ""), image.get("sku", ""), version]
+    )
 
 
 def is_newer(image: Image, other: Image) -> bool:
@@ -279,14 +308,20 @@ def is_newer(image: Image, other: Image) -> bool:
     if any(each.get("kind") != "platform" for each in (image, other)):
         return False
     same = all(image.get(key) == other.get(key) for key in ("publisher", "offer", "sku"))
-    return same and "latest" not in versions and _version_order(versions[0]) > _version_order(versions[1])
+    return (
+        same
+        and "latest" not in versions
+        and _version_order(versions[0]) > _version_order(versions[1])
+    )
 
 
 def _set_image_id(reference: dict[str, Any], image_id: str) -> None:
     """Puts an id where the model has its own; an id of a gallery of another sort is another kind of image."""
     key = str(_id_key(reference))
     if not image_id.lower().startswith(_ID_KEYS[key]):
-        raise ValueError(f"image_id must begin with {_ID_KEYS[key]!r} in this model ({key}), not be {image_id!r}")
+        raise ValueError(
+            f"image_id must begin with {_ID_KEYS[key]!r} in this model ({key}), not be {image_id!r}"
+        )
     reference[key] = image_id
     reference.pop("exactVersion", None)
 
@@ -311,7 +346,9 @@ def _storage(model: Mapping[str, Any]) -> dict[str, Any]:
     except (KeyError, TypeError, AttributeError):
         storage = None
     if not isinstance(storage, dict):
-        raise ValueError("model must be a scale set or an instance with a storageProfile, as Azure returns it")
+        raise ValueError(
+            "model must be a scale set or an instance with a storageProfile, as Azure returns it"
+        )
     return storage
 
 
@@ -324,6 +361,11 @@ def _version_order(version: str) -> tuple[tuple[int, str], ...]:
 
 
 def _entries(
-    access_token: Token, path: str, names: Mapping[str, str], query: Mapping[str, int | None] | None = None
+    access_token: Token,
+    path: str,
+    names: Mapping[str, str],
+    query: Mapping[str, int | None] | None = None,
 ) -> list[ImageEntry]:
-    return rest.get_list(access_token, rest.url(_VMIMAGE + path, names, settings.COMPUTE_API, query))
+    return rest.get_list(
+        access_token, rest.url(_VMIMAGE + path, names, settings.COMPUTE_API, query)
+    )

@@ -32,7 +32,11 @@ class Observer:
     """A scale set as last read. Methods that ask Azure are iterators of events, for a pause may come in between."""
 
     def __init__(
-        self, access_token: Token, where: tuple[str, str, str], patience: float, watch: rest.Watch | None = None
+        self,
+        access_token: Token,
+        where: tuple[str, str, str],
+        patience: float,
+        watch: rest.Watch | None = None,
     ) -> None:
         self.where = (access_token, *where)
         self.name = where[2]
@@ -43,7 +47,9 @@ class Observer:
         self.instances: tuple[Instance, ...] = ()
         self.by_id: dict[str, Instance] = {}
         self.batch: Batch | None = None
-        self.in_flight: frozenset[str] = frozenset()  # what Azure was told to upgrade since the instances were read
+        self.in_flight: frozenset[str] = (
+            frozenset()
+        )  # what Azure was told to upgrade since the instances were read
         self.begun: list[str] = []
         self.batches = 0
         self.upgraded: list[str] = []
@@ -64,7 +70,9 @@ class Observer:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        for name in _MOMENTS:  # what took place elsewhere did so before now, whatever the clock there says
+        for (
+            name
+        ) in _MOMENTS:  # what took place elsewhere did so before now, whatever the clock there says
             setattr(self, name, rest.clock() - max(0.0, time.time() - state[name]))
         self.by_id = {instance["instanceId"]: instance for instance in self.instances}
 
@@ -86,8 +94,11 @@ class Observer:
                     return ask()
             except (AzureError, *rest.BROKEN) as error:
                 pause = rest.delay(min(attempt, 7), getattr(error, "retry_after", None))
-                # Nothing was ever read: the names or the network may be wrong, and nobody waits long for that.
-                at_once = not self.has_read and attempt >= rest.TRIES and not isinstance(error, Throttled)
+                # Nothing was ever read: the names or the network may be wrong, and nobody waits
+                # long for that.
+                at_once = (
+                    not self.has_read and attempt >= rest.TRIES and not isinstance(error, Throttled)
+                )
                 if at_once or not rest.may_pass(error) or rest.clock() + pause > limit:
                     raise
                 yield from self.waited(f"{one_line(error)}: trying again", pause)
@@ -117,11 +128,14 @@ class Observer:
     def calm(self) -> Events:
         """Waits until no instance is being updated, by a rollout that was cut off or by anybody else."""
         limit, looks = rest.clock() + self.patience, 0
-        while busy := [each["instanceId"] for each in self.instances if planning.state(each) == "updating"]:
+        while busy := [
+            each["instanceId"] for each in self.instances if planning.state(each) == "updating"
+        ]:
             told = f"{counted(len(busy), 'instance')} being updated ({listed(busy)})"
             if rest.clock() >= limit:
                 raise self.halted(
-                    f"{told} still after {self.patience:g} s", self.since(dict.fromkeys(busy, "updating"))
+                    f"{told} still after {self.patience:g} s",
+                    self.since(dict.fromkeys(busy, "updating")),
                 )
             yield self.event("waiting", f"{told}: waiting for that to end", ids=busy)
             rest.sleep(self.interval(looks))
@@ -136,19 +150,26 @@ class Observer:
 
     def latest(self) -> int:
         """How many instances have the latest model."""
-        return sum(1 for instance in self.instances if instance["properties"].get("latestModelApplied"))
+        return sum(
+            1 for instance in self.instances if instance["properties"].get("latestModelApplied")
+        )
 
     def since(self, reasons: Mapping[str, str]) -> dict[str, str]:
         """The reasons with the time since when each is known; what is not among them any more is forgotten."""
         now = datetime.now(timezone.utc)
         self._since = {key: self._since.get(key, now) for key in reasons.items()}
-        return {each: f"{why} since {self._since[each, why]:%Y-%m-%d %H:%M:%S} UTC" for each, why in reasons.items()}
+        return {
+            each: f"{why} since {self._since[each, why]:%Y-%m-%d %H:%M:%S} UTC"
+            for each, why in reasons.items()
+        }
 
     def images_of(self, instances: Iterable[Instance]) -> dict[str, list[str]]:
         """Which instances run which image: ids by the image's name."""
         found: dict[str, list[str]] = {}
         for instance in instances:
-            found.setdefault(images.image_name(image_of(instance)), []).append(instance["instanceId"])
+            found.setdefault(images.image_name(image_of(instance)), []).append(
+                instance["instanceId"]
+            )
         return found
 
     def runs_what(self) -> str:
@@ -183,7 +204,10 @@ class Observer:
         if not self.in_flight:
             return self.instances
         return tuple(
-            cast("Instance", {**each, "properties": {**each["properties"], "provisioningState": "Updating"}})
+            cast(
+                "Instance",
+                {**each, "properties": {**each["properties"], "provisioningState": "Updating"}},
+            )
             if each["instanceId"] in self.in_flight
             else each
             for each in self.instances
@@ -200,10 +224,14 @@ class Observer:
         self.reason, self.unhealthy = why.rstrip(". "), dict(unhealthy or {})
         parts = [self.reason]
         if unhealthy:
-            parts[0] += ": " + ", ".join(f"instance {each}: {reason}" for each, reason in list(unhealthy.items())[:10])
+            parts[0] += ": " + ", ".join(
+                f"instance {each}: {reason}" for each, reason in list(unhealthy.items())[:10]
+            )
         if self.instances:
             lag = len(self.instances) - self.latest()
-            parts.append(f"{len(self.upgraded)} upgraded by this run, {lag} of {len(self.instances)} still to do")
+            parts.append(
+                f"{len(self.upgraded)} upgraded by this run, {lag} of {len(self.instances)} still to do"
+            )
             parts.append(self.advice)
         self.reason = parts[0]
         return RolloutHalted(". ".join(parts) + ".", self.batch, unhealthy, summary=self.summary())

@@ -8,7 +8,16 @@ from typing import Any, NamedTuple
 from requests import Response
 
 from . import rest
-from .errors import AzureError, Conflict, NotFound, OperationTimeout, Throttled, one_line, operation_error, text
+from .errors import (
+    AzureError,
+    Conflict,
+    NotFound,
+    OperationTimeout,
+    Throttled,
+    one_line,
+    operation_error,
+    text,
+)
 from .types import Token
 
 DEFAULT_TIMEOUT = 7200.0
@@ -20,10 +29,9 @@ _GRACE = 120.0
 class Poll(NamedTuple):
     """One look at an operation.
 
-    Attributes:
-        status: Azure's word, such as `InProgress`; `Throttled` or `Unknown` while it cannot be read.
-        seconds: Seconds since the waiting began.
-        trouble: What keeps it from being read, if anything does.
+    Attributes: status: Azure's word, such as `InProgress`; `Throttled` or `Unknown` while it cannot
+        be read. seconds: Seconds since the waiting began. trouble: What keeps it from being read,
+        if anything does.
     """
 
     status: str
@@ -41,24 +49,22 @@ def wait(
 ) -> Any:
     """Follow a long-running operation to its end.
 
-    Args:
-        access_token: Bearer token, or a zero-argument callable that returns one.
-        response: What the function that started the operation returned.
-        timeout: Seconds to wait at most; `None` for two hours, 0 for a single look.
-        interval: Seconds between two looks where Azure does not say; `None` for 1 s, growing to 10 s.
-        on_poll: Called after each look with the operation's status and the seconds waited so far.
+    Args: access_token: Bearer token, or a zero-argument callable that returns one. response: What
+        the function that started the operation returned. timeout: Seconds to wait at most; `None`
+        for two hours, 0 for a single look. interval: Seconds between two looks where Azure does not
+        say; `None` for 1 s, growing to 10 s. on_poll: Called after each look with the operation's
+        status and the seconds waited so far.
 
-    Returns:
-        The resource (a dict) after a PUT or PATCH; what the operation gave, or `None`, after anything else.
+    Returns: The resource (a dict) after a PUT or PATCH; what the operation gave, or `None`, after
+        anything else.
 
-    Raises:
-        ValueError: `timeout` or `interval` is negative, or `response` is none.
-        OperationFailed: The operation ended Failed or Canceled, with its own code and message.
-        OperationTimeout: Time is up; the operation goes on in Azure, and waiting again with the same response is fine.
-        AzureError: Azure refused a look, or stayed unreadable for two minutes.
+    Raises: ValueError: `timeout` or `interval` is negative, or `response` is none. OperationFailed:
+        The operation ended Failed or Canceled, with its own code and message. OperationTimeout:
+        Time is up; the operation goes on in Azure, and waiting again with the same response is
+        fine. AzureError: Azure refused a look, or stayed unreadable for two minutes.
 
-    Azure: the pattern of all long-running operations (`Azure-AsyncOperation`, `Location`, `provisioningState`).
-    """
+    Azure: the pattern of all long-running operations (`Azure-AsyncOperation`, `Location`,
+    `provisioningState`)."""
     looks = polls(access_token, response, timeout=timeout, interval=interval)
     while True:
         try:
@@ -78,11 +84,10 @@ def polls(
 ) -> Generator[Poll, None, Any]:
     """The looks at a long-running operation, as an iterator; arguments and errors are those of `wait`.
 
-    Args:
-        access_token: Bearer token, or a zero-argument callable that returns one.
-        response: What the function that started the operation returned.
-        timeout: Seconds to wait at most; `None` for two hours, 0 for a single look.
-        interval: Seconds between two looks where Azure does not say; `None` for 1 s, growing to 10 s.
+    Args: access_token: Bearer token, or a zero-argument callable that returns one. response: What
+        the function that started the operation returned. timeout: Seconds to wait at most; `None`
+        for two hours, 0 for a single look. interval: Seconds between two looks where Azure does not
+        say; `None` for 1 s, growing to 10 s.
 
     Returns:
         An iterator over the looks; its `StopIteration` holds what `wait` returns.
@@ -95,7 +100,9 @@ def polls(
             raise ValueError(f"{argument} must be seconds, 0 or more, not {value!r}")
     if not hasattr(response, "headers"):  # its value is not told: a model may hold a password
         kind = type(response).__name__
-        raise ValueError(f"response must be what the function that began the operation returned, not a {kind}")
+        raise ValueError(
+            f"response must be what the function that began the operation returned, not a {kind}"
+        )
     return _polls(access_token, response, DEFAULT_TIMEOUT if timeout is None else timeout, interval)
 
 
@@ -113,7 +120,9 @@ def _polls(
             readable = rest.clock()
         elif rest.clock() - readable >= _GRACE:
             raise look.trouble
-        yield Poll(look.status, rest.clock() - began, one_line(look.trouble) if look.trouble else "")
+        yield Poll(
+            look.status, rest.clock() - began, one_line(look.trouble) if look.trouble else ""
+        )
         if look.answer is not None and _is_end(look.status):
             return _result(access_token, response, look.answer, look.status)
         left = timeout - (rest.clock() - began)
@@ -122,10 +131,13 @@ def _polls(
                 f"{response.request.method} {_path(response)} has not ended after {timeout:g} s (it is {look.status}). "
                 "It goes on in Azure: look at the scale set, or wait for the same response again."
             )
-        # A fifteenth of the time gone by: no end is noticed more than that too late, and 200 s take less than 60 looks.
-        # Refused for the pace without a word on when to come back, asking soon would only prolong it.
+        # A fifteenth of the time gone by: no end is noticed more than that too late, and 200 s take
+        # less than 60 looks. Refused for the pace without a word on when to come back, asking soon
+        # would only prolong it.
         slowest, share = (60.0, 2) if look.status == "Throttled" else (10.0, 15)
-        default = interval if interval is not None else min(slowest, max(1.0, (now - began) / share))
+        default = (
+            interval if interval is not None else min(slowest, max(1.0, (now - began) / share))
+        )
         # Never past the limit, so that the last look is at the limit and not before it.
         rest.sleep(min(look.pause or default, left))
 
@@ -141,7 +153,9 @@ class _Look(NamedTuple):
 
 def _look(access_token: Token, url: str, status_of: Callable[[Response], str]) -> _Look:
     try:
-        answer = rest.send(access_token, "GET", url, tries=1)  # what passes is seen to by the caller, within its limit
+        answer = rest.send(
+            access_token, "GET", url, tries=1
+        )  # what passes is seen to by the caller, within its limit
         return _Look(status_of(answer), rest.retry_after_of(answer), answer)
     except Throttled as error:  # nothing is wrong but the pace
         return _Look("Throttled", error.retry_after)
@@ -157,7 +171,10 @@ def _target(response: Response) -> tuple[str, Callable[[Response], str]] | None:
         return response.headers["Azure-AsyncOperation"], _operation_status
     if response.status_code == 202 and "Location" in response.headers:
         return response.headers["Location"], _location_status
-    if response.request.method in ("PUT", "PATCH") and _resource_status(response).lower() != "succeeded":
+    if (
+        response.request.method in ("PUT", "PATCH")
+        and _resource_status(response).lower() != "succeeded"
+    ):
         return str(response.request.url), _resource_status
     return None
 
@@ -175,7 +192,9 @@ def _resource_status(answer: Response) -> str:
     body = rest.json_of(answer)
     properties = body.get("properties") if isinstance(body, dict) else None
     # Azure's contract: a resource without a provisioning state is ready.
-    return (text(properties.get("provisioningState")) if isinstance(properties, dict) else "") or "Succeeded"
+    return (
+        text(properties.get("provisioningState")) if isinstance(properties, dict) else ""
+    ) or "Succeeded"
 
 
 def _is_end(status: str) -> bool:

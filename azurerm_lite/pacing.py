@@ -1,10 +1,11 @@
 """The pace of requests to a subscription, shared by all that send to it: Azure's limits, and what it asks to wait.
 
-Azure counts a subscription's requests for everybody together, so that many rollouts at once meet limits which one alone
-never does. Each request of a fleet takes a place in two buckets first: that of the resource manager for the whole
-subscription, and that of Compute for the region. Where Azure refuses one, its bucket is closed for all. A wait of a few
-seconds is made here; a longer one is a `Throttled`, which a rollout waits out and tells of as it does of Azure's own.
-"""
+Azure counts a subscription's requests for everybody together, so that many rollouts at once meet
+limits which one alone
+never does. Each request of a fleet takes a place in two buckets first: that of the resource manager
+for the whole subscription, and that of Compute for the region. Where Azure refuses one, its bucket
+is closed for all. A wait of a few seconds is made here; a longer one is a `Throttled`, which a
+rollout waits out and tells of as it does of Azure's own."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ from .errors import Throttled
 Kind = tuple[str, str]
 """A bucket of a subscription: what is counted, and the region (empty for the subscription as a whole)."""
 
-# Requests a second, and how many at once, as Azure documents them; only a part is used, as others ask as well.
+# Requests a second, and how many at once, as Azure documents them; only a part is used, as others
+# ask as well.
 _LIMITS = {
     "reads": (25.0, 250.0),
     "writes": (10.0, 200.0),
@@ -118,7 +120,11 @@ class Pacer:
     def closed(self) -> dict[Kind, float]:
         """Which buckets are closed, and for how many seconds yet."""
         with self._lock:
-            return {kind: seconds for kind, bucket in self._buckets.items() if (seconds := bucket.closed())}
+            return {
+                kind: seconds
+                for kind, bucket in self._buckets.items()
+                if (seconds := bucket.closed())
+            }
 
     def told(self) -> dict[Kind, float]:
         """The same for other processes, which have clocks of their own: until what time of day."""
@@ -126,7 +132,9 @@ class Pacer:
 
     def heard(self, told: Mapping[Kind, float]) -> None:
         """Takes note of what another process told; it may have been a while on its way."""
-        self.close({kind: left for kind, until in told.items() if (left := until - time.time()) > 0})
+        self.close(
+            {kind: left for kind, until in told.items() if (left := until - time.time()) > 0}
+        )
 
     def _bucket(self, kind: Kind) -> _Bucket:
         return self._buckets.setdefault(kind, _Bucket(kind[0], self._share))

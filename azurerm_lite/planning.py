@@ -37,11 +37,10 @@ class Cut(NamedTuple):
 def cut(by: Size, only: Only | None, max_batch: Size | None, canary: Size | None) -> Cut:
     """What makes the batches, checked.
 
-    Args:
-        by: `"update_domain"`, `"fault_domain"`, `"zone"`, a number of instances or a percentage of the set.
-        only: Domains or instance ids to keep to; `None` for all.
-        max_batch: The most instances of a batch: a number, a percentage, or `None`.
-        canary: The most instances of the first batch: a number, a percentage, or `None`.
+    Args: by: `"update_domain"`, `"fault_domain"`, `"zone"`, a number of instances or a percentage
+        of the set. only: Domains or instance ids to keep to; `None` for all. max_batch: The most
+        instances of a batch: a number, a percentage, or `None`. canary: The most instances of the
+        first batch: a number, a percentage, or `None`.
 
     Returns:
         The cut.
@@ -57,7 +56,9 @@ def cut(by: Size, only: Only | None, max_batch: Size | None, canary: Size | None
     return Cut(by, _chosen(only), max_batch, canary)
 
 
-def share(value: Size, total: int, argument: str, *, least: int = 0, also: str = "", of: str = "instances") -> int:
+def share(
+    value: Size, total: int, argument: str, *, least: int = 0, also: str = "", of: str = "instances"
+) -> int:
     """A number of instances, given as such or as a percentage of the set (rounded down).
 
     Args:
@@ -76,23 +77,32 @@ def share(value: Size, total: int, argument: str, *, least: int = 0, also: str =
     """
     if isinstance(value, int) and not isinstance(value, bool) and value >= least:
         return value
-    percent = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]+)?)\s*%", value) if isinstance(value, str) else None
+    percent = (
+        re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]+)?)\s*%", value) if isinstance(value, str) else None
+    )
     if percent is None or not least <= 100 * float(percent.group(1)) <= 10000:
-        raise ValueError(f"{argument} must be {also}a number of {of} or a percentage such as '20%', not {value!r}")
+        raise ValueError(
+            f"{argument} must be {also}a number of {of} or a percentage such as '20%', not {value!r}"
+        )
     whole, _, part = percent.group(1).partition(".")
-    return max(least, total * int(whole + part) // int("100" + "0" * len(part)))  # floats lose one here and there
+    return max(
+        least, total * int(whole + part) // int("100" + "0" * len(part))
+    )  # floats lose one here and there
 
 
 def plan(
-    instances: Sequence[Instance], how: Cut, *, begun: Collection[str] = (), again: Collection[str] = ()
+    instances: Sequence[Instance],
+    how: Cut,
+    *,
+    begun: Collection[str] = (),
+    again: Collection[str] = (),
 ) -> list[Batch]:
     """The batches of the instances that are due, in order.
 
-    Args:
-        instances: All instances of the set with their instance views.
-        how: How to cut.
-        begun: The names of the batches that were begun: none comes twice, and after the first there is no canary.
-        again: Ids of instances that are due although they have the latest model, because they failed.
+    Args: instances: All instances of the set with their instance views. how: How to cut. begun: The
+        names of the batches that were begun: none comes twice, and after the first there is no
+        canary. again: Ids of instances that are due although they have the latest model, because
+        they failed.
 
     Returns:
         Batches, none of them empty.
@@ -103,10 +113,13 @@ def plan(
         return _batches(instances, wanted, how, begun)
     most = share(how.canary, len(instances), "canary", least=1)
     first = [
-        Batch(f"canary ({each.name})", each.instance_ids[:most]) for each in _batches(instances, wanted, how, ())[:1]
+        Batch(f"canary ({each.name})", each.instance_ids[:most])
+        for each in _batches(instances, wanted, how, ())[:1]
     ]
     taken = {each for batch in first for each in batch.instance_ids}
-    others = [each for each in wanted if each["instanceId"] not in taken]  # cut anew, as once the canary is done
+    others = [
+        each for each in wanted if each["instanceId"] not in taken
+    ]  # cut anew, as once the canary is done
     return first + _batches(instances, others, how, [batch.name for batch in first])
 
 
@@ -114,7 +127,11 @@ def _batches(
     instances: Sequence[Instance], wanted: Sequence[Instance], how: Cut, begun: Collection[str]
 ) -> list[Batch]:
     """The batches of the instances that are wanted, but for a canary."""
-    most = len(instances) if how.max_batch is None else share(how.max_batch, len(instances), "max_batch", least=1)
+    most = (
+        len(instances)
+        if how.max_batch is None
+        else share(how.max_batch, len(instances), "max_batch", least=1)
+    )
     names = set(begun)
     batches = []
     for label, size, ids in _groups(instances, wanted, how):
@@ -123,7 +140,9 @@ def _batches(
         numbered = label if size else f"{label}, part"
         is_whole = not size and len(parts) == 1 and f"{numbered} 1" not in names
         for part in parts:
-            batches.append(Batch(_new_name(label if is_whole else "", numbered, names), tuple(part)))
+            batches.append(
+                Batch(_new_name(label if is_whole else "", numbered, names), tuple(part))
+            )
     return batches
 
 
@@ -164,11 +183,19 @@ def fitting(instances: Sequence[Instance], how: Cut) -> Cut:
     Returns:
         The same cut where it fits; else zone after zone, at most a fifth of the set at a time.
     """
-    if how.by != "update_domain" or not instances or any(_domain(each, "update_domain") for each in instances):
+    if (
+        how.by != "update_domain"
+        or not instances
+        or any(_domain(each, "update_domain") for each in instances)
+    ):
         return how
     if any(each.get("zones") for each in instances):
         total = len(instances)
-        sizes = {size: share(size, total, "max_batch", least=1) for size in (FALLBACK, how.max_batch) if size}
+        sizes = {
+            size: share(size, total, "max_batch", least=1)
+            for size in (FALLBACK, how.max_batch)
+            if size
+        }
         return how._replace(by="zone", max_batch=min(sizes, key=lambda each: sizes[each]))
     return how._replace(by=FALLBACK)
 
@@ -187,7 +214,9 @@ def check(instances: Sequence[Instance], how: Cut) -> None:
     found = {_domain(instance, how.by) or domains.UNKNOWN for instance in instances}
     if instances and how.by in _GROUPINGS and found == {domains.UNKNOWN}:
         label = str(how.by).replace("_", " ")
-        raise ValueError(f"by={how.by!r}: Azure gives no {label} for these instances; give a batch size such as by=1")
+        raise ValueError(
+            f"by={how.by!r}: Azure gives no {label} for these instances; give a batch size such as by=1"
+        )
     ids = {instance["instanceId"] for instance in instances}
     for each in sorted(how.only or (), key=str):
         if isinstance(each, str) and each not in ids:
@@ -195,7 +224,9 @@ def check(instances: Sequence[Instance], how: Cut) -> None:
             raise ValueError(f"only: the set has no instance {each!r}; it has {have}")
         if isinstance(each, int) and str(each) not in found:
             have = ", ".join(sorted(found))
-            raise ValueError(f"only: the set has no domain {each}; it has {have} (instance ids are strings)")
+            raise ValueError(
+                f"only: the set has no domain {each}; it has {have} (instance ids are strings)"
+            )
 
 
 def due(instances: Sequence[Instance], how: Cut, again: Collection[str] = ()) -> list[Instance]:
@@ -204,7 +235,9 @@ def due(instances: Sequence[Instance], how: Cut, again: Collection[str] = ()) ->
     return [each for each in instances if is_chosen(each, how) and not skip(each, how, again)]
 
 
-def skipped(instances: Sequence[Instance], how: Cut, again: Collection[str] = ()) -> dict[str, list[str]]:
+def skipped(
+    instances: Sequence[Instance], how: Cut, again: Collection[str] = ()
+) -> dict[str, list[str]]:
     """The instances that are left out, in numeric order, by the reason."""
     how = fitting(instances, how)
     reasons: dict[str, list[str]] = {}
@@ -224,7 +257,10 @@ def notices(model: Mapping[str, Any], instances: Sequence[Instance], how: Cut) -
             "Azure gives no update domains here: taken as by its own rolling upgrades, zone after zone where there are "
             f"zones, at most {FALLBACK} of the set at a time",
         ),
-        (instances and not seen, "Azure shows no power states here: only provisioning, model and health are judged"),
+        (
+            instances and not seen,
+            "Azure shows no power states here: only provisioning, model and health are judged",
+        ),
         (
             seen and not any(map(health, instances)),
             "no instance reports application health: only provisioning, model and power state are judged",
@@ -265,7 +301,9 @@ def is_chosen(instance: Instance, how: Cut) -> bool:
 def skip(instance: Instance, how: Cut, again: Collection[str] = ()) -> str | None:
     """Why an instance is left out, if it is."""
     properties = instance["properties"]
-    if properties.get("latestModelApplied") and not (instance["instanceId"] in again and state(instance) == "failed"):
+    if properties.get("latestModelApplied") and not (
+        instance["instanceId"] in again and state(instance) == "failed"
+    ):
         return "on the latest model"
     if state(instance) == "deleting":
         return "being deleted"
@@ -300,6 +338,8 @@ def _domain(instance: Instance, by: Size) -> str | None:
 def _chosen(only: Only | None) -> frozenset[str | int] | None:
     if only is None:
         return None
-    given: list[Any] = [only] if isinstance(only, (str, int, Mapping)) else list(only)  # of a dict it would be the keys
+    given: list[Any] = (
+        [only] if isinstance(only, (str, int, Mapping)) else list(only)
+    )  # of a dict it would be the keys
     domains.id_list(given, "only")
     return None if "*" in given else frozenset(given)

@@ -25,7 +25,14 @@ import urllib3
 from urllib3.util import parse_url
 
 from . import settings
-from .errors import AuthenticationFailed, AzureError, PreconditionFailed, Throttled, error_from, one_line
+from .errors import (
+    AuthenticationFailed,
+    AzureError,
+    PreconditionFailed,
+    Throttled,
+    error_from,
+    one_line,
+)
 from .types import Token
 
 TIMEOUT = (5.0, 60.0)
@@ -37,9 +44,15 @@ RETRY_AFTER_CAP = 120.0
 _REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
 PASSING = frozenset({408, 500, 502, 503, 504})
 """HTTP statuses that say nothing of the request itself: asking again may help."""
-# Another write is at work and will end; OperationNotAllowed and PropertyChangeNotAllowed never pass by waiting.
+# Another write is at work and will end; OperationNotAllowed and PropertyChangeNotAllowed never pass
+# by waiting.
 _PASSING_CONFLICTS = frozenset(
-    {"Conflict", "AnotherOperationInProgress", "ConflictingConcurrentWriteNotAllowed", "OperationPreempted"}
+    {
+        "Conflict",
+        "AnotherOperationInProgress",
+        "ConflictingConcurrentWriteNotAllowed",
+        "OperationPreempted",
+    }
 )
 BROKEN = (
     requests.ConnectionError,
@@ -102,9 +115,13 @@ class _Session(requests.Session):
 
     def __init__(self) -> None:
         super().__init__()
-        self.headers["User-Agent"] = f"azurerm-lite/{settings.VERSION} {requests.utils.default_user_agent()}"
+        self.headers["User-Agent"] = (
+            f"azurerm-lite/{settings.VERSION} {requests.utils.default_user_agent()}"
+        )
         self.headers["Accept"] = "application/json"
-        self.auth = lambda request: request  # without any, requests would look for one in a netrc file
+        self.auth = lambda request: (
+            request
+        )  # without any, requests would look for one in a netrc file
         self.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
         # Room for a thread per connection; what is retried is decided below, where it can be seen.
         self.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=32, max_retries=0))
@@ -126,7 +143,11 @@ class _SignInSession(_Session):
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         response = super().send(request, **kwargs)
         asks_for_more = response.status_code == 401 and "WWW-Authenticate" in response.headers
-        if response.status_code == 429 or response.status_code >= 500 or not (asks_for_more or _is_object(response)):
+        if (
+            response.status_code == 429
+            or response.status_code >= 500
+            or not (asks_for_more or _is_object(response))
+        ):
             raise _unfit(request, response)
         return response
 
@@ -157,9 +178,8 @@ def _unfit(request: requests.PreparedRequest, response: requests.Response) -> Au
 def sign_in_session() -> requests.Session:
     """A session for one sign-in by MSAL.
 
-    Returns:
-        The session: as `session` is, and an answer that is no JSON object, or says that the sign-in is not well, is
-        raised as `AuthenticationFailed`.
+    Returns: The session: as `session` is, and an answer that is no JSON object, or says that the
+        sign-in is not well, is raised as `AuthenticationFailed`.
     """
     return _SignInSession()
 
@@ -178,8 +198,8 @@ class _Bearer(requests.auth.AuthBase):
 def bearer(access_token: Token) -> str:
     """The token itself, checked: http.client would quote a malformed one in its error.
 
-    Args:
-        access_token: Bearer token, or a zero-argument callable that returns one; or a credential of azure-identity,
+    Args: access_token: Bearer token, or a zero-argument callable that returns one; or a credential
+        of azure-identity,
             which is asked for a token of the configured cloud's resource manager.
 
     Returns:
@@ -194,9 +214,13 @@ def bearer(access_token: Token) -> str:
     else:
         token = access_token() if callable(access_token) else access_token
     if not isinstance(token, str):
-        raise ValueError(f"access_token must be a string or a callable that returns one, not {type(token).__name__}")
+        raise ValueError(
+            f"access_token must be a string or a callable that returns one, not {type(token).__name__}"
+        )
     if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise ValueError("access_token is empty or holds blanks, line ends or other characters that no token has")
+        raise ValueError(
+            "access_token is empty or holds blanks, line ends or other characters that no token has"
+        )
     return token
 
 
@@ -212,7 +236,10 @@ def _of_credential(credential: Any) -> Any:
 
 
 def url(
-    path: str, names: Mapping[str, str], api_version: str, query: Mapping[str, str | int | None] | None = None
+    path: str,
+    names: Mapping[str, str],
+    api_version: str,
+    query: Mapping[str, str | int | None] | None = None,
 ) -> str:
     """A resource-manager URL.
 
@@ -235,7 +262,12 @@ def url(
 
 
 def _segment(argument: str, name: str) -> str:
-    if not isinstance(name, str) or not name.strip() or name in (".", "..") or not name.isprintable():
+    if (
+        not isinstance(name, str)
+        or not name.strip()
+        or name in (".", "..")
+        or not name.isprintable()
+    ):
         raise ValueError(f"{argument} must be a name, not {name!r}")
     return quote(name, safe="")
 
@@ -278,18 +310,30 @@ def pages(access_token: Token, url: str) -> Iterator[list[Any]]:
     link: str | None = url
     while link:
         if link in seen:
-            raise AzureError("The pages of the list lead in a circle", code="NextLinkRepeats", method="GET", url=link)
+            raise AzureError(
+                "The pages of the list lead in a circle",
+                code="NextLinkRepeats",
+                method="GET",
+                url=link,
+            )
         seen.add(link)
         body = get(access_token, link)
         if isinstance(body, list):  # the lists of platform images come bare, in one piece
             yield body
             return
         if not isinstance(body, dict) or not isinstance(body.get("value"), list):
-            raise AzureError("The answer holds no list", code="InvalidResponse", method="GET", url=link)
+            raise AzureError(
+                "The answer holds no list", code="InvalidResponse", method="GET", url=link
+            )
         yield body["value"]
         link = body.get("nextLink")
         if not isinstance(link, str | None):
-            raise AzureError("The link to the next page is no text", code="InvalidResponse", method="GET", url=url)
+            raise AzureError(
+                "The link to the next page is no text",
+                code="InvalidResponse",
+                method="GET",
+                url=url,
+            )
 
 
 def json_of(response: requests.Response) -> Any:
@@ -307,10 +351,15 @@ def json_of(response: requests.Response) -> Any:
     if not response.content:
         return None
     try:
-        return json.loads(response.content)  # and not response.json(), which a byte order mark defeats
+        return json.loads(
+            response.content
+        )  # and not response.json(), which a byte order mark defeats
     except ValueError:
         error = error_from(response)
-        error.code, error.message = "InvalidResponse", "The answer is not JSON: is a proxy or a portal in between?"
+        error.code, error.message = (
+            "InvalidResponse",
+            "The answer is not JSON: is a proxy or a portal in between?",
+        )
         raise error from None
 
 
@@ -325,10 +374,11 @@ def send(
 ) -> requests.Response:
     """One request, repeated where that is safe.
 
-    Repeated are, up to five tries in all: 429 and a 503 that says `Retry-After`, for every method; 408, 500, 502, 503,
-    504 and broken connections for GET, PUT and DELETE; connections that never came about, for every method. The pause
-    is what `Retry-After` says, else it doubles from half a second, with jitter. A 401 `ExpiredAuthenticationToken` is
-    repeated once with a fresh token where `access_token` is a callable or a credential.
+    Repeated are, up to five tries in all: 429 and a 503 that says `Retry-After`, for every method;
+    408, 500, 502, 503, 504 and broken connections for GET, PUT and DELETE; connections that never
+    came about, for every method. The pause is what `Retry-After` says, else it doubles from half a
+    second, with jitter. A 401 `ExpiredAuthenticationToken` is repeated once with a fresh token
+    where `access_token` is a callable or a credential.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -341,11 +391,11 @@ def send(
     Returns:
         The answer, a success. The request in it no longer holds the token.
 
-    Raises:
-        ValueError: The token or the endpoint cannot be used; nothing was sent.
-        AzureError: Azure refused, or a link points away from the endpoint (then nothing was sent).
-        Throttled: Azure asks to wait longer than two minutes, or still refuses after five tries.
-        requests.ConnectionError, requests.Timeout: No answer; the message says of whom and what for.
+    Raises: ValueError: The token or the endpoint cannot be used; nothing was sent. AzureError:
+        Azure refused, or a link points away from the endpoint (then nothing was sent). Throttled:
+        Azure asks to wait longer than two minutes, or still refuses after five tries.
+        requests.ConnectionError, requests.Timeout: No answer; the message says of whom and what
+        for.
     """
     import uuid  # here and not above: with what it loads it is a good part of what importing us costs
 
@@ -361,7 +411,9 @@ def send(
             response = _once(auth, method, url, body, all_headers)
         except BROKEN as broken:
             unclear = unclear or not never_left(broken)
-            may_retry = attempt < tries and should_retry(method, None, attempt, never_left=never_left(broken))
+            may_retry = attempt < tries and should_retry(
+                method, None, attempt, never_left=never_left(broken)
+            )
             if is_hopeless(broken) or not may_retry:
                 raise unreachable(broken, method, url, attempt) from None
             _pause(delay(attempt), f"{method} {urlsplit(url).path}: {reason(broken)}")
@@ -370,10 +422,20 @@ def send(
             return response
         error = error_from(response, retry_after_of(response))
         told = error.retry_after is not None
-        if error.code == "ExpiredAuthenticationToken" and not isinstance(access_token, str) and not renewed:
+        if (
+            error.code == "ExpiredAuthenticationToken"
+            and not isinstance(access_token, str)
+            and not renewed
+        ):
             renewed = True
-            getattr(access_token, "forget", lambda _: None)(auth.token)  # else it would give the same one again
-        elif attempt < tries and should_retry(method, error.status_code, attempt, told=told) and _is_bearable(error):
+            getattr(access_token, "forget", lambda _: None)(
+                auth.token
+            )  # else it would give the same one again
+        elif (
+            attempt < tries
+            and should_retry(method, error.status_code, attempt, told=told)
+            and _is_bearable(error)
+        ):
             unclear = unclear or error.status_code in PASSING
             _pause(delay(attempt, error.retry_after), one_line(error))
         else:
@@ -388,7 +450,9 @@ def _is_bearable(error: AzureError) -> bool:
 def _explained(error: AzureError, access_token: Token, unclear: bool) -> AzureError:
     """The error, with what only the sender knows."""
     if error.code == "ExpiredAuthenticationToken" and isinstance(access_token, str):
-        error.message += " A callable as access_token, such as token_provider() gives, would have been renewed."
+        error.message += (
+            " A callable as access_token, such as token_provider() gives, would have been renewed."
+        )
     if isinstance(error, PreconditionFailed) and unclear:
         error.message += " An earlier try of ours had no clear answer: the change may be our own."
     return error
@@ -403,16 +467,26 @@ def _signed_in(access_token: Token) -> _Bearer:
             return _Bearer(access_token)
         except (*BROKEN, AuthenticationFailed) as error:
             status, asked = getattr(error, "status_code", None), getattr(error, "retry_after", None)
-            hopeless = status is None if isinstance(error, AuthenticationFailed) else is_hopeless(error)
-            if hopeless or (asked or 0) > RETRY_AFTER_CAP or not should_retry("GET", status, attempt):
+            hopeless = (
+                status is None if isinstance(error, AuthenticationFailed) else is_hopeless(error)
+            )
+            if (
+                hopeless
+                or (asked or 0) > RETRY_AFTER_CAP
+                or not should_retry("GET", status, attempt)
+            ):
                 raise
             _pause(delay(attempt, asked), one_line(error))
 
 
-def _once(auth: _Bearer, method: str, url: str, body: Any, headers: Mapping[str, str]) -> requests.Response:
+def _once(
+    auth: _Bearer, method: str, url: str, body: Any, headers: Mapping[str, str]
+) -> requests.Response:
     """One try; the request that hangs on the answer is stripped of the token, so that no log or pickle can hold it."""
     watch = _watch.get() or Watch()
-    request = requests.PreparedRequest()  # session.request() would merge with the session what it does not have
+    request = (
+        requests.PreparedRequest()
+    )  # session.request() would merge with the session what it does not have
     request.prepare(method, url, headers={**session.headers, **headers}, json=body, auth=auth)
     watch.sending(method, url)
     started = clock()
@@ -451,7 +525,9 @@ def should_retry(
         return False
     if status is None:
         return never_left or method in _REPEATABLE
-    return status == 429 or (status == 503 and told) or (status in PASSING and method in _REPEATABLE)
+    return (
+        status == 429 or (status == 503 and told) or (status in PASSING and method in _REPEATABLE)
+    )
 
 
 def delay(attempt: int, retry_after: float | None = None) -> float:
@@ -484,7 +560,9 @@ def retry_after_of(response: requests.Response) -> float | None:
 
 def _until_quota(response: requests.Response) -> float | None:
     """Seconds until Resource Graph answers again (`00:00:05`): it refuses with a header of its own."""
-    parts = re.fullmatch(r"(\d+):(\d\d):(\d\d)", response.headers.get("x-ms-user-quota-resets-after", "").strip())
+    parts = re.fullmatch(
+        r"(\d+):(\d\d):(\d\d)", response.headers.get("x-ms-user-quota-resets-after", "").strip()
+    )
     if response.status_code != 429 or parts is None:
         return None
     hours, minutes, seconds = map(float, parts.groups())
@@ -506,7 +584,9 @@ def may_pass(error: Exception) -> bool:
 
 def is_hopeless(error: BaseException) -> bool:
     """Whether trying again cannot help: the certificate is not trusted."""
-    return any(isinstance(cause, ssl.SSLCertVerificationError | _Untrusted) for cause in _causes(error))
+    return any(
+        isinstance(cause, ssl.SSLCertVerificationError | _Untrusted) for cause in _causes(error)
+    )
 
 
 def reason(error: BaseException) -> str:
@@ -521,8 +601,16 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     while inner is not None:
         seen.append(inner)
         yield inner
-        candidates = (getattr(inner, "reason", None), *inner.args, inner.__cause__, inner.__context__)
-        inner = next((each for each in candidates if isinstance(each, BaseException) and each not in seen), None)
+        candidates = (
+            getattr(inner, "reason", None),
+            *inner.args,
+            inner.__cause__,
+            inner.__context__,
+        )
+        inner = next(
+            (each for each in candidates if isinstance(each, BaseException) and each not in seen),
+            None,
+        )
 
 
 class _Untrusted(requests.exceptions.SSLError):
@@ -547,8 +635,12 @@ def unreachable(
     tries = f"{attempts} tries" if attempts > 1 else "1 try"
     if is_hopeless(error):
         advice = " If the network has a CA of its own, name its file in REQUESTS_CA_BUNDLE."
-        return _Untrusted(f"The certificate of {parts.netloc} is not trusted: {reason(error)}.{advice}")
-    return type(error)(f"No answer from {parts.netloc} ({method} {parts.path}, {tries}): {reason(error)}")
+        return _Untrusted(
+            f"The certificate of {parts.netloc} is not trusted: {reason(error)}.{advice}"
+        )
+    return type(error)(
+        f"No answer from {parts.netloc} ({method} {parts.path}, {tries}): {reason(error)}"
+    )
 
 
 def _pause(seconds: float, why: str) -> None:
@@ -566,7 +658,9 @@ def _check_target(url: str) -> None:
             code="ForeignLink",
         )
     if origin[0] != "https" and not _is_loopback(origin[1]):
-        raise ValueError(f"AZURE_RM_ENDPOINT must be https, not {endpoint!r}: the token would be readable on the way")
+        raise ValueError(
+            f"AZURE_RM_ENDPOINT must be https, not {endpoint!r}: the token would be readable on the way"
+        )
 
 
 @functools.lru_cache(maxsize=256)

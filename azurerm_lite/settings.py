@@ -9,10 +9,12 @@ from urllib.parse import urlsplit
 
 VERSION = "0.1.0"
 
-# 2023-09-01 is the first Compute version with etag and If-Match, without which a PUT could undo someone else's change.
+# 2023-09-01 is the first Compute version with etag and If-Match, without which a PUT could undo
+# someone else's change.
 COMPUTE_API = "2024-11-01"
 GALLERY_API = "2024-03-03"
-# Network interfaces and public IPs of a scale set are answered by Microsoft.Network, at this version alone.
+# Network interfaces and public IPs of a scale set are answered by Microsoft.Network, at this
+# version alone.
 NETWORK_API = "2018-10-01"
 RESOURCES_API = "2021-04-01"
 SUBSCRIPTIONS_API = "2022-12-01"
@@ -28,7 +30,9 @@ class Cloud(NamedTuple):
 
 
 PUBLIC = Cloud(
-    "https://management.azure.com", "https://login.microsoftonline.com", "https://management.core.windows.net/"
+    "https://management.azure.com",
+    "https://login.microsoftonline.com",
+    "https://management.core.windows.net/",
 )
 CHINA = Cloud(
     "https://management.chinacloudapi.cn",
@@ -42,15 +46,20 @@ US_GOVERNMENT = Cloud(
 )
 CLOUDS = (PUBLIC, CHINA, US_GOVERNMENT)
 
-_VARIABLES = ("AZURE_RM_ENDPOINT", "AZURE_AUTH_ENDPOINT", "AZURE_AUTHORITY_HOST", "AZURE_RESOURCE_ENDPOINT")
+_VARIABLES = (
+    "AZURE_RM_ENDPOINT",
+    "AZURE_AUTH_ENDPOINT",
+    "AZURE_AUTHORITY_HOST",
+    "AZURE_RESOURCE_ENDPOINT",
+)
 
 
 def cloud() -> Cloud:
     """The endpoints in force, as the environment says at this moment.
 
-    `AZURE_RM_ENDPOINT`, `AZURE_AUTH_ENDPOINT` (or `AZURE_AUTHORITY_HOST`, the name other Azure tools use) and
-    `AZURE_RESOURCE_ENDPOINT` each replace one endpoint. Where one of them names a known cloud (public, China,
-    US Government), the others default to that cloud's.
+    `AZURE_RM_ENDPOINT`, `AZURE_AUTH_ENDPOINT` (or `AZURE_AUTHORITY_HOST`, the name other Azure
+    tools use) and `AZURE_RESOURCE_ENDPOINT` each replace one endpoint. Where one of them names a
+    known cloud (public, China, US Government), the others default to that cloud's.
 
     Returns:
         The three endpoints.
@@ -69,8 +78,14 @@ def _cloud(*values: str) -> Cloud:
     authority = _endpoint("AZURE_AUTH_ENDPOINT", told) or _endpoint("AZURE_AUTHORITY_HOST", told)
     resource = told["AZURE_RESOURCE_ENDPOINT"]
     given = {each.rstrip("/") for each in (resource_manager, authority, resource) if each}
-    base = next((known for known in CLOUDS if any(each.rstrip("/") in given for each in known)), PUBLIC)
-    return Cloud(resource_manager or base.resource_manager, authority or base.authority, resource or base.resource)
+    base = next(
+        (known for known in CLOUDS if any(each.rstrip("/") in given for each in known)), PUBLIC
+    )
+    return Cloud(
+        resource_manager or base.resource_manager,
+        authority or base.authority,
+        resource or base.resource,
+    )
 
 
 def is_published(authority: str) -> bool:
@@ -86,7 +101,9 @@ def _endpoint(variable: str, values: dict[str, str]) -> str | None:
     if "://" not in value:
         value = "https://" + value  # AZURE_AUTHORITY_HOST is often a bare host name
     if not _is_endpoint(value):
-        raise ValueError(f"{variable} must be a URL such as https://management.azure.com, not {value!r}")
+        raise ValueError(
+            f"{variable} must be a URL such as https://management.azure.com, not {value!r}"
+        )
     return value.rstrip("/")
 
 

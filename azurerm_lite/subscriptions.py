@@ -39,7 +39,10 @@ def list_locations(access_token: Token, subscription_id: str) -> list[Location]:
     Azure: Subscriptions - List Locations.
     """
     path = "/subscriptions/{subscription_id}/locations"
-    return rest.get_list(access_token, rest.url(path, {"subscription_id": subscription_id}, settings.SUBSCRIPTIONS_API))
+    return rest.get_list(
+        access_token,
+        rest.url(path, {"subscription_id": subscription_id}, settings.SUBSCRIPTIONS_API),
+    )
 
 
 def list_resource_groups(access_token: Token, subscription_id: str) -> list[ResourceGroup]:
@@ -58,4 +61,6 @@ def list_resource_groups(access_token: Token, subscription_id: str) -> list[Reso
     Azure: Resource Groups - List.
     """
     path = "/subscriptions/{subscription_id}/resourcegroups"
-    return rest.get_list(access_token, rest.url(path, {"subscription_id": subscription_id}, settings.RESOURCES_API))
+    return rest.get_list(
+        access_token, rest.url(path, {"subscription_id": subscription_id}, settings.RESOURCES_API)
+    )

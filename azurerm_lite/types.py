@@ -1,17 +1,19 @@
 """The JSON that Azure sends and takes, as TypedDicts, and the few shapes that our functions share.
 
-What our functions read is named, the rest passes through. At run time these are plain dicts. Azure adds fields without
-asking, so none of these lists is complete; keys that Azure may leave out are `NotRequired`. What Azure sends as one of
-a few words is still a `str` here.
-"""
+What our functions read is named, the rest passes through. At run time these are plain dicts. Azure
+adds fields without asking, so none of these lists is complete; keys that Azure may leave out are
+`NotRequired`. What Azure sends as one of a few words is still a `str` here."""
 
-# Not `from __future__ import annotations`: each of these would be compiled from its text when we are imported, and what
-# is NotRequired would not be seen.
+# Not `from __future__ import annotations`: each of these would be compiled from its text when we
+# are imported, and what is NotRequired would not be seen.
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-if sys.version_info >= (3, 11):  # importing typing_extensions would be a good part of what importing us costs
+if sys.version_info >= (
+    3,
+    11,
+):  # importing typing_extensions would be a good part of what importing us costs
     from typing import NotRequired, TypedDict
 else:
     from typing_extensions import NotRequired, TypedDict

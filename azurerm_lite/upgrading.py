@@ -50,11 +50,17 @@ class Upgrade(Observer):
     """What brings a batch to the model. What is asked for stands in `options`, what is known in the `Observer`."""
 
     def __init__(
-        self, access_token: Token, where: tuple[str, str, str], options: Options, watch: rest.Watch | None = None
+        self,
+        access_token: Token,
+        where: tuple[str, str, str],
+        options: Options,
+        watch: rest.Watch | None = None,
     ) -> None:
         super().__init__(access_token, where, options.health_timeout, watch)
         self.options = options
-        self.again: frozenset[str] = frozenset()  # due although they have the latest model, because they failed
+        self.again: frozenset[str] = (
+            frozenset()
+        )  # due although they have the latest model, because they failed
         self.is_at_fault = False  # the new image, or what else the model brought
 
     # The model
@@ -66,13 +72,17 @@ class Upgrade(Observer):
             model = yield from self.read_model()
             mode = str((model["properties"].get("upgradePolicy") or {}).get("mode") or "Manual")
             if mode.lower() in _INSTEAD:
-                raise self.halted(f"{self.name} is in upgrade mode {mode}: {_INSTEAD[mode.lower()]}")
+                raise self.halted(
+                    f"{self.name} is in upgrade mode {mode}: {_INSTEAD[mode.lower()]}"
+                )
             now = str(model["properties"].get("provisioningState") or "Succeeded")
             if now.lower() in ("succeeded", "failed", "canceled") or self.options.dry_run:
                 return model
             if rest.clock() >= limit:
                 raise self.halted(f"{self.name} is still {now} after {self.patience:g} s")
-            yield self.event("waiting", f"{self.name} is {now}: waiting for that to end", self.batch)
+            yield self.event(
+                "waiting", f"{self.name} is {now}: waiting for that to end", self.batch
+            )
             rest.sleep(self.interval(looks))
             looks += 1
 
@@ -91,11 +101,14 @@ class Upgrade(Observer):
     def upgrade(self, batch: Batch) -> Events:
         """The batch, from posting it to the end of its bake time."""
         before = {
-            each["instanceId"]: _Before(status(each, "PowerState"), bool(health(each))) for each in self.instances
+            each["instanceId"]: _Before(status(each, "PowerState"), bool(health(each)))
+            for each in self.instances
         }
         ids = batch.instance_ids
         yield self.event(
-            "batch_started", f"{batch.name}: upgrading {counted(len(ids), 'instance')} ({listed(ids)})", batch
+            "batch_started",
+            f"{batch.name}: upgrading {counted(len(ids), 'instance')} ({listed(ids)})",
+            batch,
         )
         response = yield from self._posted(batch)
         limit = rest.clock() + self.patience
@@ -126,8 +139,9 @@ class Upgrade(Observer):
                 if not refused:
                     yield from self.put_off(error, looks)
                     looks += 1
-                # One id that vanished makes Azure refuse all. And where the answer was lost, or another operation had
-                # to be waited for, what is asked for may be under way, or done by now.
+                # One id that vanished makes Azure refuse all. And where the answer was lost, or
+                # another operation had to be waited for, what is asked for may be under way, or
+                # done by now.
                 yield from self.read_instances()
                 yield from self.calm()
                 yield from self.unmoved()  # what was waited for may have been a change of the model
@@ -135,7 +149,9 @@ class Upgrade(Observer):
                 if refused and not gone:
                     raise
                 if refused:
-                    yield self.event("progress", f"{batch.name}: without {listed(gone)}, gone meanwhile", batch)
+                    yield self.event(
+                        "progress", f"{batch.name}: without {listed(gone)}, gone meanwhile", batch
+                    )
                 ids = [each for each in ids if each not in gone]
         return None
 
@@ -161,10 +177,14 @@ class Upgrade(Observer):
             except (AzureError, *rest.BROKEN) as error:
                 if not rest.may_pass(error) and not isinstance(error, NotFound):
                     raise
-                yield self.event("progress", f"{name}: {one_line(error)}: looking at the result instead", batch)
+                yield self.event(
+                    "progress", f"{name}: {one_line(error)}: looking at the result instead", batch
+                )
                 return
             trouble = f" ({look.trouble})" if look.trouble else ""
-            yield self.event("progress", f"{name}: {look.status}, {look.seconds:.0f} s{trouble}", batch)
+            yield self.event(
+                "progress", f"{name}: {look.status}, {look.seconds:.0f} s{trouble}", batch
+            )
 
     def _failed(self, error: Exception, batch: Batch | None) -> Events:
         """The halt after an operation that failed or did not end; unless the instances say that it did."""
@@ -175,7 +195,9 @@ class Upgrade(Observer):
         unhealthy = {each: why for each in ids if (why := self._lack(each, {}))}
         if ids and not unhealthy and isinstance(error, OperationTimeout):
             return
-        words = f"{error.message} ({error.code})" if isinstance(error, AzureError) else one_line(error)
+        words = (
+            f"{error.message} ({error.code})" if isinstance(error, AzureError) else one_line(error)
+        )
         raise self.halted(words, self.since(unhealthy)) from error
 
     def _proven(self, batch: Batch, before: dict[str, _Before], limit: float) -> Events:
@@ -187,7 +209,9 @@ class Upgrade(Observer):
             if not lacking:
                 return
             yield from self._owned(lacking)
-            failed = {each: why for each, why in lacking.items() if why.startswith("provisioning failed")}
+            failed = {
+                each: why for each, why in lacking.items() if why.startswith("provisioning failed")
+            }
             if failed or rest.clock() >= limit:
                 self.is_at_fault = True
                 seconds = f" after {self.patience:g} s" if not failed else ""
@@ -205,7 +229,9 @@ class Upgrade(Observer):
         bake = options.canary_bake if is_first and options.canary_bake is not None else options.bake
         ends = rest.clock() + bake
         while (left := ends - rest.clock()) > 0:
-            yield self.event("baking", f"{batch.name}: healthy; watched for {left:.0f} s more", batch)
+            yield self.event(
+                "baking", f"{batch.name}: healthy; watched for {left:.0f} s more", batch
+            )
             rest.sleep(min(left, self.interval(3)))
             yield from self.read_instances()
             if lacking := self._lacking(batch, before):
@@ -221,8 +247,17 @@ class Upgrade(Observer):
     def _lacking(self, batch: Batch, before: dict[str, _Before]) -> dict[str, str]:
         """What the instances of a batch still lack, with the time since when; the user's own check comes last."""
         there = [self.by_id[each] for each in batch.instance_ids if each in self.by_id]
-        lacking = {each["instanceId"]: why for each in there if (why := self._lack(each["instanceId"], before))}
-        if not lacking and self.options.check and there and (why := _verdict(self.options.check, there)):
+        lacking = {
+            each["instanceId"]: why
+            for each in there
+            if (why := self._lack(each["instanceId"], before))
+        }
+        if (
+            not lacking
+            and self.options.check
+            and there
+            and (why := _verdict(self.options.check, there))
+        ):
             lacking = {each["instanceId"]: why for each in there}
         return self.since(lacking)
 
@@ -246,7 +281,9 @@ class Upgrade(Observer):
     def is_due(self, instance_id: str) -> bool:
         """Whether an instance is there and is yet to be upgraded."""
         instance = self.by_id.get(instance_id)
-        return instance is not None and planning.skip(instance, self.options.cut, self.again) is None
+        return (
+            instance is not None and planning.skip(instance, self.options.cut, self.again) is None
+        )
 
 
 def _verdict(check: Callable[[list[Instance]], object], instances: list[Instance]) -> str | None:

@@ -9,7 +9,15 @@ from requests import Response
 
 from . import rest, settings
 from .domains import id_list, one_id
-from .types import Instance, InstanceIds, InstanceView, RollingUpgrade, ScaleSet, ScaleSetInstanceView, Token
+from .types import (
+    Instance,
+    InstanceIds,
+    InstanceView,
+    RollingUpgrade,
+    ScaleSet,
+    ScaleSetInstanceView,
+    Token,
+)
 
 _PROVIDER = "/providers/Microsoft.Compute/virtualMachineScaleSets"
 _GROUP = "/subscriptions/{subscription_id}/resourceGroups/{resource_group}" + _PROVIDER
@@ -56,7 +64,9 @@ def list_vmss_sub(access_token: Token, subscription_id: str) -> list[ScaleSet]:
     return rest.get_list(access_token, _url(path, {"subscription_id": subscription_id}))
 
 
-def get_vmss(access_token: Token, subscription_id: str, resource_group: str, vmss_name: str) -> ScaleSet:
+def get_vmss(
+    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
+) -> ScaleSet:
     """A scale set's model.
 
     Args:
@@ -89,28 +99,31 @@ def put_vmss(
 ) -> Response:
     """Create a scale set, or put a model in place of its model; in upgrade mode Manual no instance is touched.
 
-    Args:
-        access_token: Bearer token, or a zero-argument callable that returns one.
-        subscription_id: Subscription id.
-        resource_group: Resource group name.
-        vmss_name: Scale set name.
-        vmss_body: The whole model, such as `set_image` returns. Its `etag` and `provisioningState` are not sent.
-        if_match: The etag that the scale set must still have; `None` for the one in `vmss_body`, where it has one;
+    Args: access_token: Bearer token, or a zero-argument callable that returns one. subscription_id:
+        Subscription id. resource_group: Resource group name. vmss_name: Scale set name. vmss_body:
+        The whole model, such as `set_image` returns. Its `etag` and `provisioningState` are not
+        sent. if_match: The etag that the scale set must still have; `None` for the one in
+        `vmss_body`, where it has one;
             `"*"` for any: then someone else's change in between is overwritten.
 
     Returns:
         Azure's answer at once; the work goes on there. Give it to `wait`.
 
-    Raises:
-        ValueError: `vmss_body` is no dict; nothing was sent.
-        PreconditionFailed: Somebody changed the scale set since it was read; nothing was overwritten.
-        AzureError: Azure refused, with its code and message.
+    Raises: ValueError: `vmss_body` is no dict; nothing was sent. PreconditionFailed: Somebody
+        changed the scale set since it was read; nothing was overwritten. AzureError: Azure refused,
+        with its code and message.
 
     Azure: Virtual Machine Scale Sets - Create Or Update.
     """
     body = _sendable(vmss_body)
     etag = if_match or vmss_body.get("etag")
-    return rest.send(access_token, "PUT", _vmss_url(subscription_id, resource_group, vmss_name), body, _if_match(etag))
+    return rest.send(
+        access_token,
+        "PUT",
+        _vmss_url(subscription_id, resource_group, vmss_name),
+        body,
+        _if_match(etag),
+    )
 
 
 def patch_vmss(
@@ -124,8 +137,8 @@ def patch_vmss(
 ) -> Response:
     """Change parts of a scale set's model.
 
-    Not for images: Azure does not merge inside `storageProfile`, so that a patch of the image alone drops data disks.
-    Put the whole model with `put_vmss` instead.
+    Not for images: Azure does not merge inside `storageProfile`, so that a patch of the image alone
+    drops data disks. Put the whole model with `put_vmss` instead.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -154,7 +167,9 @@ def patch_vmss(
     )
 
 
-def delete_vmss(access_token: Token, subscription_id: str, resource_group: str, vmss_name: str) -> Response:
+def delete_vmss(
+    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
+) -> Response:
     """Delete a scale set with all its instances.
 
     Args:
@@ -197,7 +212,9 @@ def scale_vmss(
     """
     if isinstance(capacity, bool) or not isinstance(capacity, int) or capacity < 0:
         raise ValueError(f"capacity must be a whole number of 0 or more, not {capacity!r}")
-    return patch_vmss(access_token, subscription_id, resource_group, vmss_name, {"sku": {"capacity": capacity}})
+    return patch_vmss(
+        access_token, subscription_id, resource_group, vmss_name, {"sku": {"capacity": capacity}}
+    )
 
 
 def get_vmss_instance_view(
@@ -244,7 +261,9 @@ def list_vmss_skus(
 
     Azure: Virtual Machine Scale Sets - List Skus.
     """
-    return rest.get_list(access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/skus"))
+    return rest.get_list(
+        access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/skus")
+    )
 
 
 def get_vmss_nics(
@@ -267,7 +286,10 @@ def get_vmss_nics(
     Azure: Network Interfaces - List Virtual Machine Scale Set Network Interfaces.
     """
     return rest.get_list(
-        access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/networkInterfaces", settings.NETWORK_API)
+        access_token,
+        _vmss_url(
+            subscription_id, resource_group, vmss_name, "/networkInterfaces", settings.NETWORK_API
+        ),
     )
 
 
@@ -291,7 +313,10 @@ def get_vmss_public_ips(
     Azure: Public IP Addresses - List Virtual Machine Scale Set Public IP Addresses.
     """
     return rest.get_list(
-        access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/publicipaddresses", settings.NETWORK_API)
+        access_token,
+        _vmss_url(
+            subscription_id, resource_group, vmss_name, "/publicipaddresses", settings.NETWORK_API
+        ),
     )
 
 
@@ -304,12 +329,10 @@ def start_vmss(
 ) -> Response:
     """Start instances.
 
-    Args:
-        access_token: Bearer token, or a zero-argument callable that returns one.
-        subscription_id: Subscription id.
-        resource_group: Resource group name.
-        vmss_name: Scale set name.
-        instance_ids: One instance id or several (strings or whole numbers); `None` for the whole set.
+    Args: access_token: Bearer token, or a zero-argument callable that returns one. subscription_id:
+        Subscription id. resource_group: Resource group name. vmss_name: Scale set name.
+        instance_ids: One instance id or several (strings or whole numbers); `None` for the whole
+        set.
 
     Returns:
         Azure's answer at once; the work goes on there. Give it to `wait`.
@@ -320,7 +343,9 @@ def start_vmss(
 
     Azure: Virtual Machine Scale Sets - Start.
     """
-    return _act(access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/start"), instance_ids)
+    return _act(
+        access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/start"), instance_ids
+    )
 
 
 def restart_vmss(
@@ -332,12 +357,10 @@ def restart_vmss(
 ) -> Response:
     """Restart instances.
 
-    Args:
-        access_token: Bearer token, or a zero-argument callable that returns one.
-        subscription_id: Subscription id.
-        resource_group: Resource group name.
-        vmss_name: Scale set name.
-        instance_ids: One instance id or several (strings or whole numbers); `None` for the whole set.
+    Args: access_token: Bearer token, or a zero-argument callable that returns one. subscription_id:
+        Subscription id. resource_group: Resource group name. vmss_name: Scale set name.
+        instance_ids: One instance id or several (strings or whole numbers); `None` for the whole
+        set.
 
     Returns:
         Azure's answer at once; the work goes on there. Give it to `wait`.
@@ -348,7 +371,11 @@ def restart_vmss(
 
     Azure: Virtual Machine Scale Sets - Restart.
     """
-    return _act(access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/restart"), instance_ids)
+    return _act(
+        access_token,
+        _vmss_url(subscription_id, resource_group, vmss_name, "/restart"),
+        instance_ids,
+    )
 
 
 def poweroff_vmss(
@@ -360,12 +387,10 @@ def poweroff_vmss(
 ) -> Response:
     """Power instances off; they stay allocated and are billed.
 
-    Args:
-        access_token: Bearer token, or a zero-argument callable that returns one.
-        subscription_id: Subscription id.
-        resource_group: Resource group name.
-        vmss_name: Scale set name.
-        instance_ids: One instance id or several (strings or whole numbers); `None` for the whole set.
+    Args: access_token: Bearer token, or a zero-argument callable that returns one. subscription_id:
+        Subscription id. resource_group: Resource group name. vmss_name: Scale set name.
+        instance_ids: One instance id or several (strings or whole numbers); `None` for the whole
+        set.
 
     Returns:
         Azure's answer at once; the work goes on there. Give it to `wait`.
@@ -376,7 +401,11 @@ def poweroff_vmss(
 
     Azure: Virtual Machine Scale Sets - Power Off.
     """
-    return _act(access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/poweroff"), instance_ids)
+    return _act(
+        access_token,
+        _vmss_url(subscription_id, resource_group, vmss_name, "/poweroff"),
+        instance_ids,
+    )
 
 
 def stopdealloc_vmss(
@@ -388,12 +417,10 @@ def stopdealloc_vmss(
 ) -> Response:
     """Power instances off and release their machines; they are not billed.
 
-    Args:
-        access_token: Bearer token, or a zero-argument callable that returns one.
-        subscription_id: Subscription id.
-        resource_group: Resource group name.
-        vmss_name: Scale set name.
-        instance_ids: One instance id or several (strings or whole numbers); `None` for the whole set.
+    Args: access_token: Bearer token, or a zero-argument callable that returns one. subscription_id:
+        Subscription id. resource_group: Resource group name. vmss_name: Scale set name.
+        instance_ids: One instance id or several (strings or whole numbers); `None` for the whole
+        set.
 
     Returns:
         Azure's answer at once; the work goes on there. Give it to `wait`.
@@ -404,7 +431,11 @@ def stopdealloc_vmss(
 
     Azure: Virtual Machine Scale Sets - Deallocate.
     """
-    return _act(access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/deallocate"), instance_ids)
+    return _act(
+        access_token,
+        _vmss_url(subscription_id, resource_group, vmss_name, "/deallocate"),
+        instance_ids,
+    )
 
 
 def reimage_vmss(
@@ -416,12 +447,10 @@ def reimage_vmss(
 ) -> Response:
     """Set instances up anew from the image of the model that each has; this is no upgrade.
 
-    Args:
-        access_token: Bearer token, or a zero-argument callable that returns one.
-        subscription_id: Subscription id.
-        resource_group: Resource group name.
-        vmss_name: Scale set name.
-        instance_ids: One instance id or several (strings or whole numbers); `None` for the whole set.
+    Args: access_token: Bearer token, or a zero-argument callable that returns one. subscription_id:
+        Subscription id. resource_group: Resource group name. vmss_name: Scale set name.
+        instance_ids: One instance id or several (strings or whole numbers); `None` for the whole
+        set.
 
     Returns:
         Azure's answer at once; the work goes on there. Give it to `wait`.
@@ -432,7 +461,11 @@ def reimage_vmss(
 
     Azure: Virtual Machine Scale Sets - Reimage.
     """
-    return _act(access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/reimage"), instance_ids)
+    return _act(
+        access_token,
+        _vmss_url(subscription_id, resource_group, vmss_name, "/reimage"),
+        instance_ids,
+    )
 
 
 def redeploy_vmss(
@@ -444,12 +477,10 @@ def redeploy_vmss(
 ) -> Response:
     """Move instances to other machines.
 
-    Args:
-        access_token: Bearer token, or a zero-argument callable that returns one.
-        subscription_id: Subscription id.
-        resource_group: Resource group name.
-        vmss_name: Scale set name.
-        instance_ids: One instance id or several (strings or whole numbers); `None` for the whole set.
+    Args: access_token: Bearer token, or a zero-argument callable that returns one. subscription_id:
+        Subscription id. resource_group: Resource group name. vmss_name: Scale set name.
+        instance_ids: One instance id or several (strings or whole numbers); `None` for the whole
+        set.
 
     Returns:
         Azure's answer at once; the work goes on there. Give it to `wait`.
@@ -460,7 +491,11 @@ def redeploy_vmss(
 
     Azure: Virtual Machine Scale Sets - Redeploy.
     """
-    return _act(access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/redeploy"), instance_ids)
+    return _act(
+        access_token,
+        _vmss_url(subscription_id, resource_group, vmss_name, "/redeploy"),
+        instance_ids,
+    )
 
 
 def get_instance_views(
@@ -474,9 +509,8 @@ def get_instance_views(
         resource_group: Resource group name.
         vmss_name: Scale set name.
 
-    Returns:
-        Instances, all pages. `properties.latestModelApplied` says whether one has the current model,
-        `properties.instanceView` how it is. (No `$select`: it would hide the former.)
+    Returns: Instances, all pages. `properties.latestModelApplied` says whether one has the current
+        model, `properties.instanceView` how it is. (No `$select`: it would hide the former.)
 
     Raises:
         NotFound: There is no such scale set.
@@ -484,11 +518,15 @@ def get_instance_views(
 
     Azure: Virtual Machine Scale Set VMs - List.
     """
-    url = _vmss_url(subscription_id, resource_group, vmss_name, "/virtualMachines", expand="instanceView")
+    url = _vmss_url(
+        subscription_id, resource_group, vmss_name, "/virtualMachines", expand="instanceView"
+    )
     return rest.get_list(access_token, url)
 
 
-def list_vmss_vms(access_token: Token, subscription_id: str, resource_group: str, vmss_name: str) -> list[Instance]:
+def list_vmss_vms(
+    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
+) -> list[Instance]:
     """Every instance of a scale set, without the instance views.
 
     Args:
@@ -506,11 +544,17 @@ def list_vmss_vms(access_token: Token, subscription_id: str, resource_group: str
 
     Azure: Virtual Machine Scale Set VMs - List.
     """
-    return rest.get_list(access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/virtualMachines"))
+    return rest.get_list(
+        access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/virtualMachines")
+    )
 
 
 def get_vmss_vm(
-    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str, instance_id: str | int
+    access_token: Token,
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    instance_id: str | int,
 ) -> Instance:
     """One instance, with its instance view.
 
@@ -537,7 +581,11 @@ def get_vmss_vm(
 
 
 def get_vmss_vm_instance_view(
-    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str, instance_id: str | int
+    access_token: Token,
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    instance_id: str | int,
 ) -> InstanceView:
     """How one instance is right now.
 
@@ -564,7 +612,11 @@ def get_vmss_vm_instance_view(
 
 
 def delete_vmss_vms(
-    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str, instance_ids: InstanceIds
+    access_token: Token,
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    instance_ids: InstanceIds,
 ) -> Response:
     """Delete instances; the capacity of the set shrinks with them.
 
@@ -584,15 +636,24 @@ def delete_vmss_vms(
 
     Azure: Virtual Machine Scale Sets - Delete Instances.
     """
-    return _act(access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/delete"), id_list(instance_ids))
+    return _act(
+        access_token,
+        _vmss_url(subscription_id, resource_group, vmss_name, "/delete"),
+        id_list(instance_ids),
+    )
 
 
 def manual_upgrade(
-    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str, instance_ids: InstanceIds
+    access_token: Token,
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    instance_ids: InstanceIds,
 ) -> Response:
     """Bring instances to the scale set's current model, all of them at once.
 
-    An instance that has the current model already is not touched. `rollout` does this domain by domain, with checks.
+    An instance that has the current model already is not touched. `rollout` does this domain by
+    domain, with checks.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -604,14 +665,16 @@ def manual_upgrade(
     Returns:
         Azure's answer at once; the work goes on there. Give it to `wait`.
 
-    Raises:
-        ValueError: `instance_ids` is empty, or one of them is no id; nothing was sent.
-        AzureError: Azure refused, with its code and message. One id that has vanished makes it refuse all.
+    Raises: ValueError: `instance_ids` is empty, or one of them is no id; nothing was sent.
+        AzureError: Azure refused, with its code and message. One id that has vanished makes it
+        refuse all.
 
     Azure: Virtual Machine Scale Sets - Update Instances.
     """
     return _act(
-        access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/manualupgrade"), id_list(instance_ids)
+        access_token,
+        _vmss_url(subscription_id, resource_group, vmss_name, "/manualupgrade"),
+        id_list(instance_ids),
     )
 
 
@@ -627,28 +690,28 @@ def protect_vmss_vm(
 ) -> Response:
     """Protect an instance from what its scale set does by itself, or end that.
 
-    Args:
-        access_token: Bearer token, or a zero-argument callable that returns one.
-        subscription_id: Subscription id.
-        resource_group: Resource group name.
-        vmss_name: Scale set name.
-        instance_id: Instance id, as a string or a whole number.
-        from_scale_in: Whether scaling in leaves it alone; `None` to leave that out.
-        from_scale_set_actions: Whether actions on the whole set, upgrades among them, leave it alone (this includes
+    Args: access_token: Bearer token, or a zero-argument callable that returns one. subscription_id:
+        Subscription id. resource_group: Resource group name. vmss_name: Scale set name.
+        instance_id: Instance id, as a string or a whole number. from_scale_in: Whether scaling in
+        leaves it alone; `None` to leave that out. from_scale_set_actions: Whether actions on the
+        whole set, upgrades among them, leave it alone (this includes
             scaling in); `None` to leave that out.
 
     Returns:
         Azure's answer at once; the work goes on there. Give it to `wait`.
 
-    Raises:
-        ValueError: `instance_id` is no id, neither is given, one is no bool, or scaling in is allowed and actions are
+    Raises: ValueError: `instance_id` is no id, neither is given, one is no bool, or scaling in is
+        allowed and actions are
             not; nothing was sent.
         NotFound: There is no such instance.
         AzureError: Azure refused, with its code and message.
 
     Azure: Virtual Machine Scale Set VMs - Update.
     """
-    policy = {"protectFromScaleIn": from_scale_in, "protectFromScaleSetActions": from_scale_set_actions}
+    policy = {
+        "protectFromScaleIn": from_scale_in,
+        "protectFromScaleSetActions": from_scale_set_actions,
+    }
     policy = {name: value for name, value in policy.items() if value is not None}
     fits = policy and all(isinstance(value, bool) for value in policy.values())
     if not fits or (from_scale_set_actions and from_scale_in is False):
@@ -656,12 +719,17 @@ def protect_vmss_vm(
             f"from_scale_in={from_scale_in!r} and from_scale_set_actions={from_scale_set_actions!r} do not fit: "
             "give True or False for at least one, and protection from actions includes scaling in"
         )
-    # The policy alone: a whole instance sent back would take the scale set's model off the instance.
+    # The policy alone: a whole instance sent back would take the scale set's model off the
+    # instance.
     body = {"properties": {"protectionPolicy": policy}}
-    return rest.send(access_token, "PUT", _vm_url(subscription_id, resource_group, vmss_name, instance_id), body)
+    return rest.send(
+        access_token, "PUT", _vm_url(subscription_id, resource_group, vmss_name, instance_id), body
+    )
 
 
-def start_os_upgrade(access_token: Token, subscription_id: str, resource_group: str, vmss_name: str) -> Response:
+def start_os_upgrade(
+    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
+) -> Response:
     """Let Azure move all instances to the newest platform image, batch by batch, by the set's rolling policy.
 
     Args:
@@ -679,10 +747,14 @@ def start_os_upgrade(access_token: Token, subscription_id: str, resource_group: 
 
     Azure: Virtual Machine Scale Set Rolling Upgrades - Start OS Upgrade.
     """
-    return _act(access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/osRollingUpgrade"))
+    return _act(
+        access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/osRollingUpgrade")
+    )
 
 
-def start_extension_upgrade(access_token: Token, subscription_id: str, resource_group: str, vmss_name: str) -> Response:
+def start_extension_upgrade(
+    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
+) -> Response:
     """Let Azure move all instances to the newest extensions, batch by batch, by the set's rolling policy.
 
     Args:
@@ -700,7 +772,10 @@ def start_extension_upgrade(access_token: Token, subscription_id: str, resource_
 
     Azure: Virtual Machine Scale Set Rolling Upgrades - Start Extension Upgrade.
     """
-    return _act(access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/extensionRollingUpgrade"))
+    return _act(
+        access_token,
+        _vmss_url(subscription_id, resource_group, vmss_name, "/extensionRollingUpgrade"),
+    )
 
 
 def get_rolling_upgrade(
@@ -728,7 +803,9 @@ def get_rolling_upgrade(
     return upgrade
 
 
-def cancel_rolling_upgrade(access_token: Token, subscription_id: str, resource_group: str, vmss_name: str) -> Response:
+def cancel_rolling_upgrade(
+    access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
+) -> Response:
     """Stop the rolling upgrade that Azure runs; instances that are upgraded stay so.
 
     Args:
@@ -745,7 +822,10 @@ def cancel_rolling_upgrade(access_token: Token, subscription_id: str, resource_g
 
     Azure: Virtual Machine Scale Set Rolling Upgrades - Cancel.
     """
-    return _act(access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/rollingUpgrades/cancel"))
+    return _act(
+        access_token,
+        _vmss_url(subscription_id, resource_group, vmss_name, "/rollingUpgrades/cancel"),
+    )
 
 
 def get_os_upgrade_history(
@@ -767,10 +847,14 @@ def get_os_upgrade_history(
 
     Azure: Virtual Machine Scale Sets - Get OS Upgrade History.
     """
-    return rest.get_list(access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/osUpgradeHistory"))
+    return rest.get_list(
+        access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/osUpgradeHistory")
+    )
 
 
-def _url(path: str, names: Mapping[str, str], api_version: str | None = None, expand: str | None = None) -> str:
+def _url(
+    path: str, names: Mapping[str, str], api_version: str | None = None, expand: str | None = None
+) -> str:
     return rest.url(path, names, api_version or settings.COMPUTE_API, {"$expand": expand})
 
 
@@ -782,7 +866,11 @@ def _vmss_url(
     api_version: str | None = None,
     expand: str | None = None,
 ) -> str:
-    names = {"subscription_id": subscription_id, "resource_group": resource_group, "vmss_name": vmss_name}
+    names = {
+        "subscription_id": subscription_id,
+        "resource_group": resource_group,
+        "vmss_name": vmss_name,
+    }
     return _url(_VMSS + tail, names, api_version, expand)
 
 
@@ -794,7 +882,11 @@ def _vm_url(
     tail: str = "",
     expand: str | None = None,
 ) -> str:
-    names = {"subscription_id": subscription_id, "resource_group": resource_group, "vmss_name": vmss_name}
+    names = {
+        "subscription_id": subscription_id,
+        "resource_group": resource_group,
+        "vmss_name": vmss_name,
+    }
     return _url(_VM + tail, {**names, "instance_id": one_id(instance_id)}, None, expand)
 
 
@@ -811,8 +903,12 @@ def _if_match(etag: str | None) -> dict[str, str]:
 def _sendable(vmss_body: Mapping[str, Any]) -> dict[str, Any]:
     """A model without what only Azure sets, and what would collide with an update in between."""
     if not isinstance(vmss_body, Mapping):
-        raise ValueError(f"vmss_body must be a dict such as get_vmss returns, not {type(vmss_body).__name__}")
+        raise ValueError(
+            f"vmss_body must be a dict such as get_vmss returns, not {type(vmss_body).__name__}"
+        )
     body = {key: value for key, value in vmss_body.items() if key != "etag"}
     if isinstance(body.get("properties"), Mapping):
-        body["properties"] = {key: value for key, value in body["properties"].items() if key != "provisioningState"}
+        body["properties"] = {
+            key: value for key, value in body["properties"].items() if key != "provisioningState"
+        }
     return body

@@ -16,7 +16,8 @@ Waves: TypeAlias = "str | Callable[[Any], Any] | Sequence[int | str] | None"
 """What `rollout_fleet` takes as `waves`."""
 
 _ID = re.compile(
-    r"/subscriptions/([^/]+)/resourceGroups/([^/]+)/providers/Microsoft\.Compute/virtualMachineScaleSets/([^/]+)", re.I
+    r"/subscriptions/([^/]+)/resourceGroups/([^/]+)/providers/Microsoft\.Compute/virtualMachineScaleSets/([^/]+)",
+    re.I,
 )
 _KEYS = ("subscription_id", "resource_group", "vmss_name")
 
@@ -24,8 +25,8 @@ _KEYS = ("subscription_id", "resource_group", "vmss_name")
 def target(given: Given) -> Target:
     """A scale set of the fleet, out of what the caller gave for it.
 
-    Args:
-        given: A dict with `subscription_id`, `resource_group`, `vmss_name` and perhaps `location`; those in a
+    Args: given: A dict with `subscription_id`, `resource_group`, `vmss_name` and perhaps
+        `location`; those in a
             sequence; or a resource id.
 
     Returns:
@@ -41,7 +42,11 @@ def target(given: Given) -> Target:
         names = [given.get(key) for key in _KEYS] + [given.get("location") or ""]
     else:
         names = list(given) if isinstance(given, Sequence) else []
-    if len(names) not in (3, 4) or not all(isinstance(each, str) for each in names) or not all(names[:3]):
+    if (
+        len(names) not in (3, 4)
+        or not all(isinstance(each, str) for each in names)
+        or not all(names[:3])
+    ):
         raise ValueError(
             "targets: each must be as find_scale_sets() returns it, a resource id, or subscription, resource group "
             f"and name, not {given!r}"
@@ -70,7 +75,9 @@ def cut(targets: Iterable[Given], waves: Waves) -> list[list[Target]]:
     for each in found:
         name = tuple(part.lower() for part in each[:3])
         if name in seen:
-            raise ValueError(f"targets: {each} of subscription {each.subscription_id} is there twice")
+            raise ValueError(
+                f"targets: {each} of subscription {each.subscription_id} is there twice"
+            )
         seen.add(name)
     if waves is None:
         return [found] if found else []
@@ -89,12 +96,16 @@ def _by_size(targets: list[Target], sizes: Sequence[int | str]) -> list[list[Tar
     return [wave for wave in (*waves, targets[start:]) if wave]
 
 
-def _by_key(given: list[Given], targets: list[Target], key: str | Callable[[Any], Any]) -> list[list[Target]]:
+def _by_key(
+    given: list[Given], targets: list[Target], key: str | Callable[[Any], Any]
+) -> list[list[Target]]:
     """Those with the same key together, ascending."""
     waves: dict[Any, list[Target]] = {}
     try:
         for each, found in zip(given, targets, strict=True):
-            waves.setdefault(key(each) if callable(key) else _value(each, found, key), []).append(found)
+            waves.setdefault(key(each) if callable(key) else _value(each, found, key), []).append(
+                found
+            )
         return [waves[value] for value in sorted(waves)]
     except TypeError as error:
         raise ValueError(f"waves: the keys must be of a kind that can be sorted: {error}") from None

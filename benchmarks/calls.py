@@ -12,7 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from measure import Contestant, Row, beside, contestants, interleaved, medians, megabytes, microseconds, milliseconds
+from measure import (
+    Contestant,
+    Row,
+    beside,
+    contestants,
+    interleaved,
+    medians,
+    megabytes,
+    microseconds,
+    milliseconds,
+)
 
 import azurerm_lite as az
 from azurerm_lite.sandbox import Sandbox
@@ -30,10 +40,15 @@ def stub(instances: int = INSTANCES) -> Iterator[dict[str, str]]:
         file = Path(folder) / "answers.json"
         with Sandbox(upgrade_seconds=0, demo=False, page_size=instances) as sandbox:
             sandbox.add_vmss("web", instances)
-            answers = {"model": az.get_vmss(*sandbox.where()), "views": az.get_instance_views(*sandbox.where())}
+            answers = {
+                "model": az.get_vmss(*sandbox.where()),
+                "views": az.get_instance_views(*sandbox.where()),
+            }
         file.write_text(json.dumps(answers), "utf-8")
         command = [sys.executable, str(Path(__file__).parent / "stub.py"), str(file)]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as server:
             assert server.stdout
             url, ca = json.loads(server.stdout.readline())
             yield {
@@ -58,14 +73,23 @@ def reading(pythons: Mapping[str, str], rounds: int) -> list[Row]:
         return [*_get_vmss(environment, who, rounds), *_get_instance_views(who, rounds)]
 
 
-def _get_vmss(environment: Mapping[str, str], who: Mapping[str, Contestant], rounds: int) -> list[Row]:
+def _get_vmss(
+    environment: Mapping[str, str], who: Mapping[str, Contestant], rounds: int
+) -> list[Row]:
     """`get_vmss` over and over, and how many connections that took."""
     taken = interleaved(rounds, who, lambda each: [each], "get_vmss", times=_CALLS)
     counts = _counts(environment)
     rows = [beside("`get_vmss`", medians(taken), milliseconds, "≤ 1.10", "`session.get().json()`")]
     told = {each: f"{counts[each][0]:,} for {counts[each][1]:,} calls" for each in taken}
     reach = "1 in all"
-    row = Row("`get_vmss`, TCP connections", told["ours"], told["bare"], "", reach, told.get("original", ""))
+    row = Row(
+        "`get_vmss`, TCP connections",
+        told["ours"],
+        told["bare"],
+        "",
+        reach,
+        told.get("original", ""),
+    )
     return [*rows, row._replace(sdk=told.get("sdk", ""))]
 
 
@@ -76,25 +100,46 @@ def _get_instance_views(who: Mapping[str, Contestant], rounds: int) -> list[Row]
         what = f"`get_instance_views` of {INSTANCES:,}, {pages}"
         arguments = [name]
         taken = interleaved(rounds, who, lambda _, given=arguments: given, "get_instance_views")
-        rows.append(beside(f"{what}, time", medians(taken), milliseconds, "≤ 1.10", "a session following `nextLink`"))
-        peaks = interleaved(1, who, lambda _, given=arguments: given, "get_instance_views", how="memory")
-        rows.append(beside(f"{what}, memory", medians(peaks, "peak"), megabytes, "≤ 1.10", "the same"))
+        rows.append(
+            beside(
+                f"{what}, time",
+                medians(taken),
+                milliseconds,
+                "≤ 1.10",
+                "a session following `nextLink`",
+            )
+        )
+        peaks = interleaved(
+            1, who, lambda _, given=arguments: given, "get_instance_views", how="memory"
+        )
+        rows.append(
+            beside(f"{what}, memory", medians(peaks, "peak"), megabytes, "≤ 1.10", "the same")
+        )
     return rows
 
 
 def computing(pythons: Mapping[str, str], rounds: int) -> list[Row]:
     """What is done to a model or a list of instances without any request."""
-    with stub() as environment, contestants(pythons, {"bare": "ours", "ours": "ours"}, environment) as who:
+    with (
+        stub() as environment,
+        contestants(pythons, {"bare": "ours", "ours": "ours"}, environment) as who,
+    ):
 
         def took(call: str, times: int = 10) -> dict[str, float]:
             return medians(interleaved(rounds, who, None, call, times=times))
 
-        rows = [beside("`set_image`", took("set_image", 100), microseconds, "≤ 2", "one `deepcopy`")]
+        rows = [
+            beside("`set_image`", took("set_image", 100), microseconds, "≤ 2", "one `deepcopy`")
+        ]
         one_pass = "one pass that reads domain and id"
         what = f"`by_update_domain` of {INSTANCES:,}"
         rows.append(beside(what, took("by_update_domain"), microseconds, "≤ 2", one_pass))
         what = f"`heatmap` of {INSTANCES:,}"
-        rows.append(beside(what, took("heatmap", 2), milliseconds, "≤ 2", "one pass that makes what it shows"))
+        rows.append(
+            beside(
+                what, took("heatmap", 2), milliseconds, "≤ 2", "one pass that makes what it shows"
+            )
+        )
         for name, reach in (("text", "< 20 ms"), ("svg", "< 50 ms")):
             seconds = took(f"heatmap_{name}", 1)["ours"]
             rows.append(Row(f"{what}, as {name}", milliseconds(seconds), "", "", reach))
@@ -107,10 +152,14 @@ def tokens(pythons: Mapping[str, str], rounds: int) -> list[Row]:
         scripts = {"bare": "ours", "ours": "ours", "sdk": "sdk"}
         with contestants(pythons, scripts, {**environment, **sandbox.environment}) as who:
             taken = medians(interleaved(rounds, who, None, "token", times=1000))
-    return [beside("token provider, cached token", taken, microseconds, "≤ 20 µs", "a function call")]
+    return [
+        beside("token provider, cached token", taken, microseconds, "≤ 20 µs", "a function call")
+    ]
 
 
-def growth(pythons: Mapping[str, str], rounds: int, sizes: list[int]) -> dict[str, list[tuple[float, float]]]:
+def growth(
+    pythons: Mapping[str, str], rounds: int, sizes: list[int]
+) -> dict[str, list[tuple[float, float]]]:
     """How long some calls take at several sizes: points (instances, milliseconds) by the name of the call."""
     found: dict[str, list[tuple[float, float]]] = {}
     calls = {
@@ -121,7 +170,10 @@ def growth(pythons: Mapping[str, str], rounds: int, sizes: list[int]) -> dict[st
         "heatmap, SVG": ("ours", "heatmap_svg", []),
     }
     for size in sizes:
-        with stub(size) as environment, contestants(pythons, {"bare": "ours", "ours": "ours"}, environment) as who:
+        with (
+            stub(size) as environment,
+            contestants(pythons, {"bare": "ours", "ours": "ours"}, environment) as who,
+        ):
             for name, (contestant, call, arguments) in calls.items():
                 one: dict[str, Any] = {contestant: who[contestant]}
                 taken = interleaved(rounds, one, lambda _, given=arguments: given, call)

@@ -62,15 +62,22 @@ def installed(python: str) -> tuple[int, float, float, dict[str, str]]:
     Args:
         python: The path of its Python.
 
-    Returns:
-        How many distributions, their size in MB as they come and with the bytecode that pip compiles, their versions.
+    Returns: How many distributions, their size in MB as they come and with the bytecode that pip
+        compiles, their versions.
     """
     command = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
     where = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     found = [
-        each for each in importlib.metadata.distributions(path=[where]) if each.metadata["Name"].lower() not in _TOOLS
+        each
+        for each in importlib.metadata.distributions(path=[where])
+        if each.metadata["Name"].lower() not in _TOOLS
     ]
     files = {Path(file.locate()) for each in found for file in each.files or ()}
     sizes = {file: file.stat().st_size / 1e6 for file in files if file.is_file()}
     packed = sum(size for file, size in sizes.items() if file.suffix != ".pyc")
-    return len(found), packed, sum(sizes.values()), {each.metadata["Name"]: each.version for each in found}
+    return (
+        len(found),
+        packed,
+        sum(sizes.values()),
+        {each.metadata["Name"]: each.version for each in found},
+    )

@@ -3,9 +3,10 @@
     python benchmarks/fleet.py
     python benchmarks/fleet.py --sets 50 --parallel 10 --speed 20
 
-Time runs fast, for the sandbox and for the library alike; the sandbox is a process of its own, so that its CPU is told
-apart. The floor is what the operations alone take: rounds of `--parallel` sets, five batches each, 60 s a batch.
-"""
+Time runs fast, for the sandbox and for the library alike; the sandbox is a process of its own, so
+that its CPU is told
+apart. The floor is what the operations alone take: rounds of `--parallel` sets, five batches each,
+60 s a batch."""
 
 from __future__ import annotations
 
@@ -32,16 +33,28 @@ REGIONS = (
 
 def serve(pipe: Connection, sets: int, instances: int, speed: float) -> None:
     """The sandbox, until it is told to end; then how often each instance was upgraded, and the CPU it took."""
-    with Sandbox(upgrade_seconds=UPGRADE, clock=lambda: time.monotonic() * speed, demo=False) as sandbox:
+    with Sandbox(
+        upgrade_seconds=UPGRADE, clock=lambda: time.monotonic() * speed, demo=False
+    ) as sandbox:
         for number in range(sets + 1):
             name = f"set{number:04}"
-            sandbox.add_vmss(name, instances, update_domains=DOMAINS, location=REGIONS[number % len(REGIONS)])
+            sandbox.add_vmss(
+                name, instances, update_domains=DOMAINS, location=REGIONS[number % len(REGIONS)]
+            )
             sandbox.set_image(name, version=NEW)
         pipe.send(sandbox.environment)
         before = time.process_time()
         pipe.recv()
-        upgrades = [(each.scale_set, each.instance_id) for each in sandbox.changes if each.what == "model"]
-        pipe.send({"upgrades": len(upgrades), "instances": len(set(upgrades)), "cpu": time.process_time() - before})
+        upgrades = [
+            (each.scale_set, each.instance_id) for each in sandbox.changes if each.what == "model"
+        ]
+        pipe.send(
+            {
+                "upgrades": len(upgrades),
+                "instances": len(set(upgrades)),
+                "cpu": time.process_time() - before,
+            }
+        )
 
 
 def hurry(speed: float) -> None:
@@ -74,11 +87,15 @@ def roll(targets: list[Any], parallel: int) -> tuple[Any, list[int]]:
 
 def main() -> None:
     """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sets", type=int, default=500)
     parser.add_argument("--instances", type=int, default=20)
     parser.add_argument("--parallel", type=int, default=100)
-    parser.add_argument("--speed", type=float, default=10.0, help="seconds of the sandbox in a real one")
+    parser.add_argument(
+        "--speed", type=float, default=10.0, help="seconds of the sandbox in a real one"
+    )
     options = parser.parse_args()
     ours, theirs = multiprocessing.Pipe()
     arguments = (theirs, options.sets, options.instances, options.speed)
@@ -96,17 +113,33 @@ def main() -> None:
     server.join()
     rounds = math.ceil(len(targets) / options.parallel)
     floor = rounds * DOMAINS * UPGRADE
-    print(f"{len(targets)} sets of {options.instances}, {options.parallel} at a time, time {options.speed:g} x fast")
-    print(f"upgrades: {told['upgrades']}, of {told['instances']} instances; refused for the pace: {summary.throttled}")
+    print(
+        f"{len(targets)} sets of {options.instances}, {options.parallel} at a time, time {options.speed:g} x fast"
+    )
+    print(
+        f"upgrades: {told['upgrades']}, of {told['instances']} instances; refused for the pace: {summary.throttled}"
+    )
     print("| what | here | beside | ratio |\n|---|---|---|---|")
-    print(f"| wall, s | {summary.seconds:.0f} | floor {floor:.0f} | {summary.seconds / floor:.3f} |")
+    print(
+        f"| wall, s | {summary.seconds:.0f} | floor {floor:.0f} | {summary.seconds / floor:.3f} |"
+    )
     set_floor = DOMAINS * UPGRADE
-    print(f"| one set alone, s | {one.seconds:.0f} | floor {set_floor:.0f} | {one.seconds / set_floor:.3f} |")
+    print(
+        f"| one set alone, s | {one.seconds:.0f} | floor {set_floor:.0f} | {one.seconds / set_floor:.3f} |"
+    )
     median = statistics.median(requests)
-    print(f"| requests per set, median | {median:.0f} | alone {one.requests} | {median / one.requests:.3f} |")
-    print(f"| memory per set at a time, MB | {(peak - before) / min(options.parallel, len(targets)):.2f} | | |")
-    print(f"| CPU of the library, real s | {cpu:.0f} | of {real:.0f} s; sandbox {told['cpu']:.0f} s | |")
-    print(f"| requests a second of the fleet | {summary.requests / summary.seconds:.1f} | limit 25 | |")
+    print(
+        f"| requests per set, median | {median:.0f} | alone {one.requests} | {median / one.requests:.3f} |"
+    )
+    print(
+        f"| memory per set at a time, MB | {(peak - before) / min(options.parallel, len(targets)):.2f} | | |"
+    )
+    print(
+        f"| CPU of the library, real s | {cpu:.0f} | of {real:.0f} s; sandbox {told['cpu']:.0f} s | |"
+    )
+    print(
+        f"| requests a second of the fleet | {summary.requests / summary.seconds:.1f} | limit 25 | |"
+    )
 
 
 if __name__ == "__main__":

@@ -41,8 +41,12 @@ def importing(pythons: Mapping[str, str], rounds: int) -> list[Row]:
                 taken.setdefault(name, []).append({"cpu": cpu, "peak": peak})
     floor = "`import requests`"
     return [
-        beside("`import`, CPU of the process", medians(taken, "cpu"), milliseconds, "≤ 1.10", floor),
-        beside("`import`, memory of the process", medians(taken, "peak"), megabytes, "≤ 1.10", floor),
+        beside(
+            "`import`, CPU of the process", medians(taken, "cpu"), milliseconds, "≤ 1.10", floor
+        ),
+        beside(
+            "`import`, memory of the process", medians(taken, "peak"), megabytes, "≤ 1.10", floor
+        ),
     ]
 
 

@@ -31,9 +31,7 @@ class Row(NamedTuple):
         return f"| {' | '.join(self)} |"
 
 
-HEAD = (
-    "| what | ours | floor | ratio | to reach | azurerm 0.10.0 | Azure's SDK |\n|---|---|---|---|---|---|---|"  # as Row
-)
+HEAD = "| what | ours | floor | ratio | to reach | azurerm 0.10.0 | Azure's SDK |\n|---|---|---|---|---|---|---|"  # as Row
 
 
 class Clock:
@@ -50,17 +48,31 @@ class Clock:
 class Contestant:
     """A child process that does what it is told and says what it took."""
 
-    def __init__(self, script: str, python: str, environment: Mapping[str, str], clock: Clock | None = None) -> None:
+    def __init__(
+        self, script: str, python: str, environment: Mapping[str, str], clock: Clock | None = None
+    ) -> None:
         self.clock = clock
         command = [python, str(CONTESTANTS / f"{script}.py"), *(["jump"] if clock else [])]
-        around = {name: value for name, value in os.environ.items() if not name.startswith(("AZURE_", "PYTHON"))}
+        around = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("AZURE_", "PYTHON"))
+        }
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**around, **environment}
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**around, **environment},
         )
-        if hasattr(os, "sched_setaffinity"):  # all on one core, in turn: cores differ, as does what else runs on them
+        if hasattr(
+            os, "sched_setaffinity"
+        ):  # all on one core, in turn: cores differ, as does what else runs on them
             os.sched_setaffinity(self._process.pid, {max(os.sched_getaffinity(0))})
 
-    def __call__(self, name: str, *arguments: Any, how: str = "time", times: int = 1) -> dict[str, Any]:
+    def __call__(
+        self, name: str, *arguments: Any, how: str = "time", times: int = 1
+    ) -> dict[str, Any]:
         """A call: what it took, or nothing where this contestant cannot do that."""
         self._write([name, how, times, arguments])
         while "slept" in (answer := self._read()):
@@ -89,7 +101,10 @@ class Contestant:
 
 @contextmanager
 def contestants(
-    pythons: Mapping[str, str], scripts: Mapping[str, str], environment: Mapping[str, str], clock: Clock | None = None
+    pythons: Mapping[str, str],
+    scripts: Mapping[str, str],
+    environment: Mapping[str, str],
+    clock: Clock | None = None,
 ) -> Iterator[dict[str, Contestant]]:
     """Those of the contestants that have an environment, each in a process of its own.
 
@@ -109,7 +124,11 @@ def contestants(
 
 
 def interleaved(
-    rounds: int, who: Mapping[str, Contestant], name: Callable[[str], list[Any]] | None, call: str, **how: Any
+    rounds: int,
+    who: Mapping[str, Contestant],
+    name: Callable[[str], list[Any]] | None,
+    call: str,
+    **how: Any,
 ) -> dict[str, list[dict[str, Any]]]:
     """The answers of all contestants to the same call, in turn, after one round that does not count.
 
@@ -143,7 +162,12 @@ def medians(taken: Mapping[str, list[dict[str, Any]]], of: str = "seconds") -> d
 
 
 def beside(
-    what: str, values: Mapping[str, float], unit: Callable[[float], str], reach: str, floor_is: str, more: str = ""
+    what: str,
+    values: Mapping[str, float],
+    unit: Callable[[float], str],
+    reach: str,
+    floor_is: str,
+    more: str = "",
 ) -> Row:
     """A line: ours, the floor, their ratio, and the peers.
 
@@ -161,7 +185,15 @@ def beside(
     told = {each: unit(value) for each, value in values.items()}
     ratio = values["ours"] / values["bare"]
     floor = f"{told['bare']}: {floor_is}"
-    return Row(what, told["ours"] + more, floor, f"{ratio:.2f}", reach, told.get("original", ""), told.get("sdk", ""))
+    return Row(
+        what,
+        told["ours"] + more,
+        floor,
+        f"{ratio:.2f}",
+        reach,
+        told.get("original", ""),
+        told.get("sdk", ""),
+    )
 
 
 def milliseconds(seconds: float) -> str:

@@ -46,7 +46,9 @@ def lines(found: Mapping[str, Sequence[tuple[float, float]]], across: str, up: s
         path = "L".join(f"{x:.1f} {y:.1f}" for x, y in track)
         drawn.append(f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
         drawn += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in track]
-        labels.append(min([track[-1][1] + 4, *(each - 15 for each in labels)]))  # from below upwards, none on another
+        labels.append(
+            min([track[-1][1] + 4, *(each - 15 for each in labels)])
+        )  # from below upwards, none on another
         drawn.append(_text(track[-1][0] + 8, labels[-1], name, colour=colour))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDE}" height="{_HIGH}" viewBox="0 0 {_WIDE} {_HIGH}" '
@@ -59,5 +61,7 @@ def _line(x1: float, y1: float, x2: float, y2: float) -> str:
     return f'<path d="M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}" stroke="currentColor" opacity=".2"/>'
 
 
-def _text(x: float, y: float, text: str, anchor: str = "start", colour: str = "currentColor") -> str:
+def _text(
+    x: float, y: float, text: str, anchor: str = "start", colour: str = "currentColor"
+) -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}">{html.escape(text)}</text>'

@@ -34,13 +34,18 @@ def rolling(pythons: Mapping[str, str], rounds: int) -> list[Row]:
     """A rollout of 100 and of 1,000 instances, in five domains that take a minute each."""
     clock = Clock()
     rows = []
-    with Sandbox(upgrade_seconds=60, demo=False, page_size=PAGE, clock=clock) as sandbox, stub(1) as answers:
+    with (
+        Sandbox(upgrade_seconds=60, demo=False, page_size=PAGE, clock=clock) as sandbox,
+        stub(1) as answers,
+    ):
         token = {"BENCHMARK_TOKEN": sandbox.access_token, "BENCHMARK_GROUP": sandbox.resource_group}
         environment = {**answers, **sandbox.environment, **token}
         with contestants(pythons, {"ours": "ours", "sdk": "sdk"}, environment, clock) as who:
             for shape, (instances, lengths) in enumerate(_SHAPES):
                 taken: dict[str, list[Took]] = {each: [] for each in who}
-                for number, seconds in enumerate(lengths * (min(rounds, 3) if len(lengths) == 1 else 1)):
+                for number, seconds in enumerate(
+                    lengths * (min(rounds, 3) if len(lengths) == 1 else 1)
+                ):
                     sandbox.cloud.upgrade_seconds = seconds
                     for each, contestant in who.items():
                         name = f"{each}-{shape}-{number}"
@@ -49,12 +54,16 @@ def rolling(pythons: Mapping[str, str], rounds: int) -> list[Row]:
     return rows
 
 
-def _rollout(sandbox: Sandbox, contestant: Contestant, name: str, instances: int, seconds: float) -> Took:
+def _rollout(
+    sandbox: Sandbox, contestant: Contestant, name: str, instances: int, seconds: float
+) -> Took:
     sandbox.add_vmss(name, instances, update_domains=DOMAINS)
     sandbox.set_image(name, version="22.04.202411010")
     before = len(sandbox.journal)
     took = contestant("rollout", name)
-    assert took["told"] == instances, f"{took['told']} of {instances} instances have the latest model"
+    assert took["told"] == instances, (
+        f"{took['told']} of {instances} instances have the latest model"
+    )
     return Took(took["seconds"], took["seconds"] / (DOMAINS * seconds), sandbox.journal[before:])
 
 
@@ -64,11 +73,16 @@ def bound(instances: int, seconds: float) -> int:
     return 1 + pages + DOMAINS * (3 + pages + polls)
 
 
-def _rows(instances: int, lengths: Sequence[float], taken: Mapping[str, Sequence[Took]]) -> list[Row]:
+def _rows(
+    instances: int, lengths: Sequence[float], taken: Mapping[str, Sequence[Took]]
+) -> list[Row]:
     most = {each: max((took.requests for took in found), key=len) for each, found in taken.items()}
     length = f"{min(lengths)} s" if len(lengths) == 1 else f"{min(lengths)} to {max(lengths)} s"
     what = f"rollout of {instances:,}, {DOMAINS} domains, {length} each"
-    told = {each: f"{statistics.median(took.seconds for took in found):.1f} s" for each, found in taken.items()}
+    told = {
+        each: f"{statistics.median(took.seconds for took in found):.1f} s"
+        for each, found in taken.items()
+    }
     ratio = f"{statistics.median(took.ratio for took in taken['ours']):.2f}"
     floor = f"{DOMAINS * statistics.median(lengths):g} s: its operations"
     reach = "≤ 1.05" if len(lengths) == 1 else ""
@@ -78,14 +92,21 @@ def _rows(instances: int, lengths: Sequence[float], taken: Mapping[str, Sequence
     rows.append(Row(f"{what}: requests", counts["ours"], "", "", limit, "", counts.get("sdk", "")))
     if len(lengths) > 1:
         return rows
-    for what_for, policies in (("polls", ["GetOperation"]), ("lists of instances", ["HighCostGetVMScaleSet"])):
+    for what_for, policies in (
+        ("polls", ["GetOperation"]),
+        ("lists of instances", ["HighCostGetVMScaleSet"]),
+    ):
         shares = {each: _share(entries, policies) for each, entries in most.items()}
         spent = f"{what}: {what_for}, of their limit"
         reach = "< 10 %" if what_for == "polls" else ""
         rows.append(Row(spent, shares["ours"], "", "", reach, "", shares.get("sdk", "")))
-    others = [policy for policy in LIMITS if policy not in ("GetOperation", "HighCostGetVMScaleSet")]
+    others = [
+        policy for policy in LIMITS if policy not in ("GetOperation", "HighCostGetVMScaleSet")
+    ]
     shares = {each: _share(entries, others) for each, entries in most.items()}
-    rows.append(Row(f"{what}: any other limit", shares["ours"], "", "", "< 10 %", "", shares.get("sdk", "")))
+    rows.append(
+        Row(f"{what}: any other limit", shares["ours"], "", "", "< 10 %", "", shares.get("sdk", ""))
+    )
     return rows
 
 

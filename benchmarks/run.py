@@ -1,9 +1,9 @@
 """What the library costs, beside its floor and its peers: `python benchmarks/run.py` measures all and prints a table.
 
-Each row's contestants take turns in one run, each in a process of its own, and the medians of their rounds are
-compared. Ourselves and the peers are installed by pip, each in an environment of its own, which is kept for the next
-time; `--no-peers` installs nothing and takes the environment that it runs in. It needs the extra `sandbox`.
-"""
+Each row's contestants take turns in one run, each in a process of its own, and the medians of their
+rounds are compared. Ourselves and the peers are installed by pip, each in an environment of its
+own, which is kept for the next time; `--no-peers` installs nothing and takes the environment that
+it runs in. It needs the extra `sandbox`."""
 
 from __future__ import annotations
 
@@ -40,12 +40,25 @@ SIZES = [10, 30, 100, 300, 1000]
 def arguments() -> argparse.Namespace:
     """What was asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", nargs="+", choices=[*ROWS, "growth"], default=[*ROWS, "growth"], help="only these")
-    parser.add_argument("--rounds", type=int, default=20, help="how often each contestant's turn comes (default: 20)")
-    parser.add_argument("--no-peers", action="store_true", help="install nothing, and compare with the floor alone")
+    parser.add_argument(
+        "--rows", nargs="+", choices=[*ROWS, "growth"], default=[*ROWS, "growth"], help="only these"
+    )
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=20,
+        help="how often each contestant's turn comes (default: 20)",
+    )
+    parser.add_argument(
+        "--no-peers", action="store_true", help="install nothing, and compare with the floor alone"
+    )
     kept = Path(tempfile.gettempdir()) / "azurerm-lite-benchmarks"
-    parser.add_argument("--environments", type=Path, default=kept, help="where the environments are kept")
-    parser.add_argument("--write", type=Path, help="a page to write into, such as docs/performance.md")
+    parser.add_argument(
+        "--environments", type=Path, default=kept, help="where the environments are kept"
+    )
+    parser.add_argument(
+        "--write", type=Path, help="a page to write into, such as docs/performance.md"
+    )
     return parser.parse_args()
 
 
@@ -53,7 +66,9 @@ def installed(asked: argparse.Namespace) -> dict[str, str]:
     """The interpreters of the environments, by name."""
     if asked.no_peers:
         return {"ours": sys.executable}
-    names = [name for name in environments.REQUIREMENTS if name != "floor" or "installed" in asked.rows]
+    names = [
+        name for name in environments.REQUIREMENTS if name != "floor" or "installed" in asked.rows
+    ]
     progress(f"installing {', '.join(names)} into {asked.environments}")
     return {name: environments.made(name, asked.environments) for name in names}
 

@@ -1,8 +1,8 @@
 """A server that costs next to nothing: HTTPS on 127.0.0.1, canned answers, in a process of its own.
 
-`python stub.py ANSWERS` serves what the JSON file holds: a `model`, and `views`, in one page or in several for the
-scale set called `paged`. `/counts` tells for each scale set how many connections and requests there were for it.
-"""
+`python stub.py ANSWERS` serves what the JSON file holds: a `model`, and `views`, in one page or in
+several for the scale set called `paged`. `/counts` tells for each scale set how many connections
+and requests there were for it."""
 
 from __future__ import annotations
 
@@ -34,16 +34,27 @@ class Stub:
     def paged(self, url: str) -> None:
         """Cuts the views into pages whose links lead back here."""
         parts = [self.views[start : start + PAGE] for start in range(0, len(self.views), PAGE)]
-        links = [f"{url}/?set=paged&list=/virtualMachines&page={number}" for number in range(1, len(parts))]
-        pages = [{"value": part, "nextLink": link} for part, link in zip(parts, links, strict=False)]
+        links = [
+            f"{url}/?set=paged&list=/virtualMachines&page={number}"
+            for number in range(1, len(parts))
+        ]
+        pages = [
+            {"value": part, "nextLink": link} for part, link in zip(parts, links, strict=False)
+        ]
         self.pages = [_answer(page) for page in (*pages, {"value": parts[-1]})]
 
     def answer(self, target: str, connection: int) -> bytes:
         """The answer to a request for a path with its query."""
         if target == "/counts":
-            counts = {name: (len(self.connections[name]), count) for name, count in self.requests.items()}
+            counts = {
+                name: (len(self.connections[name]), count) for name, count in self.requests.items()
+            }
             return _answer(counts)
-        name = "paged" if "set=paged" in target else target.partition("Sets/")[2].partition("/")[0].partition("?")[0]
+        name = (
+            "paged"
+            if "set=paged" in target
+            else target.partition("Sets/")[2].partition("/")[0].partition("?")[0]
+        )
         self.connections[name].add(connection)
         self.requests[name] += 1
         if "/virtualMachines" not in target:

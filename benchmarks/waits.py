@@ -1,7 +1,7 @@
 """`wait` on operations of several lengths: how late the end of one is noticed, and by how many requests.
 
-The server is a stub on which an operation takes as long as it is told; sleeps take no time but count, here and there.
-"""
+The server is a stub on which an operation takes as long as it is told; sleeps take no time but
+count, here and there."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ class Operations:
         status, body = "200 OK", b""
         if environ["REQUEST_METHOD"] == "POST":
             self.ends, status = self.clock() + self.seconds, "202 Accepted"
-            path = f"{self.url}/subscriptions/s/providers/Microsoft.Compute/locations/l/operations/1"
+            path = (
+                f"{self.url}/subscriptions/s/providers/Microsoft.Compute/locations/l/operations/1"
+            )
             headers += [("Azure-AsyncOperation", path), ("Location", f"{path}?output")]
         elif environ["QUERY_STRING"] != "output":
             told = "Succeeded" if self.clock() >= self.ends else "InProgress"
@@ -59,7 +61,14 @@ def _serving(clock: Clock) -> Iterator[tuple[Operations, dict[str, str]]]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "ca.pem"
         file.write_bytes(server.ca_pem)
-        yield operations, {"AZURE_RM_ENDPOINT": server.url, "REQUESTS_CA_BUNDLE": str(file), "NO_PROXY": "127.0.0.1"}
+        yield (
+            operations,
+            {
+                "AZURE_RM_ENDPOINT": server.url,
+                "REQUESTS_CA_BUNDLE": str(file),
+                "NO_PROXY": "127.0.0.1",
+            },
+        )
     server.stop()
 
 
@@ -84,7 +93,9 @@ def waiting(pythons: Mapping[str, str], rounds: int) -> list[Row]:
     return rows
 
 
-def _row(seconds: float, retry_after: int | None, taken: Mapping[str, list[tuple[float, int]]]) -> Row:
+def _row(
+    seconds: float, retry_after: int | None, taken: Mapping[str, list[tuple[float, int]]]
+) -> Row:
     told = {
         each: f"{statistics.median(late for late, _ in found):.1f} s, at worst {max(found)[0]:.1f} s; "
         f"{max(requests for _, requests in found)} requests"
@@ -93,5 +104,15 @@ def _row(seconds: float, retry_after: int | None, taken: Mapping[str, list[tuple
     says = f"`Retry-After: {retry_after}`" if retry_after else "Azure does not say when"
     what = f"`wait`, {seconds} s, {says}: late by"
     share = statistics.median(late for late, _ in taken["ours"]) / seconds
-    reach = f"≤ {max(1.0, seconds * 0.05):g} s, ≤ 60 requests" if not retry_after else "as Azure says"
-    return Row(what, told["ours"], "the operation itself", f"{1 + share:.2f}", reach, "", told.get("sdk", ""))
+    reach = (
+        f"≤ {max(1.0, seconds * 0.05):g} s, ≤ 60 requests" if not retry_after else "as Azure says"
+    )
+    return Row(
+        what,
+        told["ours"],
+        "the operation itself",
+        f"{1 + share:.2f}",
+        reach,
+        "",
+        told.get("sdk", ""),
+    )

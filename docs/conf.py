@@ -13,7 +13,9 @@ html_title = f"azurerm-lite {__version__}"
 exclude_patterns = ["_build"]
 autodoc_typehints = "signature"
 napoleon_custom_sections = ["Azure"]
-napoleon_use_ivar = True  # attributes stand in the text of a class, not beside its members once more
+napoleon_use_ivar = (
+    True  # attributes stand in the text of a class, not beside its members once more
+)
 myst_heading_anchors = 3
 
 
@@ -28,14 +30,18 @@ SERVICES = {
 
 def operation_url(group, operation):
     """The page of an operation in Microsoft's REST reference."""
-    path = [SERVICES.get(group, "compute"), *(name.lower().replace(" ", "-") for name in (group, operation))]
+    path = [
+        SERVICES.get(group, "compute"),
+        *(name.lower().replace(" ", "-") for name in (group, operation)),
+    ]
     return "https://learn.microsoft.com/rest/api/" + "/".join(path)
 
 
 def linked(line):
     """A docstring's last line, `Azure: group - operation; operation.`, with a link to each; others as they are."""
     match = re.fullmatch(
-        r"Azure: ((?:Virtual|Gallery|Subscriptions|Resource|Network|Public)[\w ]*) - ([\w ;]+)\.", line
+        r"Azure: ((?:Virtual|Gallery|Subscriptions|Resource|Network|Public)[\w ]*) - ([\w ;]+)\.",
+        line,
     )
     if not match:
         return line

@@ -32,12 +32,18 @@ class Where(NamedTuple):
 def parser(description: str | None) -> argparse.ArgumentParser:
     """The arguments that all examples take."""
     arguments = argparse.ArgumentParser(description=description)
-    arguments.add_argument("--resourcegroup", "-r", metavar="NAME", help="resource group of the scale set")
+    arguments.add_argument(
+        "--resourcegroup", "-r", metavar="NAME", help="resource group of the scale set"
+    )
     arguments.add_argument("--vmssname", "-s", metavar="NAME", help="scale set")
     image = arguments.add_argument_group("new image (of the kind that the scale set has)")
-    image.add_argument("--newversion", "-n", metavar="VERSION", help="version of a platform image, or latest")
+    image.add_argument(
+        "--newversion", "-n", metavar="VERSION", help="version of a platform image, or latest"
+    )
     image.add_argument("--sku", metavar="SKU", help="SKU of a platform image")
-    image.add_argument("--imageid", metavar="ID", help="id of a managed-disk custom or gallery image")
+    image.add_argument(
+        "--imageid", metavar="ID", help="id of a managed-disk custom or gallery image"
+    )
     image.add_argument("--customuri", "-c", metavar="URI", help="URL of an unmanaged image")
     add_session(arguments)
     return arguments
@@ -45,11 +51,15 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 def add_session(arguments: argparse.ArgumentParser) -> None:
     """The arguments that say who works where, and how much is asked and told."""
-    arguments.add_argument("--config", metavar="FILE", help=f"credentials ({CONFIG}, where there is one)")
+    arguments.add_argument(
+        "--config", metavar="FILE", help=f"credentials ({CONFIG}, where there is one)"
+    )
     arguments.add_argument("--yes", "-y", action="store_true", help="do not ask")
     arguments.add_argument("--verbose", "-v", action="store_true", help="show every request")
     arguments.add_argument(
-        "--sandbox", action="store_true", help="use a local Azure that ends with this program, and do not ask"
+        "--sandbox",
+        action="store_true",
+        help="use a local Azure that ends with this program, and do not ask",
     )
 
 
@@ -63,7 +73,9 @@ def signed_in(arguments: argparse.ArgumentParser, options: argparse.Namespace) -
         with Sandbox() as sandbox:
             options.yes = True
             name = options.vmssname or "web"
-            if name == "web" and not any((options.newversion, options.sku, options.imageid, options.customuri)):
+            if name == "web" and not any(
+                (options.newversion, options.sku, options.imageid, options.customuri)
+            ):
                 options.newversion = "latest"
             group = options.resourcegroup or sandbox.resource_group
             yield Where(az.token_provider(), sandbox.subscription_id, group, name)
@@ -89,7 +101,9 @@ def token_and_subscription(chosen: str | None) -> tuple[Callable[[], str], str]:
         try:
             subscription_id = az.get_subscription_from_cli()
         except az.AuthenticationFailed as error:
-            raise ValueError(f"which subscription? Set AZURE_SUBSCRIPTION_ID. ({error.message})") from None
+            raise ValueError(
+                f"which subscription? Set AZURE_SUBSCRIPTION_ID. ({error.message})"
+            ) from None
     return token, subscription_id
 
 
@@ -98,20 +112,31 @@ def credentials(chosen: str | None) -> tuple[Callable[[], str], str | None]:
     config = Path(chosen or CONFIG)
     if chosen or config.exists():
         values = read_config(config)
-        return az.token_provider(values["tenantId"], values["appId"], values["appSecret"]), values["subscriptionId"]
+        return az.token_provider(values["tenantId"], values["appId"], values["appSecret"]), values[
+            "subscriptionId"
+        ]
     return az.token_provider(), None
 
 
 def read_config(config: Path) -> dict[str, str]:
     """What stands in a file of credentials; an error names the file and what is wrong with it, and shows no value."""
-    if os.name != "nt" and config.exists() and config.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
-        print(f"warning: others can read {config}, and the secret in it: chmod 600 {config}", file=sys.stderr)
+    if (
+        os.name != "nt"
+        and config.exists()
+        and config.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH)
+    ):
+        print(
+            f"warning: others can read {config}, and the secret in it: chmod 600 {config}",
+            file=sys.stderr,
+        )
     try:
         values = json.loads(config.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ValueError(f"{config} cannot be read: {error.strerror}") from None
     except json.JSONDecodeError as error:
-        raise ValueError(f"{config} is no JSON: {error.msg} in line {error.lineno}, column {error.colno}") from None
+        raise ValueError(
+            f"{config} is no JSON: {error.msg} in line {error.lineno}, column {error.colno}"
+        ) from None
     except UnicodeDecodeError:
         raise ValueError(f"{config} is no text in UTF-8") from None
     if not isinstance(values, dict):
@@ -131,7 +156,9 @@ def read_model(where: Where, wanted: str = "Manual") -> Any:
     if mode.lower() == wanted.lower():
         return model
     if mode.lower() == "manual":
-        raise ValueError(f"{where.vmss_name} is in upgrade mode Manual: Azure upgrades nothing there by itself.")
+        raise ValueError(
+            f"{where.vmss_name} is in upgrade mode Manual: Azure upgrades nothing there by itself."
+        )
     raise ValueError(
         f"{where.vmss_name} is in upgrade mode {mode}: Azure would upgrade its instances by itself as soon as the "
         f"model changes. Set upgradePolicy.mode to {wanted} first."
@@ -145,16 +172,24 @@ def new_image(where: Where, model: Any, options: argparse.Namespace) -> Any:
         # Azure resolves "latest" instance by instance: a rollout wants to know where it is going.
         image = az.get_image(model)
         if image["kind"] != "platform":
-            raise ValueError(f"--newversion does not fit: the image of {where.vmss_name} is no platform image")
+            raise ValueError(
+                f"--newversion does not fit: the image of {where.vmss_name} is no platform image"
+            )
         names = (model["location"], image["publisher"], image["offer"], options.sku or image["sku"])
-        newest = az.list_sku_versions(where.access_token, where.subscription_id, *names, top=1, newest_first=True)
+        newest = az.list_sku_versions(
+            where.access_token, where.subscription_id, *names, top=1, newest_first=True
+        )
         if not newest:
             raise ValueError(f"there is no version of {':'.join(names[1:])} in {names[0]}")
         version = newest[0]["name"]
     if not any((version, options.sku, options.imageid, options.customuri)):
         return None
     changed = az.set_image(
-        model, version=version, sku=options.sku, image_id=options.imageid, image_uri=options.customuri
+        model,
+        version=version,
+        sku=options.sku,
+        image_id=options.imageid,
+        image_uri=options.customuri,
     )
     return changed if az.get_image(changed) != az.get_image(model) else None
 
@@ -196,11 +231,17 @@ def run(main: Callable[[], int]) -> None:
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         status = INTERRUPTED
-    except BrokenPipeError:  # as of `| head`: what is left in the pipe must go somewhere, or Python would complain
+    except (
+        BrokenPipeError
+    ):  # as of `| head`: what is left in the pipe must go somewhere, or Python would complain
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())
         print("Stopped: nobody reads what it prints any more.", file=sys.stderr)
         status = FAILED
-    except (az.RolloutHalted, ValueError, OSError) as error:  # Azure's errors and the network's are OSErrors
+    except (
+        az.RolloutHalted,
+        ValueError,
+        OSError,
+    ) as error:  # Azure's errors and the network's are OSErrors
         print(f"error: {error}", file=sys.stderr)
         status = ROLLED_BACK if getattr(error, "rolled_back", False) else FAILED
     sys.exit(status)

@@ -1,14 +1,14 @@
 """Roll many scale sets out, wave after wave, and watch them: each to the image that its model asks for.
 
-    python examples/fleet_rollout.py --sandbox
-    python examples/fleet_rollout.py --tag env=prod --image Canonical:ubuntu-24_04-lts:server --waves location
-    python examples/fleet_rollout.py --targets fleet.csv --waves 1,10% --workers 50 --max-failed 2 --json
+    python examples/fleet_rollout.py --sandbox python examples/fleet_rollout.py --tag env=prod
+    --image Canonical:ubuntu-24_04-lts:server --waves location python examples/fleet_rollout.py
+    --targets fleet.csv --waves 1,10% --workers 50 --max-failed 2 --json
 
-`--targets` is JSON (a list) or CSV (with a head): `subscription_id`, `resource_group`, `vmss_name`, and `location` if
-waves are by region. A new version is put into the models first, where one is given. Ctrl-C lets the batches under way
-end; the same command goes on from there. The exit status is 0 when every scale set is done, 1 when something went wrong
-or is left, 2 for wrong arguments, 3 when all that failed was rolled back, 130 after Ctrl-C.
-"""
+`--targets` is JSON (a list) or CSV (with a head): `subscription_id`, `resource_group`, `vmss_name`,
+and `location` if waves are by region. A new version is put into the models first, where one is
+given. Ctrl-C lets the batches under way end; the same command goes on from there. The exit status
+is 0 when every scale set is done, 1 when something went wrong or is left, 2 for wrong arguments, 3
+when all that failed was rolled back, 130 after Ctrl-C."""
 
 from __future__ import annotations
 
@@ -37,18 +37,43 @@ KEYS = ("subscription_id", "resource_group", "vmss_name")
 def parser() -> argparse.ArgumentParser:
     """The arguments: which scale sets, in which waves, how many at once, and the care that each takes."""
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    which = arguments.add_argument_group("which scale sets (of the query all that is given must fit)")
-    which.add_argument("--targets", metavar="FILE", help="a file that names them (JSON or CSV), and no query")
-    which.add_argument("--image", help="that ask for this image: publisher:offer:sku:version or less, an id, a URL")
-    which.add_argument("--tag", action="append", metavar="NAME=VALUE", help="that have this tag; may be given again")
-    which.add_argument("--location", action="append", metavar="REGION", help="that are there; may be given again")
-    which.add_argument("--subscription", action="append", metavar="ID", help="of this one; may be given again")
+    which = arguments.add_argument_group(
+        "which scale sets (of the query all that is given must fit)"
+    )
+    which.add_argument(
+        "--targets", metavar="FILE", help="a file that names them (JSON or CSV), and no query"
+    )
+    which.add_argument(
+        "--image", help="that ask for this image: publisher:offer:sku:version or less, an id, a URL"
+    )
+    which.add_argument(
+        "--tag",
+        action="append",
+        metavar="NAME=VALUE",
+        help="that have this tag; may be given again",
+    )
+    which.add_argument(
+        "--location", action="append", metavar="REGION", help="that are there; may be given again"
+    )
+    which.add_argument(
+        "--subscription", action="append", metavar="ID", help="of this one; may be given again"
+    )
     fleet = arguments.add_argument_group("fleet")
-    fleet.add_argument("--newversion", "-n", metavar="VERSION", help="put this version into each model first")
-    fleet.add_argument("--waves", metavar="WAVES", help="location, or another key; or sizes: 1,10%%")
-    fleet.add_argument("--workers", type=int, default=16, metavar="N", help="scale sets at a time (16)")
-    fleet.add_argument("--dask", metavar="ADDRESS", help="the scheduler of a Dask cluster that does the work")
-    fleet.add_argument("--max-failed", default="0", metavar="N", help="sets that may fail: a number, or 5%%")
+    fleet.add_argument(
+        "--newversion", "-n", metavar="VERSION", help="put this version into each model first"
+    )
+    fleet.add_argument(
+        "--waves", metavar="WAVES", help="location, or another key; or sizes: 1,10%%"
+    )
+    fleet.add_argument(
+        "--workers", type=int, default=16, metavar="N", help="scale sets at a time (16)"
+    )
+    fleet.add_argument(
+        "--dask", metavar="ADDRESS", help="the scheduler of a Dask cluster that does the work"
+    )
+    fleet.add_argument(
+        "--max-failed", default="0", metavar="N", help="sets that may fail: a number, or 5%%"
+    )
     one.add_care(arguments)
     arguments.add_argument("--dry-run", action="store_true", help="only say what would be done")
     arguments.add_argument("--json", action="store_true", help="a line of JSON for each event")
@@ -63,9 +88,15 @@ def targets(token: Callable[[], str], options: argparse.Namespace) -> list[Any]:
     """The scale sets of the file or of the query."""
     if options.targets:
         return read_targets(Path(options.targets))
-    tags = dict(each.partition("=")[::2] if "=" in each else (each, None) for each in options.tag or ())
+    tags = dict(
+        each.partition("=")[::2] if "=" in each else (each, None) for each in options.tag or ()
+    )
     return az.find_scale_sets(
-        token, subscriptions=options.subscription, image=options.image, tag=tags, location=options.location
+        token,
+        subscriptions=options.subscription,
+        image=options.image,
+        tag=tags,
+        location=options.location,
     )
 
 
@@ -73,20 +104,28 @@ def read_targets(file: Path) -> list[dict[str, str]]:
     """What stands in a file of targets; an error says where it is wrong."""
     try:
         text = file.read_text(encoding="utf-8-sig")
-        rows = json.loads(text) if text.lstrip().startswith("[") else list(csv.DictReader(text.splitlines()))
+        rows = (
+            json.loads(text)
+            if text.lstrip().startswith("[")
+            else list(csv.DictReader(text.splitlines()))
+        )
     except OSError as error:
         raise ValueError(f"{file} cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise ValueError(f"{file} cannot be read: {error}") from None
     for number, row in enumerate(rows, 1):
-        if not isinstance(row, dict) or not all(isinstance(row.get(key), str) and row[key] for key in KEYS):
+        if not isinstance(row, dict) or not all(
+            isinstance(row.get(key), str) and row[key] for key in KEYS
+        ):
             raise ValueError(f"{file}: entry {number} must have {', '.join(KEYS)}")
     return rows
 
 
 def put_version(token: Callable[[], str], found: list[Any], options: argparse.Namespace) -> None:
     """The version into the models that have another one; all are read, and must fit, before the first is written."""
-    image = argparse.Namespace(newversion=options.newversion, sku=None, imageid=None, customuri=None)
+    image = argparse.Namespace(
+        newversion=options.newversion, sku=None, imageid=None, customuri=None
+    )
 
     def changed(each: Any) -> tuple[common.Where, Any]:
         where = common.Where(token, *(each[key] for key in KEYS))
@@ -95,12 +134,16 @@ def put_version(token: Callable[[], str], found: list[Any], options: argparse.Na
     with ThreadPoolExecutor(options.workers) as side_by_side:
         models = [(where, model) for where, model in side_by_side.map(changed, found) if model]
         if options.dry_run:
-            print(f"{len(models)} of {len(found)} models would be changed; what follows is about them as they are.")
+            print(
+                f"{len(models)} of {len(found)} models would be changed; what follows is about them as they are."
+            )
             return
         failed = [told for told in side_by_side.map(put, models) if told]
     print(f"{len(models) - len(failed)} of {len(found)} models changed to {options.newversion}.")
     if failed:
-        raise ValueError(f"{len(failed)} of the models could not be changed: {'; '.join(failed[:5])}")
+        raise ValueError(
+            f"{len(failed)} of the models could not be changed: {'; '.join(failed[:5])}"
+        )
 
 
 def put(changed: tuple[common.Where, Any]) -> str:
@@ -136,7 +179,9 @@ class Board:
         """Takes note of an event."""
         self.last = event
         if event.wave:
-            self.waves.setdefault(event.wave, Counter())[event.kind] += event.kind.startswith("set_")
+            self.waves.setdefault(event.wave, Counter())[event.kind] += event.kind.startswith(
+                "set_"
+            )
         if event.kind == "set_event":
             self.now[event.scale_set] = event.event
         elif event.kind in ("set_done", "set_failed", "set_paused"):
@@ -148,13 +193,26 @@ class Board:
         from rich.text import Text
 
         title = f"{self.last.done} of {self.last.total} scale sets done, {self.last.failed} failed"
-        rows = Table("wave", "started", "done", "failed", "left between batches", title=title, title_justify="left")
+        rows = Table(
+            "wave",
+            "started",
+            "done",
+            "failed",
+            "left between batches",
+            title=title,
+            title_justify="left",
+        )
         for wave, counts in self.waves.items():
             kinds = ("set_started", "set_done", "set_failed", "set_paused")
             rows.add_row(f"{wave} of {self.last.waves}", *(str(counts[kind]) for kind in kinds))
         sets = Table("scale set", "region", "instances", "now")
         for target, event in list(self.now.items())[:SHOWN]:
-            sets.add_row(str(target), target.location, f"{event.latest} of {event.total}", Text(event.message))
+            sets.add_row(
+                str(target),
+                target.location,
+                f"{event.latest} of {event.total}",
+                Text(event.message),
+            )
         more = len(self.now) - SHOWN
         return Group(rows, sets, Text(f"and {more} more under way" if more > 0 else "", "dim"))
 
@@ -183,7 +241,12 @@ def display() -> Iterator[Callable[[Any], None]]:
 
 def lines(event: Any) -> None:
     """Prints an event; of what happens inside a set only the batches."""
-    if event.kind != "set_event" or event.event.kind in ("batch_done", "notice", "planned", "rolling_back"):
+    if event.kind != "set_event" or event.event.kind in (
+        "batch_done",
+        "notice",
+        "planned",
+        "rolling_back",
+    ):
         print(event, flush=True)
 
 
@@ -232,7 +295,9 @@ def workers(options: argparse.Namespace) -> Iterator[Any]:
     try:
         from distributed import Client
     except ImportError:
-        raise ValueError("--dask needs the extra fleet: pip install 'azurerm-lite[fleet]'") from None
+        raise ValueError(
+            "--dask needs the extra fleet: pip install 'azurerm-lite[fleet]'"
+        ) from None
     with Client(options.dask) as client:
         yield client.get_executor()
 
@@ -265,7 +330,11 @@ def work(token: Callable[[], str], options: argparse.Namespace) -> int:
     print(f"{len(found)} scale sets{': ' + told if told else ''}")
     if not found:
         raise ValueError("there is no such scale set")
-    care = {**one.care(options), "canary": one.number(options.canary), "canary_bake": options.canary_bake}
+    care = {
+        **one.care(options),
+        "canary": one.number(options.canary),
+        "canary_bake": options.canary_bake,
+    }
     with workers(options) as executor:
         events = az.rollout_fleet(  # checks what it is given, and sends nothing yet
             token, found, waves=waves(options.waves), max_parallel=options.workers,

@@ -1,13 +1,12 @@
 """Move a scale set to a new image, one update domain at a time, and watch it.
 
-    python examples/rollout.py --sandbox
-    python examples/rollout.py -r mygroup -s web -n 22.04.202411010 --canary 1 --bake 300 --on-failure rollback
-    python examples/rollout.py -r mygroup -s web --rollback
+    python examples/rollout.py --sandbox python examples/rollout.py -r mygroup -s web -n
+    22.04.202411010 --canary 1 --bake 300 --on-failure rollback python examples/rollout.py -r
+    mygroup -s web --rollback
 
-Ctrl-C stops it; the same command goes on from there. The exit status is 0 when every instance runs the model's image,
-1 when something went wrong or is left, 2 for wrong arguments, 3 when a batch failed and was rolled back, 130 after
-Ctrl-C.
-"""
+Ctrl-C stops it; the same command goes on from there. The exit status is 0 when every instance runs
+the model's image, 1 when something went wrong or is left, 2 for wrong arguments, 3 when a batch
+failed and was rolled back, 130 after Ctrl-C."""
 
 from __future__ import annotations
 
@@ -38,9 +37,13 @@ def parser() -> argparse.ArgumentParser:
     instead = arguments.add_mutually_exclusive_group()
     instead.add_argument("--dry-run", action="store_true", help="only say what would be done")
     instead.add_argument(
-        "--rollback", action="store_true", help="go back to the image that instances still run, or given"
+        "--rollback",
+        action="store_true",
+        help="go back to the image that instances still run, or given",
     )
-    instead.add_argument("--follow", action="store_true", help="watch the rolling upgrade of a set in mode Rolling")
+    instead.add_argument(
+        "--follow", action="store_true", help="watch the rolling upgrade of a set in mode Rolling"
+    )
     arguments.add_argument("--json", action="store_true", help="a line of JSON for each event")
     return arguments
 
@@ -48,17 +51,41 @@ def parser() -> argparse.ArgumentParser:
 def add_care(arguments: argparse.ArgumentParser) -> None:
     """The arguments for the batches of a scale set, and for the care that is taken of them."""
     batches = arguments.add_argument_group("batches")
-    batches.add_argument("--by", default="update_domain", help="update_domain, fault_domain, zone, 5, 20%%")
+    batches.add_argument(
+        "--by", default="update_domain", help="update_domain, fault_domain, zone, 5, 20%%"
+    )
     batches.add_argument("--max-batch", metavar="N", help="the most at a time: a number, or 20%%")
-    batches.add_argument("--canary", metavar="N", help="the most in the first batch: a number, or 5%%")
-    batches.add_argument("--pause", type=float, default=0, metavar="SECONDS", help="between two batches")
+    batches.add_argument(
+        "--canary", metavar="N", help="the most in the first batch: a number, or 5%%"
+    )
+    batches.add_argument(
+        "--pause", type=float, default=0, metavar="SECONDS", help="between two batches"
+    )
     care = arguments.add_argument_group("care")
-    care.add_argument("--bake", type=float, default=0, metavar="SECONDS", help="for which a batch must stay healthy")
-    care.add_argument("--canary-bake", type=float, metavar="SECONDS", help="the same for the first batch")
-    care.add_argument("--check", metavar="COMMAND", help="run for each batch, its ids in INSTANCE_IDS; 0 means healthy")
-    care.add_argument("--health-timeout", type=float, default=1800, metavar="SECONDS", help="for each batch")
-    care.add_argument("--max-unhealthy", default="0", metavar="N", help="outside a batch: a number, or 20%%")
-    care.add_argument("--on-failure", choices=["stop", "rollback"], default="stop", help="when a batch fails")
+    care.add_argument(
+        "--bake",
+        type=float,
+        default=0,
+        metavar="SECONDS",
+        help="for which a batch must stay healthy",
+    )
+    care.add_argument(
+        "--canary-bake", type=float, metavar="SECONDS", help="the same for the first batch"
+    )
+    care.add_argument(
+        "--check",
+        metavar="COMMAND",
+        help="run for each batch, its ids in INSTANCE_IDS; 0 means healthy",
+    )
+    care.add_argument(
+        "--health-timeout", type=float, default=1800, metavar="SECONDS", help="for each batch"
+    )
+    care.add_argument(
+        "--max-unhealthy", default="0", metavar="N", help="outside a batch: a number, or 20%%"
+    )
+    care.add_argument(
+        "--on-failure", choices=["stop", "rollback"], default="stop", help="when a batch fails"
+    )
 
 
 def number(text: str | None) -> Any:
@@ -70,7 +97,9 @@ def only(options: argparse.Namespace) -> list[int | str] | None:
     """The domains (whole numbers) and instances (strings) to keep to; `None` for all."""
     for name in ("domains", "instances"):
         given = getattr(options, name)
-        if given is not None and not given.strip(" ,"):  # a shell's variable that is not set: not all are meant
+        if given is not None and not given.strip(
+            " ,"
+        ):  # a shell's variable that is not set: not all are meant
             raise ValueError(f"--{name} is empty")
     domains = [number(each.strip()) for each in (options.domains or "").split(",") if each.strip()]
     instances = [each.strip() for each in (options.instances or "").split(",") if each.strip()]
@@ -89,7 +118,9 @@ def checked_by(command: str, timeout: float) -> Callable[[list[Any]], object]:
     def check(instances: list[Any]) -> object:
         ids = ",".join(vm["instanceId"] for vm in instances)
         env = {**os.environ, "INSTANCE_IDS": ids}
-        done = subprocess.run(words, env=env, capture_output=True, text=True, check=False, timeout=max(1.0, timeout))
+        done = subprocess.run(
+            words, env=env, capture_output=True, text=True, check=False, timeout=max(1.0, timeout)
+        )
         told = " ".join((done.stderr or done.stdout).split())
         return done.returncode == 0 or f"{command} ended with {done.returncode}: {told}"
 
@@ -111,7 +142,12 @@ def table(event: Any) -> Any:
     from rich.text import Text
 
     shown = {vm["instanceId"]: state(vm) for vm in event.instances}
-    rows = Table("update domain", "instances", title=f"{event.latest} of {event.total} upgraded", title_justify="left")
+    rows = Table(
+        "update domain",
+        "instances",
+        title=f"{event.latest} of {event.total} upgraded",
+        title_justify="left",
+    )
     for domain, ids in az.by_update_domain(event.instances).items():
         cells = (Text(f"{shown[each][0]}{each}", shown[each][1]) for each in ids)
         rows.add_row(str(domain), Text(" ").join(cells))
@@ -164,7 +200,9 @@ def care(options: argparse.Namespace) -> dict[str, Any]:
         "max_batch": number(options.max_batch),
         "pause": options.pause,
         "bake": options.bake,
-        "check": None if options.check is None else checked_by(options.check, options.health_timeout),
+        "check": None
+        if options.check is None
+        else checked_by(options.check, options.health_timeout),
         "health_timeout": options.health_timeout,
         "max_unhealthy": number(options.max_unhealthy),
     }
@@ -172,7 +210,11 @@ def care(options: argparse.Namespace) -> dict[str, Any]:
 
 def forward(where: common.Where, options: argparse.Namespace, **more: Any) -> Iterator[Any]:
     """The rollout that was asked for."""
-    how = {"only": only(options), "canary": number(options.canary), "canary_bake": options.canary_bake}
+    how = {
+        "only": only(options),
+        "canary": number(options.canary),
+        "canary_bake": options.canary_bake,
+    }
     return az.rollout(*where, **how, **care(options), on_failure=options.on_failure, **more)
 
 
@@ -189,14 +231,23 @@ def watch(events: Iterator[Any], options: argparse.Namespace) -> None:
             print(how_to_go_on(options, is_back), file=sys.stderr)
         if options.json:
             told = {"kind": "halted", "message": str(halt), "batch": halt.batch and halt.batch.name}
-            told |= {"unhealthy": halt.unhealthy, "rolled_back": halt.rolled_back, "summary": halt.summary._asdict()}
+            told |= {
+                "unhealthy": halt.unhealthy,
+                "rolled_back": halt.rolled_back,
+                "summary": halt.summary._asdict(),
+            }
             print(json.dumps(told), file=sys.__stdout__, flush=True)
         raise
     except (KeyboardInterrupt, BrokenPipeError):
         if event is not None:
-            print(f"\n{event.latest} of {event.total} instances have the latest model.", file=sys.stderr)
+            print(
+                f"\n{event.latest} of {event.total} instances have the latest model.",
+                file=sys.stderr,
+            )
             if event.batch and event.kind in ("batch_started", "progress"):
-                print(f"Azure goes on with {event.batch.name}, which was under way.", file=sys.stderr)
+                print(
+                    f"Azure goes on with {event.batch.name}, which was under way.", file=sys.stderr
+                )
             print(how_to_go_on(options, is_back), file=sys.stderr)
         raise
 
@@ -231,7 +282,9 @@ def go_back(where: common.Where, options: argparse.Namespace) -> None:
     model = az.get_vmss(*where)
     changed = common.new_image(where, model, options)
     image = az.get_image(changed or model) if is_given(options) else None
-    common.confirm(options, f"Go back to {common.shown(changed or model) if image else 'the image before'}?")
+    common.confirm(
+        options, f"Go back to {common.shown(changed or model) if image else 'the image before'}?"
+    )
     try:
         watch(az.rollback(*where, image=image, **care(options)), options)
     except ValueError as error:
@@ -247,9 +300,12 @@ def ended(where: common.Where) -> int:
     left = [
         vm["instanceId"]
         for vm in instances
-        if (is_exact and common.shown(vm) != wanted) or not vm["properties"].get("latestModelApplied")
+        if (is_exact and common.shown(vm) != wanted)
+        or not vm["properties"].get("latestModelApplied")
     ]
-    print(f"{len(instances) - len(left)} of {len(instances)} instances of {where.vmss_name} run {wanted}.")
+    print(
+        f"{len(instances) - len(left)} of {len(instances)} instances of {where.vmss_name} run {wanted}."
+    )
     if left:
         print(f"error: these do not: {', '.join(left)}", file=sys.stderr)
     return common.FAILED if left else common.DONE
@@ -289,13 +345,17 @@ def check_options(options: argparse.Namespace, arguments: argparse.ArgumentParse
     """Ends the program with status 2 where options cannot be used, before anything is asked of Azure."""
     forward_only = ("domains", "instances", "canary", "canary_bake", "on_failure")
     unfit = [
-        f"--{name.replace('_', '-')}" for name in forward_only if getattr(options, name) != arguments.get_default(name)
+        f"--{name.replace('_', '-')}"
+        for name in forward_only
+        if getattr(options, name) != arguments.get_default(name)
     ]
     if unfit and (options.rollback or options.follow):
         what = "--rollback" if options.rollback else "--follow"
         arguments.error(f"{what} sees to the whole set: {', '.join(unfit)} cannot be given with it")
     try:
-        forward(common.Where(lambda: "", "", "", ""), options)  # checks what it is given, and sends nothing
+        forward(
+            common.Where(lambda: "", "", "", ""), options
+        )  # checks what it is given, and sends nothing
     except ValueError as error:
         arguments.error(str(error))
 

@@ -21,8 +21,12 @@ def main() -> int:
         if not any((options.newversion, options.sku, options.imageid, options.customuri)):
             arguments.error("which image? give --newversion, --sku, --imageid or --customuri")
         model = common.put_model(where, common.read_model(where), options)
-        lagging = [vm for vm in az.list_vmss_vms(*where) if not vm["properties"]["latestModelApplied"]]
-        print(f"The model has {common.shown(model)}; {len(lagging)} instances still run an older one.")
+        lagging = [
+            vm for vm in az.list_vmss_vms(*where) if not vm["properties"]["latestModelApplied"]
+        ]
+        print(
+            f"The model has {common.shown(model)}; {len(lagging)} instances still run an older one."
+        )
     return common.DONE
 
 

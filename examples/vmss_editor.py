@@ -22,11 +22,21 @@ import azurerm_lite as az
 def parser() -> argparse.ArgumentParser:
     """The arguments."""
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    arguments.add_argument("--resourcegroup", "-r", metavar="NAME", help="resource group of the scale set to open")
-    arguments.add_argument("--vmssname", "-s", metavar="NAME", help="scale set to open; without it, choose from a list")
-    arguments.add_argument("--config", metavar="FILE", help=f"credentials ({common.CONFIG}, where there is one)")
-    arguments.add_argument("--read-only", action="store_true", help="refuse whatever would change something")
-    arguments.add_argument("--sandbox", action="store_true", help="use a local Azure that ends with this program")
+    arguments.add_argument(
+        "--resourcegroup", "-r", metavar="NAME", help="resource group of the scale set to open"
+    )
+    arguments.add_argument(
+        "--vmssname", "-s", metavar="NAME", help="scale set to open; without it, choose from a list"
+    )
+    arguments.add_argument(
+        "--config", metavar="FILE", help=f"credentials ({common.CONFIG}, where there is one)"
+    )
+    arguments.add_argument(
+        "--read-only", action="store_true", help="refuse whatever would change something"
+    )
+    arguments.add_argument(
+        "--sandbox", action="store_true", help="use a local Azure that ends with this program"
+    )
     return arguments
 
 
@@ -40,7 +50,9 @@ def signed_in(options: argparse.Namespace) -> Iterator[tuple[Callable[[], str], 
 
     sandbox = Sandbox(upgrade_seconds=6)
     sandbox.start()
-    os.environ.update(sandbox.environment)  # for good: a look that is under way at the end must not turn to Azure
+    os.environ.update(
+        sandbox.environment
+    )  # for good: a look that is under way at the end must not turn to Azure
     try:
         options.resourcegroup = options.resourcegroup or sandbox.resource_group
         options.vmssname = options.vmssname or "web"
@@ -58,7 +70,9 @@ def main() -> int:
     try:
         from editor.app import Editor
     except ModuleNotFoundError as missing:
-        raise ValueError(f'{missing.name} is missing: pip install "azurerm-lite[examples]"') from None
+        raise ValueError(
+            f'{missing.name} is missing: pip install "azurerm-lite[examples]"'
+        ) from None
     with signed_in(options) as (token, subscription_id):
         opened = (options.resourcegroup, options.vmssname) if options.vmssname else None
         editor = Editor(token, subscription_id, opened, read_only=options.read_only)

@@ -4,8 +4,8 @@
     python examples/vmss_upgrade.py -r mygroup -s web -l 3,7
     python examples/vmss_upgrade.py --sandbox -u 0
 
-Without a new image the instances take the model as it is. For the whole set, domain by domain, see rollout.py.
-"""
+Without a new image the instances take the model as it is. For the whole set, domain by domain, see
+rollout.py."""
 
 from __future__ import annotations
 
@@ -35,10 +35,16 @@ def parser() -> argparse.ArgumentParser:
     """The arguments: those of all examples, and which instances."""
     arguments = common.parser(__doc__.partition("\n")[0] if __doc__ else None)
     which = arguments.add_mutually_exclusive_group(required=True)
-    which.add_argument("--updatedomain", "-u", type=int, metavar="N", help="the instances of this update domain")
+    which.add_argument(
+        "--updatedomain", "-u", type=int, metavar="N", help="the instances of this update domain"
+    )
     which.add_argument("--vmid", "-i", type=vm_id, metavar="ID", help="this instance")
-    which.add_argument("--vmlist", "-l", type=vm_list, metavar="IDS", help='these: a JSON list ["3", "7"] or 3,7')
-    arguments.add_argument("--nowait", "-w", action="store_true", help="start the upgrade and leave")
+    which.add_argument(
+        "--vmlist", "-l", type=vm_list, metavar="IDS", help='these: a JSON list ["3", "7"] or 3,7'
+    )
+    arguments.add_argument(
+        "--nowait", "-w", action="store_true", help="start the upgrade and leave"
+    )
     return arguments
 
 

@@ -1,7 +1,7 @@
 """A call of each function of azurerm's that sends something, and the request that ours makes of it.
 
-Written from the REST reference. In this order the calls make sense one after the other, on a sandbox as it begins.
-"""
+Written from the REST reference. In this order the calls make sense one after the other, on a
+sandbox as it begins."""
 
 from __future__ import annotations
 
@@ -85,9 +85,16 @@ def _model(**profile: Any) -> dict[str, Any]:
                         "managedDisk": {"storageAccountType": "Standard_LRS"},
                         "caching": "ReadWrite",
                     },
-                    "imageReference": {"publisher": publisher, "offer": offer, "sku": sku, "version": version},
+                    "imageReference": {
+                        "publisher": publisher,
+                        "offer": offer,
+                        "sku": sku,
+                        "version": version,
+                    },
                 },
-                "networkProfile": {"networkInterfaceConfigurations": [{"name": "fresh", "properties": nic}]},
+                "networkProfile": {
+                    "networkInterfaceConfigurations": [{"name": "fresh", "properties": nic}]
+                },
             },
         },
     }
@@ -103,21 +110,44 @@ def _created() -> Iterator[Call]:
     made = (*IN_GROUP, "fresh", "Standard_D2s_v5", 2, *PLATFORM, SUBNET, "eastus")
     path = f"{GROUP}{SETS}/fresh"
     by_key = _model(adminUsername="me", linuxConfiguration=_key(True))
-    yield Call("create_vmss", (*made, None, None, "Standard_LRS", "me", None, "ssh-ed25519 AAAA"), "PUT", path, by_key)
+    yield Call(
+        "create_vmss",
+        (*made, None, None, "Standard_LRS", "me", None, "ssh-ed25519 AAAA"),
+        "PUT",
+        path,
+        by_key,
+    )
     by_password = _model(adminUsername="azure", adminPassword="canary-password")
-    yield Call("create_vmss", (*made, None, None, "Standard_LRS", "azure", "canary-password"), "PUT", path, by_password)
+    yield Call(
+        "create_vmss",
+        (*made, None, None, "Standard_LRS", "azure", "canary-password"),
+        "PUT",
+        path,
+        by_password,
+    )
     address = {
         "loadBalancerBackendAddressPools": [{"id": POOL}],
         "loadBalancerInboundNatPools": [{"id": NAT}],
-        "publicIpAddressConfiguration": {"name": "pubip", "properties": {"idleTimeoutInMinutes": 15}},
+        "publicIpAddressConfiguration": {
+            "name": "pubip",
+            "properties": {"idleTimeoutInMinutes": 15},
+        },
     }
     everything = ("me", "canary-password", "ssh-ed25519 AAAA", False, "Manual", True)
-    sign_in = {"adminUsername": "me", "adminPassword": "canary-password", "linuxConfiguration": _key(False)}
+    sign_in = {
+        "adminUsername": "me",
+        "adminPassword": "canary-password",
+        "linuxConfiguration": _key(False),
+    }
     body = _model(**sign_in, address=address, overprovision=False)
     yield Call("create_vmss", (*made, POOL, NAT, "Standard_LRS", *everything), "PUT", path, body)
     behind = _model(adminUsername="azure", address={"loadBalancerInboundNatPools": [{"id": NAT}]})
     yield Call("create_vmss", (*made, None, NAT), "PUT", path, behind)
-    answered = {**by_key, "etag": '"1"', "properties": {**by_key["properties"], "provisioningState": "Succeeded"}}
+    answered = {
+        **by_key,
+        "etag": '"1"',
+        "properties": {**by_key["properties"], "provisioningState": "Succeeded"},
+    }
     yield Call("put_vmss", (*IN_GROUP, "fresh", answered), "PUT", path, by_key)
     yield Call("update_vmss", (*IN_GROUP, "fresh", json.dumps(answered)), "PUT", path, by_key)
 
@@ -126,13 +156,41 @@ def _powered() -> Iterator[Call]:
     """Actions on the whole set and on some instances."""
     for verb, tail in (("poweroff", "poweroff"), ("stopdealloc", "deallocate"), ("start", "start")):
         yield Call(f"{verb}_vmss", ON_WEB, "POST", f"{WEB}/{tail}", {"instanceIds": ["*"]})
-        yield Call(f"{verb}_vmss_vms", (*ON_WEB, '["3", "4"]'), "POST", f"{WEB}/{tail}", {"instanceIds": ["3", "4"]})
+        yield Call(
+            f"{verb}_vmss_vms",
+            (*ON_WEB, '["3", "4"]'),
+            "POST",
+            f"{WEB}/{tail}",
+            {"instanceIds": ["3", "4"]},
+        )
     yield Call("restart_vmss", ON_WEB, "POST", f"{WEB}/restart", {"instanceIds": ["*"]})
-    yield Call("restart_vmss_vms", (*ON_WEB, '["3"]'), "POST", f"{WEB}/restart", {"instanceIds": ["3"]})
-    yield Call("reimage_vmss_vms", (*ON_WEB, '["3", "5"]'), "POST", f"{WEB}/reimage", {"instanceIds": ["3", "5"]})
-    yield Call("upgrade_vmss_vms", (*ON_WEB, '["0", "5"]'), "POST", f"{WEB}/manualupgrade", {"instanceIds": ["0", "5"]})
-    yield Call("upgrade_vmss_vms", (*ON_WEB, '["*"]'), "POST", f"{WEB}/manualupgrade", {"instanceIds": ["*"]})
-    yield Call("delete_vmss_vms", (*ON_WEB, '["19"]'), "POST", f"{WEB}/delete", {"instanceIds": ["19"]})
+    yield Call(
+        "restart_vmss_vms", (*ON_WEB, '["3"]'), "POST", f"{WEB}/restart", {"instanceIds": ["3"]}
+    )
+    yield Call(
+        "reimage_vmss_vms",
+        (*ON_WEB, '["3", "5"]'),
+        "POST",
+        f"{WEB}/reimage",
+        {"instanceIds": ["3", "5"]},
+    )
+    yield Call(
+        "upgrade_vmss_vms",
+        (*ON_WEB, '["0", "5"]'),
+        "POST",
+        f"{WEB}/manualupgrade",
+        {"instanceIds": ["0", "5"]},
+    )
+    yield Call(
+        "upgrade_vmss_vms",
+        (*ON_WEB, '["*"]'),
+        "POST",
+        f"{WEB}/manualupgrade",
+        {"instanceIds": ["*"]},
+    )
+    yield Call(
+        "delete_vmss_vms", (*ON_WEB, '["19"]'), "POST", f"{WEB}/delete", {"instanceIds": ["19"]}
+    )
 
 
 def _helped() -> Iterator[Call]:
@@ -156,15 +214,31 @@ def _groups() -> Iterator[Call]:
     yield Call("list_subscriptions", (), "GET", "/subscriptions", api=SUBSCRIPTIONS, gives="list")
     yield Call("list_tenants", (), "GET", "/tenants", api=SUBSCRIPTIONS, gives="list")
     yield Call("list_locations", IN_SUB, "GET", SUB + "/locations", api=SUBSCRIPTIONS, gives="list")
-    yield Call("list_resource_groups", IN_SUB, "GET", SUB + "/resourcegroups", api=RESOURCES, gives="list")
+    yield Call(
+        "list_resource_groups", IN_SUB, "GET", SUB + "/resourcegroups", api=RESOURCES, gives="list"
+    )
     there = {"location": "eastus"}
-    yield Call("create_resource_group", (*IN_SUB, "third", "eastus"), "PUT", third, there, api=RESOURCES)
+    yield Call(
+        "create_resource_group", (*IN_SUB, "third", "eastus"), "PUT", third, there, api=RESOURCES
+    )
     yield Call("get_resource_group", (*IN_SUB, "third"), "GET", third, api=RESOURCES, gives="item")
     yield Call(
-        "get_resource_group_resources", (*IN_SUB, "third"), "GET", third + "/resources", api=RESOURCES, gives="list"
+        "get_resource_group_resources",
+        (*IN_SUB, "third"),
+        "GET",
+        third + "/resources",
+        api=RESOURCES,
+        gives="list",
     )
     template = {"options": "IncludeParameterDefaultValue", "resources": ["*"]}
-    yield Call("export_template", (*IN_SUB, "third"), "POST", third + "/exportTemplate", template, api=RESOURCES)
+    yield Call(
+        "export_template",
+        (*IN_SUB, "third"),
+        "POST",
+        third + "/exportTemplate",
+        template,
+        api=RESOURCES,
+    )
     yield Call("delete_resource_group", (*IN_SUB, "third"), "DELETE", third, api=RESOURCES)
 
 
@@ -178,7 +252,9 @@ def _images() -> Iterator[Call]:
     yield Call("list_skus", (*place, "Canonical", JAMMY), "GET", skus, gives="array")
     yield Call("list_sku_versions", (*place, *PLATFORM[:3]), "GET", versions, gives="array")
     yield Call("list_vm_images_sub", IN_SUB, "GET", compute + "/images", gives="list")
-    yield Call("get_compute_usage", place, "GET", compute + "/locations/eastus/usages", gives="list")
+    yield Call(
+        "get_compute_usage", place, "GET", compute + "/locations/eastus/usages", gives="list"
+    )
 
 
 def _read() -> Iterator[Call]:
@@ -189,15 +265,30 @@ def _read() -> Iterator[Call]:
     yield Call("get_vmss", ON_WEB, "GET", WEB, gives="item")
     yield Call("get_vmss_instance_view", ON_WEB, "GET", WEB + "/instanceView", gives="item")
     yield Call("list_vmss_skus", ON_WEB, "GET", WEB + "/skus", gives="list")
-    yield Call("get_vmss_nics", ON_WEB, "GET", WEB + "/networkInterfaces", api=NETWORK, gives="list")
-    yield Call("get_vmss_public_ips", ON_WEB, "GET", WEB + "/publicipaddresses", api=NETWORK, gives="list")
-    yield Call("get_vmss_rolling_upgrades", ON_WEB, "GET", WEB + "/rollingUpgrades/latest", gives="item")
+    yield Call(
+        "get_vmss_nics", ON_WEB, "GET", WEB + "/networkInterfaces", api=NETWORK, gives="list"
+    )
+    yield Call(
+        "get_vmss_public_ips", ON_WEB, "GET", WEB + "/publicipaddresses", api=NETWORK, gives="list"
+    )
+    yield Call(
+        "get_vmss_rolling_upgrades", ON_WEB, "GET", WEB + "/rollingUpgrades/latest", gives="item"
+    )
     yield Call("list_vmss_vms", ON_WEB, "GET", vms, gives="list")
     yield Call("list_vmss_vm_instance_view", ON_WEB, "GET", vms, query=view, gives="list")
     yield Call("list_vmss_vm_instance_view_pg", ON_WEB, "GET", vms, query=view, gives="item")
     yield Call("get_vmss_vm", (*ON_WEB, 7), "GET", vms + "/7", query=view, gives="item")
-    yield Call("get_vmss_vm_instance_view", (*ON_WEB, "7"), "GET", vms + "/7/instanceView", gives="item")
-    yield Call("get_vmss_vm_nics", (*ON_WEB, 7), "GET", vms + "/7/networkInterfaces", api=NETWORK, gives="list")
+    yield Call(
+        "get_vmss_vm_instance_view", (*ON_WEB, "7"), "GET", vms + "/7/instanceView", gives="item"
+    )
+    yield Call(
+        "get_vmss_vm_nics",
+        (*ON_WEB, 7),
+        "GET",
+        vms + "/7/networkInterfaces",
+        api=NETWORK,
+        gives="list",
+    )
     policy = {"properties": {"protectionPolicy": {"protectFromScaleIn": True}}}
     yield Call("put_vmss_vm", (*ON_WEB, 5, policy), "PUT", vms + "/5", policy)
 
@@ -211,4 +302,6 @@ def _scaled() -> Iterator[Call]:
 
 
 CALLS = [*_groups(), *_images(), *_read(), *_powered(), *_helped(), *_created(), *_scaled()]
-each_call = pytest.mark.parametrize("call", CALLS, ids=[f"{call.name}-{i}" for i, call in enumerate(CALLS)])
+each_call = pytest.mark.parametrize(
+    "call", CALLS, ids=[f"{call.name}-{i}" for i, call in enumerate(CALLS)]
+)

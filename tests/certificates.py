@@ -38,13 +38,21 @@ def certificate_pem(name: str = "web") -> bytes:
 
 def key_pem(name: str = "web", password: str | None = None) -> bytes:
     """The key alone."""
-    lock = serialization.BestAvailableEncryption(password.encode()) if password else serialization.NoEncryption()
+    lock = (
+        serialization.BestAvailableEncryption(password.encode())
+        if password
+        else serialization.NoEncryption()
+    )
     return key_and_certificate(name)[0].private_bytes(PEM, serialization.PrivateFormat.PKCS8, lock)
 
 
 def pfx(name: str = "web", password: str | None = None) -> bytes:
     """Both in a PFX."""
-    lock = serialization.BestAvailableEncryption(password.encode()) if password else serialization.NoEncryption()
+    lock = (
+        serialization.BestAvailableEncryption(password.encode())
+        if password
+        else serialization.NoEncryption()
+    )
     return pkcs12.serialize_key_and_certificates(b"web", *key_and_certificate(name), None, lock)
 
 

@@ -16,7 +16,8 @@ import pytest
 from azurerm_lite import rest
 from azurerm_lite.sandbox import Sandbox
 
-# The same examples in every run, so that a red run is somebody's change; "explore" looks for new ones.
+# The same examples in every run, so that a red run is somebody's change; "explore" looks for new
+# ones.
 hypothesis.settings.register_profile("default", deadline=None, max_examples=50, derandomize=True)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000, derandomize=True)
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=1000)
@@ -33,7 +34,11 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the machine that the tests run on reaches them: endpoints, credentials, proxies, CA files."""
     ours = ("AZURE", "IDENTITY_", "IMDS_", "MSI_", "ACTIONS_ID_")
     for name in list(os.environ):
-        if name.startswith(ours) or name.upper().endswith(("_PROXY", "_CA_BUNDLE")) or name == "NETRC":
+        if (
+            name.startswith(ours)
+            or name.upper().endswith(("_PROXY", "_CA_BUNDLE"))
+            or name == "NETRC"
+        ):
             monkeypatch.delenv(name)
 
 
@@ -104,8 +109,8 @@ def put_az_on_path(sandbox: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPat
 def interpreter(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A Python that has the original azurerm 0.10.0, and nothing of ours.
 
-    It needs pkg_resources, which newer setuptools lack: hence an environment of its own, made once per run.
-    """
+    It needs pkg_resources, which newer setuptools lack: hence an environment of its own, made once
+    per run."""
     folder = tmp_path_factory.mktemp("azurerm")
     subprocess.run([sys.executable, "-m", "venv", folder], check=True, timeout=120)
     python = str(folder / ("Scripts" if os.name == "nt" else "bin") / "python")

@@ -26,7 +26,8 @@ ROOT = Path(__file__).parent.parent
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 _COMPUTE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/sandbox/providers/Microsoft.Compute"
-# The scale sets that pages speak of beside the sandbox's own; `web` is in whatever resource group is asked for.
+# The scale sets that pages speak of beside the sandbox's own; `web` is in whatever resource group
+# is asked for.
 SETS: dict[str, dict[str, Any]] = {
     "web": {},
     "zonal": {"zones": ["1", "2", "3"], "instances": 9},
@@ -51,7 +52,9 @@ def blocks(*languages: str) -> Iterator[Block]:
     """The blocks of all pages that are in one of these languages; of any, without one."""
     for page in PAGES:
         counted: dict[str, int] = {}
-        found = re.findall(r"^( *)```(\S*)(?: .*)?\n(.*?)^\1```$", page.read_text("utf-8"), re.M | re.S)
+        found = re.findall(
+            r"^( *)```(\S*)(?: .*)?\n(.*?)^\1```$", page.read_text("utf-8"), re.M | re.S
+        )
         for _, language, text in found:
             number = counted[language] = counted.get(language, -1) + 1
             if not languages or language in languages:
@@ -88,19 +91,24 @@ def commands(block: Block) -> list[tuple[str, str]]:
     return list(zip(parts[1::2], parts[2::2], strict=True))
 
 
-def run(command: str, sandbox: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> tuple[int, str]:
+def run(
+    command: str, sandbox: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> tuple[int, str]:
     """Runs a command of a page on the sandbox; its exit status and what it prints.
 
-    An example runs in this process, where time passes at once, and its questions are answered with yes. Whatever else
-    runs as a child, which finds the end of its input at once.
-    """
+    An example runs in this process, where time passes at once, and its questions are answered with
+    yes. Whatever else runs as a child, which finds the end of its input at once."""
     words = [each.removeprefix(".venv/bin/") for each in shlex.split(command)]
     with monkeypatch.context() as patch:
         while "=" in words[0]:
             name, _, value = words.pop(0).partition("=")
             patch.setenv(name, value)
             if name == "AZURE_RM_ENDPOINT":
-                for other in ("AZURE_AUTH_ENDPOINT", "AZURE_AUTHORITY_HOST", "AZURE_RESOURCE_ENDPOINT"):
+                for other in (
+                    "AZURE_AUTH_ENDPOINT",
+                    "AZURE_AUTHORITY_HOST",
+                    "AZURE_RESOURCE_ENDPOINT",
+                ):
                     patch.delenv(other)
         if not words[1].startswith("examples/"):
             return _child([sys.executable if each == "python" else each for each in words])
@@ -108,14 +116,18 @@ def run(command: str, sandbox: Sandbox, clock: Clock, monkeypatch: pytest.Monkey
         if "-r" in arguments:
             add(sandbox, arguments[arguments.index("-s") + 1], arguments[arguments.index("-r") + 1])
             arguments = [*arguments, "-y"]
-        patch.setattr(azurerm_lite.sandbox, "Sandbox", partial(Sandbox, upgrade_seconds=60, clock=clock))
+        patch.setattr(
+            azurerm_lite.sandbox, "Sandbox", partial(Sandbox, upgrade_seconds=60, clock=clock)
+        )
         patch.setattr(sys, "argv", [example, *arguments])
         patch.syspath_prepend(str(ROOT / "examples"))
         return _example(str(ROOT / example))
 
 
 def _child(words: list[str]) -> tuple[int, str]:
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60
+    )
     return done.returncode, done.stdout
 
 

@@ -26,7 +26,10 @@ def _names() -> Iterator[tuple[str, str]]:
         found = getattr(az, name)
         if inspect.isclass(found):
             made = str(inspect.signature(found)) if "__init__" in vars(found) else ""
-            yield name, f"{made} is a {', '.join(base.__name__ for base in found.__bases__)}".strip()
+            yield (
+                name,
+                f"{made} is a {', '.join(base.__name__ for base in found.__bases__)}".strip(),
+            )
         else:
             yield name, str(inspect.signature(found)) if callable(found) else type(found).__name__
 
@@ -34,7 +37,9 @@ def _names() -> Iterator[tuple[str, str]]:
 def _shapes() -> Iterator[tuple[str, str]]:
     """The fields of the classes that functions give, those that the reference shows."""
     reference = (LISTING.parent.parent / "docs" / "reference.md").read_text("utf-8")
-    for room, name in re.findall(r"^\.\. autoclass:: azurerm_lite\.(events|types)\.(\w+)$", reference, re.M):
+    for room, name in re.findall(
+        r"^\.\. autoclass:: azurerm_lite\.(events|types)\.(\w+)$", reference, re.M
+    ):
         shape = getattr(importlib.import_module(f"azurerm_lite.{room}"), name)
         fields = getattr(shape, "__dataclass_fields__", None) or shape.__annotations__
         yield f"{room}.{name}", f"({', '.join(fields)})"
@@ -44,7 +49,10 @@ def _sandbox() -> Iterator[tuple[str, str]]:
     yield "sandbox.Sandbox", str(inspect.signature(Sandbox))
     for name, found in vars(Sandbox).items():
         if not name.startswith("_"):
-            yield f"sandbox.Sandbox.{name}", str(inspect.signature(found)) if callable(found) else "attribute"
+            yield (
+                f"sandbox.Sandbox.{name}",
+                str(inspect.signature(found)) if callable(found) else "attribute",
+            )
 
 
 def read(path: Path) -> dict[str, str]:
@@ -70,4 +78,8 @@ def untold(names: list[str], changelog: str) -> list[str]:
 
 if __name__ == "__main__":
     head = "# The public names and their signatures: python tests/public_api.py. A change is told in CHANGELOG.md.\n"
-    LISTING.write_text(head + "".join(f"{name}  {text}\n" for name, text in listing().items()), "utf-8", newline="\n")
+    LISTING.write_text(
+        head + "".join(f"{name}  {text}\n" for name, text in listing().items()),
+        "utf-8",
+        newline="\n",
+    )

@@ -15,7 +15,9 @@ from typing import Any
 def fields(model: Any) -> dict[str, Any]:
     """The fields of a model as Azure writes them, each with the type that the SDK gives it."""
     model.__new__(model)  # the SDK gathers the fields of a model when it is first made
-    hints = typing.get_type_hints(model, localns={"_models": sys.modules[model.__module__.rpartition(".")[0]]})
+    hints = typing.get_type_hints(
+        model, localns={"_models": sys.modules[model.__module__.rpartition(".")[0]]}
+    )
     found = {field._rest_name: hints[name] for name, field in model._attr_to_rest_field.items()}
     assert found, "the SDK declares its models in another way: mend fields()"
     return found
@@ -25,10 +27,16 @@ def strange(body: Any, kind: Any, path: str = "") -> list[str]:
     """Where JSON has a field that the SDK does not declare, or another type or word than the SDK gives it."""
     if kind is None or body is None:
         return [] if body is None else [f"{path} is {body!r:.40}, not nothing"]
-    kinds = typing.get_args(kind) if typing.get_origin(kind) in (typing.Union, types.UnionType) else (kind,)
+    kinds = (
+        typing.get_args(kind)
+        if typing.get_origin(kind) in (typing.Union, types.UnionType)
+        else (kind,)
+    )
     if Any in kinds:
         return []
-    if any(_is_enum(each) for each in kinds):  # they are given as `str | Enum`, which would take any word
+    if any(
+        _is_enum(each) for each in kinds
+    ):  # they are given as `str | Enum`, which would take any word
         kinds = tuple(each for each in kinds if each is not str)
     return min((_against(body, each, path) for each in kinds if each is not type(None)), key=len)
 
@@ -38,11 +46,18 @@ def _against(body: Any, kind: Any, path: str) -> list[str]:
     if isinstance(body, list) and whole is list:
         return [line for each in body for line in strange(each, parts[0], path + "[]")]
     if isinstance(body, dict) and whole is dict:
-        return [line for key, each in body.items() for line in strange(each, parts[1], f"{path}.{key}")]
+        return [
+            line for key, each in body.items() for line in strange(each, parts[1], f"{path}.{key}")
+        ]
     if isinstance(body, dict) and getattr(kind, "_is_model", False):
         known = fields(kind)
         told = [f"{path}.{key} is not declared" for key in body if key not in known]
-        return told + [line for key in body if key in known for line in strange(body[key], known[key], f"{path}.{key}")]
+        return told + [
+            line
+            for key in body
+            if key in known
+            for line in strange(body[key], known[key], f"{path}.{key}")
+        ]
     return [] if _is_plain(body, kind) else [f"{path} is {body!r:.40}, not {kind}"]
 
 
@@ -51,7 +66,13 @@ def _is_plain(body: Any, kind: Any) -> bool:
         return str(body).lower() in [each.value.lower() for each in kind]
     if kind is datetime.datetime:
         return isinstance(body, str) and datetime.datetime.fromisoformat(body).tzinfo is not None
-    allowed = {bool: (bool,), int: (int,), float: (int, float), str: (str,), datetime.timedelta: (str,)}
+    allowed = {
+        bool: (bool,),
+        int: (int,),
+        float: (int, float),
+        str: (str,),
+        datetime.timedelta: (str,),
+    }
     return type(body) in allowed.get(kind, ())
 
 

@@ -43,7 +43,9 @@ def token_url(authority: str = PUBLIC, tenant: str = TENANT) -> str:
     return f"{authority}/{tenant}/oauth2/v2.0/token"
 
 
-def signs_in(sign_in: responses.RequestsMock, authority: str = PUBLIC, **answer: Any) -> responses.BaseResponse:
+def signs_in(
+    sign_in: responses.RequestsMock, authority: str = PUBLIC, **answer: Any
+) -> responses.BaseResponse:
     """A sign-in that knows the tenant, and gives this answer to whoever asks for a token."""
     sign_in.get(
         f"{authority}/{TENANT}/v2.0/.well-known/openid-configuration",
@@ -58,12 +60,22 @@ def signs_in(sign_in: responses.RequestsMock, authority: str = PUBLIC, **answer:
 
 def a_token(token: str, seconds: int = 3599) -> dict[str, Any]:
     """What the token endpoint says when it agrees."""
-    return {"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token}
+    return {
+        "token_type": "Bearer",
+        "expires_in": seconds,
+        "ext_expires_in": seconds,
+        "access_token": token,
+    }
 
 
 def refusal(error: str, description: str) -> dict[str, Any]:
     """What the token endpoint says when it does not."""
-    return {"error": error, "error_description": description + BEHIND, "correlation_id": "9b2a", "error_codes": [1]}
+    return {
+        "error": error,
+        "error_description": description + BEHIND,
+        "correlation_id": "9b2a",
+        "error_codes": [1],
+    }
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +97,9 @@ def test_a_service_principal_gets_a_token(token: str) -> None:
         "scope": "https://management.core.windows.net//.default",
     }
     with responses.RequestsMock() as sign_in:
-        signs_in(sign_in, LOCAL, json=a_token(token), match=[matchers.urlencoded_params_matcher(form)])
+        signs_in(
+            sign_in, LOCAL, json=a_token(token), match=[matchers.urlencoded_params_matcher(form)]
+        )
         assert azurerm_lite.get_access_token(*ME) == token
         assert [call.request.method for call in sign_in.calls] == ["GET", "POST"]
         assert all(call.request.req_kwargs["timeout"] == rest.TIMEOUT for call in sign_in.calls)
@@ -134,8 +148,20 @@ def test_each_cloud_has_its_sign_in_and_audience(
             "AADSTS700016",
             "Check the application id",
         ),
-        (400, "invalid_request", "AADSTS90002: Tenant not found.", "AADSTS90002", "Check the tenant id"),
-        (400, "invalid_request", "AADSTS900023: Specified tenant is no id.", "AADSTS900023", "Check the tenant id"),
+        (
+            400,
+            "invalid_request",
+            "AADSTS90002: Tenant not found.",
+            "AADSTS90002",
+            "Check the tenant id",
+        ),
+        (
+            400,
+            "invalid_request",
+            "AADSTS900023: Specified tenant is no id.",
+            "AADSTS900023",
+            "Check the tenant id",
+        ),
         (400, "invalid_scope", "AADSTS70011: The scope is not valid.", "AADSTS70011", ""),
         (400, "odd_error", "Something without a number.", "odd_error", ""),
     ],
@@ -163,14 +189,19 @@ def test_a_refusal_by_the_public_cloud_is_told_the_same(monkeypatch: pytest.Monk
     description = "AADSTS7000215: Invalid client secret provided."
     with responses.RequestsMock(assert_all_requests_are_fired=False) as sign_in:
         signs_in(sign_in, PUBLIC, status=401, json=refusal("invalid_client", description))
-        sign_in.get(f"{PUBLIC}/common/discovery/instance", json={"tenant_discovery_endpoint": "x", "metadata": []})
+        sign_in.get(
+            f"{PUBLIC}/common/discovery/instance",
+            json={"tenant_discovery_endpoint": "x", "metadata": []},
+        )
         with pytest.raises(AuthenticationFailed) as caught:
             azurerm_lite.get_access_token(*ME)
     assert caught.value.code == "AADSTS7000215"
 
 
 @pytest.mark.parametrize("authority", [PUBLIC, LOCAL])
-def test_an_unknown_tenant_is_told_before_the_secret_is_sent(authority: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_tenant_is_told_before_the_secret_is_sent(
+    authority: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A tenant that the sign-in does not know is `AuthenticationFailed`, and the secret has not left."""
     monkeypatch.setenv("AZURE_AUTHORITY_HOST", authority)
     with responses.RequestsMock() as sign_in:
@@ -188,7 +219,8 @@ def test_an_unknown_tenant_is_told_before_the_secret_is_sent(authority: str, mon
 
 
 @pytest.mark.parametrize(
-    "tenant", ["../common", "a/b", "a?b", "a#b", "@evil.example", "\\evil.example", ":1@evil.example"]
+    "tenant",
+    ["../common", "a/b", "a?b", "a#b", "@evil.example", "\\evil.example", ":1@evil.example"],
 )
 def test_a_hostile_tenant_does_not_move_the_sign_in(tenant: str) -> None:
     """Whatever the tenant: nobody but the configured sign-in is asked."""
@@ -199,7 +231,9 @@ def test_a_hostile_tenant_does_not_move_the_sign_in(tenant: str) -> None:
         assert all(str(call.request.url).startswith(LOCAL + "/") for call in sign_in.calls)
 
 
-@pytest.mark.parametrize("kind", [requests.ConnectionError, requests.ConnectTimeout, requests.ReadTimeout])
+@pytest.mark.parametrize(
+    "kind", [requests.ConnectionError, requests.ConnectTimeout, requests.ReadTimeout]
+)
 @pytest.mark.parametrize("late", [False, True])
 def test_a_sign_in_out_of_reach_is_told_by_its_host(kind: type[Exception], late: bool) -> None:
     """Without a network the error is requests' own kind and names the sign-in and the cause."""
@@ -207,10 +241,16 @@ def test_a_sign_in_out_of_reach_is_told_by_its_host(kind: type[Exception], late:
         if late:
             signs_in(sign_in, LOCAL, body=kind("the line went dead"))
         else:
-            sign_in.get(f"{LOCAL}/{TENANT}/v2.0/.well-known/openid-configuration", body=kind("the line went dead"))
+            sign_in.get(
+                f"{LOCAL}/{TENANT}/v2.0/.well-known/openid-configuration",
+                body=kind("the line went dead"),
+            )
         with pytest.raises(kind) as caught:
             azurerm_lite.get_access_token(*ME)
-    assert str(caught.value) == f"No answer from 127.0.0.1:8443 (sign-in /{TENANT}, 1 try): the line went dead"
+    assert (
+        str(caught.value)
+        == f"No answer from 127.0.0.1:8443 (sign-in /{TENANT}, 1 try): the line went dead"
+    )
 
 
 @pytest.mark.parametrize(
@@ -224,7 +264,9 @@ def test_a_sign_in_out_of_reach_is_told_by_its_host(kind: type[Exception], late:
         ({"status": 400, "json": {}}, "no reason was given"),
     ],
 )
-def test_a_sign_in_that_talks_nonsense_is_a_failure_and_not_a_wrong_tenant(answer: dict[str, Any], told: str) -> None:
+def test_a_sign_in_that_talks_nonsense_is_a_failure_and_not_a_wrong_tenant(
+    answer: dict[str, Any], told: str
+) -> None:
     """What is no OAuth answer is `AuthenticationFailed` without misleading advice, and no redirect gets the secret."""
     with responses.RequestsMock() as sign_in:
         signs_in(sign_in, LOCAL, **answer)
@@ -238,16 +280,23 @@ def test_a_sign_in_that_talks_nonsense_is_a_failure_and_not_a_wrong_tenant(answe
 @pytest.mark.parametrize("argument", ["tenant_id", "application_id", "application_secret"])
 @pytest.mark.parametrize("bad", ["", "  ", None, b"canary~secret.5d1e8b", 5])
 @pytest.mark.parametrize("function", [azurerm_lite.get_access_token, azurerm_lite.token_provider])
-def test_a_missing_argument_is_refused_by_name(function: Callable[..., Any], argument: str, bad: Any) -> None:
+def test_a_missing_argument_is_refused_by_name(
+    function: Callable[..., Any], argument: str, bad: Any
+) -> None:
     """An empty argument, or one of another type, is named before anything is sent, and never shown."""
-    arguments = dict(zip(("tenant_id", "application_id", "application_secret"), ME, strict=True)) | {argument: bad}
+    arguments = dict(
+        zip(("tenant_id", "application_id", "application_secret"), ME, strict=True)
+    ) | {argument: bad}
     with responses.RequestsMock(), pytest.raises(ValueError, match=argument) as caught:
         function(**arguments)
     assert SECRET not in str(caught.value)
 
 
 FAILURES: dict[str, dict[str, Any]] = {
-    "refused": {"status": 401, "json": refusal("invalid_client", "AADSTS7000215: Invalid client secret.")},
+    "refused": {
+        "status": 401,
+        "json": refusal("invalid_client", "AADSTS7000215: Invalid client secret."),
+    },
     "server error": {"status": 500, "body": ""},
     "no JSON": {"status": 200, "body": "<html>"},
     "redirect": {"status": 307, "headers": {"Location": "https://evil.example/"}},
@@ -257,7 +306,9 @@ FAILURES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_neither_secret_nor_token_is_shown(failure: str, token: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_neither_secret_nor_token_is_shown(
+    failure: str, token: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """However sign-in ends: no text, repr, pickle, traceback or log line of any logger holds secret or token."""
     caplog.set_level(logging.DEBUG)
     provider = azurerm_lite.token_provider(*ME)
@@ -294,7 +345,9 @@ def wall(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     monkeypatch.setattr(time, "time", lambda: 1_800_000_000.0 + seconds)
 
 
-def test_a_provider_renews_its_token_ahead_of_its_end(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_provider_renews_its_token_ahead_of_its_end(
+    token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A token with less than five minutes left is replaced, though it would still do."""
     wall(monkeypatch, 0)
     with responses.RequestsMock() as sign_in:
@@ -323,7 +376,10 @@ def test_short_lived_tokens_are_not_asked_for_at_each_call(monkeypatch: pytest.M
 
 FAILED_RENEWALS: dict[str, dict[str, Any]] = {
     "broken": {"body": requests.ConnectionError("the line went dead")},
-    "refused": {"status": 401, "json": refusal("invalid_client", "AADSTS7000222: The secret has expired.")},
+    "refused": {
+        "status": 401,
+        "json": refusal("invalid_client", "AADSTS7000222: The secret has expired."),
+    },
     "not well": {"status": 503, "body": "<html>"},
 }
 
@@ -350,7 +406,9 @@ def test_a_failed_renewal_costs_nothing_while_the_token_is_good(
     assert token not in caplog.text
 
 
-def test_threads_go_on_with_a_good_token_while_one_renews_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_go_on_with_a_good_token_while_one_renews_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A sign-in that takes its time holds up only the thread that asks."""
     began, may_end = threading.Event(), threading.Event()
     wall(monkeypatch, 0)
@@ -416,9 +474,13 @@ def test_a_provider_that_failed_may_be_asked_again(token: str) -> None:
         assert provider() == token
 
 
-def test_a_provider_takes_the_service_principal_of_the_environment(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_provider_takes_the_service_principal_of_the_environment(
+    token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without arguments, the three variables are the service principal."""
-    for name, value in zip(("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"), ME, strict=True):
+    for name, value in zip(
+        ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"), ME, strict=True
+    ):
         monkeypatch.setenv(name, value)
     with responses.RequestsMock() as sign_in:
         signs_in(sign_in, LOCAL, json=a_token(token))
@@ -426,7 +488,9 @@ def test_a_provider_takes_the_service_principal_of_the_environment(token: str, m
         assert parse_qs(str(sign_in.calls[-1].request.body))["client_secret"] == [SECRET]
 
 
-def test_the_endpoint_that_counts_is_the_one_at_the_making(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_endpoint_that_counts_is_the_one_at_the_making(
+    token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A provider keeps the cloud it was made for."""
     provider = azurerm_lite.token_provider(*ME)
     monkeypatch.setenv("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.us")
@@ -451,8 +515,12 @@ class Told(Provider):
         return token, self.ends[token]
 
 
-@given(steps=st.lists(st.tuples(st.floats(0, 4000), st.none() | st.integers(1, 90_000)), max_size=30))
-def test_no_token_is_given_past_its_end_and_none_is_asked_for_too_often(steps: list[tuple[float, Any]]) -> None:
+@given(
+    steps=st.lists(st.tuples(st.floats(0, 4000), st.none() | st.integers(1, 90_000)), max_size=30)
+)
+def test_no_token_is_given_past_its_end_and_none_is_asked_for_too_often(
+    steps: list[tuple[float, Any]],
+) -> None:
     """Whatever the lifetimes, the pauses between calls, and the renewals that fail."""
     provider = Told()
     with pytest.MonkeyPatch.context() as patch:
@@ -483,7 +551,12 @@ def test_importing_the_package_does_not_import_msal() -> None:
     root = str(Path(azurerm_lite.__file__).parent.parent)
     code = "import azurerm_lite, json, sys; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     imported = {name.partition(".")[0] for name in json.loads(done.stdout)}
     assert {"azurerm_lite", "requests"} <= imported

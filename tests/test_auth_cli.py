@@ -41,14 +41,18 @@ class FakeCli:
         if os.name == "nt":
             (folder / "az.cmd").write_text(f'@"{sys.executable}" -S -E "{script}" %*\n')
         else:
-            (folder / "az").write_text(f'#!/bin/sh\nexec "{sys.executable}" -S -E "{script}" "$@"\n')
+            (folder / "az").write_text(
+                f'#!/bin/sh\nexec "{sys.executable}" -S -E "{script}" "$@"\n'
+            )
             (folder / "az").chmod(0o755)
         self.says("")
 
     def says(self, printed: Any, code: int = 0, error: str = "", hangs: float = 0) -> None:
         """From now on: prints this, and ends with this code."""
         text = printed if isinstance(printed, str) else json.dumps(printed)
-        (self.folder / "told").write_text(json.dumps({"printed": text, "code": code, "error": error, "hangs": hangs}))
+        (self.folder / "told").write_text(
+            json.dumps({"printed": text, "code": code, "error": error, "hangs": hangs})
+        )
 
     @property
     def calls(self) -> list[list[str]]:
@@ -124,12 +128,16 @@ def test_a_missing_cli_is_told_with_what_to_do(
 ) -> None:
     """Where no `az` is on PATH, the error says to install it, or to sign in otherwise."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(AuthenticationFailed, match=r"not on PATH: install it and run 'az login'") as caught:
+    with pytest.raises(
+        AuthenticationFailed, match=r"not on PATH: install it and run 'az login'"
+    ) as caught:
         asks()
     assert caught.value.code == "CliNotFound"
 
 
-def test_a_cli_that_is_signed_out_is_told_in_its_own_words(asks: Callable[[], str], cli: FakeCli) -> None:
+def test_a_cli_that_is_signed_out_is_told_in_its_own_words(
+    asks: Callable[[], str], cli: FakeCli
+) -> None:
     """What `az` says on failing is what the error says, on one line, with advice at most once."""
     cli.says("", 1, "ERROR: Please run 'az login' to\n setup account.\n")
     with pytest.raises(AuthenticationFailed) as caught:
@@ -140,9 +148,12 @@ def test_a_cli_that_is_signed_out_is_told_in_its_own_words(asks: Callable[[], st
 
 
 @pytest.mark.parametrize(
-    ("error", "told"), [("ERROR: AADSTS700082: too old", "ERROR: AADSTS700082"), ("", "exit status 3")]
+    ("error", "told"),
+    [("ERROR: AADSTS700082: too old", "ERROR: AADSTS700082"), ("", "exit status 3")],
 )
-def test_a_cli_that_fails_otherwise_is_told_with_advice(error: str, told: str, cli: FakeCli) -> None:
+def test_a_cli_that_fails_otherwise_is_told_with_advice(
+    error: str, told: str, cli: FakeCli
+) -> None:
     """Any other failure of `az` is told, with the advice to sign in again."""
     cli.says("", 3, error)
     with pytest.raises(AuthenticationFailed, match=told) as caught:
@@ -150,8 +161,12 @@ def test_a_cli_that_fails_otherwise_is_told_with_advice(error: str, told: str, c
     assert caught.value.message.endswith("Run 'az login'.")
 
 
-@pytest.mark.parametrize("printed", ["", "garbage", "[]", "null", "5", "{}", '"text"', '{"other": 1}', '{"accessToken'])
-def test_garbage_from_the_cli_is_an_error(printed: str, asks: Callable[[], str], cli: FakeCli) -> None:
+@pytest.mark.parametrize(
+    "printed", ["", "garbage", "[]", "null", "5", "{}", '"text"', '{"other": 1}', '{"accessToken']
+)
+def test_garbage_from_the_cli_is_an_error(
+    printed: str, asks: Callable[[], str], cli: FakeCli
+) -> None:
     """Output that is not what was asked for is `AuthenticationFailed`, and is not shown."""
     cli.says(printed)
     with pytest.raises(AuthenticationFailed, match="printed something unexpected"):
@@ -169,7 +184,9 @@ def test_one_answer_of_the_cli_is_not_taken_for_another(cli: FakeCli, token: str
     assert token not in str(caught.value)
 
 
-def test_a_cli_that_hangs_is_not_waited_for_for_ever(cli: FakeCli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cli_that_hangs_is_not_waited_for_for_ever(
+    cli: FakeCli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An `az` that does not answer, waiting for a person perhaps, ends as an error."""
     monkeypatch.setattr(cli_module, "TIMEOUT", 0.2)
     cli.says("", hangs=30)
@@ -229,7 +246,10 @@ def test_the_cli_is_asked_for_a_tenant_or_a_subscription(cli: FakeCli, token: st
     assert azurerm_lite.token_provider(cli=True, subscription="my sub")() == token
     assert azurerm_lite.token_provider(TENANT, cli=True)() == token
     asked = ["account", "get-access-token"]
-    assert [call[:-2] for call in cli.calls] == [[*asked, "--subscription", "my sub"], [*asked, "--tenant", TENANT]]
+    assert [call[:-2] for call in cli.calls] == [
+        [*asked, "--subscription", "my sub"],
+        [*asked, "--tenant", TENANT],
+    ]
 
 
 @pytest.mark.parametrize("name", ['x" & calc', "%PATH%", "a^b", "a|b", "a>b", "two\nlines"])

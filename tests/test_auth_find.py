@@ -26,7 +26,10 @@ VARIABLES = {
     "certificate": {**WHO, "AZURE_CLIENT_CERTIFICATE_PATH": "app.pem"},
     "workload": {**WHO, "AZURE_FEDERATED_TOKEN_FILE": "token"},
     "app service": {"IDENTITY_ENDPOINT": "http://127.0.0.1:1/", "IDENTITY_HEADER": "canary"},
-    "cloud shell": {"MSI_ENDPOINT": "http://127.0.0.1:1/", "AZUREPS_HOST_ENVIRONMENT": "cloud-shell/1"},
+    "cloud shell": {
+        "MSI_ENDPOINT": "http://127.0.0.1:1/",
+        "AZUREPS_HOST_ENVIRONMENT": "cloud-shell/1",
+    },
     "arc": {"IMDS_ENDPOINT": "http://127.0.0.1:1/"},
     "vm": {"AZURE_POD_IDENTITY_AUTHORITY_HOST": "http://127.0.0.1:1/"},
 }
@@ -96,16 +99,22 @@ def test_a_way_that_is_shown_and_fails_is_not_swapped_for_another(
     assert "canary" not in str(caught.value)
 
 
-def test_a_certificate_of_the_environment(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_certificate_of_the_environment(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its path, its password and whether it is sent along have azure-identity's names."""
     monkeypatch.delenv("AZURE_CLIENT_SECRET")
     file = written(tmp_path, key_pem(password=PASSWORD) + certificate_pem())
-    sandbox.register_certificate(written(tmp_path, certificate_pem(), "public.pem"), subject="CN=web")
+    sandbox.register_certificate(
+        written(tmp_path, certificate_pem(), "public.pem"), subject="CN=web"
+    )
     monkeypatch.setenv("AZURE_CLIENT_CERTIFICATE_PATH", str(file))
     monkeypatch.setenv("AZURE_CLIENT_CERTIFICATE_PASSWORD", PASSWORD)
     with pytest.raises(az.AuthenticationFailed, match="AADSTS700027") as caught:
         az.token_provider()()
-    assert "token_provider() passed over: client secret: AZURE_CLIENT_SECRET is not set." in str(caught.value)
+    assert "token_provider() passed over: client secret: AZURE_CLIENT_SECRET is not set." in str(
+        caught.value
+    )
     monkeypatch.setenv("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", "true")
     assert az.list_subscriptions(az.token_provider())
 
@@ -115,7 +124,10 @@ def test_a_workload_identity_of_the_environment(
 ) -> None:
     """What Kubernetes mounts."""
     monkeypatch.delenv("AZURE_CLIENT_SECRET")
-    monkeypatch.setenv("AZURE_FEDERATED_TOKEN_FILE", str(written(tmp_path, sandbox.federated_token().encode(), "t")))
+    monkeypatch.setenv(
+        "AZURE_FEDERATED_TOKEN_FILE",
+        str(written(tmp_path, sandbox.federated_token().encode(), "t")),
+    )
     assert az.list_subscriptions(az.token_provider())
 
 
@@ -126,7 +138,10 @@ def test_a_managed_identity_of_the_environment(
     """The one that AZURE_CLIENT_ID names, where it is set; else the machine's own."""
     for name in (*WHO, "AZURE_CLIENT_SECRET"):
         monkeypatch.delenv(name)
-    set_all(monkeypatch, sandbox.managed_identity("app_service") | ({"AZURE_CLIENT_ID": client} if client else {}))
+    set_all(
+        monkeypatch,
+        sandbox.managed_identity("app_service") | ({"AZURE_CLIENT_ID": client} if client else {}),
+    )
     claims = program.claims_of(az.token_provider()())
     assert claims["appid"] == client or (client is None and claims["appid"] == SYSTEM)
 
@@ -138,7 +153,9 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The program in a process of its own, warnings as errors."""
     command = [sys.executable, "-W", "error", "-m", "azurerm_lite.auth", *arguments]
     root = Path(az.__file__).parent.parent
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=root)
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=60, cwd=root
+    )
 
 
 def test_the_program_says_which_way_for_whom_and_until_when(sandbox: Sandbox) -> None:
@@ -149,7 +166,8 @@ def test_the_program_says_which_way_for_whom_and_until_when(sandbox: Sandbox) ->
     assert way == "way    client secret, found by the environment: AZURE_CLIENT_SECRET"
     assert whom == f"for    application {APPLICATION}, tenant {TENANT}"
     assert re.fullmatch(
-        r"until  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \((59|60) minutes from now\); it is renewed.*", until
+        r"until  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \((59|60) minutes from now\); it is renewed.*",
+        until,
     )
     assert "eyJ" not in done.stdout
 
@@ -160,7 +178,10 @@ def test_the_program_says_why_there_is_none() -> None:
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: The Azure CLI (az) is not on PATH")
-    assert "client secret: AZURE_CLIENT_SECRET and AZURE_TENANT_ID and AZURE_CLIENT_ID are not set" in line
+    assert (
+        "client secret: AZURE_CLIENT_SECRET and AZURE_TENANT_ID and AZURE_CLIENT_ID are not set"
+        in line
+    )
 
 
 def test_the_program_has_help() -> None:
@@ -182,12 +203,17 @@ def token_of(claims: Any) -> str:
             "ada@example.com, by way of application cli, tenant t",
         ),
         ({"azp": "app"}, "application app"),
-        ({"appid": "a", "xms_mirid": "/subscriptions/x"}, "application a, managed identity /subscriptions/x"),
+        (
+            {"appid": "a", "xms_mirid": "/subscriptions/x"},
+            "application a, managed identity /subscriptions/x",
+        ),
         ({}, "whom, the token does not say"),
         ([], "whom, the token does not say"),
     ],
 )
-def test_a_token_says_for_whom_it_is(claims: Any, told: str, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+def test_a_token_says_for_whom_it_is(
+    claims: Any, told: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
     """People, applications, managed identities; and one that says nothing is no failure."""
     provider = find()
     monkeypatch.setattr(program, "find", lambda: provider)

@@ -82,7 +82,10 @@ def test_a_person_signs_in_by_a_code(person: Person, sandbox: Sandbox) -> None:
 
 
 def test_without_ids_it_is_the_azure_clis_application_in_the_persons_own_tenant(
-    person: Person, sandbox: Sandbox, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    person: Person,
+    sandbox: Sandbox,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Nothing need be registered; the text goes to standard error."""
 
@@ -107,7 +110,9 @@ def test_a_person_who_declines_is_told_so(person: Person) -> None:
 def test_a_code_that_nobody_enters_ends(person: Person) -> None:
     """After a quarter of an hour, as the sign-in says; not for ever."""
     person.comes = False
-    with pytest.raises(az.AuthenticationFailed, match="Nobody signed in before the code ended") as caught:
+    with pytest.raises(
+        az.AuthenticationFailed, match="Nobody signed in before the code ended"
+    ) as caught:
         az.token_provider(device_code=person.show)()
     assert caught.value.code == "AADSTS70019"
     assert sum(person.clock.slept) == 900
@@ -158,7 +163,9 @@ def test_a_pickle_holds_neither_token_nor_refresh_token(person: Person) -> None:
 # --- kept in a file ---
 
 
-def test_a_file_spares_the_person_the_next_time(person: Person, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_file_spares_the_person_the_next_time(
+    person: Person, sandbox: Sandbox, tmp_path: Path
+) -> None:
     """Another provider, as in another process: the token in the file is used, and then its refresh token."""
     file = tmp_path / "deep" / "down" / "cache.json"
     first = az.token_provider(device_code=person.show, cache_file=file)()
@@ -173,7 +180,9 @@ def test_a_file_spares_the_person_the_next_time(person: Person, sandbox: Sandbox
 
 
 @posix
-def test_the_file_is_its_owners_alone(person: Person, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_file_is_its_owners_alone(
+    person: Person, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """From its first moment, in a folder that is theirs; one that others could read is closed to them, with a word."""
     file = tmp_path / "folder" / "cache.json"
     provider = az.token_provider(device_code=person.show, cache_file=file)
@@ -200,7 +209,9 @@ def test_a_file_that_is_no_cache_is_told(person: Person, tmp_path: Path) -> None
     assert file.read_text() == "my notes"
 
 
-def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_written_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The half of a file is removed, the old one stays."""
     file = tmp_path / "cache.json"
     files.write_private(str(file), "old")
@@ -234,7 +245,10 @@ class Browser:
     def press(self, url: str) -> None:
         page = requests.get(url, timeout=10).text
         ((method, target),) = re.findall(r'method="(\w+)" action="([^"]*)"', page)
-        fields = {name: html.unescape(value) for name, value in re.findall(r'name="(\w+)" value="([^"]*)"', page)}
+        fields = {
+            name: html.unescape(value)
+            for name, value in re.findall(r'name="(\w+)" value="([^"]*)"', page)
+        }
         sent = {"data": fields} if method == "post" else {"params": fields}
         requests.request(method, html.unescape(target), timeout=10, **sent)  # type: ignore[arg-type]
 
@@ -248,11 +262,15 @@ def browser(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Browser:
     monkeypatch.setenv("BROWSER", "one-that-is-not-there")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
     monkeypatch.setattr(webbrowser, "open", browser.open)
-    monkeypatch.setattr(authcode, "_is_inside_docker", lambda: False)  # it would listen for the whole network there
+    monkeypatch.setattr(
+        authcode, "_is_inside_docker", lambda: False
+    )  # it would listen for the whole network there
     return browser
 
 
-def test_a_person_signs_in_at_the_browser(browser: Browser, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_person_signs_in_at_the_browser(
+    browser: Browser, caplog: pytest.LogCaptureFixture
+) -> None:
     """The code comes to this machine and is exchanged with its proof (PKCE); it is in no log."""
     caplog.set_level(logging.DEBUG)
     provider = az.token_provider(TENANT, APPLICATION, browser=True)
@@ -264,7 +282,9 @@ def test_a_person_signs_in_at_the_browser(browser: Browser, caplog: pytest.LogCa
     assert "Got auth response" not in caplog.text
 
 
-def test_a_browser_that_stays_shut_ends_the_sign_in(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_browser_that_stays_shut_ends_the_sign_in(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After five minutes; here sooner."""
     monkeypatch.setattr(microsoft, "_PERSON_TIMEOUT", 0.1)
     monkeypatch.setattr(browser, "press", lambda url: None)

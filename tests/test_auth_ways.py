@@ -56,7 +56,9 @@ CERTIFICATES: dict[str, tuple[Callable[[], bytes], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("kind", CERTIFICATES)
-def test_an_application_signs_in_with_a_certificate(kind: str, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_an_application_signs_in_with_a_certificate(
+    kind: str, sandbox: Sandbox, tmp_path: Path
+) -> None:
     """In each format: the sandbox checks signature, thumbprint and audience of what MSAL makes of it."""
     sandbox.register_certificate(written(tmp_path, certificate_pem(), "public.pem"))
     make, more = CERTIFICATES[kind]
@@ -70,9 +72,13 @@ def test_a_certificate_is_trusted_by_its_subject_when_it_is_sent_along(
     kind: str, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     """SNI: the same file without `public_chain` is refused, as no thumbprint is registered."""
-    sandbox.register_certificate(written(tmp_path, certificate_pem(), "public.pem"), subject="CN=web")
+    sandbox.register_certificate(
+        written(tmp_path, certificate_pem(), "public.pem"), subject="CN=web"
+    )
     file = written(tmp_path, CERTIFICATES[kind][0]())
-    assert claims(az.token_provider(*ME, certificate=file, public_chain=True))["appid"] == APPLICATION
+    assert (
+        claims(az.token_provider(*ME, certificate=file, public_chain=True))["appid"] == APPLICATION
+    )
     with pytest.raises(az.AuthenticationFailed, match="register it for the application") as caught:
         az.token_provider(*ME, certificate=str(file))()
     assert caught.value.code == "AADSTS700027"
@@ -81,7 +87,9 @@ def test_a_certificate_is_trusted_by_its_subject_when_it_is_sent_along(
 def test_a_signature_by_another_key_is_refused(sandbox: Sandbox, tmp_path: Path) -> None:
     """A certificate of the trusted name, but not registered: the sandbox is no pushover."""
     sandbox.register_certificate(written(tmp_path, certificate_pem(), "public.pem"))
-    provider = az.token_provider(*ME, certificate=written(tmp_path, key_pem("other") + certificate_pem("other")))
+    provider = az.token_provider(
+        *ME, certificate=written(tmp_path, key_pem("other") + certificate_pem("other"))
+    )
     with pytest.raises(az.AuthenticationFailed) as caught:
         provider()
     assert caught.value.code == "AADSTS700027"
@@ -94,9 +102,17 @@ BAD_FILES: dict[str, tuple[bytes | None, dict[str, Any], str]] = {
     "garbage": (b"-----BEGIN garbage", {}, "cannot be used: it holds no private key"),
     "no key": (certificate_pem(), {}, "cannot be used: it holds no private key"),
     "no certificate": (key_pem(), {}, "holds no certificate for its private key"),
-    "another certificate": (key_pem() + certificate_pem("other"), {}, "holds no certificate for its private key"),
+    "another certificate": (
+        key_pem() + certificate_pem("other"),
+        {},
+        "holds no certificate for its private key",
+    ),
     "no password": (key_pem(password=PASSWORD) + certificate_pem(), {}, "or one with a password"),
-    "wrong password": (pfx(password=PASSWORD), {"password": "canary-wrong"}, "the password does not fit"),
+    "wrong password": (
+        pfx(password=PASSWORD),
+        {"password": "canary-wrong"},
+        "the password does not fit",
+    ),
 }
 
 
@@ -113,7 +129,9 @@ def test_what_is_wrong_with_a_certificate_is_told_before_anything_is_sent(
     assert sandbox.journal == []
 
 
-def test_a_certificate_that_was_replaced_counts_at_the_next_renewal(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_certificate_that_was_replaced_counts_at_the_next_renewal(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
     """Files are read for each token: whoever rotates them need not start anything anew."""
     for name in ("web", "other"):
         sandbox.register_certificate(written(tmp_path, certificate_pem(name), "public.pem"))
@@ -128,12 +146,16 @@ def test_a_certificate_that_was_replaced_counts_at_the_next_renewal(sandbox: San
 
 
 @pytest.mark.parametrize("kind", ["text", "callable", "file"])
-def test_a_workload_signs_in_with_what_another_issuer_says_of_it(kind: str, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_workload_signs_in_with_what_another_issuer_says_of_it(
+    kind: str, sandbox: Sandbox, tmp_path: Path
+) -> None:
     """An assertion as it stands, from a callable, or from a file."""
     more: dict[str, Any] = {
         "text": {"assertion": sandbox.federated_token()},
         "callable": {"assertion": sandbox.federated_token},
-        "file": {"assertion_file": written(tmp_path, sandbox.federated_token().encode() + b"\n", "token")},
+        "file": {
+            "assertion_file": written(tmp_path, sandbox.federated_token().encode() + b"\n", "token")
+        },
     }[kind]
     assert claims(az.token_provider(*ME, **more))["appid"] == APPLICATION
 
@@ -147,7 +169,10 @@ def test_assertions_are_asked_for_anew_with_each_token(sandbox: Sandbox, tmp_pat
         return sandbox.federated_token()
 
     file = written(tmp_path, sandbox.federated_token(seconds=-60).encode(), "token")
-    by_file, by_call = az.token_provider(*ME, assertion_file=file), az.token_provider(*ME, assertion=assertion)
+    by_file, by_call = (
+        az.token_provider(*ME, assertion_file=file),
+        az.token_provider(*ME, assertion=assertion),
+    )
     with pytest.raises(az.AuthenticationFailed, match="Check this machine's clock"):
         by_file()
     written(tmp_path, sandbox.federated_token().encode(), "token")
@@ -162,7 +187,12 @@ def test_assertions_are_asked_for_anew_with_each_token(sandbox: Sandbox, tmp_pat
 
 def of_a_stranger() -> str:
     """What an issuer says that the application does not know."""
-    claims = {"iss": "https://stranger.example", "sub": "x", "aud": "api://AzureADTokenExchange", "exp": 4e9}
+    claims = {
+        "iss": "https://stranger.example",
+        "sub": "x",
+        "aud": "api://AzureADTokenExchange",
+        "exp": 4e9,
+    }
     return jwt.encode(claims, key_pem("other"), algorithm="RS256")
 
 
@@ -227,7 +257,9 @@ MACHINES = ("vm", "app_service", "machine_learning", "service_fabric")
 
 
 @pytest.fixture(params=MACHINES)
-def machine(request: pytest.FixtureRequest, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> str:
+def machine(
+    request: pytest.FixtureRequest, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> str:
     """A machine with managed identities."""
     if request.param == "service_fabric":
         import msal.managed_identity
@@ -256,7 +288,9 @@ def test_a_machine_signs_in_with_its_own_identity(machine: str, sandbox: Sandbox
     ],
     ids=lambda which: next(iter(which)),
 )
-def test_a_machine_signs_in_with_an_identity_that_was_assigned(which: dict[str, str], machine: str) -> None:
+def test_a_machine_signs_in_with_an_identity_that_was_assigned(
+    which: dict[str, str], machine: str
+) -> None:
     """By its client id, its object id, or Azure's resource id."""
     assert claims(az.token_provider(managed_identity=True, **which))["xms_mirid"] == RESOURCE_ID
 
@@ -269,7 +303,9 @@ def test_an_identity_that_the_machine_has_not_got_is_told(machine: str) -> None:
 
 
 @pytest.mark.parametrize("machine", ["app_service", "machine_learning"], indirect=True)
-def test_a_wrong_header_is_told_and_not_shown(machine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_header_is_told_and_not_shown(
+    machine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever is not on the machine gets nothing."""
     for name in ("IDENTITY_HEADER", "MSI_SECRET"):
         monkeypatch.setenv(name, "canary-header-93ad")
@@ -287,7 +323,11 @@ def test_a_machine_of_arc_proves_that_it_may_read_the_key(
     identities = sandbox._sign_in.identities
     for name, value in sandbox.managed_identity("arc").items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(managed_identity, "_supported_arc_platforms_and_their_prefixes", {sys.platform: str(tmp_path)})
+    monkeypatch.setattr(
+        managed_identity,
+        "_supported_arc_platforms_and_their_prefixes",
+        {sys.platform: str(tmp_path)},
+    )
     identities.arc_key_file = str(tmp_path / "one.key")
     provider = az.token_provider(managed_identity=True)
     with pytest.raises(az.AuthenticationFailed, match=r"No such file|cannot find") as caught:
@@ -303,9 +343,15 @@ def test_cloud_shell_gives_the_person_in_it(monkeypatch: pytest.MonkeyPatch, tok
     monkeypatch.setenv("AZUREPS_HOST_ENVIRONMENT", "cloud-shell/1.0")
     monkeypatch.setenv("MSI_ENDPOINT", "http://localhost:50342/oauth2/token")
     with responses.RequestsMock(assert_all_requests_are_fired=False) as shell:
-        discovery = {"authorization_endpoint": "https://x/y/authorize", "token_endpoint": "https://x/y/token"}
+        discovery = {
+            "authorization_endpoint": "https://x/y/authorize",
+            "token_endpoint": "https://x/y/token",
+        }
         shell.get(re.compile("https://login.microsoftonline.com/.*"), json=discovery)
-        shell.post("http://localhost:50342/oauth2/token", json={"access_token": token, "expires_in": "3599"})
+        shell.post(
+            "http://localhost:50342/oauth2/token",
+            json={"access_token": token, "expires_in": "3599"},
+        )
         assert az.token_provider(managed_identity=True)() == token
         with pytest.raises(az.AuthenticationFailed, match="name no other"):
             az.token_provider(application_id=APPLICATION, managed_identity=True)()
@@ -349,7 +395,9 @@ def test_a_sign_in_that_is_not_trusted_is_not_asked_again(sandbox: Sandbox, cloc
     provider = az.token_provider()
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("REQUESTS_CA_BUNDLE")
-        with pytest.raises(requests.exceptions.SSLError, match="name its file in REQUESTS_CA_BUNDLE"):
+        with pytest.raises(
+            requests.exceptions.SSLError, match="name its file in REQUESTS_CA_BUNDLE"
+        ):
             az.list_subscriptions(provider)
     assert clock.slept == []
 
@@ -362,9 +410,13 @@ def every_way(sandbox: Sandbox, folder: Path) -> dict[str, Provider]:
     file = written(folder, key_pem(password=PASSWORD) + certificate_pem())
     return {
         "secret": az.token_provider(*ME, sandbox.application_secret),
-        "certificate": az.token_provider(*ME, certificate=file, password=PASSWORD, public_chain=True),
+        "certificate": az.token_provider(
+            *ME, certificate=file, password=PASSWORD, public_chain=True
+        ),
         "assertion": az.token_provider(*ME, assertion=sandbox.federated_token()),
-        "file": az.token_provider(*ME, assertion_file=written(folder, sandbox.federated_token().encode(), "token")),
+        "file": az.token_provider(
+            *ME, assertion_file=written(folder, sandbox.federated_token().encode(), "token")
+        ),
         "identity": az.token_provider(managed_identity=True, resource_id=RESOURCE_ID),
         "cli": az.token_provider(TENANT, cli=True),
         "browser": az.token_provider(browser=True),
@@ -373,12 +425,16 @@ def every_way(sandbox: Sandbox, folder: Path) -> dict[str, Provider]:
     }
 
 
-def test_a_provider_says_how_and_for_whom_and_shows_no_secret(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_provider_says_how_and_for_whom_and_shows_no_secret(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
     """The repr of each."""
     shown = {name: repr(provider) for name, provider in every_way(sandbox, tmp_path).items()}
     who = f"tenant_id='{TENANT}' application_id='{APPLICATION}'"
     assert shown["secret"] == shown["found"] == f"<token provider: client secret {who}>"
-    assert shown["certificate"].startswith(f"<token provider: client certificate {who} certificate=")
+    assert shown["certificate"].startswith(
+        f"<token provider: client certificate {who} certificate="
+    )
     assert shown["assertion"] == f"<token provider: federated assertion {who}>"
     assert shown["identity"] == f"<token provider: managed identity resource_id='{RESOURCE_ID}'>"
     assert shown["cli"] == f"<token provider: Azure CLI tenant_id='{TENANT}'>"
@@ -387,7 +443,9 @@ def test_a_provider_says_how_and_for_whom_and_shows_no_secret(sandbox: Sandbox, 
 
 
 @pytest.mark.parametrize("way", ["secret", "certificate", "assertion", "file", "found"])
-def test_a_pickled_provider_signs_in_by_itself_and_carries_no_token(way: str, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_pickled_provider_signs_in_by_itself_and_carries_no_token(
+    way: str, sandbox: Sandbox, tmp_path: Path
+) -> None:
     """What it signs in with goes along, its token does not; the copy asks for one of its own."""
     sandbox.register_certificate(written(tmp_path, certificate_pem(), "public.pem"))
     provider = every_way(sandbox, tmp_path)[way]
@@ -410,7 +468,9 @@ def test_a_provider_works_in_another_process(sandbox: Sandbox) -> None:
     """A fresh interpreter gets it on its standard input, and signs in."""
     code = "import pickle, sys, azurerm_lite as az; print(az.list_subscriptions(pickle.load(sys.stdin.buffer)))"
     pickled = pickle.dumps(az.token_provider(*ME, sandbox.application_secret))
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], input=pickled, capture_output=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], input=pickled, capture_output=True, timeout=60
+    )
     assert (done.returncode, done.stderr) == (0, b"")
     assert sandbox.subscription_id.encode() in done.stdout
 
@@ -440,22 +500,32 @@ def test_tokens_of_three_seconds_last_through_a_rollout() -> None:
     """Renewed ahead of their end, so that Azure never sees an expired one."""
     with Sandbox(upgrade_seconds=0, token_seconds=3) as sandbox:
         where = (az.token_provider(), *sandbox.where()[1:])
-        az.wait(where[0], az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="22.04.202411010")))
+        az.wait(
+            where[0],
+            az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="22.04.202411010")),
+        )
         for _ in az.rollout(*where, pause=1.2):
             pass
-        assert {vm["properties"]["latestModelApplied"] for vm in az.get_instance_views(*where)} == {True}
+        assert {vm["properties"]["latestModelApplied"] for vm in az.get_instance_views(*where)} == {
+            True
+        }
         assert 3 <= asked_for_tokens(sandbox) <= 8
         assert 401 not in {entry.status for entry in sandbox.journal}
 
 
-def test_a_token_that_azure_calls_expired_is_replaced_though_the_clock_says_otherwise(sandbox: Sandbox) -> None:
+def test_a_token_that_azure_calls_expired_is_replaced_though_the_clock_says_otherwise(
+    sandbox: Sandbox,
+) -> None:
     """This machine's clock may be wrong: the retry goes out with another token, not with the one that was kept."""
     provider = az.token_provider()
     first = provider()
     sandbox.fail_next(401, code="ExpiredAuthenticationToken")
     assert az.list_subscriptions(provider)
     assert provider() != first
-    assert [entry.status for entry in sandbox.journal if entry.path == "/subscriptions"] == [401, 200]
+    assert [entry.status for entry in sandbox.journal if entry.path == "/subscriptions"] == [
+        401,
+        200,
+    ]
 
 
 def test_a_sign_in_that_is_busy_is_asked_again(sandbox: Sandbox, clock: Any) -> None:
@@ -474,7 +544,10 @@ def test_a_sign_in_that_is_busy_is_asked_again(sandbox: Sandbox, clock: Any) -> 
 def test_the_authority_must_be_https(monkeypatch: pytest.MonkeyPatch) -> None:
     """MSAL takes no other; a secret in plain text is refused before anything is sent."""
     monkeypatch.setenv("AZURE_AUTH_ENDPOINT", "http://login.example")
-    with responses.RequestsMock(), pytest.raises(ValueError, match="AZURE_AUTH_ENDPOINT must be https"):
+    with (
+        responses.RequestsMock(),
+        pytest.raises(ValueError, match="AZURE_AUTH_ENDPOINT must be https"),
+    ):
         az.token_provider(*ME, "secret")
 
 
@@ -519,7 +592,9 @@ def test_two_ways_at_once_are_refused(one: str, other: str) -> None:
     """The error names both, and shows no value."""
     if one == other:
         return
-    with pytest.raises(ValueError, match="are different ways to sign in: give one of them") as caught:
+    with pytest.raises(
+        ValueError, match="are different ways to sign in: give one of them"
+    ) as caught:
         az.token_provider(**{one: WAYS[one], other: WAYS[other]})
     assert one in str(caught.value)
     assert other in str(caught.value)
@@ -537,13 +612,25 @@ def test_two_ways_at_once_are_refused(one: str, other: str) -> None:
             "application_secret must be .*other ways to sign in: certificate, ",
         ),
         ({"tenant_id": "t", "application_id": "a", "certificate": ""}, "certificate must be"),
-        ({"tenant_id": "t", "application_id": "a", "certificate": "x", "password": 5}, "password must be"),
+        (
+            {"tenant_id": "t", "application_id": "a", "certificate": "x", "password": 5},
+            "password must be",
+        ),
         ({"tenant_id": "t", "application_id": "a", "assertion": 5}, "assertion must be"),
         ({"password": "p"}, "password does not go with application_secret"),
-        ({"tenant_id": "t", "managed_identity": True}, "tenant_id does not go with managed_identity"),
-        ({"managed_identity": True, "object_id": "o", "resource_id": "r"}, "object_id and resource_id say the same"),
+        (
+            {"tenant_id": "t", "managed_identity": True},
+            "tenant_id does not go with managed_identity",
+        ),
+        (
+            {"managed_identity": True, "object_id": "o", "resource_id": "r"},
+            "object_id and resource_id say the same",
+        ),
         ({"managed_identity": "an-id"}, "managed_identity must be True or False"),
-        ({"cli": True, "tenant_id": "t", "subscription": "s"}, "tenant_id and subscription say the same"),
+        (
+            {"cli": True, "tenant_id": "t", "subscription": "s"},
+            "tenant_id and subscription say the same",
+        ),
         ({"cli": True, "subscription": " "}, "subscription must be"),
         ({"browser": True, "cache_file": ""}, "cache_file must be"),
         ({"device_code": 5}, "device_code must be"),
@@ -564,9 +651,14 @@ def test_what_does_not_fit_together_is_refused_by_name(given: dict[str, Any], to
 def test_each_refusal_that_people_meet_says_what_to_do(code: str, token: str) -> None:
     """One sentence of what to do behind the sign-in's own, its number, its id, and no secret."""
     told = f"{code}: It is so, canary~secret and eyJh.eyJi.c2ln. Trace ID: 1 Correlation ID: 2"
-    error = refused({"error": "x", "error_description": told, "correlation_id": "9b2a"}, ["canary~secret"])
+    error = refused(
+        {"error": "x", "error_description": told, "correlation_id": "9b2a"}, ["canary~secret"]
+    )
     if code.startswith("AADSTS"):
-        assert str(error) == f"Sign-in failed: {code}: It is so, *** and ***. {ADVICE[code]} ({code}, request 9b2a)"
+        assert (
+            str(error)
+            == f"Sign-in failed: {code}: It is so, *** and ***. {ADVICE[code]} ({code}, request 9b2a)"
+        )
     assert ADVICE[code].endswith(".")
 
 
@@ -576,11 +668,14 @@ def test_the_number_that_says_more_is_the_one_that_counts() -> None:
     assert refused({"error_description": told}).code == "AADSTS500133"
     assert refused({"error_description": "AADSTS1: a. AADSTS2: b."}).code == "AADSTS1"
     assert refused({}).code == "SignInFailed"
-    assert refused({"error": "odd", "error_description": None, "correlation_id": 5}).request_id is None
+    assert (
+        refused({"error": "odd", "error_description": None, "correlation_id": 5}).request_id is None
+    )
 
 
 JSON = st.recursive(
-    st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    st.none() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
 FIELDS = st.sampled_from(["error", "error_description", "correlation_id", "error_codes"])
 
@@ -621,9 +716,14 @@ class Given:
 def test_a_credential_of_azure_identity_is_taken(sandbox: Sandbox) -> None:
     """The real thing, in every function, and through a rollout."""
     identity = pytest.importorskip("azure.identity")
-    credential = identity.ClientSecretCredential(*ME, sandbox.application_secret, disable_instance_discovery=True)
+    credential = identity.ClientSecretCredential(
+        *ME, sandbox.application_secret, disable_instance_discovery=True
+    )
     where = (credential, *sandbox.where()[1:])
-    az.wait(credential, az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="22.04.202411010")))
+    az.wait(
+        credential,
+        az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="22.04.202411010")),
+    )
     assert len(list(az.rollout(*where))) > 5
     wrong = identity.ClientSecretCredential(*ME, "canary~secret", disable_instance_discovery=True)
     with pytest.raises(
@@ -634,7 +734,9 @@ def test_a_credential_of_azure_identity_is_taken(sandbox: Sandbox) -> None:
     assert "canary" not in repr(caught.value)
 
 
-def test_a_credential_is_asked_for_the_configured_cloud(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_credential_is_asked_for_the_configured_cloud(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The scope is the resource manager's, as for our own tokens."""
     monkeypatch.setenv("AZURE_RESOURCE_ENDPOINT", "https://management.core.usgovcloudapi.net/")
     credential = Given(sandbox.access_token)
@@ -671,5 +773,7 @@ def test_json_is_what_the_sign_in_session_lets_through(sandbox: Sandbox) -> None
         url = f"{sandbox.url}/{TENANT}/v2.0/.well-known/openid-configuration"
         assert "token_endpoint" in json.loads(session.get(url).text)
         sandbox.fail_next(path="openid-configuration", text="<html>")
-        with pytest.raises(az.AuthenticationFailed, match="does not answer as Microsoft's sign-in does"):
+        with pytest.raises(
+            az.AuthenticationFailed, match="does not answer as Microsoft's sign-in does"
+        ):
             session.get(url)

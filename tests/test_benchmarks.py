@@ -29,13 +29,25 @@ def test_one_command_measures_every_row_and_writes_the_page(tmp_path: Path) -> N
     """Once, without peers and installing nothing: each row has a figure, and what is around the table stays."""
     page = tmp_path / "performance.md"
     page.write_text(f"before\n{MARKS[0]}\nold\n{MARKS[1]}\nafter\n", "utf-8")
-    command = [sys.executable, str(ROOT / "benchmarks" / "run.py"), "--rounds", "1", "--no-peers", "--write", str(page)]
+    command = [
+        sys.executable,
+        str(ROOT / "benchmarks" / "run.py"),
+        "--rounds",
+        "1",
+        "--no-peers",
+        "--write",
+        str(page),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     text = page.read_text("utf-8")
     assert text.startswith(f"before\n{MARKS[0]}\nMeasured on ")
     assert text.endswith(f"\n{MARKS[1]}\nafter\n")
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"][2:]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in text.splitlines()
+        if line[:1] == "|"
+    ][2:]
     told = [row[0] for row in rows]
     for what in (
         "`import`",
@@ -50,4 +62,6 @@ def test_one_command_measures_every_row_and_writes_the_page(tmp_path: Path) -> N
         assert any(each.startswith(what) for each in told), what
     assert all(re.match(r"\d", row[1]) for row in rows), "every row has a figure of ours"
     picture = ET.fromstring((tmp_path / "pictures" / "growth.svg").read_text("utf-8"))
-    assert "get_instance_views" in [each.text for each in picture.iter() if each.tag.endswith("text")]
+    assert "get_instance_views" in [
+        each.text for each in picture.iter() if each.tag.endswith("text")
+    ]

@@ -33,7 +33,9 @@ TESTS = Path(__file__).parent
 SIGNATURES = (TESTS / "azurerm_signatures.txt").read_text("utf-8").replace("\n  ", " ").splitlines()
 """azurerm 0.10.0's own, a line each; the longer proofs hold this file against the real package."""
 
-FUNCTIONS = {name: getattr(compat, name) for name in compat.__all__ if callable(getattr(compat, name))}
+FUNCTIONS = {
+    name: getattr(compat, name) for name in compat.__all__ if callable(getattr(compat, name))
+}
 OUTSIDE = {name: what for what, names in compat._OUTSIDE.items() for name in names.split()}
 NEW = "22.04.202411010"
 
@@ -41,7 +43,9 @@ NEW = "22.04.202411010"
 def of_azurerm(function: Callable[..., Any]) -> str:
     """A signature without annotations, as azurerm would write it."""
     signature = inspect.signature(function)
-    parameters = [each.replace(annotation=inspect.Parameter.empty) for each in signature.parameters.values()]
+    parameters = [
+        each.replace(annotation=inspect.Parameter.empty) for each in signature.parameters.values()
+    ]
     return f"{function.__name__}{inspect.Signature(parameters)}"
 
 
@@ -58,7 +62,9 @@ def test_star_imports_what_azurerm_has_and_nothing_else() -> None:
     public = [
         name
         for name, function in vars(compat).items()
-        if inspect.isfunction(function) and function.__module__ == compat.__name__ and not name.startswith("_")
+        if inspect.isfunction(function)
+        and function.__module__ == compat.__name__
+        and not name.startswith("_")
     ]
     assert set(FUNCTIONS) == set(public)
     assert sorted(compat.__all__) == compat.__all__
@@ -76,7 +82,9 @@ def test_each_docstring_names_the_new_call(name: str) -> None:
 @pytest.mark.parametrize("name", OUTSIDE)
 def test_what_is_outside_says_so(name: str) -> None:
     """A sentence with the name and what it is for; `hasattr` is false."""
-    sentence = f"azurerm's '{name}' is outside azurerm-lite, which is for scale sets: it has nothing for "
+    sentence = (
+        f"azurerm's '{name}' is outside azurerm-lite, which is for scale sets: it has nothing for "
+    )
     with pytest.raises(AttributeError, match=f"^{re.escape(sentence + OUTSIDE[name])}$"):
         getattr(compat, name)
     assert not hasattr(compat, name)
@@ -98,7 +106,11 @@ def test_no_name_is_both_inside_and_outside() -> None:
 
 def test_the_page_for_azurerms_users_has_every_name() -> None:
     """The table of docs/from-azurerm.md: old names in the first column, and calls that exist in the second."""
-    page = (TESTS.parent / "docs" / "from-azurerm.md").read_text("utf-8").partition("## The new names")[2]
+    page = (
+        (TESTS.parent / "docs" / "from-azurerm.md")
+        .read_text("utf-8")
+        .partition("## The new names")[2]
+    )
     rows = re.findall(r"^\| (`.*?) \| (.*?) \|$", page, re.M)
     old = [name for row in rows for name in re.findall(r"`(\w+)", row[0])]
     assert sorted(old) == sorted(compat.__all__)
@@ -112,7 +124,11 @@ def test_the_page_for_azurerms_users_has_every_name() -> None:
 
 def test_every_function_that_sends_is_in_the_table() -> None:
     """A new one is checked by all that follows, or this fails."""
-    sending = {name for name in FUNCTIONS if "access_token" in inspect.signature(FUNCTIONS[name]).parameters}
+    sending = {
+        name
+        for name in FUNCTIONS
+        if "access_token" in inspect.signature(FUNCTIONS[name]).parameters
+    }
     assert {call.name for call in CALLS} == sending
 
 
@@ -126,7 +142,10 @@ def test_each_request_and_what_is_made_of_the_answer(call: Call, token: str) -> 
         given = call.of(ours, token, BASE)
         (sent,) = wire.calls
     parts = urlsplit(str(sent.request.url))
-    assert (sent.request.method, f"{parts.scheme}://{parts.netloc}{parts.path}") == (call.method, BASE + call.path)
+    assert (sent.request.method, f"{parts.scheme}://{parts.netloc}{parts.path}") == (
+        call.method,
+        BASE + call.path,
+    )
     assert dict(parse_qsl(parts.query)) == {**call.query, "api-version": call.api}
     assert (json.loads(sent.request.body) if sent.request.body else None) == call.body
     assert sent.request.headers["Authorization"] == f"Bearer {token}"
@@ -164,7 +183,9 @@ def test_what_is_not_from_azure_is_never_given_back_as_json(call: Call, token: s
                 call.of(ours, token, BASE)
 
 
-@pytest.mark.parametrize("call", [call for call in CALLS if call.gives == "list"], ids=lambda call: call.name)
+@pytest.mark.parametrize(
+    "call", [call for call in CALLS if call.gives == "list"], ids=lambda call: call.name
+)
 def test_all_pages_come_in_one_list(call: Call, token: str) -> None:
     """And no nextLink is left to follow."""
     link = f"{BASE}{call.path}?api-version={call.api}&$skiptoken=2"
@@ -173,7 +194,10 @@ def test_all_pages_come_in_one_list(call: Call, token: str) -> None:
         for page in pages:
             wire.add("GET", re.compile(""), json=page)
         assert call.of(ours, token, BASE) == {"value": ENTRIES}
-        assert wire.calls[1].request.url == link.replace("$", "%24") or wire.calls[1].request.url == link
+        assert (
+            wire.calls[1].request.url == link.replace("$", "%24")
+            or wire.calls[1].request.url == link
+        )
 
 
 def test_a_refusal_of_a_later_page_is_what_comes_back(token: str) -> None:
@@ -192,20 +216,34 @@ def test_a_page_is_followed_by_its_link(token: str) -> None:
         wire.get(BASE + WEB + "/virtualMachines", json=pages[0])
         wire.get(f"{BASE}/next?a=b", json=pages[1])
         first = compat.list_vmss_vm_instance_view_pg(token, *ON_WEB)
-        assert [first, compat.list_vmss_vm_instance_view_pg(token, *ON_WEB, first["nextLink"])] == pages
+        assert [
+            first,
+            compat.list_vmss_vm_instance_view_pg(token, *ON_WEB, first["nextLink"]),
+        ] == pages
 
 
-@pytest.mark.parametrize("given", ['["3","4"]', "[3, 4]", ["3", "4"], (3, 4), b'["3", "4"]'], ids=repr)
+@pytest.mark.parametrize(
+    "given", ['["3","4"]', "[3, 4]", ["3", "4"], (3, 4), b'["3", "4"]'], ids=repr
+)
 def test_ids_are_taken_as_json_text_and_as_lists(given: Any, token: str) -> None:
     """The same request comes of each."""
     with azure() as wire:
-        wire.post(re.compile(""), match=[responses.matchers.json_params_matcher({"instanceIds": ["3", "4"]})])
+        wire.post(
+            re.compile(""),
+            match=[responses.matchers.json_params_matcher({"instanceIds": ["3", "4"]})],
+        )
         assert compat.upgrade_vmss_vms(token, *ON_WEB, given).status_code == 200
 
 
-@pytest.mark.parametrize("given", ["", "[]", "null", None, '["1"', "{}", "[null]", '["*", "1"]', '["a b"]'], ids=repr)
-@pytest.mark.parametrize("name", [name for name in FUNCTIONS if name.endswith("_vmss_vms") and name[0] != "l"])
-def test_ids_that_are_none_are_refused_before_anything_is_sent(name: str, given: Any, token: str) -> None:
+@pytest.mark.parametrize(
+    "given", ["", "[]", "null", None, '["1"', "{}", "[null]", '["*", "1"]', '["a b"]'], ids=repr
+)
+@pytest.mark.parametrize(
+    "name", [name for name in FUNCTIONS if name.endswith("_vmss_vms") and name[0] != "l"]
+)
+def test_ids_that_are_none_are_refused_before_anything_is_sent(
+    name: str, given: Any, token: str
+) -> None:
     """Azure takes an empty list for the whole set, and so would ours take `None`: an error that names the argument."""
     argument = "vm_ids" if name.startswith("delete") else "instance_ids"
     with azure(expects_requests=False), pytest.raises(ValueError, match=f"^{argument} "):
@@ -217,7 +255,11 @@ def test_ids_that_are_none_are_refused_before_anything_is_sent(name: str, given:
     [
         ("update_vmss", (*ON_WEB, '{"a": canary-password}'), "^body must be JSON"),
         ("put_vmss", (*ON_WEB, "[]"), "^vmss_body must be a dict"),
-        ("scale_vmss", (*ON_WEB, "many"), "^capacity must be a whole number of 0 or more, not 'many'"),
+        (
+            "scale_vmss",
+            (*ON_WEB, "many"),
+            "^capacity must be a whole number of 0 or more, not 'many'",
+        ),
         ("scale_vmss", (*ON_WEB, -1), "^capacity must be a whole number"),
         ("put_vmss_vm", (*ON_WEB, "*", {}), "^instance_id must be one instance id"),
         ("get_vmss_vm", (*ON_WEB, "../x"), "^instance_id must hold instance ids"),
@@ -235,14 +277,26 @@ def test_bad_input_is_an_error_that_names_the_argument(
 
 def test_the_token_goes_to_the_resource_manager_alone(token: str) -> None:
     """azurerm's helpers sent it wherever the URL said."""
-    for function, arguments in ((compat.do_get, ()), (compat.do_put, ("{}",)), (compat.do_delete, ())):
-        with azure(expects_requests=False), pytest.raises(az.AzureError, match="the token is not sent there"):
+    for function, arguments in (
+        (compat.do_get, ()),
+        (compat.do_put, ("{}",)),
+        (compat.do_delete, ()),
+    ):
+        with (
+            azure(expects_requests=False),
+            pytest.raises(az.AzureError, match="the token is not sent there"),
+        ):
             function("https://vault.example/secrets/x", *arguments, token)
 
 
 def test_a_body_may_be_text_bytes_a_dict_or_nothing(token: str) -> None:
     """azurerm took text alone, and made a form of a dict."""
-    for given, sent in (('{"a": 1}', b'{"a": 1}'), (b'{"a": 1}', b'{"a": 1}'), ({"a": 1}, b'{"a": 1}'), ({}, b"{}")):
+    for given, sent in (
+        ('{"a": 1}', b'{"a": 1}'),
+        (b'{"a": 1}', b'{"a": 1}'),
+        ({"a": 1}, b'{"a": 1}'),
+        ({}, b"{}"),
+    ):
         with azure() as wire:
             wire.post(BASE + WEB)
             compat.do_post(BASE + WEB, given, token)
@@ -259,8 +313,13 @@ def test_a_body_may_be_text_bytes_a_dict_or_nothing(token: str) -> None:
 
 def test_a_token_for_a_service_principal(sandbox: Sandbox) -> None:
     """By position, as azurerm's users write it; Azure takes it."""
-    token = compat.get_access_token(sandbox.tenant_id, sandbox.application_id, sandbox.application_secret)
-    assert [each["name"] for each in compat.list_resource_groups(token, sandbox.subscription_id)["value"]]
+    token = compat.get_access_token(
+        sandbox.tenant_id, sandbox.application_id, sandbox.application_secret
+    )
+    assert [
+        each["name"]
+        for each in compat.list_resource_groups(token, sandbox.subscription_id)["value"]
+    ]
 
 
 def test_without_the_cli_there_is_none_and_a_line_that_says_why(
@@ -271,11 +330,15 @@ def test_without_the_cli_there_is_none_and_a_line_that_says_why(
     assert compat.get_access_token_from_cli() is None
     assert compat.get_subscription_from_cli("some") is None
     first, second = capsys.readouterr().out.splitlines()
-    assert first.startswith("Error from get_access_token_from_cli(): The Azure CLI (az) is not on PATH")
+    assert first.startswith(
+        "Error from get_access_token_from_cli(): The Azure CLI (az) is not on PATH"
+    )
     assert second.startswith("Error from get_subscription_from_cli(): ")
 
 
-def test_the_cli_is_asked(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_cli_is_asked(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Its token and its subscription, which azurerm read from files that the CLI no longer writes."""
     put_az_on_path(sandbox, tmp_path, monkeypatch)
     assert compat.list_vmss(compat.get_access_token_from_cli(), *IN_GROUP)["value"]
@@ -290,7 +353,10 @@ def test_endpoints_end_as_azurerms_users_go_on(slash: str, monkeypatch: pytest.M
     assert compat.get_resource_endpoint() == "https://management.core.windows.net/"
     monkeypatch.setenv("AZURE_RM_ENDPOINT", "https://rm.example" + slash)
     monkeypatch.setenv("AZURE_AUTH_ENDPOINT", "https://login.example" + slash)
-    assert (compat.get_rm_endpoint(), compat.get_auth_endpoint()) == ("https://rm.example", "https://login.example/")
+    assert (compat.get_rm_endpoint(), compat.get_auth_endpoint()) == (
+        "https://rm.example",
+        "https://login.example/",
+    )
 
 
 def test_the_user_agent_is_ours() -> None:
@@ -308,7 +374,11 @@ def test_a_model_that_is_kept_can_be_put_again(sandbox: Sandbox, clock: Clock) -
     kept = compat.get_vmss(*where)
     for number in "12":
         kept["tags"] = {"round": number}
-        put = compat.update_vmss(*where, json.dumps(kept)) if number == "1" else compat.put_vmss(*where, kept)
+        put = (
+            compat.update_vmss(*where, json.dumps(kept))
+            if number == "1"
+            else compat.put_vmss(*where, kept)
+        )
         assert put.status_code == 200
         clock.sleep(60)
     assert compat.get_vmss(*where)["tags"] == {"round": "2"}
@@ -318,7 +388,9 @@ def test_a_model_that_is_kept_can_be_put_again(sandbox: Sandbox, clock: Clock) -
 
 def test_a_callable_renews_the_token_here_too(sandbox: Sandbox) -> None:
     """`token_provider` fits wherever azurerm took a token."""
-    provider = az.token_provider(sandbox.tenant_id, sandbox.application_id, sandbox.application_secret)
+    provider = az.token_provider(
+        sandbox.tenant_id, sandbox.application_id, sandbox.application_secret
+    )
     assert compat.get_vmss(provider, *sandbox.where()[1:])["name"] == "web"
 
 
@@ -362,7 +434,15 @@ def test_modules_that_are_outside_are_not_found(without_azurerm: None) -> None:
 def command(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
     """A script in a process of its own, under ours."""
     command = [sys.executable, "-W", "error", "-m", "azurerm_lite.compat", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False, timeout=60, **options)
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+        timeout=60,
+        **options,
+    )
 
 
 def test_a_script_runs_as_python_would_run_it(tmp_path: Path) -> None:
@@ -377,7 +457,9 @@ def test_a_script_runs_as_python_would_run_it(tmp_path: Path) -> None:
     )
     (tmp_path / "elsewhere").mkdir()
     for named, folder in ((script, tmp_path / "elsewhere"), (Path("script.py"), tmp_path)):
-        done = command(named, "-g", "a b", cwd=folder, env={**os.environ, "PYTHONPATH": str(TESTS.parent)})
+        done = command(
+            named, "-g", "a b", cwd=folder, env={**os.environ, "PYTHONPATH": str(TESTS.parent)}
+        )
         expected = f"{[str(named), '-g', 'a b']} {tmp_path.resolve()} {named} neighbour azurerm_lite.compat\n"
         assert (done.returncode, done.stdout, done.stderr) == (7, expected, "")
 
@@ -389,7 +471,9 @@ def test_a_script_that_fails_shows_its_own_line(tmp_path: Path) -> None:
     done = command(script)
     assert done.returncode == 1
     assert f'File "{script}", line 2' in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("AttributeError: azurerm's 'create_nic' is outside azurerm-lite")
+    assert done.stderr.splitlines()[-1].startswith(
+        "AttributeError: azurerm's 'create_nic' is outside azurerm-lite"
+    )
 
 
 @pytest.mark.parametrize("arguments", [[], ["missing.py"]])
@@ -418,7 +502,10 @@ def test_a_script_that_lists(live: Sandbox) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert len([line for line in lines if line.endswith(" Succeeded")]) == 20 + 6 + 6 + 4
-    assert lines[-2:] == ["ResourceNotFound"] * 2 or lines[-2:] == ["ResourceNotFound", "ParentResourceNotFound"]
+    assert lines[-2:] == ["ResourceNotFound"] * 2 or lines[-2:] == [
+        "ResourceNotFound",
+        "ParentResourceNotFound",
+    ]
 
 
 def test_a_script_that_upgrades_an_update_domain(live: Sandbox) -> None:
@@ -430,13 +517,19 @@ def test_a_script_that_upgrades_an_update_domain(live: Sandbox) -> None:
         "upgrade 202",
         "refused 400 InvalidParameter",
     ]
-    upgraded = {vm["instanceId"] for vm in az.list_vmss_vms(*live.where()) if az.get_image(vm)["exact_version"] == NEW}
+    upgraded = {
+        vm["instanceId"]
+        for vm in az.list_vmss_vms(*live.where())
+        if az.get_image(vm)["exact_version"] == NEW
+    }
     assert upgraded == {"2", "7", "12", "17"}
 
 
 def test_a_script_that_scales(live: Sandbox) -> None:
     """By azurerm's modules; the capacity is text from the command line, and the exit status its own."""
-    done = command(TESTS / "scripts" / "scale.py", "-g", "sandbox", "-n", "legacy", "--capacity", "9")
+    done = command(
+        TESTS / "scripts" / "scale.py", "-g", "sandbox", "-n", "legacy", "--capacity", "9"
+    )
     assert (done.returncode, done.stdout, done.stderr) == (3, "200\n9\n", "")
     assert az.get_vmss(*live.where("legacy"))["sku"]["capacity"] == 9
 

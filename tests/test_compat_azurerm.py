@@ -1,7 +1,7 @@
 """azurerm's names over ours, held against the real azurerm 0.10.0: names, signatures, requests, answers, scripts.
 
-The real one runs in an environment of its own, which `interpreter` in conftest makes; without it all this is skipped.
-"""
+The real one runs in an environment of its own, which `interpreter` in conftest makes; without it
+all this is skipped."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ pytestmark = pytest.mark.slow
 
 SCRIPTS = Path(__file__).parent / "scripts"
 
-# Prints what azurerm has: signatures of its functions, its other names (but those it imports), its modules.
+# Prints what azurerm has: signatures of its functions, its other names (but those it imports), its
+# modules.
 INVENTORY = """
 import inspect, json, types
 import azurerm
@@ -48,8 +49,9 @@ for name, value in vars(azurerm).items():
 print(json.dumps([functions, others, modules]))
 """
 
-# Where ours differs from azurerm on purpose: why, and what must be done to azurerm's request to make it ours.
-# (Everywhere: a newer api-version; paths as the REST reference has them, of which Azure ignores case and last slash.)
+# Where ours differs from azurerm on purpose: why, and what must be done to azurerm's request to
+# make it ours. (Everywhere: a newer api-version; paths as the REST reference has them, of which
+# Azure ignores case and last slash.)
 
 
 def _without_select(sent: dict[str, Any]) -> None:
@@ -69,12 +71,24 @@ def _without_what_azure_sets(sent: dict[str, Any]) -> None:
 
 
 DIFFERENCES: dict[str, tuple[str, Callable[[dict[str, Any]], None]]] = {
-    "list_vmss_vm_instance_view": ("$select=instanceView hides latestModelApplied", _without_select),
-    "list_vmss_vm_instance_view_pg": ("$select=instanceView hides latestModelApplied", _without_select),
+    "list_vmss_vm_instance_view": (
+        "$select=instanceView hides latestModelApplied",
+        _without_select,
+    ),
+    "list_vmss_vm_instance_view_pg": (
+        "$select=instanceView hides latestModelApplied",
+        _without_select,
+    ),
     "get_vmss_vm": ("$expand=instanceView: one call tells all of an instance", _with_view),
     "scale_vmss": ("the reference has the capacity as a number", _capacity_as_number),
-    "put_vmss": ("the etag of a model that is kept would refuse the second put", _without_what_azure_sets),
-    "update_vmss": ("the etag of a model that is kept would refuse the second put", _without_what_azure_sets),
+    "put_vmss": (
+        "the etag of a model that is kept would refuse the second put",
+        _without_what_azure_sets,
+    ),
+    "update_vmss": (
+        "the etag of a model that is kept would refuse the second put",
+        _without_what_azure_sets,
+    ),
 }
 OLDER = {"get_vmss_nics", "get_vmss_public_ips", "get_vmss_vm_nics"}
 """Where our api-version is the older one: Microsoft.Network answers for scale sets at 2018-10-01 alone."""
@@ -106,7 +120,12 @@ class Made(NamedTuple):
 def asked(sandbox: Sandbox, first: int = 0) -> list[dict[str, Any]]:
     """The requests to a sandbox, from the first one that counts."""
     return [
-        {"method": each.method, "path": each.path.lower().rstrip("/"), "query": dict(each.query), "body": each.body}
+        {
+            "method": each.method,
+            "path": each.path.lower().rstrip("/"),
+            "query": dict(each.query),
+            "body": each.body,
+        }
         for each in sandbox.journal[first:]
     ]
 
@@ -152,10 +171,15 @@ def both(interpreter: str) -> list[tuple[Call, Made, Made]]:
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AZURE_")]:
             patch.delenv(name)
-        patch.setattr(sandbox_app, "without_secrets", lambda body: body)  # passwords are compared too
+        patch.setattr(
+            sandbox_app, "without_secrets", lambda body: body
+        )  # passwords are compared too
         patch.setattr(rest, "clock", clock)
         patch.setattr(rest, "sleep", clock.sleep)
-        with Sandbox(upgrade_seconds=60, clock=clock) as sandbox, running(interpreter, sandbox) as azurerm:
+        with (
+            Sandbox(upgrade_seconds=60, clock=clock) as sandbox,
+            running(interpreter, sandbox) as azurerm,
+        ):
             theirs = made(azurerm, sandbox, clock)
         with Sandbox(upgrade_seconds=60, clock=clock) as sandbox:
             return list(zip(CALLS, theirs, made(ours, sandbox, clock), strict=True))
@@ -163,7 +187,9 @@ def both(interpreter: str) -> list[tuple[Call, Made, Made]]:
 
 def test_every_name_of_azurerm_is_inside_or_outside(interpreter: str) -> None:
     """Functions with their signatures, constants, modules: none is missing here, and none is made up."""
-    done = subprocess.run([interpreter, "-c", INVENTORY], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [interpreter, "-c", INVENTORY], capture_output=True, text=True, check=True, timeout=60
+    )
     functions, others, modules = json.loads(done.stdout)
     assert len(functions) > 200
     assert [functions[name] for name in sorted(FUNCTIONS)] == SIGNATURES
@@ -198,7 +224,9 @@ def test_each_answer_is_azurerms(both: list[tuple[Call, Made, Made]]) -> None:
 
 
 @pytest.fixture
-def signed_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Sandbox], dict[str, str]]:
+def signed_in(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[[Sandbox], dict[str, str]]:
     """Makes an environment that is signed in to a sandbox: as azurerm reads it, and as the CLI of today tells it."""
 
     def environment(sandbox: Sandbox) -> dict[str, str]:
@@ -208,9 +236,16 @@ def signed_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Sand
         profile = {"id": sandbox.subscription_id, "name": "sub", "isDefault": True, "user": user}
         (folder / "azureProfile.json").write_text(json.dumps({"subscriptions": [profile]}))
         key = {"userId": "me", "tokenType": "Bearer", "expiresOn": "2999-01-01 00:00:00.000000"}
-        (folder / "accessTokens.json").write_text(json.dumps([{**key, "accessToken": sandbox.access_token}]))
+        (folder / "accessTokens.json").write_text(
+            json.dumps([{**key, "accessToken": sandbox.access_token}])
+        )
         put_az_on_path(sandbox, tmp_path, monkeypatch)
-        return {**os.environ, **sandbox.environment, "HOME": str(tmp_path), "USERPROFILE": str(tmp_path)}
+        return {
+            **os.environ,
+            **sandbox.environment,
+            "HOME": str(tmp_path),
+            "USERPROFILE": str(tmp_path),
+        }
 
     return environment
 
@@ -226,7 +261,10 @@ def plain(body: Any) -> Any:
 
 def told(seen: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
     """What a script asked for, without how often it looked whether something is done."""
-    steps = [(each["method"], each["path"], json.dumps(plain(each["body"]), sort_keys=True)) for each in seen]
+    steps = [
+        (each["method"], each["path"], json.dumps(plain(each["body"]), sort_keys=True))
+        for each in seen
+    ]
     writes = [step for step, _ in groupby(steps) if step[0] != "GET"]
     return writes + sorted({step for step in steps if step[0] == "GET"})
 
@@ -262,7 +300,9 @@ def test_a_script_does_the_same_under_both(
             assert done.returncode == status, done.stderr
             steps = told(asked(sandbox))
             models = sorted(
-                (each.scale_set, each.instance_id, str(each.after)) for each in sandbox.changes if each.what == "model"
+                (each.scale_set, each.instance_id, str(each.after))
+                for each in sandbox.changes
+                if each.what == "model"
             )
         ends.append((done.stdout, steps, models))
     assert ends[0] == ends[1]

@@ -43,15 +43,19 @@ LANGUAGES = {
     "{toctree}": "",
     "{include}": "",
 }
-# Commands that are not run here: what serves until Ctrl-C (test_sandbox.py runs it), what needs a terminal
-# (test_editor.py), what installs (.ci/run does).
-ELSEWHERE = re.compile(r"python -m azurerm_lite\.sandbox$|python examples/vmss_editor\.py|pip install ")
+# Commands that are not run here: what serves until Ctrl-C (test_sandbox.py runs it), what needs a
+# terminal (test_editor.py), what installs (.ci/run does).
+ELSEWHERE = re.compile(
+    r"python -m azurerm_lite\.sandbox$|python examples/vmss_editor\.py|pip install "
+)
 
 
 @pytest.mark.parametrize("heading", ["Try it", "Test"])
 def test_the_two_commands_are_one_line_each(heading: str) -> None:
     """Under each heading stands one fenced sh block of one line."""
-    (section,) = re.findall(rf"^## {heading}$(.*?)(?=^## |\Z)", (ROOT / "README.md").read_text("utf-8"), re.M | re.S)
+    (section,) = re.findall(
+        rf"^## {heading}$(.*?)(?=^## |\Z)", (ROOT / "README.md").read_text("utf-8"), re.M | re.S
+    )
     (command,) = re.findall(r"^```sh\n(.*?)^```$", section, re.M | re.S)
     assert command.count("\n") == 1
     assert command.startswith("python3 -m venv .venv && .venv/bin/python -m pip install -q ")
@@ -71,14 +75,22 @@ def signed_up(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     written(tmp_path, sandbox.federated_token().encode(), "token")
     monkeypatch.chdir(tmp_path)
     issuer = {"ACTIONS_ID_TOKEN_REQUEST_URL": f"{sandbox.url}/actions/idtoken?api-version=2.0"}
-    for name, value in {**issuer, "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "x", **sandbox.managed_identity()}.items():
+    for name, value in {
+        **issuer,
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "x",
+        **sandbox.managed_identity(),
+    }.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("builtins.print", lambda *told, file=None, **more: _printed(sandbox, told, file, more))
+    monkeypatch.setattr(
+        "builtins.print", lambda *told, file=None, **more: _printed(sandbox, told, file, more)
+    )
     names = ("subscription_id", "tenant_id", "application_id", "application_secret")
     return {name: getattr(sandbox, name) for name in names}
 
 
-def _printed(sandbox: Sandbox, told: tuple[object, ...], file: TextIO | None, more: dict[str, Any]) -> None:
+def _printed(
+    sandbox: Sandbox, told: tuple[object, ...], file: TextIO | None, more: dict[str, Any]
+) -> None:
     """Prints; and is the person who reads on standard error that there is a code to enter."""
     (file or sys.stdout).write(" ".join(map(str, told)) + str(more.get("end", "\n")))
     if file is sys.stderr:
@@ -149,9 +161,15 @@ def test_the_commands_of_the_shell_are_those_of_the_readme() -> None:
     texts = {block.text for block in blocks("sh") if block.page.name == "README.md"}
     assert texts
     assert {block.text for block in blocks("sh") if block.page.name == "tutorial.md"} <= texts
-    others = {block.page.name for block in blocks("sh")} - {"README.md", "tutorial.md", "CONTRIBUTING.md"}
+    others = {block.page.name for block in blocks("sh")} - {
+        "README.md",
+        "tutorial.md",
+        "CONTRIBUTING.md",
+    }
     assert others <= {"performance.md"}, "what measures for minutes stands there"
-    (set_up,) = (block.text.splitlines() for block in blocks("sh") if block.page.name == "CONTRIBUTING.md")
+    (set_up,) = (
+        block.text.splitlines() for block in blocks("sh") if block.page.name == "CONTRIBUTING.md"
+    )
     assert set_up[0] == 'python3 -m venv .venv && .venv/bin/python -m pip install -q -e ".[dev]"'
     assert set_up[1:] == [".ci/run"]
 
@@ -172,7 +190,15 @@ def test_blocks_that_are_not_run_are_few() -> None:
     says so.
     """
     places = {(block.page.name, block.language) for block in blocks("py", "powershell", "shell")}
-    mine = ["sandbox.md", "sign-in.md", "notebooks.md", "notebook.md", "heatmap.md", "fleet.md", "CONTRIBUTING.md"]
+    mine = [
+        "sandbox.md",
+        "sign-in.md",
+        "notebooks.md",
+        "notebook.md",
+        "heatmap.md",
+        "fleet.md",
+        "CONTRIBUTING.md",
+    ]
     others = "from-powershell-and-az.md"
     assert places <= {(page, "py") for page in mine} | {(others, "powershell"), (others, "shell")}
     assert "*not run*" in (ROOT / "docs" / others).read_text("utf-8")
@@ -180,7 +206,9 @@ def test_blocks_that_are_not_run_are_few() -> None:
         compile(block.text, str(block), "exec")
 
 
-def test_the_first_example_of_the_readme_does_the_whole_job(sandbox: Sandbox, az_command: None) -> None:
+def test_the_first_example_of_the_readme_does_the_whole_job(
+    sandbox: Sandbox, az_command: None
+) -> None:
     """The six lines move a set of 20 instances to the new version."""
     sandbox.add_vmss("web", resource_group="myrg")
     exec(
@@ -201,13 +229,20 @@ FAULTS = re.findall(r"^\| `(\w+\(.*\))` \|", SANDBOX, re.M)
 def test_the_tests_that_the_sandbox_page_shows_pass(tmp_path: Path) -> None:
     """Its files, put into a folder as they stand: pytest finds the script and the fixture, and all is green."""
     files = dict(re.findall(r"^```py\n# (\w+\.py)\n(.*?)^```$", SANDBOX, re.M | re.S))
-    assert set(files) == {"my_rollout.py", "conftest.py", "test_my_rollout.py", "test_with_azures_sdk.py"}
+    assert set(files) == {
+        "my_rollout.py",
+        "conftest.py",
+        "test_my_rollout.py",
+        "test_with_azures_sdk.py",
+    }
     if importlib.util.find_spec("azure") is None:
         del files["test_with_azures_sdk.py"]
     for name, text in files.items():
         (tmp_path / name).write_text(text, "utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path
+    )
     assert f"\n{''.join(files.values()).count('def test_')} passed in" in done.stdout, done.stdout
 
 
@@ -220,7 +255,9 @@ def test_every_fault_of_the_table_is_one_line(sandbox: Sandbox, line: str) -> No
 
 def test_the_table_has_every_call_that_the_control_endpoint_takes() -> None:
     """What can go wrong, and what other people do: none of it is a secret."""
-    assert {each.partition("(")[0] for each in FAULTS} == set(control.CALLS) - {"add_vmss"} | {"at_request"}
+    assert {each.partition("(")[0] for each in FAULTS} == set(control.CALLS) - {"add_vmss"} | {
+        "at_request"
+    }
 
 
 def test_every_test_that_the_docs_name_is_there() -> None:
@@ -229,7 +266,9 @@ def test_every_test_that_the_docs_name_is_there() -> None:
     named = re.findall(r"`(test_\w+\.py)::(\w+)`", text)
     assert len(named) > 20
     for file, name in named:
-        assert re.search(rf"^(def|class) {name}\b", (ROOT / "tests" / file).read_text("utf-8"), re.M), f"{file}::{name}"
+        assert re.search(
+            rf"^(def|class) {name}\b", (ROOT / "tests" / file).read_text("utf-8"), re.M
+        ), f"{file}::{name}"
 
 
 # Links and pictures
@@ -239,7 +278,10 @@ def headings(page: Path) -> set[str]:
     """What a link into a page may name: its headings, as they are turned into anchors."""
     text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.M | re.S)
     found = re.findall(r"^#+ (.+)$", text, re.M)
-    return {re.sub(r"[^\w -]", "", re.sub(r"[`*]", "", each).lower()).strip().replace(" ", "-") for each in found}
+    return {
+        re.sub(r"[^\w -]", "", re.sub(r"[`*]", "", each).lower()).strip().replace(" ", "-")
+        for each in found
+    }
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -257,13 +299,21 @@ def test_links_inside_the_repository_lead_somewhere(page: Path) -> None:
 
 def test_every_page_is_in_the_index() -> None:
     """Each page of docs stands in exactly one of the lists that the index has, one for each kind of page."""
-    lists = re.findall(r"^```\{toctree\}\n(.*?)^```$", (ROOT / "docs" / "index.md").read_text("utf-8"), re.M | re.S)
+    lists = re.findall(
+        r"^```\{toctree\}\n(.*?)^```$", (ROOT / "docs" / "index.md").read_text("utf-8"), re.M | re.S
+    )
     assert all(":caption:" in each for each in lists)
-    names = [line for each in lists for line in each.splitlines() if line and not line.startswith(":")]
-    assert sorted([*names, "index"]) == sorted(page.stem for page in PAGES if page.parent.name == "docs")
+    names = [
+        line for each in lists for line in each.splitlines() if line and not line.startswith(":")
+    ]
+    assert sorted([*names, "index"]) == sorted(
+        page.stem for page in PAGES if page.parent.name == "docs"
+    )
 
 
-def test_the_picture_of_the_rollout_is_what_the_example_prints(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+def test_the_picture_of_the_rollout_is_what_the_example_prints(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
     """Its text, drawn again, is that of the file: else `python docs/pictures/make.py`."""
     pytest.importorskip("rich")
     monkeypatch.syspath_prepend(str(ROOT / "docs" / "pictures"))
@@ -273,8 +323,12 @@ def test_the_picture_of_the_rollout_is_what_the_example_prints(monkeypatch: pyte
     lines: dict[str, str] = {}
     for line, text in re.findall(r'clip-path="url\(#rollout-line-(\d+)\)">([^<]*)</text>', svg):
         lines[line] = lines.get(line, "") + html.unescape(text)
-    assert ["".join(line.split()) for line in drawn] == ["".join(text.split()) for text in lines.values()]
-    assert "http" not in re.sub(r"<!--.*?-->|xmlns=\S+", "", svg), "a picture loads nothing from elsewhere"
+    assert ["".join(line.split()) for line in drawn] == [
+        "".join(text.split()) for text in lines.values()
+    ]
+    assert "http" not in re.sub(r"<!--.*?-->|xmlns=\S+", "", svg), (
+        "a picture loads nothing from elsewhere"
+    )
 
 
 # The reference
@@ -296,7 +350,9 @@ def test_every_public_name_is_in_the_reference() -> None:
 def test_every_variable_that_is_read_is_in_the_docs() -> None:
     """What the package looks up in the environment is told of, but for what the system sets."""
     text = "".join(page.read_text("utf-8") for page in PAGES)
-    sources = [path for path in (ROOT / "azurerm_lite").rglob("*.py") if "sandbox" not in path.parts]
+    sources = [
+        path for path in (ROOT / "azurerm_lite").rglob("*.py") if "sandbox" not in path.parts
+    ]
     source = "".join(path.read_text("utf-8") for path in sources)
     read = set(re.findall(r"environ(?:\.get\(|\[)\"(\w+)\"|\"(AZURE_[A-Z_]+)\"", source))
     names = {name for each in read for name in each if name}
@@ -309,7 +365,8 @@ def test_the_operation_of_a_function_is_a_link(conf: Any, row: Wrapper) -> None:
     """Every docstring of a wrapper ends with an operation whose page can be named: of the service that is asked."""
     line = (inspect.getdoc(getattr(az, row.function)) or "").splitlines()[-1]
     link = re.fullmatch(
-        r"Azure: `[^`<]+ - [^`<]+ <(https://learn\.microsoft\.com/rest/api/\S+)>`__\.", conf["linked"](line)
+        r"Azure: `[^`<]+ - [^`<]+ <(https://learn\.microsoft\.com/rest/api/\S+)>`__\.",
+        conf["linked"](line),
     )
     assert link, line
     service = {"2018-10-01": "virtualnetwork", "2021-04-01": "resources", "2022-12-01": "resources"}

@@ -30,16 +30,27 @@ zones = st.none() | st.lists(st.sampled_from(["1", "2", "3", "10"]), max_size=1)
 def instance(instance_id: str, view: Any = None, zones: Any = None, **more: Any) -> Any:
     """An instance as Azure lists it; without a view or zones where they are `None`."""
     properties = {"latestModelApplied": False, **({} if view is None else {"instanceView": view})}
-    return {"instanceId": instance_id, "properties": properties, **({} if zones is None else {"zones": zones}), **more}
+    return {
+        "instanceId": instance_id,
+        "properties": properties,
+        **({} if zones is None else {"zones": zones}),
+        **more,
+    }
 
 
 instances = st.lists(
-    st.builds(instance, numbers | names, views, zones), max_size=25, unique_by=lambda entry: entry["instanceId"]
+    st.builds(instance, numbers | names, views, zones),
+    max_size=25,
+    unique_by=lambda entry: entry["instanceId"],
 )
 
 GROUPINGS: dict[Callable[..., Any], Callable[[Any], Any]] = {
-    az.by_update_domain: lambda entry: entry["properties"].get("instanceView", {}).get("platformUpdateDomain"),
-    az.by_fault_domain: lambda entry: entry["properties"].get("instanceView", {}).get("platformFaultDomain"),
+    az.by_update_domain: lambda entry: (
+        entry["properties"].get("instanceView", {}).get("platformUpdateDomain")
+    ),
+    az.by_fault_domain: lambda entry: (
+        entry["properties"].get("instanceView", {}).get("platformFaultDomain")
+    ),
     az.by_zone: lambda entry: (entry.get("zones") or [None])[0],
 }
 every_grouping = pytest.mark.parametrize("group", GROUPINGS, ids=lambda group: group.__name__)
@@ -54,7 +65,9 @@ def in_numeric_order(ids: list[str]) -> bool:
 
 @every_grouping
 @given(entries=instances)
-def test_every_instance_stands_once_in_its_own_domain(group: Callable[..., Any], entries: list[Any]) -> None:
+def test_every_instance_stands_once_in_its_own_domain(
+    group: Callable[..., Any], entries: list[Any]
+) -> None:
     """None is lost, none is doubled, and each stands under the domain that Azure gives, else under `unknown`."""
     domain_of = {entry["instanceId"]: GROUPINGS[group](entry) for entry in entries}
     groups = group(entries)
@@ -66,7 +79,9 @@ def test_every_instance_stands_once_in_its_own_domain(group: Callable[..., Any],
 
 @every_grouping
 @given(entries=instances)
-def test_domains_ascend_and_ids_are_in_numeric_order(group: Callable[..., Any], entries: list[Any]) -> None:
+def test_domains_ascend_and_ids_are_in_numeric_order(
+    group: Callable[..., Any], entries: list[Any]
+) -> None:
     """Domains by their number, `unknown` last; inside each, 9 before 10."""
     groups = group(entries)
     known = [domain for domain in groups if domain != "unknown"]
@@ -76,7 +91,9 @@ def test_domains_ascend_and_ids_are_in_numeric_order(group: Callable[..., Any], 
 
 @every_grouping
 @given(entries=instances, data=st.data())
-def test_the_order_of_the_list_does_not_matter(group: Callable[..., Any], entries: list[Any], data: Any) -> None:
+def test_the_order_of_the_list_does_not_matter(
+    group: Callable[..., Any], entries: list[Any], data: Any
+) -> None:
     """Azure promises no order; the same instances group the same, from any iterable, and stay as they were."""
     before = copy.deepcopy(entries)
     shuffled = data.draw(st.permutations(entries))
@@ -85,7 +102,9 @@ def test_the_order_of_the_list_does_not_matter(group: Callable[..., Any], entrie
 
 
 @given(entries=instances, size=st.integers(1, 30))
-def test_batches_are_full_but_for_the_last_and_hold_every_instance_once(entries: list[Any], size: int) -> None:
+def test_batches_are_full_but_for_the_last_and_hold_every_instance_once(
+    entries: list[Any], size: int
+) -> None:
     """No batch is larger than asked for, none is empty, and put together they are all ids in numeric order."""
     batches = az.in_batches(iter(entries), size)
     together = [each for batch in batches for each in batch]
@@ -112,7 +131,11 @@ def test_an_example_of_each_grouping() -> None:
     ]
     assert list(az.by_update_domain(entries).items()) == [(0, ["9", "10"]), (9, ["3"]), (10, ["2"])]
     assert list(az.by_fault_domain(entries).items()) == [(0, ["2", "9"]), (1, ["3", "10"])]
-    assert list(az.by_zone(entries).items()) == [("2", ["2", "10"]), ("10", ["9"]), ("unknown", ["3"])]
+    assert list(az.by_zone(entries).items()) == [
+        ("2", ["2", "10"]),
+        ("10", ["9"]),
+        ("unknown", ["3"]),
+    ]
     assert az.in_batches(entries, 3) == [["2", "3", "9"], ["10"]]
 
 
@@ -127,7 +150,9 @@ def test_an_example_of_each_grouping() -> None:
     ],
     ids=repr,
 )
-def test_an_instance_of_which_azure_tells_no_domain_is_unknown(group: Callable[..., Any], entry: Any) -> None:
+def test_an_instance_of_which_azure_tells_no_domain_is_unknown(
+    group: Callable[..., Any], entry: Any
+) -> None:
     """No view, an empty one, and fields that are there but null: a group of its own, never a crash."""
     assert group([entry]) == {"unknown": ["1"]}
 
@@ -175,7 +200,9 @@ def test_what_passes_as_an_id_is_safe_in_a_path(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "ids", [[], "", "1,2", True, -1, 1.5, None, b"12", ["1", None], {0: ["3"]}, {"1": "x"}], ids=repr
+    "ids",
+    [[], "", "1,2", True, -1, 1.5, None, b"12", ["1", None], {0: ["3"]}, {"1": "x"}],
+    ids=repr,
 )
 def test_what_is_no_id_is_refused_naming_the_argument(ids: Any) -> None:
     """The error names the argument of the function that was called, not one of ours."""
@@ -207,16 +234,25 @@ def test_all_stands_alone() -> None:
         (None, None, None),
         ([], None, None),
         ([{"code": "PowerState/running"}], "running", None),
-        ([{"code": "ProvisioningState/succeeded"}, {"code": "powerstate/Deallocated"}], "deallocated", "succeeded"),
+        (
+            [{"code": "ProvisioningState/succeeded"}, {"code": "powerstate/Deallocated"}],
+            "deallocated",
+            "succeeded",
+        ),
         ([{"code": "ProvisioningState/failed/AllocationFailed"}], None, "failed/allocationfailed"),
         ([{"code": "PowerStateX/odd"}, {"level": "Info"}], None, None),
     ],
     ids=repr,
 )
-def test_a_status_is_found_by_its_family_whatever_its_case(statuses: Any, power: Any, provisioning: Any) -> None:
+def test_a_status_is_found_by_its_family_whatever_its_case(
+    statuses: Any, power: Any, provisioning: Any
+) -> None:
     """Azure's letter case varies; a family that is not there is `None`."""
     entry = instance("1", {"statuses": statuses})
-    assert (domains.status(entry, "PowerState"), domains.status(entry, "ProvisioningState")) == (power, provisioning)
+    assert (domains.status(entry, "PowerState"), domains.status(entry, "ProvisioningState")) == (
+        power,
+        provisioning,
+    )
 
 
 @pytest.mark.parametrize(
@@ -238,7 +274,11 @@ def test_health_is_what_the_instance_reports(view: Any, health: Any) -> None:
 
 def test_counts_and_lists_read_well() -> None:
     """One is singular, batches end in es, and a long list of ids is cut with how many more there are."""
-    assert [domains.counted(count, "instance") for count in (0, 1, 2)] == ["0 instances", "1 instance", "2 instances"]
+    assert [domains.counted(count, "instance") for count in (0, 1, 2)] == [
+        "0 instances",
+        "1 instance",
+        "2 instances",
+    ]
     assert domains.counted(3, "batch") == "3 batches"
     assert domains.listed(["1", "2"]) == "1, 2"
     assert domains.listed(["1", "2", "3", "4"], 2) == "1, 2 and 2 more"
@@ -255,8 +295,12 @@ def test_counts_and_lists_read_well() -> None:
         az.heatmap,
     ],
 )
-@pytest.mark.parametrize("given", [None, 3, "web", b"web", instance("0"), {"properties": {"adminPassword": "s3cret"}}])
+@pytest.mark.parametrize(
+    "given", [None, 3, "web", b"web", instance("0"), {"properties": {"adminPassword": "s3cret"}}]
+)
 def test_what_is_no_list_of_instances_is_refused(ask: Callable[[Any], object], given: Any) -> None:
     """A model in their place, or one of them alone, would be taken for its keys; what is in it is not told."""
-    with pytest.raises(ValueError, match=f"^instances must be a list of instances.* not a {type(given).__name__}$"):
+    with pytest.raises(
+        ValueError, match=f"^instances must be a list of instances.* not a {type(given).__name__}$"
+    ):
         ask(given)

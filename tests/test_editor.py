@@ -58,7 +58,9 @@ def hurry(patch: pytest.MonkeyPatch) -> None:
 def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody looks at the screen here, and drawing it takes half of the time; that is for the tests of the pictures."""
     hurry(monkeypatch)
-    monkeypatch.setattr("textual._compositor.Compositor.render_update", lambda *_, **__: None, raising=False)
+    monkeypatch.setattr(
+        "textual._compositor.Compositor.render_update", lambda *_, **__: None, raising=False
+    )
 
 
 class Driver:
@@ -146,14 +148,20 @@ Story = Callable[[Driver], Awaitable[None]]
 
 
 def drive(
-    sandbox: Sandbox, story: Story, name: str | None = "web", size: tuple[int, int] = (112, 34), **more: Any
+    sandbox: Sandbox,
+    story: Story,
+    name: str | None = "web",
+    size: tuple[int, int] = (112, 34),
+    **more: Any,
 ) -> None:
     """Opens the editor on a set, plays a story, closes it."""
 
     async def play() -> None:
         opened = (sandbox.resource_group, name) if name else None
         more.setdefault("now", lambda: "12:00:00")
-        editor = Editor(more.pop("token", None) or az.token_provider(), sandbox.subscription_id, opened, **more)
+        editor = Editor(
+            more.pop("token", None) or az.token_provider(), sandbox.subscription_id, opened, **more
+        )
         async with editor.run_test(size=size) as pilot:
             driver = Driver(editor, pilot, sandbox)
             if name:
@@ -162,7 +170,9 @@ def drive(
             await story(driver)
 
     asyncio.run(play())
-    for thread in threading.enumerate():  # or it would read on when the sandbox is gone, and tell the next editor
+    for thread in (
+        threading.enumerate()
+    ):  # or it would read on when the sandbox is gone, and tell the next editor
         if thread.name == "editor: read":
             thread.join(10)
 
@@ -312,7 +322,9 @@ def test_scaling(live: Sandbox) -> None:
         await driver.dialog(Form)
         await driver.fill(capacity="21")
         confirm = await driver.dialog(Confirm)
-        assert "2 instances of web will be deleted for good" in str(confirm.query_one(Static).content)
+        assert "2 instances of web will be deleted for good" in str(
+            confirm.query_one(Static).content
+        )
         await driver.press("y")
         await driver.until(lambda: len(driver.editor.spots) == 21)
         await driver.done()
@@ -339,7 +351,9 @@ def test_another_image_and_size_in_the_model(live: Sandbox) -> None:
         confirm = await driver.dialog(Confirm)
         assert f"22_04-lts:{NEW}" in str(confirm.query_one(Static).content)
         await driver.press("y")
-        await driver.until(lambda: driver.editor.model and az.get_image(driver.editor.model)["version"] == NEW)
+        await driver.until(
+            lambda: driver.editor.model and az.get_image(driver.editor.model)["version"] == NEW
+        )
         await driver.done()
         assert az.get_image(driver.editor.model)["sku"] == "22_04-lts"
         await driver.press("v")
@@ -360,7 +374,11 @@ def test_another_image_and_size_in_the_model(live: Sandbox) -> None:
     ("name", "field", "value"),
     [
         ("legacy", "image_uri", "https://sandboxstorage.blob.core.windows.net/images/web-2.vhd"),
-        ("custom", "image_id", "/subscriptions/{}/resourceGroups/sandbox/providers/Microsoft.Compute/images/web-3"),
+        (
+            "custom",
+            "image_id",
+            "/subscriptions/{}/resourceGroups/sandbox/providers/Microsoft.Compute/images/web-3",
+        ),
     ],
 )
 def test_the_other_kinds_of_image(live: Sandbox, name: str, field: str, value: str) -> None:
@@ -446,7 +464,9 @@ def test_a_rolling_upgrade_stopped_gone_on_with_and_rolled_back(live: Sandbox) -
         assert upgraded(driver) == domains
 
     drive(live, story)
-    assert {az.get_image(vm)["exact_version"] for vm in az.get_instance_views(*live.where())} == {OLD}
+    assert {az.get_image(vm)["exact_version"] for vm in az.get_instance_views(*live.where())} == {
+        OLD
+    }
 
 
 def test_a_rolling_upgrade_by_size_of_what_is_picked(live: Sandbox) -> None:
@@ -480,15 +500,21 @@ def test_a_batch_that_fails_is_told_and_can_be_rolled_back(live: Sandbox) -> Non
 
     async def story(driver: Driver) -> None:
         await roll(driver)
-        await driver.until(lambda: any("instance 6: provisioning failed" in line for line in driver.log))
+        await driver.until(
+            lambda: any("instance 6: provisioning failed" in line for line in driver.log)
+        )
         await driver.done()
         assert len(upgraded(driver)) == 2
         await roll(driver, back="yes")
-        await driver.until(lambda: any("Rolled back: all 20 instances" in line for line in driver.log))
+        await driver.until(
+            lambda: any("Rolled back: all 20 instances" in line for line in driver.log)
+        )
         await driver.done()
 
     drive(live, story)
-    assert {az.get_image(vm)["exact_version"] for vm in az.get_instance_views(*live.where())} == {OLD}
+    assert {az.get_image(vm)["exact_version"] for vm in az.get_instance_views(*live.where())} == {
+        OLD
+    }
 
 
 # One thing at a time; what goes wrong
@@ -545,7 +571,9 @@ def test_read_only_writes_nothing(live: Sandbox) -> None:
         assert driver.writes() == []
 
     drive(live, story, read_only=True)
-    assert {each.method for each in live.journal if "virtualMachineScaleSets" in each.path} == {"GET"}
+    assert {each.method for each in live.journal if "virtualMachineScaleSets" in each.path} == {
+        "GET"
+    }
 
 
 def test_choosing_among_the_scale_sets(live: Sandbox) -> None:
@@ -560,7 +588,9 @@ def test_choosing_among_the_scale_sets(live: Sandbox) -> None:
             row = next(row for row in range(5) if table.get_cell_at((row, 0)) == name)
             table.move_cursor(row=row)
             await driver.press("enter")
-            await driver.until(lambda name=name: driver.editor.model and driver.editor.model["name"] == name)
+            await driver.until(
+                lambda name=name: driver.editor.model and driver.editor.model["name"] == name
+            )
             await driver.press("l")
         await driver.dialog(Choose)
         await driver.press("escape")
@@ -710,7 +740,9 @@ def test_a_token_that_cannot_be_had_is_a_sentence(live: Sandbox) -> None:
     async def story(driver: Driver) -> None:
         refused.append(True)
         await driver.press("g")
-        await driver.until(lambda: any("✗ The client secret has expired." in line for line in driver.log))
+        await driver.until(
+            lambda: any("✗ The client secret has expired." in line for line in driver.log)
+        )
         assert len(driver.editor.spots) == 20
 
     drive(live, story, token=token)
@@ -744,15 +776,30 @@ def test_the_looks_become_rare() -> None:
 def test_signs_and_colours_are_those_of_the_heat_map() -> None:
     """What one has learnt in a notebook holds in the terminal."""
     heatmap = sys.modules["azurerm_lite.heatmap"]  # the name in the package is the function's
-    theirs = {power: (*look.signs[0].split("/"), look.fill) for power, look in heatmap._POWER.items()}
+    theirs = {
+        power: (*look.signs[0].split("/"), look.fill) for power, look in heatmap._POWER.items()
+    }
     assert {power: tuple(look[:3]) for power, look in picture.POWER.items()} == theirs
     assert {flag: signs[0] for flag, signs in heatmap._FLAGS.items()} == picture.FLAGS
 
 
-def spot(number: int, domains: tuple[int, int], zone: str, group: str, power: str, latest: bool) -> picture.Spot:
+def spot(
+    number: int, domains: tuple[int, int], zone: str, group: str, power: str, latest: bool
+) -> picture.Spot:
     """An instance of the map."""
     update_domain, fault_domain = (str(each) if each >= 0 else picture.UNKNOWN for each in domains)
-    return picture.Spot(str(number), f"web_{number}", group, update_domain, fault_domain, zone, power, latest, (), ())
+    return picture.Spot(
+        str(number),
+        f"web_{number}",
+        group,
+        update_domain,
+        fault_domain,
+        zone,
+        power,
+        latest,
+        (),
+        (),
+    )
 
 
 SPOTS = st.lists(
@@ -765,11 +812,15 @@ SPOTS = st.lists(
 
 
 @given(SPOTS, st.integers(20, 200), st.integers(1, 80))
-def test_every_instance_has_one_tile_and_no_two_overlap(found: list[Any], width: int, height: int) -> None:
+def test_every_instance_has_one_tile_and_no_two_overlap(
+    found: list[Any], width: int, height: int
+) -> None:
     """Whatever the domains, zones and placement groups, and however small the window."""
     spots = [spot(number, *each) for number, each in enumerate(found)]
     pieces = picture.picture(spots, width, height)
-    assert sorted(piece.spot.id for piece in pieces if piece.spot) == sorted(each.id for each in spots)
+    assert sorted(piece.spot.id for piece in pieces if piece.spot) == sorted(
+        each.id for each in spots
+    )
     taken: set[tuple[int, int]] = set()
     for piece in pieces:
         assert len(piece.text) <= piece.width - 2
@@ -810,9 +861,15 @@ def test_a_flexible_set(live: Sandbox) -> None:
 
 def start(*arguments: str, code: str = "") -> subprocess.CompletedProcess[str]:
     """The script in a process of its own."""
-    command = [sys.executable, *(["-c", code] if code else [str(ROOT / "examples" / "vmss_editor.py")]), *arguments]
+    command = [
+        sys.executable,
+        *(["-c", code] if code else [str(ROOT / "examples" / "vmss_editor.py")]),
+        *arguments,
+    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "examples")}
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=60, env=environment
+    )
 
 
 def test_wrong_usage_and_a_missing_extra_are_told() -> None:

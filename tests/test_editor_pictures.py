@@ -136,7 +136,9 @@ def normalised(svg: str) -> str:
     svg = re.sub(r"terminal-\d+", "terminal", svg)
     svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL).replace("\xa0", "&#160;")
     lines = (line.rstrip() for line in svg.splitlines())
-    return "\n".join([line for line in lines if line and not line.lstrip().startswith("<!--")] + [DRAWN_BY, ""])
+    return "\n".join(
+        [line for line in lines if line and not line.lstrip().startswith("<!--")] + [DRAWN_BY, ""]
+    )
 
 
 def words(svg: str) -> list[str]:
@@ -162,7 +164,8 @@ def draw(name: str, turned: Turned) -> str:
 
 
 @pytest.mark.parametrize(
-    "name", ["map", *(pytest.param(each, marks=pytest.mark.slow) for each in STORIES if each != "map")]
+    "name",
+    ["map", *(pytest.param(each, marks=pytest.mark.slow) for each in STORIES if each != "map")],
 )
 def test_the_pictures_of_the_docs_are_what_the_editor_shows(turned: Turned, name: str) -> None:
     """Word by word, and to the last colour where it is the same Textual. Else: python tests/test_editor_pictures.py."""

@@ -55,7 +55,11 @@ def test_a_domain_is_taken_in_parts(sandbox: Sandbox) -> None:
     bump(sandbox)
     events = list(az.rollout(*sandbox.where(), max_batch=3))
     assert [len(ids) for ids in posted(sandbox)] == [3, 1] * 5
-    assert named(events)[:3] == ["update domain 0, part 1", "update domain 0, part 2", "update domain 1, part 1"]
+    assert named(events)[:3] == [
+        "update domain 0, part 1",
+        "update domain 0, part 2",
+        "update domain 1, part 1",
+    ]
     assert {event.batches for event in events if event.kind == "batch_done"} == {10}
 
 
@@ -63,7 +67,9 @@ def test_an_instance_that_falls_ill_while_it_is_watched_halts(sandbox: Sandbox) 
     """Healthy at first and unhealthy within the bake time is a failure: which instance, and since when."""
     bump(sandbox)
     fall_ill = partial(ill, sandbox, "5")
-    with pytest.raises(az.RolloutHalted, match="update domain 0 did not stay healthy for 600 s: instance 5") as caught:
+    with pytest.raises(
+        az.RolloutHalted, match="update domain 0 did not stay healthy for 600 s: instance 5"
+    ) as caught:
         on("baking", 1, fall_ill, az.rollout(*sandbox.where(), bake=600))
     assert reasons(caught.value) == {"5": "application health unhealthy"}
     assert len(posted(sandbox)) == 1
@@ -73,7 +79,9 @@ def test_after_the_bake_time_illness_counts_as_that_of_others(sandbox: Sandbox) 
     """The next batch does not begin while an earlier one is unhealthy."""
     bump(sandbox)
     fall_ill = partial(ill, sandbox, "5")
-    with pytest.raises(az.RolloutHalted, match="1 instance outside update domain 1 unhealthy, where 0 may be"):
+    with pytest.raises(
+        az.RolloutHalted, match="1 instance outside update domain 1 unhealthy, where 0 may be"
+    ):
         on("pausing", 1, fall_ill, az.rollout(*sandbox.where(), pause=30))
     assert len(posted(sandbox)) == 1
 
@@ -118,7 +126,11 @@ def test_a_check_of_the_users_own_is_waited_for(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize(
     ("answer", "reason"),
-    [(False, "check: not passed"), ("too slow", "check: too slow"), (ZeroDivisionError("by zero"), "check: by zero")],
+    [
+        (False, "check: not passed"),
+        ("too slow", "check: too slow"),
+        (ZeroDivisionError("by zero"), "check: by zero"),
+    ],
 )
 def test_a_check_that_is_never_content_halts(sandbox: Sandbox, answer: Any, reason: str) -> None:
     """False, a text and an exception all mean no; the reason stands at each instance of the batch."""
@@ -129,7 +141,9 @@ def test_a_check_that_is_never_content_halts(sandbox: Sandbox, answer: Any, reas
         return answer
 
     bump(sandbox)
-    with pytest.raises(az.RolloutHalted, match="update domain 0 is not healthy after 120 s") as caught:
+    with pytest.raises(
+        az.RolloutHalted, match="update domain 0 is not healthy after 120 s"
+    ) as caught:
         list(az.rollout(*sandbox.where(), check=check, health_timeout=120))
     assert reasons(caught.value) == dict.fromkeys(("0", "5", "10", "15"), reason)
 
@@ -138,7 +152,10 @@ def test_a_check_that_is_never_content_halts(sandbox: Sandbox, answer: Any, reas
 def test_a_check_that_does_not_object_is_content(sandbox: Sandbox, answer: Any) -> None:
     """A function that returns nothing, because it raises when something is wrong, is fine."""
     bump(sandbox)
-    assert list(az.rollout(*sandbox.where(), only="0", check=lambda instances: answer))[-1].kind == "finished"
+    assert (
+        list(az.rollout(*sandbox.where(), only="0", check=lambda instances: answer))[-1].kind
+        == "finished"
+    )
 
 
 def test_a_callable_pause_decides_whether_to_go_on(sandbox: Sandbox) -> None:
@@ -153,7 +170,10 @@ def test_a_callable_pause_decides_whether_to_go_on(sandbox: Sandbox) -> None:
     events = list(az.rollout(*sandbox.where(), pause=pause))
     assert asked == ["update domain 0", "update domain 1"]
     assert events[-1].kind == "stopped"
-    assert "stopped after update domain 1; 8 of 20 instances have the latest model, 12 still" in events[-1].message
+    assert (
+        "stopped after update domain 1; 8 of 20 instances have the latest model, 12 still"
+        in events[-1].message
+    )
     assert events[-1].summary.upgraded == 8
     assert list(az.rollout(*sandbox.where(), pause=lambda batch: True))[-1].latest == 20
 
@@ -164,7 +184,9 @@ def test_an_instance_protected_meanwhile_is_left_out(sandbox: Sandbox) -> None:
 
     def protect() -> None:
         az.restart_vmss(*sandbox.where(), "19")
-        sandbox.cloud.scale_set("sandbox", "web").instances["5"].protection = {"protectFromScaleSetActions": True}
+        sandbox.cloud.scale_set("sandbox", "web").instances["5"].protection = {
+            "protectFromScaleSetActions": True
+        }
 
     events = on("batch_started", 1, protect, az.rollout(*sandbox.where()))
     assert posted(sandbox)[0] == ["0", "10", "15"]
@@ -195,7 +217,9 @@ def test_a_scale_set_deleted_meanwhile_halts(sandbox: Sandbox) -> None:
     assert isinstance(caught.value.__cause__, az.NotFound)
 
 
-def test_a_model_changed_in_the_middle_of_a_batch_halts_at_once(sandbox: Sandbox, clock: Clock) -> None:
+def test_a_model_changed_in_the_middle_of_a_batch_halts_at_once(
+    sandbox: Sandbox, clock: Clock
+) -> None:
     """Not after half an hour of waiting for instances that can no longer have the latest model."""
     bump(sandbox)
     change = partial(sandbox.set_image, "web", version="22.04.202409120")
@@ -221,12 +245,19 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(sandbox: Sandbox) 
     before = changes(sandbox)
     events = list(az.rollout(*where, dry_run=True, canary=1, on_failure="rollback"))
     assert changes(sandbox) == before
-    assert named(events, "planned")[:3] == ["canary (update domain 0)", "update domain 0", "update domain 1"]
+    assert named(events, "planned")[:3] == [
+        "canary (update domain 0)",
+        "update domain 0",
+        "update domain 1",
+    ]
     told = [event.message for event in events]
     assert "skipping 1 instance protected from scale-set actions: 6" in told
     assert "web is in upgrade mode Manual and Succeeded" in told
     assert "no instance is being updated" in told
-    assert any("after a failure it would go back to Canonical:" in each and each.endswith(OLD) for each in told)
+    assert any(
+        "after a failure it would go back to Canonical:" in each and each.endswith(OLD)
+        for each in told
+    )
     assert "canary (update domain 0): what is outside it is healthy enough to begin" in told
     assert told[-1].startswith("dry run: nothing was changed; a rollout would send ")
 
@@ -234,7 +265,11 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(sandbox: Sandbox) 
 def test_a_dry_run_of_a_model_to_come(sandbox: Sandbox) -> None:
     """Before the model is put: the plan, as if every instance were behind it."""
     model = az.get_vmss(*sandbox.where())
-    events = list(az.rollout(*sandbox.where(), dry_run=az.set_image(model, version="latest"), on_failure="rollback"))
+    events = list(
+        az.rollout(
+            *sandbox.where(), dry_run=az.set_image(model, version="latest"), on_failure="rollback"
+        )
+    )
     assert changes(sandbox) == []
     assert len(named(events, "planned")) == 5
     assert any("the version latest" in event.message for event in events if event.kind == "notice")
@@ -293,7 +328,9 @@ def test_throttling_is_told_and_waited_out(sandbox: Sandbox, clock: Clock) -> No
     fail = partial(sandbox.fail_next, 429, retry_after=900)
     events = on("batch_started", 2, fail, az.rollout(*sandbox.where()))
     told = [event.message for event in events if event.kind == "waiting"]
-    assert [message.rpartition("asking again in ")[2] for message in told] == [f"{900 - 60 * n} s" for n in range(15)]
+    assert [message.rpartition("asking again in ")[2] for message in told] == [
+        f"{900 - 60 * n} s" for n in range(15)
+    ]
     assert clock.slept.count(60) == 15
     assert events[-1].latest == 20
 
@@ -316,7 +353,11 @@ def test_a_halt_has_a_summary_and_can_be_pickled(sandbox: Sandbox) -> None:
     halt = pickle.loads(pickle.dumps(caught.value))
     assert halt.summary == caught.value.summary
     assert halt.summary[:3] == (4, 0, 1)
-    assert (halt.batch, halt.unhealthy, str(halt)) == (caught.value.batch, caught.value.unhealthy, str(caught.value))
+    assert (halt.batch, halt.unhealthy, str(halt)) == (
+        caught.value.batch,
+        caught.value.unhealthy,
+        str(caught.value),
+    )
 
 
 def test_an_event_is_a_line_of_json(sandbox: Sandbox) -> None:
@@ -350,7 +391,9 @@ def test_instances_are_read_the_more_seldom_the_more_pages_there_are(clock: Cloc
         began, before = clock.now, len(sandbox.journal)
         with pytest.raises(az.RolloutHalted):
             list(az.rollout(*sandbox.where(), health_timeout=1800))
-        lists = [each for each in sandbox.journal[before:] if each.path.endswith("/virtualMachines")]
+        lists = [
+            each for each in sandbox.journal[before:] if each.path.endswith("/virtualMachines")
+        ]
         assert len(lists) <= 10 * (clock.now - began) / 60 + 20
 
 
@@ -358,7 +401,12 @@ def test_somebody_elses_long_operation_is_not_asked_about_without_pause(sandbox:
     """Half an hour of conflicts costs some dozens of requests, not hundreds: each counts against the set's updates."""
     bump(sandbox)
     sandbox.cloud.upgrade_seconds = 1500
-    events = on("batch_started", 1, lambda: az.restart_vmss(*sandbox.where(), "19"), az.rollout(*sandbox.where()))
+    events = on(
+        "batch_started",
+        1,
+        lambda: az.restart_vmss(*sandbox.where(), "19"),
+        az.rollout(*sandbox.where()),
+    )
     refused = [each for each in sandbox.journal if each.status == 409]
     assert len(refused) <= 2
     assert events[-1].latest == 20

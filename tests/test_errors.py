@@ -35,26 +35,34 @@ ANY_JSON = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(
-            st.sampled_from(["error", "code", "message", "details", "target", "error_description"]) | st.text(), inner
+            st.sampled_from(["error", "code", "message", "details", "target", "error_description"])
+            | st.text(),
+            inner,
         )
     ),
     max_leaves=12,
 )
 
 
-def answer(body: Any = b"", status: int = 400, reason: str | None = "Bad Request", **headers: str) -> requests.Response:
+def answer(
+    body: Any = b"", status: int = 400, reason: str | None = "Bad Request", **headers: str
+) -> requests.Response:
     """An answer as requests would give it; a body that is no bytes is sent as JSON."""
     response = requests.Response()
     response.status_code, response.reason = status, reason
     response.url = f"{VMSS}?api-version=2024-11-01&sig=signature"
     response.request = requests.Request("PUT", response.url).prepare()
     response._content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    response.headers.update({"Content-Type": "application/json; charset=utf-8"} if not isinstance(body, bytes) else {})
+    response.headers.update(
+        {"Content-Type": "application/json; charset=utf-8"} if not isinstance(body, bytes) else {}
+    )
     response.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
     return response
 
 
-def one_error(code: str = "SomeCode", message: str = "Some message.", **more: Any) -> dict[str, Any]:
+def one_error(
+    code: str = "SomeCode", message: str = "Some message.", **more: Any
+) -> dict[str, Any]:
     """Azure's envelope of an error."""
     return {"error": {"code": code, "message": message, **more}}
 
@@ -82,7 +90,9 @@ def test_the_status_decides_the_kind(status: int, kind: type[AzureError]) -> Non
         assert error.status_code == status
 
 
-@pytest.mark.parametrize("kind", [AuthenticationFailed, NotFound, Conflict, PreconditionFailed, Throttled])
+@pytest.mark.parametrize(
+    "kind", [AuthenticationFailed, NotFound, Conflict, PreconditionFailed, Throttled]
+)
 def test_old_handlers_of_requests_catch_every_kind(kind: type[AzureError]) -> None:
     """Every kind is an `AzureError`, and that is requests' own `HTTPError`."""
     assert issubclass(kind, AzureError)
@@ -94,9 +104,20 @@ def test_old_handlers_of_requests_catch_every_kind(kind: type[AzureError]) -> No
 
 def test_everything_that_azure_said_is_an_attribute() -> None:
     """Code, message, target, details, ids and the request are told apart, the query of the URL left off."""
-    detail = {"code": "TooManyRequests", "target": "HighCostGetVMScaleSet3Min", "message": '{"allowed":180}'}
-    body = one_error("OperationNotAllowed", "Too  many\r\n  requests.", target="imageReference.sku", details=[detail])
-    error = error_from(answer(body, 429, x_ms_request_id="req-1", x_ms_correlation_request_id="corr-1"), 17.0)
+    detail = {
+        "code": "TooManyRequests",
+        "target": "HighCostGetVMScaleSet3Min",
+        "message": '{"allowed":180}',
+    }
+    body = one_error(
+        "OperationNotAllowed",
+        "Too  many\r\n  requests.",
+        target="imageReference.sku",
+        details=[detail],
+    )
+    error = error_from(
+        answer(body, 429, x_ms_request_id="req-1", x_ms_correlation_request_id="corr-1"), 17.0
+    )
     assert error.code == "OperationNotAllowed"
     assert error.message == "Too many requests."
     assert error.target == "imageReference.sku"
@@ -116,7 +137,9 @@ def test_the_message_reads_as_one_sentence_of_facts() -> None:
 
 def test_the_correlation_id_stands_in_for_a_missing_request_id() -> None:
     """Where the provider gave no request id, the one of the whole chain is told."""
-    assert error_from(answer(one_error(), x_ms_correlation_request_id="corr-1")).request_id == "corr-1"
+    assert (
+        error_from(answer(one_error(), x_ms_correlation_request_id="corr-1")).request_id == "corr-1"
+    )
     assert error_from(answer(one_error())).request_id is None
 
 
@@ -133,8 +156,16 @@ def test_facts_that_are_missing_leave_no_gap() -> None:
     [
         ({"error": {"code": "C", "message": "M"}}, "C", "M"),
         ({"code": "C", "message": "M"}, "C", "M"),
-        ({"error": "invalid_client", "error_description": "AADSTS1: no."}, "invalid_client", "AADSTS1: no."),
-        ({"error": {"code": "C"}}, "C", "No explanation came with the answer (application/json, 24 bytes)"),
+        (
+            {"error": "invalid_client", "error_description": "AADSTS1: no."},
+            "invalid_client",
+            "AADSTS1: no.",
+        ),
+        (
+            {"error": {"code": "C"}},
+            "C",
+            "No explanation came with the answer (application/json, 24 bytes)",
+        ),
         ({"error": {"message": "M"}}, "BadRequest", "M"),
         ({"error": {"code": 5, "message": ["M"]}}, "BadRequest", None),
         ({"error": None}, "BadRequest", None),
@@ -148,11 +179,17 @@ def test_facts_that_are_missing_leave_no_gap() -> None:
         (b"\xef\xbb\xbf" + b'{"error":{"code":"C","message":"M"}}', "C", "M"),
     ],
 )
-def test_code_and_message_are_found_where_they_are(body: Any, code: str, message: str | None) -> None:
+def test_code_and_message_are_found_where_they_are(
+    body: Any, code: str, message: str | None
+) -> None:
     """Every envelope Azure uses is read; without one, the status and the kind of the body are told."""
     error = error_from(answer(body))
     assert error.code == code
-    assert error.message == message if message else error.message.startswith("No explanation came with the answer (")
+    assert (
+        error.message == message
+        if message
+        else error.message.startswith("No explanation came with the answer (")
+    )
 
 
 def test_a_page_of_html_is_named_but_not_quoted() -> None:
@@ -216,13 +253,18 @@ def test_a_failed_operation_tells_its_own_code_and_message() -> None:
 def test_a_failed_operation_without_an_error_says_so() -> None:
     """An operation that gives no reason is told as that, not as an empty message."""
     error = operation_error({"status": "Canceled"}, "Canceled", answer(b"", 200))
-    assert (error.code, error.message) == ("Canceled", "The operation ended Canceled; Azure gave no reason.")
+    assert (error.code, error.message) == (
+        "Canceled",
+        "The operation ended Canceled; Azure gave no reason.",
+    )
 
 
 @pytest.mark.parametrize(
     "error",
     [
-        error_from(answer(one_error(details=[{"code": "A"}], target="t"), 429, x_ms_request_id="r"), 5.0),
+        error_from(
+            answer(one_error(details=[{"code": "A"}], target="t"), 429, x_ms_request_id="r"), 5.0
+        ),
         error_from(answer(b"", 404)),
         operation_error(one_error(), "Failed", answer(b"", 200)),
         AuthenticationFailed("Sign-in failed.", code="AADSTS1", request_id="r"),
@@ -237,8 +279,12 @@ def test_an_error_survives_pickling(error: Exception) -> None:
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is type(error)
     assert str(copy) == str(error)
-    told = {name: value for name, value in vars(error).items() if name not in ("response", "request")}
-    assert told == {name: value for name, value in vars(copy).items() if name not in ("response", "request")}
+    told = {
+        name: value for name, value in vars(error).items() if name not in ("response", "request")
+    }
+    assert told == {
+        name: value for name, value in vars(copy).items() if name not in ("response", "request")
+    }
 
 
 def test_a_halted_rollout_keeps_its_own_list_of_the_unhealthy() -> None:
@@ -268,6 +314,10 @@ def test_any_exception_is_told_on_one_line(error: BaseException, text: str) -> N
 def test_the_tree_in_the_docstring_is_the_tree() -> None:
     """The drawing at the top of the module names every class that is defined there."""
     classes = {
-        name for name, value in vars(errors).items() if isinstance(value, type) and value.__module__ == errors.__name__
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and value.__module__ == errors.__name__
     }
-    assert classes == {word for word in (errors.__doc__ or "").split() if word in vars(errors)} - {"requests.HTTPError"}
+    assert classes == {word for word in (errors.__doc__ or "").split() if word in vars(errors)} - {
+        "requests.HTTPError"
+    }

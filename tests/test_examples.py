@@ -43,7 +43,10 @@ def run(name: str, *arguments: str, cwd: Path | None = None) -> subprocess.Compl
 
 def versions(sandbox: Sandbox, name: str = "web") -> list[str]:
     """What each instance runs."""
-    return [az.get_image(vm).get("exact_version", "") for vm in az.get_instance_views(*sandbox.where(name))]
+    return [
+        az.get_image(vm).get("exact_version", "")
+        for vm in az.get_instance_views(*sandbox.where(name))
+    ]
 
 
 @pytest.mark.slow
@@ -98,9 +101,14 @@ def test_ctrl_c_says_what_was_done() -> None:
     """Interrupted in the middle: status 130, how far it came, how to go on, no traceback."""
     with Sandbox(upgrade_seconds=2) as sandbox:
         command = [sys.executable, str(EXAMPLES / "rollout.py"), *WEB, "-n", NEW, "-y"]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         deadline = time.monotonic() + 30
-        while not any("manualupgrade" in each.path for each in sandbox.journal) and time.monotonic() < deadline:
+        while (
+            not any("manualupgrade" in each.path for each in sandbox.journal)
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.05)
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
@@ -140,7 +148,9 @@ def test_nobody_is_asked_where_nobody_can_answer(live: Sandbox) -> None:
         (["-l", "0,1", "--nowait"], {0, 1}),
     ],
 )
-def test_vmss_upgrade_upgrades_those_and_no_others(live: Sandbox, which: list[str], upgraded: set[int]) -> None:
+def test_vmss_upgrade_upgrades_those_and_no_others(
+    live: Sandbox, which: list[str], upgraded: set[int]
+) -> None:
     """An update domain, one instance, a list in either form; all at once, in one request."""
     done = run("vmss_upgrade.py", *WEB, "-n", NEW, "-y", *which)
     assert (done.returncode, done.stderr) == (0, "")
@@ -162,18 +172,29 @@ def test_the_other_kinds_of_image(live: Sandbox, name: str, flag: str, value: st
         value = az.get_image(az.get_vmss(*live.where(name)))["image_id"].replace("web-1", "web-3")
     done = run("rollout.py", "-r", "sandbox", "-s", name, flag, value, "-y")
     assert (done.returncode, done.stderr) == (0, "")
-    assert value in {text for vm in az.get_instance_views(*live.where(name)) for text in az.get_image(vm).values()}
+    assert value in {
+        text
+        for vm in az.get_instance_views(*live.where(name))
+        for text in az.get_image(vm).values()
+    }
 
 
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(live: Sandbox) -> None:
     """The new image, the batches, what stands in the way; neither the model nor an instance is touched."""
-    done = run("rollout.py", *WEB, "-n", NEW, "--dry-run", "--canary", "1", "--on-failure", "rollback")
+    done = run(
+        "rollout.py", *WEB, "-n", NEW, "--dry-run", "--canary", "1", "--on-failure", "rollback"
+    )
     assert (done.returncode, done.stderr) == (0, "")
-    assert f"the model would ask for Canonical:0001-com-ubuntu-server-jammy:22_04-lts-gen2:{NEW} (now" in done.stdout
+    assert (
+        f"the model would ask for Canonical:0001-com-ubuntu-server-jammy:22_04-lts-gen2:{NEW} (now"
+        in done.stdout
+    )
     assert "canary (update domain 0): 1 instance (0)" in done.stdout
     assert "update domain 4: 4 instances (4, 9, 14, 19)" in done.stdout
     assert "dry run: nothing was changed" in done.stdout
-    assert {each.method for each in live.journal if "virtualMachineScaleSets" in each.path} == {"GET"}
+    assert {each.method for each in live.journal if "virtualMachineScaleSets" in each.path} == {
+        "GET"
+    }
 
 
 def test_every_option_of_the_rollout_reaches_it(live: Sandbox) -> None:
@@ -230,7 +251,11 @@ def test_with_json_standard_output_is_for_programs(live: Sandbox) -> None:
     done = run("rollout.py", *WEB, "-n", "22.04.202410020", "-y", "--json")
     last = json.loads(done.stdout.splitlines()[-1])
     assert done.returncode == 1
-    assert (last["kind"], last["batch"], list(last["unhealthy"])) == ("halted", "update domain 1", ["6"])
+    assert (last["kind"], last["batch"], list(last["unhealthy"])) == (
+        "halted",
+        "update domain 1",
+        ["6"],
+    )
 
 
 def test_following_a_set_in_mode_rolling(live: Sandbox) -> None:
@@ -239,7 +264,9 @@ def test_following_a_set_in_mode_rolling(live: Sandbox) -> None:
     done = run("rollout.py", "-r", "sandbox", "-s", "roll", "-n", NEW, "-y", "--follow")
     assert (done.returncode, done.stderr) == (0, "")
     assert "Completed; 5 of 5 instances have the latest model" in done.stdout
-    assert run("rollout.py", *WEB, "--follow", "-y").stderr.startswith("error: web is in upgrade mode Manual")
+    assert run("rollout.py", *WEB, "--follow", "-y").stderr.startswith(
+        "error: web is in upgrade mode Manual"
+    )
 
 
 def here(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -260,12 +287,22 @@ def here(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         (["--check", "no-such-program --fast"], "--check: there is no program 'no-such-program'"),
         (["--instances", ""], "--instances is empty"),
         (["--domains", " ,"], "--domains is empty"),
-        (["--rollback", "--instances", "3"], "--rollback sees to the whole set: --instances cannot be given with it"),
-        (["--follow", "--canary", "1"], "--follow sees to the whole set: --canary cannot be given with it"),
+        (
+            ["--rollback", "--instances", "3"],
+            "--rollback sees to the whole set: --instances cannot be given with it",
+        ),
+        (
+            ["--follow", "--canary", "1"],
+            "--follow sees to the whole set: --canary cannot be given with it",
+        ),
     ],
 )
 def test_options_that_cannot_be_used_end_it_before_anything_is_asked(
-    live: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], wrong: list[str], told: str
+    live: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    wrong: list[str],
+    told: str,
 ) -> None:
     """Status 2 and a sentence; the model does not ask for a new image that nobody rolls out then."""
     assert here(monkeypatch, *WEB, "-n", NEW, "-y", *wrong) == 2
@@ -273,14 +310,22 @@ def test_options_that_cannot_be_used_end_it_before_anything_is_asked(
     assert live.journal == []
 
 
-@pytest.mark.parametrize(("which", "told"), [(["--domains", "9"], "no domain 9"), (["--instances", "99"], "'99'")])
+@pytest.mark.parametrize(
+    ("which", "told"), [(["--domains", "9"], "no domain 9"), (["--instances", "99"], "'99'")]
+)
 def test_a_part_that_the_set_does_not_have_changes_nothing(
-    live: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], which: list[str], told: str
+    live: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    which: list[str],
+    told: str,
 ) -> None:
     """Not even the model."""
     assert here(monkeypatch, *WEB, "-n", NEW, "-y", *which) == 1
     assert told in capsys.readouterr().err
-    assert {each.method for each in live.journal if "virtualMachineScaleSets" in each.path} == {"GET"}
+    assert {each.method for each in live.journal if "virtualMachineScaleSets" in each.path} == {
+        "GET"
+    }
 
 
 def test_it_ends_well_on_flexible_sets_and_with_latest_in_the_model(
@@ -310,7 +355,9 @@ def test_a_check_that_hangs_is_not_content() -> None:
         (["--rollback", "-n", NEW], True, True),
     ],
 )
-def test_on_the_way_back_the_same_command_is_not_what_goes_on(arguments: list[str], is_back: bool, same: bool) -> None:
+def test_on_the_way_back_the_same_command_is_not_what_goes_on(
+    arguments: list[str], is_back: bool, same: bool
+) -> None:
     """It would put the new image, which has just failed, into the model again."""
     told = example.how_to_go_on(example.parser().parse_args(arguments), is_back)
     assert ("the same command" in told) is same
@@ -322,7 +369,10 @@ def test_a_way_back_that_cannot_be_told_names_the_options(
 ) -> None:
     """And not the argument of the function under it."""
     assert here(monkeypatch, *WEB, "--rollback", "-y") == 1
-    assert "error: give the image by --newversion, --imageid or --customuri: the instances" in capsys.readouterr().err
+    assert (
+        "error: give the image by --newversion, --imageid or --customuri: the instances"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize("script", ["rollout.py", "fleet_rollout.py"])
@@ -331,7 +381,9 @@ def test_when_nobody_reads_any_more_it_says_where_it_stands(live: Sandbox, scrip
     live.set_image("web", version=NEW)
     which = [] if script.startswith("fleet") else WEB
     command = [sys.executable, EXAMPLES / script, *which, "-y", "--json", "--pause", "0.5"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as started:
         assert started.stdout
         started.stdout.readline()
         started.stdout.close()
@@ -348,11 +400,17 @@ SCRIPTS = [("rollout.py", []), ("version_bump.py", []), ("vmss_upgrade.py", ["-i
 @pytest.mark.parametrize(
     ("mistake", "sentence"),
     [
-        (["-r", "sandbox", "-s", "wbe", "-n", NEW], "virtualMachineScaleSets/wbe' under resource group"),
+        (
+            ["-r", "sandbox", "-s", "wbe", "-n", NEW],
+            "virtualMachineScaleSets/wbe' under resource group",
+        ),
         (["-r", "sandbxo", "-s", "web", "-n", NEW], "Resource group 'sandbxo' could not be found"),
         ([*WEB, "-n", "22.04.2024"], "22.04.2024' is not available"),
         ([*WEB, "-n", "new"], "version must be Major.Minor.Build in digits, or latest, not 'new'"),
-        ([*WEB, "-c", "https://x.example/y.vhd"], "image_uri does not fit: the model of 'web' has a platform image"),
+        (
+            [*WEB, "-c", "https://x.example/y.vhd"],
+            "image_uri does not fit: the model of 'web' has a platform image",
+        ),
         (["-r", "sandbox", "-s", "auto", "-n", NEW], "auto is in upgrade mode Automatic"),
     ],
 )
@@ -376,12 +434,16 @@ def test_a_mistake_is_one_clear_sentence(
         (["-u", "9"], "there is no update domain 9: there are 0, 1, 2, 3, 4"),
     ],
 )
-def test_a_mistyped_instance_changes_nothing(live: Sandbox, which: list[str], sentence: str) -> None:
+def test_a_mistyped_instance_changes_nothing(
+    live: Sandbox, which: list[str], sentence: str
+) -> None:
     """Not even the model: instances are looked up before anything is written."""
     done = run("vmss_upgrade.py", *WEB, "-n", NEW, "-y", *which)
     assert done.returncode == 1
     assert sentence in done.stderr
-    assert {each.method for each in live.journal if "virtualMachineScaleSets" in each.path} == {"GET"}
+    assert {each.method for each in live.journal if "virtualMachineScaleSets" in each.path} == {
+        "GET"
+    }
 
 
 @pytest.mark.parametrize(("script", "which"), SCRIPTS)
@@ -403,18 +465,31 @@ def test_a_network_that_is_down(live: Sandbox, monkeypatch: pytest.MonkeyPatch) 
     """Whom it could not reach and why, after a few tries that it tells of; no traceback."""
     monkeypatch.setenv("AZURE_AUTH_ENDPOINT", "https://127.0.0.1:9")
     with ThreadPoolExecutor() as together:
-        for done in together.map(lambda each: run(each[0], *WEB, "-n", NEW, "-y", *each[1]), SCRIPTS):
+        for done in together.map(
+            lambda each: run(each[0], *WEB, "-n", NEW, "-y", *each[1]), SCRIPTS
+        ):
             assert done.returncode == 1
             *waits, last = done.stderr.splitlines()
             assert last.startswith("error: No answer from 127.0.0.1:9")
             assert all(line.startswith("waiting ") for line in waits)
 
 
-def test_credentials_from_a_file(live: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_credentials_from_a_file(
+    live: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """vmssconfig.json in the current folder comes before the environment."""
-    for name in ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_SUBSCRIPTION_ID"):
+    for name in (
+        "AZURE_TENANT_ID",
+        "AZURE_CLIENT_ID",
+        "AZURE_CLIENT_SECRET",
+        "AZURE_SUBSCRIPTION_ID",
+    ):
         monkeypatch.delenv(name)
-    values = {"tenantId": live.tenant_id, "appId": live.application_id, "appSecret": live.application_secret}
+    values = {
+        "tenantId": live.tenant_id,
+        "appId": live.application_id,
+        "appSecret": live.application_secret,
+    }
     config = tmp_path / "vmssconfig.json"
     config.write_text(json.dumps({**values, "subscriptionId": live.subscription_id}))
     config.chmod(0o600)
@@ -426,7 +501,9 @@ def test_credentials_from_a_file(live: Sandbox, monkeypatch: pytest.MonkeyPatch,
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no mode bits")
-@pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o400, False), (0o640, True), (0o604, True)])
+@pytest.mark.parametrize(
+    ("mode", "warned"), [(0o600, False), (0o400, False), (0o640, True), (0o604, True)]
+)
 def test_a_file_that_others_can_read_is_warned_of(
     mode: int, warned: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -436,7 +513,11 @@ def test_a_file_that_others_can_read_is_warned_of(
     config.chmod(mode)
     assert common.read_config(config) == dict.fromkeys(common.KEYS, "canary")
     told = capsys.readouterr().err
-    assert told == (f"warning: others can read {config}, and the secret in it: chmod 600 {config}\n" if warned else "")
+    assert told == (
+        f"warning: others can read {config}, and the secret in it: chmod 600 {config}\n"
+        if warned
+        else ""
+    )
 
 
 FILE = {"tenantId": "t", "appId": "a", "appSecret": "canary~secret", "subscriptionId": "s"}
@@ -450,9 +531,18 @@ FILE = {"tenantId": "t", "appId": "a", "appSecret": "canary~secret", "subscripti
         (b"[]", "is no JSON object"),
         (b'"canary"', "is no JSON object"),
         (b"\xff\xfe", "is no text in UTF-8"),
-        *((json.dumps({**FILE, key: ""}).encode(), f"'{key}' must be a string that is not empty") for key in FILE),
-        *((json.dumps({**FILE, key: 5}).encode(), f"'{key}' must be a string that is not empty") for key in FILE),
-        *((json.dumps({k: v for k, v in FILE.items() if k != key}).encode(), f"has no '{key}'") for key in FILE),
+        *(
+            (json.dumps({**FILE, key: ""}).encode(), f"'{key}' must be a string that is not empty")
+            for key in FILE
+        ),
+        *(
+            (json.dumps({**FILE, key: 5}).encode(), f"'{key}' must be a string that is not empty")
+            for key in FILE
+        ),
+        *(
+            (json.dumps({k: v for k, v in FILE.items() if k != key}).encode(), f"has no '{key}'")
+            for key in FILE
+        ),
     ],
     ids=str,
 )
@@ -474,28 +564,44 @@ def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
 
 
 def test_who_signs_in_without_a_subscription_is_told_so(
-    live: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    live: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A service principal needs no az; it is told of the variable, and not to install something."""
     monkeypatch.delenv("AZURE_SUBSCRIPTION_ID")
     monkeypatch.setenv("PATH", str(tmp_path))
     assert here(monkeypatch, *WEB, "-y") == 1
-    assert capsys.readouterr().err.startswith("error: which subscription? Set AZURE_SUBSCRIPTION_ID. (The Azure CLI ")
+    assert capsys.readouterr().err.startswith(
+        "error: which subscription? Set AZURE_SUBSCRIPTION_ID. (The Azure CLI "
+    )
 
 
-def test_without_credentials_the_cli_is_asked(live: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_credentials_the_cli_is_asked(
+    live: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """No file, no environment, no az: the sentence says what to install or to set, and what was looked at."""
-    for name in ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_SUBSCRIPTION_ID"):
+    for name in (
+        "AZURE_TENANT_ID",
+        "AZURE_CLIENT_ID",
+        "AZURE_CLIENT_SECRET",
+        "AZURE_SUBSCRIPTION_ID",
+    ):
         monkeypatch.delenv(name)
     monkeypatch.setenv("PATH", str(tmp_path))
     done = run("version_bump.py", *WEB, "-n", NEW, "-y", cwd=tmp_path)
     assert done.returncode == 1
     assert "The Azure CLI (az) is not on PATH" in done.stderr
-    assert "client secret: AZURE_CLIENT_SECRET and AZURE_TENANT_ID and AZURE_CLIENT_ID are not set" in done.stderr
+    assert (
+        "client secret: AZURE_CLIENT_SECRET and AZURE_TENANT_ID and AZURE_CLIENT_ID are not set"
+        in done.stderr
+    )
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["-r", "sandbox"], ["--sandbox"], [*WEB, "-n", NEW, "-u", "x"], [*WEB, "-i", "3,4"]]
+    "arguments",
+    [[], ["-r", "sandbox"], ["--sandbox"], [*WEB, "-n", NEW, "-u", "x"], [*WEB, "-i", "3,4"]],
 )
 def test_wrong_usage_ends_with_two(arguments: list[str]) -> None:
     """What is missing is said, with the usage."""

@@ -66,11 +66,19 @@ def fast(clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
         yield sandbox
 
 
-def fill(sandbox: Sandbox, number: int, instances: int = 4, domains: int = 2, behind: bool = True) -> list[str]:
+def fill(
+    sandbox: Sandbox, number: int, instances: int = 4, domains: int = 2, behind: bool = True
+) -> list[str]:
     """Scale sets `s0`, `s1` … in three regions in turn, with a new image in their models."""
     names = [f"s{each}" for each in range(number)]
     for each, name in enumerate(names):
-        sandbox.add_vmss(name, instances, update_domains=domains, location=REGIONS[each % 3], tags={"ring": str(each)})
+        sandbox.add_vmss(
+            name,
+            instances,
+            update_domains=domains,
+            location=REGIONS[each % 3],
+            tags={"ring": str(each)},
+        )
         if behind:
             sandbox.set_image(name, version=NEW)
     return names
@@ -83,12 +91,16 @@ def fleet(sandbox: Sandbox, **more: Any) -> list[Any]:
 
 def upgraded(sandbox: Sandbox) -> Counter[tuple[str, str]]:
     """How often each instance was brought to the model."""
-    return Counter((each.scale_set, each.instance_id) for each in sandbox.changes if each.what == "model")
+    return Counter(
+        (each.scale_set, each.instance_id) for each in sandbox.changes if each.what == "model"
+    )
 
 
 def posted(sandbox: Sandbox) -> list[str]:
     """The sets of the upgrades that Azure took, in order."""
-    paths = [each.path for each in sandbox.journal if "manualupgrade" in each.path and each.status == 202]
+    paths = [
+        each.path for each in sandbox.journal if "manualupgrade" in each.path and each.status == 202
+    ]
     return [path.split("/")[-2] for path in paths]
 
 
@@ -127,7 +139,9 @@ def test_a_wave_begins_when_the_one_before_is_done(sandbox: Sandbox) -> None:
     fill(sandbox, 6)
     first = {"s0", "s3"}
     events = list(
-        az.rollout_fleet(sandbox.access_token, fleet(sandbox), waves=lambda each: each["location"] != REGIONS[0])
+        az.rollout_fleet(
+            sandbox.access_token, fleet(sandbox), waves=lambda each: each["location"] != REGIONS[0]
+        )
     )
     order = posted(sandbox)
     assert set(order[:4]) == first
@@ -180,7 +194,9 @@ def test_a_canary_is_the_first_batch_of_each_set_and_of_no_other(sandbox: Sandbo
     """What a run knows goes on from step to step."""
     fill(sandbox, 2)
     list(az.rollout_fleet(sandbox.access_token, fleet(sandbox), canary=1))
-    sizes = [len(each.body["instanceIds"]) for each in sandbox.journal if "s1/manualupgrade" in each.path]
+    sizes = [
+        len(each.body["instanceIds"]) for each in sandbox.journal if "s1/manualupgrade" in each.path
+    ]
     assert sizes == [1, 1, 2]
 
 
@@ -231,7 +247,9 @@ def test_what_runs_when_another_set_halts_ends_its_batch(sandbox: Sandbox) -> No
     done = {event.scale_set for event in events if event.kind == "set_done"}
     assert len(ended) + len(done) == 6
     assert [target.vmss_name for target in halt.not_started][-1] == "s5"
-    busy = {vm.provisioning for vmss in sandbox.cloud.sets.values() for vm in vmss.instances.values()}
+    busy = {
+        vm.provisioning for vmss in sandbox.cloud.sets.values() for vm in vmss.instances.values()
+    }
     assert busy == {"Succeeded", "Failed"}
     assert events[-1].summary == halt.summary
 
@@ -240,7 +258,9 @@ def test_as_many_sets_may_fail_as_max_failed_says(sandbox: Sandbox) -> None:
     """A failure within the allowance stops neither its wave nor the next; at the end it is raised all the same."""
     fill(sandbox, 4)
     sandbox.break_upgrade("s0", "0")
-    events, halt = halted(az.rollout_fleet(sandbox.access_token, fleet(sandbox), waves=[1], max_failed="25%"))
+    events, halt = halted(
+        az.rollout_fleet(sandbox.access_token, fleet(sandbox), waves=[1], max_failed="25%")
+    )
     assert [target.vmss_name for target in halt.failed] == ["s0"]
     assert not halt.not_started
     assert (events[-1].done, events[-1].failed) == (3, 1)
@@ -261,7 +281,9 @@ def test_sets_that_fail_may_be_rolled_back(sandbox: Sandbox) -> None:
     """With `on_failure="rollback"` each set that fails is put back, and the halt says that all were."""
     fill(sandbox, 2)
     sandbox.break_upgrade("s0", "1", image=NEW)
-    _, halt = halted(az.rollout_fleet(sandbox.access_token, fleet(sandbox)[:1], on_failure="rollback"))
+    _, halt = halted(
+        az.rollout_fleet(sandbox.access_token, fleet(sandbox)[:1], on_failure="rollback")
+    )
     assert halt.rolled_back
     views = az.get_instance_views(*sandbox.where("s0"))
     assert {az.get_image(vm)["exact_version"] for vm in views} == {"22.04.202410020"}
@@ -276,14 +298,21 @@ def test_a_pause_that_says_no_leaves_its_set(sandbox: Sandbox) -> None:
         asked.append(batch)
         return len(asked) > 1
 
-    events = list(az.rollout_fleet(sandbox.access_token, fleet(sandbox), pause=pause, max_parallel=1))
-    assert [event.kind for event in events if event.kind in ("set_paused", "set_done")] == ["set_paused", "set_done"]
+    events = list(
+        az.rollout_fleet(sandbox.access_token, fleet(sandbox), pause=pause, max_parallel=1)
+    )
+    assert [event.kind for event in events if event.kind in ("set_paused", "set_done")] == [
+        "set_paused",
+        "set_done",
+    ]
 
 
 # Leaving
 
 
-def test_leaving_the_loop_ends_between_two_batches(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+def test_leaving_the_loop_ends_between_two_batches(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
     """What is under way is over when the loop is left, nothing else was begun, and running again does the rest."""
     fill(sandbox, 5, instances=10, domains=5)
     for event in az.rollout_fleet(sandbox.access_token, fleet(sandbox), max_parallel=2):
@@ -343,14 +372,20 @@ def test_nothing_is_sent_before_the_first_event(sandbox: Sandbox) -> None:
         ([("s", "g", "web")], {"waves": [0]}, "waves must be a number of scale sets"),
         ([("s", "g", "web")], {"waves": ["many"]}, "waves must be a number of scale sets"),
         ([("s", "g", "web")], {"waves": "location"}, "waves: g/web has no 'location'"),
-        ([("s", "g", "web"), ("s", "g", "x")], {"waves": lambda each: 1 if "x" in each else "1"}, "waves: the keys"),
+        (
+            [("s", "g", "web"), ("s", "g", "x")],
+            {"waves": lambda each: 1 if "x" in each else "1"},
+            "waves: the keys",
+        ),
         ([("s", "g", "web")], {"executor": 4}, "executor must be"),
         ([("s", "g", "web")], {"by": "rack"}, "by must be"),
         ([("s", "g", "web")], {"on_failure": "cry"}, "on_failure must be"),
         ([("s", "g", "web")], {"bake": -1}, "bake must be"),
     ],
 )
-def test_what_cannot_be_used_is_refused_at_once(targets: Any, options: dict[str, Any], told: str) -> None:
+def test_what_cannot_be_used_is_refused_at_once(
+    targets: Any, options: dict[str, Any], told: str
+) -> None:
     """By the call itself, naming the argument."""
     with pytest.raises(ValueError, match=re.escape(told)):
         az.rollout_fleet("token", targets, **options)
@@ -358,8 +393,15 @@ def test_what_cannot_be_used_is_refused_at_once(targets: Any, options: dict[str,
 
 def test_a_target_may_be_given_in_three_ways() -> None:
     """As it was found, by its resource id, by its names."""
-    path = "/subscriptions/s/resourcegroups/g/providers/microsoft.compute/virtualmachinescalesets/web"
-    found = {"subscription_id": "s", "resource_group": "g", "vmss_name": "web", "location": "West Europe"}
+    path = (
+        "/subscriptions/s/resourcegroups/g/providers/microsoft.compute/virtualmachinescalesets/web"
+    )
+    found = {
+        "subscription_id": "s",
+        "resource_group": "g",
+        "vmss_name": "web",
+        "location": "West Europe",
+    }
     assert waves.target(path) == waves.target(("s", "g", "web")) == Target("s", "g", "web")
     assert waves.target(found) == Target("s", "g", "web", "westeurope")
 
@@ -379,7 +421,9 @@ class _Instead:
         return self.pool.submit(lambda: conducting.Part(Summary(upgraded=1), error=error))
 
 
-sizes = st.lists(st.integers(1, 5) | st.integers(1, 100).map(lambda percent: f"{percent}%"), max_size=4)
+sizes = st.lists(
+    st.integers(1, 5) | st.integers(1, 100).map(lambda percent: f"{percent}%"), max_size=4
+)
 
 
 @given(
@@ -399,7 +443,12 @@ def test_waves_go_in_order_each_target_once_and_never_too_many(
     executor: Any = _Instead({str(each) for each in failing})
     seen, running, raised = [], 0, None
     events = az.rollout_fleet(
-        lambda: "token", targets, waves=cut, max_parallel=max_parallel, max_failed=max_failed, executor=executor
+        lambda: "token",
+        targets,
+        waves=cut,
+        max_parallel=max_parallel,
+        max_failed=max_failed,
+        executor=executor,
     )
     try:
         for event in events:
@@ -435,13 +484,18 @@ def test_a_429_of_one_set_slows_its_neighbours(fast: Sandbox) -> None:
     told = list(az.rollout_fleet(fast.access_token, fleet(fast)))
     asked = [each for each in fast.journal if "manualupgrade" in each.path]
     (refused,) = (each.seconds for each in asked if each.status == 429)
-    times = {name: [each.seconds - refused for each in asked if f"/{name}/" in each.path] for name in "abc"}
+    times = {
+        name: [each.seconds - refused for each in asked if f"/{name}/" in each.path]
+        for name in "abc"
+    }
     # What was on its way when the refusal came is none that could have been held back.
     assert not [seconds for name in "ab" for seconds in times[name] if 30 < seconds < 150]
     assert max(times["b"]) >= 150
     assert max(times["c"]) < max(times["a"])
     assert told[-1].summary.throttled == 1
-    held_back = [event.scale_set.vmss_name for event in told if event.event and "Held back" in event.message]
+    held_back = [
+        event.scale_set.vmss_name for event in told if event.event and "Held back" in event.message
+    ]
     assert set(held_back) == {"b"}
 
 
@@ -465,8 +519,16 @@ def test_while_a_bucket_is_closed_its_neighbours_are_held_back_and_say_so(clock:
 @pytest.mark.parametrize(
     ("text", "headers", "closed"),
     [
-        ('{"error": {"code": "SubscriptionRequestsThrottled"}}', {"Retry-After": "7"}, {("writes", ""): 7}),
-        ('{"error": {"code": "OperationNotAllowed"}}', {"Retry-After": "40"}, {("actions", "eastus"): 40}),
+        (
+            '{"error": {"code": "SubscriptionRequestsThrottled"}}',
+            {"Retry-After": "7"},
+            {("writes", ""): 7},
+        ),
+        (
+            '{"error": {"code": "OperationNotAllowed"}}',
+            {"Retry-After": "40"},
+            {("actions", "eastus"): 40},
+        ),
         ("", {}, {("actions", "eastus"): 15}),
     ],
 )
@@ -484,7 +546,9 @@ def test_a_refusal_closes_what_it_is_about(
 
 
 @given(
-    asks=st.lists(st.tuples(st.sampled_from(["GET", "POST"]), st.floats(0, 3), st.booleans()), max_size=400),
+    asks=st.lists(
+        st.tuples(st.sampled_from(["GET", "POST"]), st.floats(0, 3), st.booleans()), max_size=400
+    ),
     share=st.sampled_from([1.0, 0.5, 0.01]),
 )
 def test_the_pace_stays_below_the_limits(asks: list[tuple[str, float, bool]], share: float) -> None:
@@ -523,7 +587,9 @@ def test_a_worker_elsewhere_keeps_to_its_share_and_hears_of_refusals(sandbox: Sa
     target = Target(sandbox.subscription_id, "sandbox", "s0", REGIONS[0])
     watch = pacing.Paced(target.subscription_id, target.location)
     run = prepared((az.token_provider(), *target[:3]), watch, **DEFAULTS)
-    ticket = conducting.Ticket("elsewhere", -1, target, 0.25, {("lists", "eastus"): time.time() + 50})
+    ticket = conducting.Ticket(
+        "elsewhere", -1, target, 0.25, {("lists", "eastus"): time.time() + 50}
+    )
     sandbox.fail_next(429, method="POST", path="s0/manualupgrade", retry_after=40)
     part = conducting.step(ticket, run)
     assert pacing.of(target.subscription_id)._share == 0.25
@@ -531,7 +597,9 @@ def test_a_worker_elsewhere_keeps_to_its_share_and_hears_of_refusals(sandbox: Sa
     assert [event.kind for event in part.events].count("batch_done") == 1
     assert not [event for event in part.events if event.instances]
     assert part.summary.throttled == 1
-    again = conducting.step(dataclasses.replace(ticket, closed={("polls", "x"): 1e12, ("gets", "x"): 5.0}), run)
+    again = conducting.step(
+        dataclasses.replace(ticket, closed={("polls", "x"): 1e12, ("gets", "x"): 5.0}), run
+    )
     assert (again.run, again.error, again.events[-1].kind) == (None, None, "finished")
     assert set(again.closed) == {("polls", "x")}
 
@@ -554,16 +622,33 @@ def test_a_storm_of_429s_only_takes_longer(sandbox: Sandbox) -> None:
 def test_every_error_can_be_sent() -> None:
     """Errors come back from a worker as they were."""
     response = requests.Response()
-    response.status_code, response._content, response.url = 409, b"{}", "https://management.azure.com/x?sig=1"
+    response.status_code, response._content, response.url = (
+        409,
+        b"{}",
+        "https://management.azure.com/x?sig=1",
+    )
     response.request = requests.Request("PUT", "https://management.azure.com/x").prepare()
-    kinds = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, az.AzureError)]
+    kinds = [
+        each
+        for each in vars(errors).values()
+        if isinstance(each, type) and issubclass(each, az.AzureError)
+    ]
     for kind in kinds:
-        error = kind("m", code="C", status_code=409, details=[{"code": "D"}], retry_after=3.0, response=response)
+        error = kind(
+            "m",
+            code="C",
+            status_code=409,
+            details=[{"code": "D"}],
+            retry_after=3.0,
+            response=response,
+        )
         again = pickle.loads(pickle.dumps(error))
         assert type(again) is kind
         assert (str(again), again.details, again.retry_after) == (str(error), ({"code": "D"},), 3.0)
     halt = az.RolloutHalted("m", Batch("b", ("1",)), {"1": "why"}, True, Summary(1))
-    both = az.FleetHalted("m", {Target("s", "g", "n"): halt}, [Target("s", "g", "p")], [], Summary(2))
+    both = az.FleetHalted(
+        "m", {Target("s", "g", "n"): halt}, [Target("s", "g", "p")], [], Summary(2)
+    )
     again = pickle.loads(pickle.dumps(both))
     assert str(again.failed[Target("s", "g", "n")]) == "m"
     assert (again.paused, again.rolled_back, again.unhealthy, again.summary) == (
@@ -594,7 +679,9 @@ def test_a_run_goes_on_in_another_process_where_it_was(sandbox: Sandbox, clock: 
     """Pickled between two batches it reads nothing again but the model, and no token crosses."""
     fill(sandbox, 1)
     provider = az.token_provider()
-    run = prepared((provider, *sandbox.where("s0")[1:]), pacing.Paced(sandbox.subscription_id, ""), **DEFAULTS)
+    run = prepared(
+        (provider, *sandbox.where("s0")[1:]), pacing.Paced(sandbox.subscription_id, ""), **DEFAULTS
+    )
     list(run.step())
     crossing = pickle.dumps((conducting.Ticket("f", 0, Target("s", "g", "n"), 1.0, {}), run))
     assert provider() not in crossing.decode("latin1")
@@ -603,7 +690,9 @@ def test_a_run_goes_on_in_another_process_where_it_was(sandbox: Sandbox, clock: 
     _, again = pickle.loads(crossing)
     events = list(again.step())
     assert again.where[0] is not provider
-    paths = [each.path.rsplit("/", 1)[-1] for each in sandbox.journal[before:] if "/s0" in each.path]
+    paths = [
+        each.path.rsplit("/", 1)[-1] for each in sandbox.journal[before:] if "/s0" in each.path
+    ]
     assert paths == ["manualupgrade", "virtualMachines", "s0"]
     assert events[-1].kind == "finished"
     assert events[-1].summary.upgraded == 4
@@ -637,7 +726,10 @@ def test_what_must_not_or_cannot_cross_is_refused_at_once(
     """A token, and a function that only this process has; nothing was sent."""
     with ProcessPoolExecutor(1) as executor, pytest.raises(ValueError, match=told) as caught:
         az.rollout_fleet(
-            token or az.token_provider(), [(sandbox.subscription_id, "g", "n")], executor=executor, **options
+            token or az.token_provider(),
+            [(sandbox.subscription_id, "g", "n")],
+            executor=executor,
+            **options,
         )
     assert "canary" not in str(caught.value)
     assert not sandbox.journal
@@ -662,7 +754,9 @@ def test_an_executor_that_is_shut_down_ends_the_fleet(sandbox: Sandbox) -> None:
     fill(sandbox, 2)
     executor = ThreadPoolExecutor(1)
     executor.shutdown()
-    _, halt = halted(az.rollout_fleet(sandbox.access_token, fleet(sandbox), executor=executor, max_failed=2))
+    _, halt = halted(
+        az.rollout_fleet(sandbox.access_token, fleet(sandbox), executor=executor, max_failed=2)
+    )
     assert "after shutdown" in str(halt)
     assert len(halt.failed) + len(halt.not_started) == 2
     assert not posted(sandbox)
@@ -679,7 +773,9 @@ class Lost(Executor):
         return self.taken
 
 
-def test_an_executor_that_says_nothing_is_told_of(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_executor_that_says_nothing_is_told_of(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every minute; and what it gives up has failed, with a word of why."""
     monkeypatch.setattr(conducting, "_LOOK", 0.01)
     times = itertools.count(0, 30)
@@ -693,9 +789,16 @@ def test_an_executor_that_says_nothing_is_told_of(sandbox: Sandbox, monkeypatch:
             if [each.kind for each in told].count("waiting") == 2:
                 executor.taken.cancel()
 
-    with pytest.raises(az.FleetHalted, match=r"s0: the executor gave it up: what it runs on may be gone. Run it again"):
+    with pytest.raises(
+        az.FleetHalted,
+        match=r"s0: the executor gave it up: what it runs on may be gone. Run it again",
+    ):
         listen()
-    assert all("1 scale set under way; nothing heard for" in each.message for each in told if each.kind == "waiting")
+    assert all(
+        "1 scale set under way; nothing heard for" in each.message
+        for each in told
+        if each.kind == "waiting"
+    )
 
 
 def test_an_executor_of_ones_own_is_left_open(sandbox: Sandbox) -> None:
@@ -706,26 +809,36 @@ def test_an_executor_of_ones_own_is_left_open(sandbox: Sandbox) -> None:
         assert executor.submit(int, "3").result() == 3
     assert len(upgraded(sandbox)) == 12
     order = posted(sandbox)
-    assert order[:3] == ["s0", "s1", "s2"], "one set's second batch was taken before another's first"
+    assert order[:3] == ["s0", "s1", "s2"], (
+        "one set's second batch was taken before another's first"
+    )
 
 
 def processes(number: int) -> ProcessPoolExecutor:
     """Workers in processes of their own, which live in the fast time."""
-    return ProcessPoolExecutor(number, multiprocessing.get_context("spawn"), initializer=fast_time.hurry)
+    return ProcessPoolExecutor(
+        number, multiprocessing.get_context("spawn"), initializer=fast_time.hurry
+    )
 
 
 def test_a_process_pool_does_it_as_well(fast: Sandbox) -> None:
     """Steps go from worker to worker; events come back, and each instance is upgraded once."""
     fill(fast, 2)
     with processes(2) as executor:
-        events = list(az.rollout_fleet(az.token_provider(), fleet(fast), executor=executor, canary=1))
+        events = list(
+            az.rollout_fleet(az.token_provider(), fleet(fast), executor=executor, canary=1)
+        )
     assert len(upgraded(fast)) == 8
     assert set(upgraded(fast).values()) == {1}
-    of_one = [event.event.kind for event in events if event.event and event.scale_set.vmss_name == "s1"]
+    of_one = [
+        event.event.kind for event in events if event.event and event.scale_set.vmss_name == "s1"
+    ]
     assert of_one.count("batch_done") == 3
     assert of_one[-1] == "finished"
     assert isinstance(next(event.event for event in events if event.event), Event)
-    first = next(at for at, event in enumerate(events) if event.event and event.event.kind == "batch_done")
+    first = next(
+        at for at, event in enumerate(events) if event.event and event.event.kind == "batch_done"
+    )
     assert any(event.kind == "set_event" for event in events[first + 1 :]), "all came at the end"
 
 
@@ -739,7 +852,9 @@ def test_a_worker_that_is_killed_harms_nothing(fast: Sandbox, at: int) -> None:
         list(executor.map(abs, range(4)))  # the workers are there
         victim = multiprocessing.active_children()[0]
         fast.at_request(at, victim.kill)
-        _, halt = halted(az.rollout_fleet(az.token_provider(), targets, executor=executor, max_parallel=2))
+        _, halt = halted(
+            az.rollout_fleet(az.token_provider(), targets, executor=executor, max_parallel=2)
+        )
     assert {type(error) for error in halt.failed.values()} == {BrokenProcessPool}
     assert len(halt.failed) + len(halt.not_started) >= 3
     with processes(2) as executor:

@@ -15,9 +15,14 @@ import azurerm_lite as az
 from azurerm_lite import pacing
 from azurerm_lite.sandbox import Sandbox
 
-distributed = pytest.importorskip("distributed", reason="the extra fleet (distributed) is not installed")
+distributed = pytest.importorskip(
+    "distributed", reason="the extra fleet (distributed) is not installed"
+)
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # what Dask warns of is not ours
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),
+]  # what Dask warns of is not ours
 
 
 @pytest.fixture
@@ -38,7 +43,9 @@ def test_dask_rolls_out_a_fleet(fast: Sandbox, client: Any) -> None:  # noqa: F8
     fill(fast, 6, instances=4, domains=2)
     executor = client.get_executor()
     kinds, seen_running = [], False
-    for event in az.rollout_fleet(az.token_provider(), fleet(fast), executor=executor, max_parallel=4, canary=1):
+    for event in az.rollout_fleet(
+        az.token_provider(), fleet(fast), executor=executor, max_parallel=4, canary=1
+    ):
         kinds.append(event.event.kind if event.event else event.kind)
         seen_running = seen_running or (kinds[-1] == "batch_done" and len(upgraded(fast)) < 24)
     assert len(upgraded(fast)) == 24
@@ -54,20 +61,32 @@ def test_a_halt_comes_back_from_a_worker_as_it_was(fast: Sandbox, client: Any) -
     fill(fast, 4)
     fast.break_upgrade("s0", "0")
     _, halt = halted(
-        az.rollout_fleet(az.token_provider(), fleet(fast), executor=client.get_executor(), waves=[1], max_parallel=2)
+        az.rollout_fleet(
+            az.token_provider(),
+            fleet(fast),
+            executor=client.get_executor(),
+            waves=[1],
+            max_parallel=2,
+        )
     )
     assert set(halt.unhealthy) == {"sandbox/s0 0"}
     assert set(posted(fast)) == {"s0"}
     assert [target.vmss_name for target in halt.not_started] == ["s1", "s2", "s3"]
 
 
-def test_a_worker_that_dies_is_replaced_and_nothing_is_upgraded_twice(fast: Sandbox, client: Any) -> None:  # noqa: F811
+def test_a_worker_that_dies_is_replaced_and_nothing_is_upgraded_twice(
+    fast: Sandbox, client: Any
+) -> None:  # noqa: F811
     """Dask gives its step to another worker, which finds what is under way and goes on."""
     fill(fast, 4, instances=6, domains=3)
     targets = fleet(fast)
     victim = multiprocessing.active_children()[0]
     fast.at_request(12, victim.kill)
-    events = list(az.rollout_fleet(az.token_provider(), targets, executor=client.get_executor(), max_parallel=4))
+    events = list(
+        az.rollout_fleet(
+            az.token_provider(), targets, executor=client.get_executor(), max_parallel=4
+        )
+    )
     assert not victim.is_alive()
     assert events[-1].done == 4
     assert len(upgraded(fast)) == 24

@@ -35,7 +35,9 @@ def live(clean_environment: None) -> Iterator[Sandbox]:
     with Sandbox(upgrade_seconds=0) as sandbox:
         for number in range(4):
             region = ("eastus", "westeurope")[number % 2]
-            sandbox.add_vmss(f"s{number}", 2, update_domains=2, location=region, tags={"ring": str(number % 2)})
+            sandbox.add_vmss(
+                f"s{number}", 2, update_domains=2, location=region, tags={"ring": str(number % 2)}
+            )
         yield sandbox
     pacing._pacers.clear()
 
@@ -50,7 +52,10 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 def versions(sandbox: Sandbox, name: str) -> set[str]:
     """What the instances of a set run."""
-    return {az.get_image(vm).get("exact_version", "") for vm in az.get_instance_views(*sandbox.where(name))}
+    return {
+        az.get_image(vm).get("exact_version", "")
+        for vm in az.get_instance_views(*sandbox.where(name))
+    }
 
 
 def test_the_sets_of_a_query_in_waves(
@@ -59,7 +64,9 @@ def test_the_sets_of_a_query_in_waves(
     """The new version is put into the models, then region after region; other sets stay as they are."""
     assert run(monkeypatch, "--tag", "ring", "-n", NEW, "--waves", "location", "-y") == 0
     told = capsys.readouterr().out
-    assert told.startswith("4 scale sets: 2 in eastus, 2 in westeurope\n4 of 4 models changed to 22.04.202411010.\n")
+    assert told.startswith(
+        "4 scale sets: 2 in eastus, 2 in westeurope\n4 of 4 models changed to 22.04.202411010.\n"
+    )
     assert "wave 2 is done" in told
     assert "4 of 4 scale sets done" in told
     assert {each for number in range(4) for each in versions(live, f"s{number}")} == {NEW}
@@ -68,11 +75,16 @@ def test_the_sets_of_a_query_in_waves(
 
 @pytest.mark.parametrize("kind", ["json", "csv"])
 def test_the_sets_of_a_file(
-    live: Sandbox, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path, kind: str
+    live: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    kind: str,
 ) -> None:
     """JSON or CSV; with `--json` each line of standard output is an event, the last one says that all is done."""
     rows = [
-        {"subscription_id": live.subscription_id, "resource_group": "sandbox", "vmss_name": f"s{n}"} for n in (1, 3)
+        {"subscription_id": live.subscription_id, "resource_group": "sandbox", "vmss_name": f"s{n}"}
+        for n in (1, 3)
     ]
     text = (
         json.dumps(rows)
@@ -80,9 +92,26 @@ def test_the_sets_of_a_file(
         else "\n".join([",".join(rows[0]), *(",".join(row.values()) for row in rows)])
     )
     (tmp_path / "fleet").write_text(text, "utf-8")
-    assert run(monkeypatch, "--targets", str(tmp_path / "fleet"), "-n", NEW, "-y", "--json", "--waves", "1") == 0
+    assert (
+        run(
+            monkeypatch,
+            "--targets",
+            str(tmp_path / "fleet"),
+            "-n",
+            NEW,
+            "-y",
+            "--json",
+            "--waves",
+            "1",
+        )
+        == 0
+    )
     events = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
-    assert (events[0]["kind"], events[-1]["kind"], events[-1]["done"]) == ("fleet_started", "fleet_ended", 2)
+    assert (events[0]["kind"], events[-1]["kind"], events[-1]["done"]) == (
+        "fleet_started",
+        "fleet_ended",
+        2,
+    )
     assert versions(live, "s1") == {NEW}
     assert versions(live, "s0") == {"22.04.202410020"}
 
@@ -90,9 +119,17 @@ def test_the_sets_of_a_file(
 @pytest.mark.parametrize(
     ("arguments", "status", "told"),
     [
-        (["--targets", "nosuch.csv", "-y"], 1, "error: nosuch.csv cannot be read: No such file or directory"),
+        (
+            ["--targets", "nosuch.csv", "-y"],
+            1,
+            "error: nosuch.csv cannot be read: No such file or directory",
+        ),
         (["--tag", "nosuch", "-y"], 1, "error: there is no such scale set"),
-        (["--tag", "ring", "-y", "--waves", "nosuch"], 1, "error: waves: sandbox/s0 has no 'nosuch'"),
+        (
+            ["--tag", "ring", "-y", "--waves", "nosuch"],
+            1,
+            "error: waves: sandbox/s0 has no 'nosuch'",
+        ),
         (["--tag", "ring", "-y", "--max-failed", "x"], 1, "error: max_failed must be"),
     ],
 )
@@ -112,7 +149,13 @@ def puts(sandbox: Sandbox) -> list[str]:
 
 @pytest.mark.parametrize(
     "wrong",
-    [["--workers", "0"], ["--waves", "nosuch"], ["--canary", "x"], ["--by", "x"], ["--dask", "127.0.0.1:nosuch"]],
+    [
+        ["--workers", "0"],
+        ["--waves", "nosuch"],
+        ["--canary", "x"],
+        ["--by", "x"],
+        ["--dask", "127.0.0.1:nosuch"],
+    ],
 )
 def test_options_that_cannot_be_used_leave_the_models_alone(
     live: Sandbox, monkeypatch: pytest.MonkeyPatch, wrong: list[str]
@@ -142,7 +185,9 @@ def test_a_model_that_azure_refuses_is_told_beside_what_was_done(
     assert run(monkeypatch, "--tag", "ring", "-n", "latest", "-y") == 1
     out, error = capsys.readouterr()
     assert "3 of 4 models changed to latest." in out
-    assert error.startswith("error: 1 of the models could not be changed: s2: No. (AuthorizationFailed, HTTP 403")
+    assert error.startswith(
+        "error: 1 of the models could not be changed: s2: No. (AuthorizationFailed, HTTP 403"
+    )
     assert run(monkeypatch, "--tag", "ring", "-n", "latest", "-y") == 0
     assert puts(live) == ["s0", "s1", "s2", "s2", "s3"]
     assert {each for number in range(4) for each in versions(live, f"s{number}")} == {NEW}
@@ -155,13 +200,22 @@ def test_a_halt_is_told_and_has_its_status(
     for number in range(4):
         live.set_image(f"s{number}", version=NEW)
     live.break_upgrade("s0", "0", image=NEW)
-    assert run(monkeypatch, "--tag", "ring", "-y", "--json", "--waves", "location", "--workers", "1") == 1
+    assert (
+        run(monkeypatch, "--tag", "ring", "-y", "--json", "--waves", "location", "--workers", "1")
+        == 1
+    )
     out, error = capfd.readouterr()
     halt = json.loads(out.splitlines()[-1])
-    assert (halt["kind"], list(halt["failed"]), halt["rolled_back"]) == ("halted", ["sandbox/s0"], False)
+    assert (halt["kind"], list(halt["failed"]), halt["rolled_back"]) == (
+        "halted",
+        ["sandbox/s0"],
+        False,
+    )
     assert "sandbox/s3" in halt["not_started"]
     assert "OSProvisioningTimedOut" in error
-    assert run(monkeypatch, "--tag", "ring=0", "-y", "--on-failure", "rollback", "--workers", "1") == 3
+    assert (
+        run(monkeypatch, "--tag", "ring=0", "-y", "--on-failure", "rollback", "--workers", "1") == 3
+    )
 
 
 def test_a_dry_run_changes_nothing(
@@ -202,7 +256,15 @@ def test_the_table_shows_waves_and_sets() -> None:
 @pytest.mark.slow
 def test_the_sandbox_has_thirty_sets_in_three_regions() -> None:
     """The whole demo, in a process of its own."""
-    command = [sys.executable, "-W", "error", str(EXAMPLES / "fleet_rollout.py"), "--sandbox", "--workers", "30"]
+    command = [
+        sys.executable,
+        "-W",
+        "error",
+        str(EXAMPLES / "fleet_rollout.py"),
+        "--sandbox",
+        "--workers",
+        "30",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
     assert (done.returncode, done.stderr) == (0, "")
     assert "30 scale sets: 10 in eastus, 10 in westcentralus, 10 in westeurope" in done.stdout
@@ -217,8 +279,18 @@ def test_ctrl_c_lets_the_batches_end(clean_environment: None) -> None:
         for number in range(3):
             sandbox.add_vmss(f"s{number}", 4, update_domains=4, tags={"ring": "0"})
             sandbox.set_image(f"s{number}", version=NEW)
-        command = [sys.executable, str(EXAMPLES / "fleet_rollout.py"), "--tag", "ring", "-y", "--workers", "2"]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        command = [
+            sys.executable,
+            str(EXAMPLES / "fleet_rollout.py"),
+            "--tag",
+            "ring",
+            "-y",
+            "--workers",
+            "2",
+        ]
+        process = subprocess.Popen(
+            command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        )
         while not any("manualupgrade" in each.path for each in sandbox.journal):
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
@@ -229,17 +301,25 @@ def test_ctrl_c_lets_the_batches_end(clean_environment: None) -> None:
         assert "Traceback" not in error
         assert not sandbox.cloud.running
         assert len([each for each in sandbox.changes if each.what == "model"]) <= 4
-        assert subprocess.run(command, check=False, timeout=120, stdout=subprocess.DEVNULL).returncode == 0
+        assert (
+            subprocess.run(command, check=False, timeout=120, stdout=subprocess.DEVNULL).returncode
+            == 0
+        )
         assert len([each for each in sandbox.changes if each.what == "model"]) == 12
 
 
 @pytest.mark.slow
 def test_dask_by_its_address(live: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """`--dask` does it on the cluster at that address."""
-    distributed = pytest.importorskip("distributed", reason="the extra fleet (distributed) is not installed")
+    distributed = pytest.importorskip(
+        "distributed", reason="the extra fleet (distributed) is not installed"
+    )
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=2, processes=True, host="127.0.0.1", dashboard_address=None
     ) as cluster:
         address = cluster.scheduler_address
-        assert run(monkeypatch, "--tag", "ring", "-n", NEW, "-y", "--dask", address, "--workers", "4") == 0
+        assert (
+            run(monkeypatch, "--tag", "ring", "-n", NEW, "-y", "--dask", address, "--workers", "4")
+            == 0
+        )
     assert {each for number in range(4) for each in versions(live, f"s{number}")} == {NEW}

@@ -56,7 +56,9 @@ def test_a_cancelled_upgrade_ends_in_a_halt(rolling: Sandbox) -> None:
     events = az.follow_rolling_upgrade(*rolling.where())
     next(event for event in events if event.latest == 4)
     az.cancel_rolling_upgrade(*rolling.where())
-    with pytest.raises(az.RolloutHalted, match=r"ended Cancelled\. .*still to do\. start_os_upgrade") as caught:
+    with pytest.raises(
+        az.RolloutHalted, match=r"ended Cancelled\. .*still to do\. start_os_upgrade"
+    ) as caught:
         list(events)
     assert caught.value.summary.upgraded in (4, 6)
 

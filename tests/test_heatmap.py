@@ -43,8 +43,14 @@ def instance(
     defaults = {"latestModelApplied": True, "provisioningState": "Succeeded"}
     storage = {"imageReference": IMAGE}
     view = {key: value for key, value in view.items() if value is not None}
-    made: dict[str, Any] = {"instanceId": str(number), "name": f"web_{number}", "id": f"/virtualMachines/{number}"}
-    made |= {"properties": {**defaults, "storageProfile": storage, "instanceView": view, **properties}}
+    made: dict[str, Any] = {
+        "instanceId": str(number),
+        "name": f"web_{number}",
+        "id": f"/virtualMachines/{number}",
+    }
+    made |= {
+        "properties": {**defaults, "storageProfile": storage, "instanceView": view, **properties}
+    }
     return made | ({"zones": [zone]} if zone else {})
 
 
@@ -103,14 +109,23 @@ def shown(text: str) -> list[str]:
     """The ids in the tables of a text, in the order in which they stand there."""
     tables, _, _ = bare(text).partition("latest/older")
     marked = re.compile(rf"(?:[*{SIGNS}-]|[SPXGDU]:?|[spxgdu]:?)(\w[\w.-]*)[~!+↻✗✚]*")
-    cells = [part for line in tables.splitlines() for cell in re.split(r"[|│]", line)[1:] for part in cell.split()]
+    cells = [
+        part
+        for line in tables.splitlines()
+        for cell in re.split(r"[|│]", line)[1:]
+        for part in cell.split()
+    ]
     heads = ("UD", "FD", "zone", "unknown")
     return [found[1] for part in cells if part not in heads and (found := marked.fullmatch(part))]
 
 
 def drawn(picture: Heatmap) -> list[ET.Element]:
     """The instances of the SVG."""
-    return [group for group in ET.fromstring(picture.to_svg()).iter(f"{SVG}g") if group.get("data-instance")]
+    return [
+        group
+        for group in ET.fromstring(picture.to_svg()).iter(f"{SVG}g")
+        if group.get("data-instance")
+    ]
 
 
 def test_rows_are_update_domains_and_columns_fault_domains() -> None:
@@ -124,12 +139,17 @@ def test_rows_are_update_domains_and_columns_fault_domains() -> None:
 
 def test_a_cell_holds_its_instances_in_numeric_order() -> None:
     """Ids are ordered as numbers, whatever the order in which they came."""
-    assert table(heatmap([instance(number) for number in (10, 9, 100, 2)]))[1] == ["UD 0", "*2   *9   *10  *100"]
+    assert table(heatmap([instance(number) for number in (10, 9, 100, 2)]))[1] == [
+        "UD 0",
+        "*2   *9   *10  *100",
+    ]
 
 
 def test_zones_are_the_columns_where_there_are_no_fault_domains() -> None:
     """A zonal set without fault domains has a column per zone."""
-    rows = table(heatmap([instance(number, 0, None, zone=str(number % 3 + 1)) for number in range(6)]))
+    rows = table(
+        heatmap([instance(number, 0, None, zone=str(number % 3 + 1)) for number in range(6)])
+    )
     assert rows == [["", "zone 1", "zone 2", "zone 3"], ["UD 0", "*0 *3", "*1 *4", "*2 *5"]]
 
 
@@ -147,12 +167,18 @@ def test_one_fault_domain_is_one_column() -> None:
 
 def test_missing_domains_stand_under_unknown() -> None:
     """Instances without a domain have a row and a column of their own, the last."""
-    rows = table(heatmap([instance(1, None, 2), instance(2, 3, None), instance(3, None, None), instance(4, 3, 2)]))
+    rows = table(
+        heatmap(
+            [instance(1, None, 2), instance(2, 3, None), instance(3, None, None), instance(4, 3, 2)]
+        )
+    )
     assert rows[0] == ["", "FD 2", "FD unknown"]
     assert rows[1:] == [["UD 3", "*4", "*2"], ["UD unknown", "*1", "*3"]]
 
 
-@pytest.mark.parametrize("view", [None, {}, {"statuses": None, "vmHealth": None, "platformUpdateDomain": None}])
+@pytest.mark.parametrize(
+    "view", [None, {}, {"statuses": None, "vmHealth": None, "platformUpdateDomain": None}]
+)
 def test_instances_without_an_instance_view_are_shown(view: Any) -> None:
     """What Azure says nothing about is of unknown state in unknown domains, and no error."""
     picture = heatmap([instance(7, instanceView=view), instance("web_8", instanceView=view)])
@@ -172,7 +198,9 @@ def test_placement_groups_are_tables_of_their_own() -> None:
     """Several placement groups stand apart under their names, with the instances of none after them."""
     picture = heatmap([instance(1, group="b"), instance(2, group="a"), instance(3, group=None)])
     parts = str(picture).split("\n\n")
-    assert [part.splitlines()[0] for part in parts[:3]] == [f"Placement group {each}" for each in ("a", "b", "unknown")]
+    assert [part.splitlines()[0] for part in parts[:3]] == [
+        f"Placement group {each}" for each in ("a", "b", "unknown")
+    ]
     assert [shown(part) for part in parts[:3]] == [["2"], ["1"], ["3"]]
     assert "Placement group a<" in picture.to_svg()
 
@@ -204,7 +232,9 @@ STATES = {
 
 @pytest.mark.parametrize("power", STATES)
 @pytest.mark.parametrize("latest", [True, False])
-def test_each_power_state_has_its_sign(power: str, latest: bool, output: Callable[..., None]) -> None:
+def test_each_power_state_has_its_sign(
+    power: str, latest: bool, output: Callable[..., None]
+) -> None:
     """The sign tells power state and model, in Unicode and in ASCII, and the legend explains it."""
     picture = heatmap([instance(4, power=power, latestModelApplied=latest)])
     signs = STATES[power]
@@ -218,7 +248,9 @@ def test_each_power_state_has_its_sign(power: str, latest: bool, output: Callabl
 def test_each_power_state_has_its_colour(output: Callable[..., None]) -> None:
     """No two power states share a colour, in a terminal or in the SVG."""
     output()
-    picture = heatmap([instance(number, number, power=power) for number, power in enumerate(STATES)])
+    picture = heatmap(
+        [instance(number, number, power=power) for number, power in enumerate(STATES)]
+    )
     colours = re.findall(r"\x1b\[38;5;(\d+)m\S\d", str(picture))
     fills = [group[1].get("fill") for group in drawn(picture)]
     assert (len(colours), len(set(colours))) == (7, 7)
@@ -261,7 +293,10 @@ def test_marks_say_updating_failed_and_unhealthy(
 
 def test_the_state_of_the_view_stands_in_for_a_missing_one() -> None:
     """Without a provisioning state of its own, an instance is as its instance view says, error code or not."""
-    statuses = [{"code": "ProvisioningState/failed/AllocationFailed"}, {"code": "PowerState/running"}]
+    statuses = [
+        {"code": "ProvisioningState/failed/AllocationFailed"},
+        {"code": "PowerState/running"},
+    ]
     picture = heatmap([instance(4, provisioningState=None, instanceView={"statuses": statuses})])
     assert table(picture)[1][1] == "*4!"
 
@@ -308,7 +343,10 @@ def test_the_legend_explains_what_is_there_and_no_more() -> None:
 
 def test_the_summary_counts() -> None:
     """The last line counts instances, models, states and marks, which the SVG says to a screen reader."""
-    found = [*spread(3), instance(7, latestModelApplied=False, power="stopped", provisioningState="Failed")]
+    found = [
+        *spread(3),
+        instance(7, latestModelApplied=False, power="stopped", provisioningState="Failed"),
+    ]
     told = "4 instances, 3 on the latest model, 3 running, 1 stopped, 1 failed"
     assert str(heatmap(found)).splitlines()[-1] == told
     assert ET.fromstring(heatmap(found).to_svg()).get("aria-label") == told
@@ -324,14 +362,19 @@ def test_a_terminal_gets_colours_and_marks_in_bold(output: Callable[..., None]) 
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp437", "no-such-encoding", None])
-def test_an_encoding_without_our_signs_gets_ascii(encoding: str | None, output: Callable[..., None]) -> None:
+def test_an_encoding_without_our_signs_gets_ascii(
+    encoding: str | None, output: Callable[..., None]
+) -> None:
     """A terminal that cannot show the signs gets plain ASCII."""
     output(encoding)
     assert str(heatmap(spread(3))).isascii()
     assert "\x1b" not in str(heatmap(spread(3)))
 
 
-NO_COLOUR = [("NO_COLOR", "1"), *(("TERM", name) for name in ("dumb", "vt100", "vt220", "ansi", "linux"))]
+NO_COLOUR = [
+    ("NO_COLOR", "1"),
+    *(("TERM", name) for name in ("dumb", "vt100", "vt220", "ansi", "linux")),
+]
 
 
 @pytest.mark.parametrize(("name", "value"), NO_COLOUR)
@@ -347,7 +390,9 @@ def test_who_wants_no_colour_gets_none(
     assert "\x1b" not in str(picture)
 
 
-@pytest.mark.parametrize("term", ["xterm", "xterm-256color", "screen", "tmux-256color", "xterm-kitty", "alacritty"])
+@pytest.mark.parametrize(
+    "term", ["xterm", "xterm-256color", "screen", "tmux-256color", "xterm-kitty", "alacritty"]
+)
 def test_terminals_of_today_get_colours(
     term: str, output: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -358,7 +403,9 @@ def test_terminals_of_today_get_colours(
     assert "\x1b[38;5;34m●0\x1b[0m" in str(heatmap(spread(3)))
 
 
-def test_colours_can_be_forced(output: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_colours_can_be_forced(
+    output: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """FORCE_COLOR brings colours into a pipe, if that can carry the signs; NO_COLOR is stronger."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "dumb")
@@ -373,7 +420,8 @@ def test_colours_can_be_forced(output: Callable[..., None], monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    ("name", "plain"), [("WT_SESSION", False), ("TERM_PROGRAM", False), ("FORCE_COLOR", False), ("OTHER", True)]
+    ("name", "plain"),
+    [("WT_SESSION", False), ("TERM_PROGRAM", False), ("FORCE_COLOR", False), ("OTHER", True)],
 )
 def test_the_old_console_of_windows_gets_ascii(
     name: str, plain: bool, output: Callable[..., None], monkeypatch: pytest.MonkeyPatch
@@ -389,7 +437,9 @@ def test_the_old_console_of_windows_gets_ascii(
 
 
 @pytest.mark.parametrize("stdout", [None, object()])
-def test_without_a_standard_output_text_is_plain(stdout: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_standard_output_text_is_plain(
+    stdout: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Programs without a standard output (pythonw), or with a makeshift one, can still make the text."""
     monkeypatch.setattr(sys, "stdout", stdout)
     assert "*2" in str(heatmap(spread(3)))
@@ -465,9 +515,14 @@ def test_each_instance_is_in_the_svg_once_with_its_tooltip() -> None:
 
 def test_tiles_stand_apart_and_inside_the_svg() -> None:
     """No two instances cover each other, and none reaches over the edge."""
-    picture = heatmap([*spread(200), *(instance(f"web_{n}", None, n % 2, group="b") for n in range(9))])
+    picture = heatmap(
+        [*spread(200), *(instance(f"web_{n}", None, n % 2, group="b") for n in range(9))]
+    )
     svg = ET.fromstring(picture.to_svg())
-    boxes = [[float(group[1].attrib[each]) for each in ("x", "y", "width", "height")] for group in drawn(picture)]
+    boxes = [
+        [float(group[1].attrib[each]) for each in ("x", "y", "width", "height")]
+        for group in drawn(picture)
+    ]
     assert all(x >= 0 and x + w < float(svg.attrib["width"]) - 4 for x, _, w, _ in boxes)
     assert all(y >= 0 and y + h < float(svg.attrib["height"]) for _, y, _, h in boxes)
     assert not any(
@@ -479,14 +534,28 @@ def test_tiles_stand_apart_and_inside_the_svg() -> None:
 
 def test_the_svg_has_the_words_of_the_text_in_their_places() -> None:
     """Titles, heads, legend and summary are inside the SVG; heads stand above their tiles, rows' names beside them."""
-    found = [instance(1, 0, 0), instance(2, 1, 1), instance("web_3", 1, 1), instance(4, 0, 0, group="h")]
+    found = [
+        instance(1, 0, 0),
+        instance(2, 1, 1),
+        instance("web_3", 1, 1),
+        instance(4, 0, 0, group="h"),
+    ]
     picture = heatmap(found)
     svg = ET.fromstring(picture.to_svg())
     texts = [
         (*("".join(text.itertext()), float(text.attrib["x"]), float(text.attrib["y"])),)
         for text in svg.findall(f"{SVG}text")
     ]
-    words = ["Placement group group-a", "FD 0", "FD 1", "UD 0", "UD 1", "Placement group h", "FD 0", "UD 0"]
+    words = [
+        "Placement group group-a",
+        "FD 0",
+        "FD 1",
+        "UD 0",
+        "UD 1",
+        "Placement group h",
+        "FD 0",
+        "UD 0",
+    ]
     below = ["latest/older model:\xa0 ●/○ running", "4 instances, 4 on the latest model, 4 running"]
     assert [word for word, _, _ in texts] == words + below
     assert svg.attrib["viewBox"] == f"-4 0 {svg.attrib['width']} {svg.attrib['height']}"
@@ -496,20 +565,29 @@ def test_the_svg_has_the_words_of_the_text_in_their_places() -> None:
     place = {group.get("data-instance"): group for group in svg.iter(f"{SVG}g")}
     (_, left, head), (_, _, row) = texts[2], texts[4]
     for number in ("2", "web_3"):
-        x, y, wide, high = (float(place[number][1].attrib[each]) for each in ("x", "y", "width", "height"))
+        x, y, wide, high = (
+            float(place[number][1].attrib[each]) for each in ("x", "y", "width", "height")
+        )
         assert (x == left, y > head, y < row < y + high) == (number == "2", True, True)
         assert place[number][2].get("y") == str(row)
         assert float(place[number][2].attrib["x"]) == pytest.approx(x + wide / 2, abs=0.1)
         assert wide > 7 * len(f"●{number}")
     lines = [y for _, _, y in texts]
-    assert all(later - earlier >= 16 or later == earlier for earlier, later in itertools.pairwise(lines))
+    assert all(
+        later - earlier >= 16 or later == earlier for earlier, later in itertools.pairwise(lines)
+    )
 
 
 def test_a_long_legend_stays_inside_the_svg() -> None:
     """Where every state and mark is there, legend and summary are broken at the width of the SVG."""
-    found = [instance(n, power=each, provisioningState="Failed", health="unhealthy") for n, each in enumerate(STATES)]
+    found = [
+        instance(n, power=each, provisioningState="Failed", health="unhealthy")
+        for n, each in enumerate(STATES)
+    ]
     svg = ET.fromstring(heatmap(found).to_svg())
-    texts = [("".join(text.itertext()), float(text.attrib["x"])) for text in svg.findall(f"{SVG}text")]
+    texts = [
+        ("".join(text.itertext()), float(text.attrib["x"])) for text in svg.findall(f"{SVG}text")
+    ]
     assert all(x + 7.25 * len(word) <= float(svg.attrib["width"]) - 4 for word, x in texts)
     assert "latest/older model:" in texts[2][0]
 
@@ -545,16 +623,26 @@ def test_the_svg_suits_light_and_dark_themes() -> None:
 NASTY = '<b a="1">&\'</title>'
 
 
-@pytest.mark.parametrize("where", ["instanceId", "name", "zone", "group", "version", "state", "power"])
+@pytest.mark.parametrize(
+    "where", ["instanceId", "name", "zone", "group", "version", "state", "power"]
+)
 def test_names_are_escaped(where: str) -> None:
     """A name with characters of HTML is text in the SVG wherever it stands, and nothing more."""
     found = [instance(1, 0, None, zone="1"), instance(2, 0, None, zone="1", group="z")]
     one: Any = found[0]
     reference = {"storageProfile": {"imageReference": {**IMAGE, "exactVersion": NASTY}}}
-    changes: dict[str, Any] = {"zone": {"zones": [NASTY]}, "instanceId": {where: NASTY}, "name": {where: NASTY}}
+    changes: dict[str, Any] = {
+        "zone": {"zones": [NASTY]},
+        "instanceId": {where: NASTY},
+        "name": {where: NASTY},
+    }
     one.update(changes.get(where, {}))
-    one["properties"].update({"version": reference, "state": {"provisioningState": NASTY}}.get(where, {}))
-    one["properties"]["instanceView"].update({"placementGroupId": NASTY} if where == "group" else {})
+    one["properties"].update(
+        {"version": reference, "state": {"provisioningState": NASTY}}.get(where, {})
+    )
+    one["properties"]["instanceView"].update(
+        {"placementGroupId": NASTY} if where == "group" else {}
+    )
     if where == "power":
         one["properties"]["instanceView"]["statuses"] = [{"code": f"PowerState/{NASTY}"}]
     picture = heatmap(found)
@@ -577,8 +665,14 @@ def test_control_characters_reach_neither_terminal_nor_xml(output: Callable[...,
     ("storage", "told"),
     [
         ({"imageReference": {**IMAGE, "exactVersion": "", "version": "9.9.9"}}, "image 9.9.9,"),
-        ({"imageReference": {"id": "/subscriptions/S/galleries/G/images/I/versions/1.0.7"}}, "image 1.0.7,"),
-        ({"osDisk": {"image": {"uri": "https://x.test/vhds/old.vhd?sig=canary"}}}, "image old.vhd,"),
+        (
+            {"imageReference": {"id": "/subscriptions/S/galleries/G/images/I/versions/1.0.7"}},
+            "image 1.0.7,",
+        ),
+        (
+            {"osDisk": {"image": {"uri": "https://x.test/vhds/old.vhd?sig=canary"}}},
+            "image old.vhd,",
+        ),
         ({}, "image unknown,"),
     ],
 )
@@ -613,7 +707,9 @@ def test_an_instance_that_was_listed_twice_is_shown_once() -> None:
     assert len(drawn(picture)) == 2
 
 
-IDS = st.integers(0, 10**6).map(str) | st.from_regex(r"[A-Za-z][A-Za-z0-9_.-]{0,10}", fullmatch=True)
+IDS = st.integers(0, 10**6).map(str) | st.from_regex(
+    r"[A-Za-z][A-Za-z0-9_.-]{0,10}", fullmatch=True
+)
 INSTANCES = st.lists(
     st.builds(
         instance,
@@ -633,7 +729,9 @@ INSTANCES = st.lists(
 
 
 @given(INSTANCES, st.integers(36, 220), st.booleans())
-def test_every_instance_is_in_the_picture_exactly_once(found: list[Any], width: int, tty: bool) -> None:
+def test_every_instance_is_in_the_picture_exactly_once(
+    found: list[Any], width: int, tty: bool
+) -> None:
     """Whatever the set, width and output: each id once in the text and once in the SVG, and no line too wide."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COLUMNS", str(width))

@@ -1,8 +1,7 @@
 """The picture of a dozen sets as it was last looked at, in files.
 
-`python tests/test_heatmap_snapshots.py` makes them anew. What changes there is to be looked at before it is committed:
-the texts are meant to be read, the SVGs to be opened in a browser.
-"""
+`python tests/test_heatmap_snapshots.py` makes them anew. What changes there is to be looked at
+before it is committed: the texts are meant to be read, the SVGs to be opened in a browser."""
 
 from __future__ import annotations
 
@@ -26,18 +25,29 @@ FOLDER = ROOT / "tests" / "snapshots" / "heatmap"
 PICTURE = ROOT / "docs" / "pictures" / "heatmap.svg"
 
 
-def half_way(number: int, update_domain: int | None, fault_domain: int | None, **values: Any) -> Any:
+def half_way(
+    number: int, update_domain: int | None, fault_domain: int | None, **values: Any
+) -> Any:
     """An instance of a rollout in which two update domains are done and the third is under way."""
     done, now = update_domain in (0, 1), update_domain == 2
     state = "Updating" if now else "Succeeded"
-    return instance(number, update_domain, fault_domain, latestModelApplied=done, provisioningState=state, **values)
+    return instance(
+        number,
+        update_domain,
+        fault_domain,
+        latestModelApplied=done,
+        provisioningState=state,
+        **values,
+    )
 
 
 SETS = {
     "five-by-five": spread(25),
     "half-way": [half_way(number, number % 5, number // 5 % 5) for number in range(25)],
     "every-state": [
-        instance(number, number % 2, number // 2 % 4, power=power, latestModelApplied=number % 3 > 0)
+        instance(
+            number, number % 2, number // 2 % 4, power=power, latestModelApplied=number % 3 > 0
+        )
         for number, power in enumerate([*STATES, *STATES])
     ],
     "every-mark": [
@@ -50,13 +60,25 @@ SETS = {
     "one-fault-domain": [instance(number, number % 5, 0) for number in range(40)],
     "one-instance": [instance(0)],
     "no-instance": [],
-    "missing-domains": [instance(1, None, 2), instance(2, 3, None), instance(3, None, None), instance(4, 3, 2)],
+    "missing-domains": [
+        instance(1, None, 2),
+        instance(2, 3, None),
+        instance(3, None, None),
+        instance(4, 3, 2),
+    ],
     "flexible": [
-        instance(f"web_{number * 2654435761 % 2**32:08x}", None, None, zone=str(number % 3 + 1), instanceView=None)
+        instance(
+            f"web_{number * 2654435761 % 2**32:08x}",
+            None,
+            None,
+            zone=str(number % 3 + 1),
+            instanceView=None,
+        )
         for number in range(9)
     ],
     "placement-groups": [
-        half_way(number, number % 5, number // 5 % 5, group=f"group-{number % 2}") for number in range(60)
+        half_way(number, number % 5, number // 5 % 5, group=f"group-{number % 2}")
+        for number in range(60)
     ],
     "to-be-escaped": [
         instance('<b a="1">&\'</title>', 0, None, zone="<1>"),
@@ -99,7 +121,10 @@ def of_the_docs() -> str:
         where = sandbox.where()
         az.wait(where[0], az.stopdealloc_vmss(*where, instance_ids=["9"]))
         sandbox.break_upgrade("web", "6", "unhealthy")
-        az.wait(where[0], az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="22.04.202411010")))
+        az.wait(
+            where[0],
+            az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="22.04.202411010")),
+        )
         az.wait(where[0], az.manual_upgrade(*where, ["6"]))
         events = az.rollout(*where, max_unhealthy=1)
         event = next(each for each in events if each.kind == "progress" and each.number == 3)

@@ -47,9 +47,21 @@ SHARED = {
     "tenant_id": "Tenant (directory) id or domain name.",
     "application_id": "Application (client) id.",
 }
-ANNOTATED = {"access_token": "Token", "subscription_id": "str", "resource_group": "str", "vmss_name": "str"}
+ANNOTATED = {
+    "access_token": "Token",
+    "subscription_id": "str",
+    "resource_group": "str",
+    "vmss_name": "str",
+}
 
-ACTIONS = {"start_vmss", "restart_vmss", "poweroff_vmss", "stopdealloc_vmss", "reimage_vmss", "redeploy_vmss"}
+ACTIONS = {
+    "start_vmss",
+    "restart_vmss",
+    "poweroff_vmss",
+    "stopdealloc_vmss",
+    "reimage_vmss",
+    "redeploy_vmss",
+}
 # Options that the design has among the positional arguments.
 POSITIONAL_OPTIONS = {
     **{action: {"instance_ids"} for action in ACTIONS},
@@ -63,10 +75,12 @@ FILES = {
     for path in (*PACKAGE.glob("*.py"), *(PACKAGE / "auth").glob("*.py"))
 }
 MODULES = sorted(FILES)
-FUNCTIONS = {name: getattr(az, name) for name in az.__all__ if inspect.isfunction(getattr(az, name))}
-SENDING = {name for name in FUNCTIONS if "access_token" in inspect.signature(FUNCTIONS[name]).parameters} | {
-    name for name in FUNCTIONS if FUNCTIONS[name].__module__ == "azurerm_lite.auth"
+FUNCTIONS = {
+    name: getattr(az, name) for name in az.__all__ if inspect.isfunction(getattr(az, name))
 }
+SENDING = {
+    name for name in FUNCTIONS if "access_token" in inspect.signature(FUNCTIONS[name]).parameters
+} | {name for name in FUNCTIONS if FUNCTIONS[name].__module__ == "azurerm_lite.auth"}
 
 every_module = pytest.mark.parametrize("module", MODULES)
 every_function = pytest.mark.parametrize("name", FUNCTIONS)
@@ -92,14 +106,18 @@ def imported(module: str) -> Iterator[tuple[str, str]]:
             source = "." * bool(node.level) + ".".join(filter(None, (*around, node.module)))
             source = re.sub(r"^azurerm_lite\b\.?", ".", source)
             yield from (
-                (f"{source.rstrip('.')}.{each.name}", "") if not node.module and node.level else (source, each.name)
+                (f"{source.rstrip('.')}.{each.name}", "")
+                if not node.module and node.level
+                else (source, each.name)
                 for each in node.names
             )
 
 
 def sections(function: Callable[..., Any]) -> dict[str, str]:
     """A docstring by its sections; `""` is the text before the first of them."""
-    parts = re.split(r"^(Args|Returns|Raises|Azure):", inspect.getdoc(function) or "", flags=re.MULTILINE)
+    parts = re.split(
+        r"^(Args|Returns|Raises|Azure):", inspect.getdoc(function) or "", flags=re.MULTILINE
+    )
     names = parts[1::2]
     assert len(names) == len(set(names)), "a section stands twice"
     return {"": parts[0].strip(), **dict(zip(names, parts[2::2], strict=True))}
@@ -117,7 +135,9 @@ def entries(section: str) -> dict[str, str]:
 def test_all_is_what_the_package_imports_in_order() -> None:
     """`__all__` is sorted and holds exactly the names that `__init__` imports, each from its own module."""
     names = [
-        alias.asname or alias.name for node in ast.walk(parsed("__init__")) for alias in getattr(node, "names", [])
+        alias.asname or alias.name
+        for node in ast.walk(parsed("__init__"))
+        for alias in getattr(node, "names", [])
     ]
     assert az.__all__ == sorted(names)
     for name, function in FUNCTIONS.items():
@@ -138,8 +158,12 @@ def test_init_holds_nothing_but_names() -> None:
 
 def test_imports_run_downwards(capsys: pytest.CaptureFixture[str]) -> None:
     """The floors of the house, as setup.cfg has them: who may import whom, and every module on a floor."""
-    cli = pytest.importorskip("importlinter.cli", reason="import-linter comes with the extra dev; .ci/run has it")
-    kept = cli.lint_imports(config_filename=str(PACKAGE.parent / "setup.cfg"), cache_dir=None, no_cache=True)
+    cli = pytest.importorskip(
+        "importlinter.cli", reason="import-linter comes with the extra dev; .ci/run has it"
+    )
+    kept = cli.lint_imports(
+        config_filename=str(PACKAGE.parent / "setup.cfg"), cache_dir=None, no_cache=True
+    )
     assert kept == 0, capsys.readouterr().out
 
 
@@ -149,11 +173,18 @@ def test_only_rest_speaks_http(module: str) -> None:
     names = {name for source, name in imported(module) if source.split(".")[0] == "requests"}
     if module.split(".")[0] not in ("rest", "errors", "auth"):
         assert names <= {"Response"}
-    assert not {source for source, _ in imported(module)} & {"httpx", "http.client", "urllib.request", "urllib3"} or (
-        module == "rest"
-    )
+    assert not {source for source, _ in imported(module)} & {
+        "httpx",
+        "http.client",
+        "urllib.request",
+        "urllib3",
+    } or (module == "rest")
     for node in ast.walk(parsed(module)):
-        if module != "rest" and isinstance(node, ast.Attribute) and ast.unparse(node.value) == "requests":
+        if (
+            module != "rest"
+            and isinstance(node, ast.Attribute)
+            and ast.unparse(node.value) == "requests"
+        ):
             used = getattr(requests, node.attr)
             assert inspect.isclass(used), f"requests.{node.attr}"
             assert issubclass(used, (Exception, requests.Response)), f"requests.{node.attr}"
@@ -163,13 +194,21 @@ def test_only_rest_speaks_http(module: str) -> None:
 def test_only_rest_sleeps(module: str) -> None:
     """All waiting goes through one replaceable function, which is what lets tests run without any."""
     sleeps = [
-        ast.unparse(node) for node in ast.walk(parsed(module)) if isinstance(node, (ast.Attribute, ast.ImportFrom))
+        ast.unparse(node)
+        for node in ast.walk(parsed(module))
+        if isinstance(node, (ast.Attribute, ast.ImportFrom))
     ]
-    sleeps = [code for code in sleeps if code == "time.sleep" or re.match(r"from (time|asyncio) import .*sleep", code)]
+    sleeps = [
+        code
+        for code in sleeps
+        if code == "time.sleep" or re.match(r"from (time|asyncio) import .*sleep", code)
+    ]
     assert sleeps == (["time.sleep"] if module == "rest" else [])
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
+)
 def test_each_module_says_first_what_it_holds(path: Path) -> None:
     """The first line of each file is a docstring, in one sentence."""
     text = path.read_text(encoding="utf-8")
@@ -179,7 +218,15 @@ def test_each_module_says_first_what_it_holds(path: Path) -> None:
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
     """To what `import requests` loads, it adds neither MSAL, nor what extras need, nor what some functions use."""
-    heavy = ["msal", "werkzeug", "trustme", "rich", "cryptography", "azurerm_lite.sandbox", "azurerm_lite.compat"]
+    heavy = [
+        "msal",
+        "werkzeug",
+        "trustme",
+        "rich",
+        "cryptography",
+        "azurerm_lite.sandbox",
+        "azurerm_lite.compat",
+    ]
     heavy += [
         "azurerm_lite.engine",
         "azurerm_lite.conducting",
@@ -229,10 +276,15 @@ def test_identity_leads_in_the_same_order_everywhere(name: str) -> None:
 def test_options_are_keyword_only(name: str) -> None:
     """What has a default is named by the caller, so that options can be added in any order; no `*args`."""
     for parameter in inspect.signature(FUNCTIONS[name]).parameters.values():
-        assert parameter.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        assert parameter.kind in (
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            inspect.Parameter.KEYWORD_ONLY,
+        )
         optional = parameter.default is not inspect.Parameter.empty
         named = parameter.kind is inspect.Parameter.KEYWORD_ONLY
-        assert named == (optional and parameter.name not in POSITIONAL_OPTIONS.get(name, ())), parameter
+        assert named == (optional and parameter.name not in POSITIONAL_OPTIONS.get(name, ())), (
+            parameter
+        )
 
 
 @every_function
@@ -267,7 +319,9 @@ def test_errors_that_are_told_exist(name: str) -> None:
     kinds = [kind for kinds in told for kind in kinds.split(", ")]
     for kind in kinds:
         room, _, error = kind.rpartition(".")
-        found = getattr(requests if room == "requests" else az, error, None) or getattr(builtins, error, None)
+        found = getattr(requests if room == "requests" else az, error, None) or getattr(
+            builtins, error, None
+        )
         assert isinstance(found, type), kind
         assert issubclass(found, Exception), kind
     if name in SENDING and name != "token_provider":
@@ -279,11 +333,17 @@ def test_every_function_that_is_not_private_is_typed_and_told(module: str) -> No
     """Annotations on each parameter and the result, and a docstring whose arguments are those of the signature."""
     home = importlib.import_module("azurerm_lite" + ("" if module == "__init__" else f".{module}"))
     for name, function in vars(home).items():
-        if name.startswith("_") or not inspect.isfunction(function) or function.__module__ != home.__name__:
+        if (
+            name.startswith("_")
+            or not inspect.isfunction(function)
+            or function.__module__ != home.__name__
+        ):
             continue
         signature = inspect.signature(function)
         assert signature.return_annotation is not inspect.Signature.empty, name
-        assert all(each.annotation is not inspect.Parameter.empty for each in signature.parameters.values()), name
+        assert all(
+            each.annotation is not inspect.Parameter.empty for each in signature.parameters.values()
+        ), name
         told = sections(function)
         assert told[""], name
         assert list(entries(told.get("Args", ""))) in ([], list(signature.parameters)), name
@@ -294,16 +354,25 @@ def test_every_function_that_is_not_private_is_typed_and_told(module: str) -> No
 
 def test_every_function_that_sends_is_in_the_table() -> None:
     """A new wrapper is checked by all that follows, and by the tests of its module, or this fails."""
-    wrappers = {name for name in SENDING if "access_token" in inspect.signature(FUNCTIONS[name]).parameters}
+    wrappers = {
+        name for name in SENDING if "access_token" in inspect.signature(FUNCTIONS[name]).parameters
+    }
     assert {row.function for row in WRAPPERS} == wrappers - NOT_ONE_REQUEST
     assert {row.module for row in WRAPPERS} == {"vmss", "images", "subscriptions", "fleet"}
 
 
 @each()
-def test_each_request_has_a_time_limit_an_id_and_goes_nowhere_else(row: Wrapper, token: str, clock: Clock) -> None:
+def test_each_request_has_a_time_limit_an_id_and_goes_nowhere_else(
+    row: Wrapper, token: str, clock: Clock
+) -> None:
     """Connecting and reading are limited, redirects are not followed, Azure gets an id to trace the request by."""
     with azure() as wire:
-        wire.add(row.method, re.compile(""), status=row.status, **({} if row.json is None else {"json": row.json}))
+        wire.add(
+            row.method,
+            re.compile(""),
+            status=row.status,
+            **({} if row.json is None else {"json": row.json}),
+        )
         row.call(token)
         (call,) = wire.calls
         request = call.request
@@ -334,15 +403,28 @@ def test_each_request_has_a_time_limit_an_id_and_goes_nowhere_else(row: Wrapper,
     ],
 )
 def test_a_refusal_is_an_error_in_azures_words(
-    row: Wrapper, status: int, kind: type[az.AzureError], token: str, clock: Clock, caplog: pytest.LogCaptureFixture
+    row: Wrapper,
+    status: int,
+    kind: type[az.AzureError],
+    token: str,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The kind fits the status, code, message and request are told, and the token is in none of it, nor in the log."""
     caplog.set_level(logging.DEBUG)
-    told = {"error": {"code": "SomeCode", "message": "Azure says why.", "details": [{"code": "Inner", "message": "m"}]}}
+    told = {
+        "error": {
+            "code": "SomeCode",
+            "message": "Azure says why.",
+            "details": [{"code": "Inner", "message": "m"}],
+        }
+    }
     headers = {"x-ms-request-id": "req-1"}
-    headers |= {302: {"Location": f"{BASE}/elsewhere"}, 429: {"Retry-After": "3"}, 503: {"Retry-After": "3"}}.get(
-        status, {}
-    )
+    headers |= {
+        302: {"Location": f"{BASE}/elsewhere"},
+        429: {"Retry-After": "3"},
+        503: {"Retry-After": "3"},
+    }.get(status, {})
     with azure() as wire:
         wire.add(row.method, re.compile(""), status=status, json=told, headers=headers)
         with pytest.raises(az.AzureError) as caught:
@@ -351,15 +433,29 @@ def test_a_refusal_is_an_error_in_azures_words(
     error = caught.value
     assert type(error) is kind
     path = urlsplit(row.url()).path
-    assert str(error) == f"Azure says why. (SomeCode, HTTP {status}, request req-1, {row.method} {path})"
-    assert (error.status_code, error.code, error.request_id, error.method) == (status, "SomeCode", "req-1", row.method)
+    assert (
+        str(error)
+        == f"Azure says why. (SomeCode, HTTP {status}, request req-1, {row.method} {path})"
+    )
+    assert (error.status_code, error.code, error.request_id, error.method) == (
+        status,
+        "SomeCode",
+        "req-1",
+        row.method,
+    )
     assert error.url == BASE + path
     assert error.details == ({"code": "Inner", "message": "m"},)
     repeated = status in (429, 503) or (status == 500 and row.method in ("GET", "PUT", "DELETE"))
     assert tries == (5 if repeated else 1)
     assert len(clock.slept) == tries - 1
     assert status not in (429, 503) or all(3 <= pause <= 10 for pause in clock.slept)
-    shown = [caplog.text, str(error), repr(error), repr(vars(error)), str(error.response.request.headers)]
+    shown = [
+        caplog.text,
+        str(error),
+        repr(error),
+        repr(vars(error)),
+        str(error.response.request.headers),
+    ]
     assert not [text for text in shown if token in text]
 
 
@@ -370,10 +466,18 @@ def outcome(row: Wrapper, token: str) -> Any:
 
 
 @each()
-def test_an_answer_that_is_not_from_azure_is_an_error(row: Wrapper, token: str, clock: Clock) -> None:
+def test_an_answer_that_is_not_from_azure_is_an_error(
+    row: Wrapper, token: str, clock: Clock
+) -> None:
     """A page of a proxy or portal is never given back as if it were the thing that was asked for."""
     with azure() as wire:
-        wire.add(row.method, re.compile(""), status=200, body="<html>Sign in</html>", content_type="text/html")
+        wire.add(
+            row.method,
+            re.compile(""),
+            status=200,
+            body="<html>Sign in</html>",
+            content_type="text/html",
+        )
         with pytest.raises(az.AzureError, match="The answer is not JSON") as caught:
             outcome(row, token)
     assert caught.value.code == "InvalidResponse"
@@ -425,8 +529,15 @@ def test_a_hostile_name_never_leaves_its_segment(row: Wrapper, hostile: str) -> 
     """Whatever a name holds, it is refused unsent, or arrives as it is in its own segment of the path."""
     names = {name: hostile if name != "instance_id" else value for name, value in NAMES.items()}
     with responses.RequestsMock(assert_all_requests_are_fired=False) as wire:
-        wire.add(row.method, re.compile(""), status=row.status, **({} if row.json is None else {"json": row.json}))
-        if "{" not in row.path or (hostile not in (".", "..") and hostile.strip() and hostile.isprintable()):
+        wire.add(
+            row.method,
+            re.compile(""),
+            status=row.status,
+            **({} if row.json is None else {"json": row.json}),
+        )
+        if "{" not in row.path or (
+            hostile not in (".", "..") and hostile.strip() and hostile.isprintable()
+        ):
             row.call("token", names)
         else:
             with pytest.raises(ValueError, match="must be a name"):
@@ -444,12 +555,20 @@ def test_a_hostile_name_never_leaves_its_segment(row: Wrapper, hostile: str) -> 
 
 
 @each()
-@pytest.mark.parametrize("access_token", [None, "", "a b", "a\nb", b"bytes", 3, lambda: None], ids=shown)
-def test_what_is_no_token_is_refused_before_anything_is_sent(row: Wrapper, access_token: Any, clock: Clock) -> None:
+@pytest.mark.parametrize(
+    "access_token", [None, "", "a b", "a\nb", b"bytes", 3, lambda: None], ids=shown
+)
+def test_what_is_no_token_is_refused_before_anything_is_sent(
+    row: Wrapper, access_token: Any, clock: Clock
+) -> None:
     """An empty variable or a token with a line end in it is a `ValueError` that does not show it."""
     with azure(expects_requests=False), pytest.raises(ValueError, match="access_token") as caught:
         row.call(access_token)
-    assert not isinstance(access_token, str) or not access_token or access_token not in str(caught.value)
+    assert (
+        not isinstance(access_token, str)
+        or not access_token
+        or access_token not in str(caught.value)
+    )
 
 
 @each()
@@ -459,7 +578,12 @@ def test_the_token_is_sent_to_no_other_cloud_than_the_one_configured(
     """Each function reads the endpoint when it is called."""
     monkeypatch.setenv("AZURE_RM_ENDPOINT", "https://management.usgovcloudapi.net/")
     with azure() as wire:
-        wire.add(row.method, re.compile(""), status=row.status, **({} if row.json is None else {"json": row.json}))
+        wire.add(
+            row.method,
+            re.compile(""),
+            status=row.status,
+            **({} if row.json is None else {"json": row.json}),
+        )
         row.call(token)
         (call,) = wire.calls
     assert call.request.url == row.url().replace(BASE, "https://management.usgovcloudapi.net")

@@ -11,7 +11,14 @@ import responses
 from conftest import BASE, SUB, Clock
 from hypothesis import given
 from hypothesis import strategies as st
-from wrappers import COMPUTE, Wrapper, assert_pages_are_followed, assert_sent_as_written, azure, each
+from wrappers import (
+    COMPUTE,
+    Wrapper,
+    assert_pages_are_followed,
+    assert_sent_as_written,
+    azure,
+    each,
+)
 
 import azurerm_lite as az
 
@@ -22,7 +29,12 @@ VERSIONS = (
 )
 COMPUTE_IDS = f"/subscriptions/{SUB}/resourceGroups/images/providers/Microsoft.Compute"
 
-PLATFORM = {"publisher": "Canonical", "offer": "jammy", "sku": "22_04-lts", "version": "22.04.202410010"}
+PLATFORM = {
+    "publisher": "Canonical",
+    "offer": "jammy",
+    "sku": "22_04-lts",
+    "version": "22.04.202410010",
+}
 MANAGED = {"id": f"{COMPUTE_IDS}/images/golden-1"}
 GALLERY = {"id": f"{COMPUTE_IDS}/galleries/g/images/golden/versions/1.0.0"}
 SHARED = {"sharedGalleryImageId": "/sharedGalleries/unique/images/golden/versions/1.0.0"}
@@ -38,7 +50,10 @@ SETTABLE = [
         id="platform-version",
     ),
     pytest.param(
-        {"imageReference": PLATFORM}, {"sku": "24_04"}, {"kind": "platform", **PLATFORM, "sku": "24_04"}, id="sku"
+        {"imageReference": PLATFORM},
+        {"sku": "24_04"},
+        {"kind": "platform", **PLATFORM, "sku": "24_04"},
+        id="sku",
     ),
     pytest.param(
         {"imageReference": PLATFORM},
@@ -47,15 +62,28 @@ SETTABLE = [
         id="platform-version-and-sku",
     ),
     *(
-        pytest.param({"imageReference": before}, {"image_id": after}, {"kind": "image_id", "image_id": after}, id=name)
+        pytest.param(
+            {"imageReference": before},
+            {"image_id": after},
+            {"kind": "image_id", "image_id": after},
+            id=name,
+        )
         for name, before, after in (
             ("managed-image", MANAGED, f"{COMPUTE_IDS}/images/golden-2"),
             ("managed-image-to-gallery", MANAGED, GALLERY["id"]),
             ("gallery-version", GALLERY, f"{COMPUTE_IDS}/galleries/g/images/golden/versions/1.1.0"),
             ("gallery-newest", GALLERY, f"{COMPUTE_IDS}/galleries/g/images/golden"),
-            ("gallery-in-small-letters", GALLERY, COMPUTE_IDS.lower() + "/galleries/g/images/golden"),
+            (
+                "gallery-in-small-letters",
+                GALLERY,
+                COMPUTE_IDS.lower() + "/galleries/g/images/golden",
+            ),
             ("shared-gallery", SHARED, "/SharedGalleries/unique/images/golden/versions/1.1.0"),
-            ("community-gallery", COMMUNITY, "/communityGalleries/public/images/golden/versions/latest"),
+            (
+                "community-gallery",
+                COMMUNITY,
+                "/communityGalleries/public/images/golden/versions/latest",
+            ),
         )
     ),
     pytest.param(
@@ -68,7 +96,9 @@ SETTABLE = [
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2)
+    ),
     max_leaves=5,
 )
 extra = st.dictionaries(st.text(max_size=6).map("x-".__add__), json_values, max_size=3)
@@ -76,13 +106,23 @@ extra = st.dictionaries(st.text(max_size=6).map("x-".__add__), json_values, max_
 
 def scale_set(storage: dict[str, Any]) -> dict[str, Any]:
     """A scale set's model with this storage profile, and a disk that must stay."""
-    profile = {"storageProfile": {"dataDisks": [{"lun": 0, "diskSizeGB": 64}], **copy.deepcopy(storage)}}
-    return {"name": "web", "etag": '"2"', "sku": {"capacity": 3}, "properties": {"virtualMachineProfile": profile}}
+    profile = {
+        "storageProfile": {"dataDisks": [{"lun": 0, "diskSizeGB": 64}], **copy.deepcopy(storage)}
+    }
+    return {
+        "name": "web",
+        "etag": '"2"',
+        "sku": {"capacity": 3},
+        "properties": {"virtualMachineProfile": profile},
+    }
 
 
 def instance(storage: dict[str, Any]) -> dict[str, Any]:
     """An instance with this storage profile."""
-    return {"instanceId": "1", "properties": {"latestModelApplied": True, "storageProfile": copy.deepcopy(storage)}}
+    return {
+        "instanceId": "1",
+        "properties": {"latestModelApplied": True, "storageProfile": copy.deepcopy(storage)},
+    }
 
 
 def without_image(model: dict[str, Any]) -> dict[str, Any]:
@@ -91,7 +131,14 @@ def without_image(model: dict[str, Any]) -> dict[str, Any]:
     properties = model["properties"]
     storage = properties.get("virtualMachineProfile", properties)["storageProfile"]
     reference = storage.get("imageReference", {})
-    for key in ("version", "sku", "exactVersion", "id", "sharedGalleryImageId", "communityGalleryImageId"):
+    for key in (
+        "version",
+        "sku",
+        "exactVersion",
+        "id",
+        "sharedGalleryImageId",
+        "communityGalleryImageId",
+    ):
         reference.pop(key, None)
     storage.get("osDisk", {}).get("image", {}).pop("uri", None)
     return model
@@ -101,7 +148,9 @@ def without_image(model: dict[str, Any]) -> dict[str, Any]:
 
 
 @each("images")
-def test_each_function_makes_the_one_request_of_the_reference(row: Wrapper, token: str, clock: Clock) -> None:
+def test_each_function_makes_the_one_request_of_the_reference(
+    row: Wrapper, token: str, clock: Clock
+) -> None:
     """Method, path, query, headers and result are those that the REST reference shows."""
     assert_sent_as_written(row, token)
 
@@ -129,13 +178,22 @@ def test_versions_come_in_azures_order_or_by_their_numbers(
     """1.10 is newer than 1.9; `top` cuts after ordering, so Azure, which orders as text, must not cut then."""
     match = [responses.matchers.query_param_matcher({**query, "api-version": COMPUTE})]
     with azure() as wire:
-        wire.get(VERSIONS, match=match, json=[{"name": name} for name in ("1.10.0", "1.9.0", "2.0.0", "1.9.10")])
+        wire.get(
+            VERSIONS,
+            match=match,
+            json=[{"name": name} for name in ("1.10.0", "1.9.0", "2.0.0", "1.9.10")],
+        )
         versions = az.list_sku_versions(token, *LOCATION, **options)
     assert [entry["name"] for entry in versions] == names
 
 
-@given(versions=st.lists(st.tuples(*[st.integers(0, 300)] * 3), max_size=12), seed=st.randoms(use_true_random=False))
-def test_newest_first_is_the_order_of_the_numbers(versions: list[tuple[int, int, int]], seed: random.Random) -> None:
+@given(
+    versions=st.lists(st.tuples(*[st.integers(0, 300)] * 3), max_size=12),
+    seed=st.randoms(use_true_random=False),
+)
+def test_newest_first_is_the_order_of_the_numbers(
+    versions: list[tuple[int, int, int]], seed: random.Random
+) -> None:
     """Whatever the widths of the parts and the order that Azure gives, the newest comes first."""
     names = [".".join(map(str, version)) for version in sorted(versions, reverse=True)]
     answered = seed.sample(names, len(names))
@@ -148,7 +206,9 @@ def test_newest_first_is_the_order_of_the_numbers(versions: list[tuple[int, int,
 def test_versions_that_are_not_numbers_are_the_oldest(token: str, clock: Clock) -> None:
     """A version named in letters breaks no ordering, and is never taken for the newest."""
     with azure() as wire:
-        wire.get(VERSIONS, json=[{"name": name} for name in ("1.0.preview", "1.0.0", "beta", "0.9")])
+        wire.get(
+            VERSIONS, json=[{"name": name} for name in ("1.0.preview", "1.0.0", "beta", "0.9")]
+        )
         versions = az.list_sku_versions(token, *LOCATION, newest_first=True)
     assert [entry["name"] for entry in versions] == ["1.0.0", "1.0.preview", "0.9", "beta"]
 
@@ -158,7 +218,10 @@ def test_a_top_that_is_no_number_of_versions_is_refused_before_anything_is_sent(
     top: Any, token: str, clock: Clock
 ) -> None:
     """None or a whole number of 1 or more; not `True`, not text."""
-    with azure(expects_requests=False), pytest.raises(ValueError, match="top must be a whole number"):
+    with (
+        azure(expects_requests=False),
+        pytest.raises(ValueError, match="top must be a whole number"),
+    ):
         az.list_sku_versions(token, *LOCATION, top=top)
 
 
@@ -171,16 +234,30 @@ def test_a_top_that_is_no_number_of_versions_is_refused_before_anything_is_sent(
     [
         ({"imageReference": PLATFORM}, {"kind": "platform", **PLATFORM}),
         *(
-            ({"imageReference": reference}, {"kind": "image_id", "image_id": next(iter(reference.values()))})
+            (
+                {"imageReference": reference},
+                {"kind": "image_id", "image_id": next(iter(reference.values()))},
+            )
             for reference in (MANAGED, GALLERY, SHARED, COMMUNITY)
         ),
-        ({"imageReference": {**GALLERY, "exactVersion": "1.0.0"}}, {"kind": "image_id", "image_id": GALLERY["id"]}),
-        ({"osDisk": {"osType": "Linux", "image": {"uri": VHD}}}, {"kind": "image_uri", "image_uri": VHD}),
-        ({"imageReference": None, "osDisk": {"image": {"uri": VHD}}}, {"kind": "image_uri", "image_uri": VHD}),
+        (
+            {"imageReference": {**GALLERY, "exactVersion": "1.0.0"}},
+            {"kind": "image_id", "image_id": GALLERY["id"]},
+        ),
+        (
+            {"osDisk": {"osType": "Linux", "image": {"uri": VHD}}},
+            {"kind": "image_uri", "image_uri": VHD},
+        ),
+        (
+            {"imageReference": None, "osDisk": {"image": {"uri": VHD}}},
+            {"kind": "image_uri", "image_uri": VHD},
+        ),
     ],
     ids=repr,
 )
-def test_get_image_tells_the_kind_and_its_values(model_of: Any, storage: dict[str, Any], image: dict[str, Any]) -> None:
+def test_get_image_tells_the_kind_and_its_values(
+    model_of: Any, storage: dict[str, Any], image: dict[str, Any]
+) -> None:
     """Of a scale set and of an instance alike: platform, by id, or by the URL of a VHD."""
     assert az.get_image(model_of(storage)) == image
 
@@ -189,7 +266,12 @@ def test_get_image_tells_what_an_instance_really_runs() -> None:
     """Where the model says `latest`, `exactVersion` on the instance is the version behind it."""
     reference = {**PLATFORM, "version": "latest", "exactVersion": "22.04.202409010"}
     image = az.get_image(instance({"imageReference": reference}))
-    assert image == {"kind": "platform", **PLATFORM, "version": "latest", "exact_version": "22.04.202409010"}
+    assert image == {
+        "kind": "platform",
+        **PLATFORM,
+        "version": "latest",
+        "exact_version": "22.04.202409010",
+    }
 
 
 NO_IMAGE = [
@@ -259,12 +341,20 @@ def test_set_image_changes_the_image_and_nothing_else(
 
 @pytest.mark.parametrize(
     ("reference", "change"),
-    [(PLATFORM, {"version": "1.2.3"}), (PLATFORM, {"sku": "other"}), (GALLERY, {"image_id": MANAGED["id"]})],
+    [
+        (PLATFORM, {"version": "1.2.3"}),
+        (PLATFORM, {"sku": "other"}),
+        (GALLERY, {"image_id": MANAGED["id"]}),
+    ],
     ids=repr,
 )
-def test_set_image_drops_the_exact_version(reference: dict[str, str], change: dict[str, str]) -> None:
+def test_set_image_drops_the_exact_version(
+    reference: dict[str, str], change: dict[str, str]
+) -> None:
     """It is Azure's to say what an instance runs, and would be the old version's."""
-    changed = az.set_image(instance({"imageReference": {**reference, "exactVersion": "9.9.9"}}), **change)
+    changed = az.set_image(
+        instance({"imageReference": {**reference, "exactVersion": "9.9.9"}}), **change
+    )
     assert "exactVersion" not in changed["properties"]["storageProfile"]["imageReference"]
 
 
@@ -273,7 +363,12 @@ KINDS = {
     "a custom or gallery image by its id: give image_id": {"imageReference": GALLERY},
     "an unmanaged image: give image_uri": {"osDisk": {"image": {"uri": VHD}}},
 }
-VALUES = {"version": "1.2.3", "sku": "other", "image_id": MANAGED["id"], "image_uri": VHD.replace("-1", "-2")}
+VALUES = {
+    "version": "1.2.3",
+    "sku": "other",
+    "image_id": MANAGED["id"],
+    "image_uri": VHD.replace("-1", "-2"),
+}
 FITS = dict(zip(KINDS, ({"version", "sku"}, {"image_id"}, {"image_uri"}), strict=True))
 
 
@@ -285,7 +380,9 @@ def test_the_wrong_kind_of_image_is_refused_naming_the_kind(told: str, argument:
     if argument in FITS[told]:
         assert az.set_image(model, **{argument: VALUES[argument]}) != model
         return
-    with pytest.raises(ValueError, match=f"^{argument} does not fit: the model of 'web' has {told}$"):
+    with pytest.raises(
+        ValueError, match=f"^{argument} does not fit: the model of 'web' has {told}$"
+    ):
         az.set_image(model, **{argument: VALUES[argument]})
 
 
@@ -309,16 +406,36 @@ def test_no_image_to_set_is_refused(told: str) -> None:
     [
         *(
             ("version", value)
-            for value in ("", "1", "1.2", "1.2.3.4", "v1.2.3", "1.2.x", "Latest", " 1.2.3", "1.2.3\n")
+            for value in (
+                "",
+                "1",
+                "1.2",
+                "1.2.3.4",
+                "v1.2.3",
+                "1.2.x",
+                "Latest",
+                " 1.2.3",
+                "1.2.3\n",
+            )
         ),
         *(("version", value) for value in ("١.٢.٣", 1.2, 123, b"1.2.3", ["1.2.3"], True)),
         *(("sku", value) for value in ("", " ", "a b", "a/b", "a?b", "a#b", "a\n", 22, False)),
         *(
             ("image_id", value)
-            for value in ("", "golden", "subscriptions/x", "/sub scriptions", "/subscriptions/a?b", 7)
+            for value in (
+                "",
+                "golden",
+                "subscriptions/x",
+                "/sub scriptions",
+                "/subscriptions/a?b",
+                7,
+            )
         ),
         *(("image_id", value) for value in ("/", "/other/x", SHARED["sharedGalleryImageId"])),
-        *(("image_uri", value) for value in ("", "golden.vhd", "ftp://host/x", "https://host", "https:///x", "x", 7)),
+        *(
+            ("image_uri", value)
+            for value in ("", "golden.vhd", "ftp://host/x", "https://host", "https:///x", "x", 7)
+        ),
         ("image_uri", "https://host/a b.vhd"),
     ],
     ids=repr,
@@ -334,15 +451,24 @@ def test_a_malformed_image_is_refused_naming_argument_and_value(argument: str, v
     assert model == before
 
 
-@pytest.mark.parametrize("reference", [GALLERY, SHARED, COMMUNITY], ids=lambda reference: next(iter(reference)))
-@pytest.mark.parametrize("other", [GALLERY, SHARED, COMMUNITY], ids=lambda reference: next(iter(reference)))
-def test_an_id_of_another_sort_of_gallery_is_refused(reference: dict[str, str], other: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "reference", [GALLERY, SHARED, COMMUNITY], ids=lambda reference: next(iter(reference))
+)
+@pytest.mark.parametrize(
+    "other", [GALLERY, SHARED, COMMUNITY], ids=lambda reference: next(iter(reference))
+)
+def test_an_id_of_another_sort_of_gallery_is_refused(
+    reference: dict[str, str], other: dict[str, str]
+) -> None:
     """Each sort of gallery has a field of its own, and an id in another's would be refused by Azure."""
     model, image_id = scale_set({"imageReference": reference}), next(iter(other.values()))
     if reference is other:
         assert az.set_image(model, image_id=image_id) == model
         return
-    with pytest.raises(ValueError, match=f"^image_id must begin with .* in this model \\({next(iter(reference))}\\)"):
+    with pytest.raises(
+        ValueError,
+        match=f"^image_id must begin with .* in this model \\({next(iter(reference))}\\)",
+    ):
         az.set_image(model, image_id=image_id)
 
 

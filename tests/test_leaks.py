@@ -43,7 +43,9 @@ ENDPOINTS: dict[str, dict[str, str]] = {
 def by_certificate(folder: Path) -> Callable[[], str]:
     """A key that is locked with a password."""
     file = written(folder, key_pem(password=PASSWORD) + certificate_pem())
-    return az.token_provider(TENANT, APPLICATION, certificate=file, password=PASSWORD, public_chain=True)
+    return az.token_provider(
+        TENANT, APPLICATION, certificate=file, password=PASSWORD, public_chain=True
+    )
 
 
 WAYS: dict[str, Callable[[Path], Callable[[], str]]] = {
@@ -51,15 +53,23 @@ WAYS: dict[str, Callable[[Path], Callable[[], str]]] = {
     "secret": lambda folder: az.token_provider(TENANT, APPLICATION, SECRET),
     "certificate": by_certificate,
     "assertion": lambda folder: az.token_provider(TENANT, APPLICATION, assertion=ASSERTION),
-    "device code": lambda folder: az.token_provider(TENANT, APPLICATION, device_code=lambda text: None),
+    "device code": lambda folder: az.token_provider(
+        TENANT, APPLICATION, device_code=lambda text: None
+    ),
     **{kind: lambda folder: az.token_provider(managed_identity=True) for kind in ENDPOINTS},
 }
 SENT = {"plain function": SECRET, "secret": SECRET, "certificate": PASSWORD, "assertion": ASSERTION}
 SENT |= {"app service": HEADER, "machine learning": HEADER}
 ANSWERS: dict[str, dict[str, Any]] = {
     "given": {"json": GOOD},
-    "refused, echoing what was sent": {"status": 400, "json": {"error": "invalid_client", "error_description": "?"}},
-    "refused, with a token in it": {"status": 401, "json": {"error": TOKEN, "error_description": json.dumps(GOOD)}},
+    "refused, echoing what was sent": {
+        "status": 400,
+        "json": {"error": "invalid_client", "error_description": "?"},
+    },
+    "refused, with a token in it": {
+        "status": 401,
+        "json": {"error": TOKEN, "error_description": json.dumps(GOOD)},
+    },
     "an odd end": {"json": GOOD | {"expires_in": "soon", "expires_on": "soon"}},
     "half of it": {"body": json.dumps(GOOD)[:-2]},
     "as a list": {"json": [GOOD]},
@@ -83,19 +93,28 @@ def shown(error: BaseException) -> str:
     """Everything that an exception shows, of itself, its chain, its request, and the frames it came through."""
     text = io.StringIO()
     for each in chain(error):
-        print(str(each), repr(each), each.args, vars(each), getattr(each, "__notes__", ""), file=text)
+        print(
+            str(each), repr(each), each.args, vars(each), getattr(each, "__notes__", ""), file=text
+        )
         for carried in (getattr(each, "request", None), getattr(each, "response", None)):
             print(carried and vars(carried), file=text)
-    print("".join(traceback.TracebackException.from_exception(error, capture_locals=True).format()), file=text)
+    print(
+        "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format()),
+        file=text,
+    )
     with contextlib.suppress(Exception):
         print(pickle.dumps(error), file=text)
     # The lines of this file stand in the traceback, and name the marks.
-    return re.sub(r'  File "[^"]*test_leaks.py".*?(?=\n  File |\n\S|\Z)', "", text.getvalue(), flags=re.S)
+    return re.sub(
+        r'  File "[^"]*test_leaks.py".*?(?=\n  File |\n\S|\Z)', "", text.getvalue(), flags=re.S
+    )
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> str:
     """Every line of every logger, with its arguments and what is attached to it."""
-    return caplog.text + repr([(record.msg, record.args, record.exc_info) for record in caplog.records])
+    return caplog.text + repr(
+        [(record.msg, record.args, record.exc_info) for record in caplog.records]
+    )
 
 
 @contextlib.contextmanager
@@ -106,11 +125,22 @@ def wire(way: str, answer: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> I
         monkeypatch.setenv(name, value)
     if "'?'" in str(answer.get("json")):
         told = f"AADSTS7000215: It is not {SENT.get(way)}. Trace ID: 1"
-        answer = answer | {"json": {"error": "invalid_client", "error_description": told, "message": told}}
+        answer = answer | {
+            "json": {"error": "invalid_client", "error_description": told, "message": told}
+        }
     base = f"{LOCAL}/{TENANT}/oauth2/v2.0"
-    flow = {"device_code": CODE, "user_code": "1234", "verification_uri": "https://x", "expires_in": 9, "interval": 1}
+    flow = {
+        "device_code": CODE,
+        "user_code": "1234",
+        "verification_uri": "https://x",
+        "expires_in": 9,
+        "interval": 1,
+    }
     with responses.RequestsMock(assert_all_requests_are_fired=False) as web:
-        endpoints = {"device_authorization_endpoint": f"{base}/devicecode", "token_endpoint": f"{base}/token"}
+        endpoints = {
+            "device_authorization_endpoint": f"{base}/devicecode",
+            "token_endpoint": f"{base}/token",
+        }
         discovery = {"authorization_endpoint": f"{base}/authorize", "issuer": base, **endpoints}
         web.get(f"{LOCAL}/{TENANT}/v2.0/.well-known/openid-configuration", json=discovery)
         web.post(f"{base}/devicecode", json=flow)
@@ -177,7 +207,9 @@ def test_an_authority_that_talks_nonsense_gets_and_shows_no_secret(
     for answer in ANSWERS.values():
         with responses.RequestsMock() as web:
             web.get(re.compile(".*"), **answer)
-            with pytest.raises((az.AuthenticationFailed, requests.ConnectionError, requests.Timeout)) as caught:
+            with pytest.raises(
+                (az.AuthenticationFailed, requests.ConnectionError, requests.Timeout)
+            ) as caught:
                 WAYS[way](tmp_path)()
             assert not any(SECRET in str(call.request.body) for call in web.calls)
         assert MARK not in shown(caught.value) + logged(caplog)
@@ -187,7 +219,9 @@ class Refusing:
     """A credential of Azure's SDK whose error holds the request, and with it the secret."""
 
     def get_token(self, *scopes: str) -> Any:
-        error = type("ClientAuthenticationError", (Exception,), {"__module__": "azure.core.exceptions"})("Refused.")
+        error = type(
+            "ClientAuthenticationError", (Exception,), {"__module__": "azure.core.exceptions"}
+        )("Refused.")
         error.response = {"request": SECRET}  # type: ignore[attr-defined]
         raise error
 
@@ -199,8 +233,14 @@ TOKENS: dict[str, Any] = {
     "refused credential": Refusing(),
 }
 RESOURCE_MANAGER: dict[str, dict[str, Any]] = {
-    "refused": {"status": 401, "json": {"error": {"code": "ExpiredAuthenticationToken", "message": "Expired."}}},
-    "forbidden": {"status": 403, "json": {"error": {"code": "AuthorizationFailed", "message": "No."}}},
+    "refused": {
+        "status": 401,
+        "json": {"error": {"code": "ExpiredAuthenticationToken", "message": "Expired."}},
+    },
+    "forbidden": {
+        "status": 403,
+        "json": {"error": {"code": "AuthorizationFailed", "message": "No."}},
+    },
     "as a page": {"status": 200, "body": "<html>"},
     "sent elsewhere": {"status": 302, "headers": {"Location": "https://evil.example/"}},
     "not well": {"status": 500, "body": "<html>"},
@@ -220,42 +260,61 @@ def test_no_answer_of_the_resource_manager_brings_the_token_to_light(
         azure.get(re.compile(BASE + "/.*"), **RESOURCE_MANAGER[answer])
         with pytest.raises((ValueError, requests.RequestException)) as caught:
             az.get_vmss(TOKENS[kind], *WHERE)
-    told = "".join(str(each) + repr(each) + repr(each.args) + repr(vars(each)) for each in chain(caught.value))
+    told = "".join(
+        str(each) + repr(each) + repr(each.args) + repr(vars(each)) for each in chain(caught.value)
+    )
     for each in chain(caught.value):
         carried = getattr(each, "request", None)
         told += repr(getattr(carried, "headers", "")) + repr(getattr(each, "response", None))
-    told += "".join(traceback.format_exception(caught.value)) + str(pickle.dumps(caught.value)) + logged(caplog)
+    told += (
+        "".join(traceback.format_exception(caught.value))
+        + str(pickle.dumps(caught.value))
+        + logged(caplog)
+    )
     assert MARK not in told
 
 
 def test_no_event_log_or_file_of_a_rollout_holds_a_token_or_a_secret(
-    sandbox: Sandbox, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], tmp_path: Path
+    sandbox: Sandbox,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
     """A rollout over real HTTPS with tokens that are renewed, faults in it, every logger at its loudest."""
     caplog.set_level(0)
     provider = az.token_provider()
     where = (provider, *sandbox.where()[1:])
     tokens = {provider()}
-    az.wait(provider, az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="22.04.202411010")))
+    az.wait(
+        provider, az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="22.04.202411010"))
+    )
     sandbox.fail_next(401, code="ExpiredAuthenticationToken", method="GET")
     sandbox.fail_next(503, method="GET", times=2, retry_after=1)
     sandbox.break_upgrade("web", "7")
     told = ""
     try:
         for event in az.rollout(*where):
-            told += str(event) + repr(event) + str(vars(event) if hasattr(event, "__dict__") else "")
+            told += (
+                str(event) + repr(event) + str(vars(event) if hasattr(event, "__dict__") else "")
+            )
             tokens.add(provider())
     except az.RolloutHalted as halted:
         told += shown(halted)
     assert "7" in told
     assert len(tokens) == 2
     told += logged(caplog) + "".join(capfd.readouterr()) + repr(sandbox.journal)
-    assert {record.name.split(".")[0] for record in caplog.records} >= {"azurerm_lite", "msal", "urllib3"}
+    assert {record.name.split(".")[0] for record in caplog.records} >= {
+        "azurerm_lite",
+        "msal",
+        "urllib3",
+    }
     for secret in (sandbox.application_secret, *tokens, *(token.split(".")[1] for token in tokens)):
         assert secret not in told
 
 
-def test_msals_log_still_says_what_it_does(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+def test_msals_log_still_says_what_it_does(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
     """Only lines that repeat answers are left out: who looks for trouble finds the rest."""
     caplog.set_level(logging.DEBUG, "msal")
     az.token_provider()()

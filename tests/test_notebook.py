@@ -1,7 +1,7 @@
 """The notebook of the examples: it runs from top to bottom, and the page of the docs is what it shows.
 
-`python tests/test_notebook.py` runs it and makes docs/notebook.md and its pictures anew; they are to be looked at then.
-"""
+`python tests/test_notebook.py` runs it and makes docs/notebook.md and its pictures anew; they are
+to be looked at then."""
 
 from __future__ import annotations
 
@@ -30,9 +30,15 @@ def cells(kind: str) -> list[dict[str, Any]]:
 
 def executed() -> Any:
     """The notebook with its outputs, run in a kernel of its own."""
-    nbformat = pytest.importorskip("nbformat", reason="needs the extra `notebook`: nbclient is not installed")
-    nbclient = pytest.importorskip("nbclient", reason="needs the extra `notebook`: nbclient is not installed")
-    pytest.importorskip("ipykernel", reason="needs the extra `notebook`: ipykernel is not installed")
+    nbformat = pytest.importorskip(
+        "nbformat", reason="needs the extra `notebook`: nbclient is not installed"
+    )
+    nbclient = pytest.importorskip(
+        "nbclient", reason="needs the extra `notebook`: nbclient is not installed"
+    )
+    pytest.importorskip(
+        "ipykernel", reason="needs the extra `notebook`: ipykernel is not installed"
+    )
     notebook = nbformat.read(NOTEBOOK, 4)
     nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
     return notebook
@@ -42,8 +48,16 @@ def rendered(notebook: Any) -> dict[Path, str]:
     """The page of the docs and its pictures, by the files that hold them."""
     text, pictures = HEAD, {}
     for cell in notebook["cells"]:
-        text += f"{cell['source']}\n\n" if cell["cell_type"] == "markdown" else f"```py\n{cell['source']}\n```\n\n"
-        printed = "".join(output["text"] for output in cell.get("outputs", ()) if output["output_type"] == "stream")
+        text += (
+            f"{cell['source']}\n\n"
+            if cell["cell_type"] == "markdown"
+            else f"```py\n{cell['source']}\n```\n\n"
+        )
+        printed = "".join(
+            output["text"]
+            for output in cell.get("outputs", ())
+            if output["output_type"] == "stream"
+        )
         for output in cell.get("outputs", ()):
             if "text/html" in output.get("data", {}):
                 path = PAGE.parent / "pictures" / f"notebook-{len(pictures) + 1}.svg"
@@ -65,7 +79,10 @@ def timeless(text: str) -> str:
 
 def test_no_outputs_are_in_git() -> None:
     """Cells have neither outputs nor numbers, so that a run of the notebook leaves no trace in a diff."""
-    assert all((cell["outputs"], cell["execution_count"], cell["metadata"]) == ([], None, {}) for cell in cells("code"))
+    assert all(
+        (cell["outputs"], cell["execution_count"], cell["metadata"]) == ([], None, {})
+        for cell in cells("code")
+    )
 
 
 def test_the_code_is_valid_and_the_page_shows_it() -> None:
@@ -80,7 +97,9 @@ def test_the_code_is_valid_and_the_page_shows_it() -> None:
 
 def test_the_five_lines_of_the_docs_are_the_notebooks() -> None:
     """What docs/heatmap.md shows of a notebook is in the notebook, where it is run."""
-    (block,) = re.findall(r"^```py\n(.*?)\n```$", (PAGE.parent / "heatmap.md").read_text("utf-8"), re.M | re.S)
+    (block,) = re.findall(
+        r"^```py\n(.*?)\n```$", (PAGE.parent / "heatmap.md").read_text("utf-8"), re.M | re.S
+    )
     assert block.replace("\n\n", "\n").count("\n") == 4
     assert block in ["".join(cell["source"]) for cell in cells("code")]
 
@@ -92,7 +111,8 @@ def test_the_notebook_runs_and_the_docs_show_what_it_shows() -> None:
     found = rendered(executed())
     assert time.monotonic() - began < 60
     assert {path.name: timeless(text) for path, text in found.items()} == {
-        path.name: timeless(path.read_text("utf-8")) for path in [PAGE, *PAGE.parent.glob("pictures/notebook-*.svg")]
+        path.name: timeless(path.read_text("utf-8"))
+        for path in [PAGE, *PAGE.parent.glob("pictures/notebook-*.svg")]
     }
 
 

@@ -58,7 +58,13 @@ def started(
 ) -> requests.Response:
     """What the call that started an operation returned."""
     url = ACTION if method == "POST" else URL
-    azure.add(method, url, status=status, headers=headers or {}, **({} if body is None else {"json": body}))
+    azure.add(
+        method,
+        url,
+        status=status,
+        headers=headers or {},
+        **({} if body is None else {"json": body}),
+    )
     return rest.send(token, method, url, {})
 
 
@@ -72,7 +78,9 @@ def running_forever(azure: responses.RequestsMock, **answer: Any) -> None:
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
 @pytest.mark.parametrize(
-    ("status", "headers"), [(201, ASYNC), (200, ASYNC), (202, BOTH)], ids=["created", "updated", "accepted"]
+    ("status", "headers"),
+    [(201, ASYNC), (200, ASYNC), (202, BOTH)],
+    ids=["created", "updated", "accepted"],
 )
 def test_a_write_ends_with_the_resource(
     method: str, status: int, headers: dict[str, str], clock: Clock, token: str
@@ -86,7 +94,9 @@ def test_a_write_ends_with_the_resource(
         assert wait(token, response) == model()
 
 
-@pytest.mark.parametrize(("answer", "expected"), [({"body": b""}, None), ({"json": {"output": 1}}, {"output": 1})])
+@pytest.mark.parametrize(
+    ("answer", "expected"), [({"body": b""}, None), ({"json": {"output": 1}}, {"output": 1})]
+)
 def test_an_action_ends_with_what_stands_at_its_location(
     answer: dict[str, Any], expected: Any, clock: Clock, token: str
 ) -> None:
@@ -137,7 +147,9 @@ def test_what_ended_at_once_is_not_asked_for(
     seen: list[str] = []
     with ordered() as azure:
         response = started(azure, token, method, status, None, body)
-        assert wait(token, response, on_poll=lambda status, seconds: seen.append(status)) == expected
+        assert (
+            wait(token, response, on_poll=lambda status, seconds: seen.append(status)) == expected
+        )
         assert len(azure.calls) == 1
     assert (seen, clock.slept) == ([], [])
 
@@ -150,12 +162,16 @@ def test_a_location_alone_is_asked_until_it_is_no_202(clock: Clock, token: str) 
         azure.get(MONITOR, status=202)
         azure.get(MONITOR, status=202, json={"status": "Failed"})
         azure.get(MONITOR, status=200, json={"output": 1})
-        assert wait(token, response, on_poll=lambda status, seconds: seen.append(status)) == {"output": 1}
+        assert wait(token, response, on_poll=lambda status, seconds: seen.append(status)) == {
+            "output": 1
+        }
     assert seen == ["InProgress", "InProgress", "Succeeded"]
 
 
 @pytest.mark.parametrize(("method", "status"), [("POST", 204), ("DELETE", 204), ("DELETE", 200)])
-def test_a_location_that_ends_empty_leaves_nothing(method: str, status: int, clock: Clock, token: str) -> None:
+def test_a_location_that_ends_empty_leaves_nothing(
+    method: str, status: int, clock: Clock, token: str
+) -> None:
     """A last answer without a body is `None`."""
     with ordered() as azure:
         response = started(azure, token, method, 202, {"Location": MONITOR})
@@ -167,20 +183,26 @@ def test_a_location_that_refuses_is_an_error(clock: Clock, token: str) -> None:
     """Where only `Location` came, a 4xx from it is the operation's failure."""
     with ordered() as azure:
         response = started(azure, token, "POST", 202, {"Location": MONITOR})
-        azure.get(MONITOR, status=409, json={"error": {"code": "OperationNotAllowed", "message": "No."}})
+        azure.get(
+            MONITOR, status=409, json={"error": {"code": "OperationNotAllowed", "message": "No."}}
+        )
         with pytest.raises(Conflict, match="No"):
             wait(token, response)
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-def test_a_write_without_headers_is_followed_by_its_own_state(method: str, clock: Clock, token: str) -> None:
+def test_a_write_without_headers_is_followed_by_its_own_state(
+    method: str, clock: Clock, token: str
+) -> None:
     """Without a header the resource itself is read until its provisioning state ends; no further GET follows."""
     seen: list[str] = []
     with ordered() as azure:
         response = started(azure, token, method, 200, None, model("Updating"))
         azure.get(URL, json=model("Updating"))
         azure.get(URL, json=model("Succeeded"))
-        assert wait(token, response, on_poll=lambda status, seconds: seen.append(status)) == model("Succeeded")
+        assert wait(token, response, on_poll=lambda status, seconds: seen.append(status)) == model(
+            "Succeeded"
+        )
     assert seen == ["Updating", "Succeeded"]
 
 
@@ -235,7 +257,11 @@ def test_the_case_of_the_header_does_not_matter(name: str, clock: Clock, token: 
 @pytest.mark.parametrize("header", ["Azure-AsyncOperation", "Location"])
 def test_an_operation_elsewhere_is_not_asked(header: str, clock: Clock, token: str) -> None:
     """A header that points to another host is an error at once, and the token does not go there."""
-    for link in ("https://evil.example/", "https://evil.example\\@management.azure.com/", OPERATION.replace("s:", ":")):
+    for link in (
+        "https://evil.example/",
+        "https://evil.example\\@management.azure.com/",
+        OPERATION.replace("s:", ":"),
+    ):
         with ordered() as azure:
             response = started(azure, token, "POST", 202, {header: link})
             with pytest.raises(AzureError, match="the token is not sent there"):
@@ -265,18 +291,32 @@ def test_success_is_success_in_any_case(word: str, clock: Clock, token: str) -> 
         assert wait(token, response) is None
 
 
-@pytest.mark.parametrize("word", ["Failed", "failed", "FAILED", "Canceled", "canceled", "Cancelled"])
-def test_a_failure_is_told_with_its_own_code_and_message(word: str, clock: Clock, token: str) -> None:
+@pytest.mark.parametrize(
+    "word", ["Failed", "failed", "FAILED", "Canceled", "canceled", "Cancelled"]
+)
+def test_a_failure_is_told_with_its_own_code_and_message(
+    word: str, clock: Clock, token: str
+) -> None:
     """An operation that ends badly is `OperationFailed`, with Azure's code, message and details."""
-    error = {"code": "OSProvisioningTimedOut", "message": "Too\r\n long.", "details": [{"code": "D"}]}
+    error = {
+        "code": "OSProvisioningTimedOut",
+        "message": "Too\r\n long.",
+        "details": [{"code": "D"}],
+    }
     with ordered() as azure:
         response = started(azure, token, "POST", 202, BOTH)
         azure.get(OPERATION, json=operation("InProgress"))
-        azure.get(OPERATION, json=operation(word, error=error), headers={"x-ms-request-id": "req-9"})
+        azure.get(
+            OPERATION, json=operation(word, error=error), headers={"x-ms-request-id": "req-9"}
+        )
         with pytest.raises(OperationFailed) as caught:
             wait(token, response)
     failed = caught.value
-    assert (failed.code, failed.message, failed.details) == ("OSProvisioningTimedOut", "Too long.", ({"code": "D"},))
+    assert (failed.code, failed.message, failed.details) == (
+        "OSProvisioningTimedOut",
+        "Too long.",
+        ({"code": "D"},),
+    )
     assert (failed.request_id, failed.status_code) == ("req-9", 200)
 
 
@@ -291,7 +331,8 @@ def test_a_failure_without_an_error_says_that_none_was_given(clock: Clock, token
 
 
 @pytest.mark.parametrize(
-    "word", ["InProgress", "Running", "Updating", "Accepted", "SomethingNew", None, "", " \n", 5, {"a": 1}]
+    "word",
+    ["InProgress", "Running", "Updating", "Accepted", "SomethingNew", None, "", " \n", 5, {"a": 1}],
 )
 def test_any_other_word_means_that_it_runs(word: Any, clock: Clock, token: str) -> None:
     """Only four words end an operation; new ones do not, and what is no word is told as Unknown."""
@@ -318,14 +359,23 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["status", "properties", "provisioningState", "error"]), inner)
+        | st.dictionaries(
+            st.sampled_from(["status", "properties", "provisioningState", "error"]), inner
+        )
     ),
     max_leaves=8,
 )
 
 
-@given(method=st.sampled_from(["PUT", "PATCH", "POST"]), asynchronous=st.booleans(), first=JSON, then=JSON)
-def test_any_json_ends_in_a_result_or_an_error_of_ours(method: str, asynchronous: bool, first: Any, then: Any) -> None:
+@given(
+    method=st.sampled_from(["PUT", "PATCH", "POST"]),
+    asynchronous=st.booleans(),
+    first=JSON,
+    then=JSON,
+)
+def test_any_json_ends_in_a_result_or_an_error_of_ours(
+    method: str, asynchronous: bool, first: Any, then: Any
+) -> None:
     """Whatever JSON comes, waiting for a single look ends as a result, a failure or a timeout."""
     with responses.RequestsMock(assert_all_requests_are_fired=False) as azure:
         response = started(azure, "token", method, 200, ASYNC if asynchronous else {}, first)
@@ -360,7 +410,9 @@ def test_the_first_look_is_at_once_and_the_pauses_grow(clock: Clock, token: str)
 
 
 @pytest.mark.parametrize("seconds", [1.5, 2, 14.9, 20, 60.1, 200, 1000])
-def test_an_operation_costs_a_bounded_number_of_looks_and_little_time(seconds: float, clock: Clock, token: str) -> None:
+def test_an_operation_costs_a_bounded_number_of_looks_and_little_time(
+    seconds: float, clock: Clock, token: str
+) -> None:
     """Never more looks than docs/rollout.md says, and the end is noticed within a fifteenth, or a second."""
     with responses.RequestsMock() as azure:
         response = started(azure, token, "DELETE", 202, ASYNC)
@@ -400,7 +452,8 @@ def test_a_retry_after_without_a_pause_leaves_our_own(said: str, clock: Clock, t
 
 
 @pytest.mark.parametrize(
-    ("timeout", "interval", "slept"), [(10, 4, [4, 4, 2]), (8, 4, [4, 4]), (3, 60, [3]), (0.5, 0.2, [0.2, 0.2, 0.1])]
+    ("timeout", "interval", "slept"),
+    [(10, 4, [4, 4, 2]), (8, 4, [4, 4]), (3, 60, [3]), (0.5, 0.2, [0.2, 0.2, 0.1])],
 )
 def test_the_last_look_is_at_the_limit(
     timeout: float, interval: float, slept: list[float], clock: Clock, token: str
@@ -411,10 +464,18 @@ def test_the_last_look_is_at_the_limit(
         response = started(azure, token, "POST", 202, BOTH)
         running_forever(azure)
         with pytest.raises(OperationTimeout) as caught:
-            wait(token, response, timeout=timeout, interval=interval, on_poll=lambda status, gone: seen.append(gone))
+            wait(
+                token,
+                response,
+                timeout=timeout,
+                interval=interval,
+                on_poll=lambda status, gone: seen.append(gone),
+            )
     assert clock.slept == pytest.approx(slept)
     assert seen[-1] == pytest.approx(timeout)
-    assert f"POST {VMSS}/manualupgrade has not ended after {timeout:g} s (it is InProgress)" in str(caught.value)
+    assert f"POST {VMSS}/manualupgrade has not ended after {timeout:g} s (it is InProgress)" in str(
+        caught.value
+    )
 
 
 def test_an_end_at_the_limit_counts(clock: Clock, token: str) -> None:
@@ -489,7 +550,12 @@ def test_each_look_is_told(clock: Clock, token: str) -> None:
         response = started(azure, token, "DELETE", 202, ASYNC)
         for status in ("InProgress", "InProgress", "Succeeded"):
             azure.get(OPERATION, json=operation(status))
-        wait(token, response, interval=7, on_poll=lambda status, seconds: seen.append((status, seconds)))
+        wait(
+            token,
+            response,
+            interval=7,
+            on_poll=lambda status, seconds: seen.append((status, seconds)),
+        )
     assert seen == [("InProgress", 0), ("InProgress", 7), ("Succeeded", 14)]
 
 
@@ -552,7 +618,9 @@ def test_trouble_on_the_way_is_not_the_operations(trouble: str, clock: Clock, to
 
 
 @pytest.mark.parametrize("trouble", PASSING)
-def test_trouble_that_stays_is_an_error_after_two_minutes(trouble: str, clock: Clock, token: str) -> None:
+def test_trouble_that_stays_is_an_error_after_two_minutes(
+    trouble: str, clock: Clock, token: str
+) -> None:
     """Two minutes without a readable state end the waiting with what went wrong, however much time is left."""
     seen: list[float] = []
     with responses.RequestsMock() as azure:
@@ -563,7 +631,9 @@ def test_trouble_that_stays_is_an_error_after_two_minutes(trouble: str, clock: C
     assert seen[-1] < 120 <= sum(clock.slept) < 140
 
 
-def test_a_state_that_was_readable_in_between_starts_the_two_minutes_anew(clock: Clock, token: str) -> None:
+def test_a_state_that_was_readable_in_between_starts_the_two_minutes_anew(
+    clock: Clock, token: str
+) -> None:
     """Only an unbroken run of unreadable states counts."""
     with ordered() as azure:
         response = started(azure, token, "DELETE", 202, ASYNC)
@@ -642,7 +712,9 @@ def test_the_resource_that_is_gone_in_the_end_is_told(clock: Clock, token: str) 
             wait(token, response)
 
 
-def test_the_token_shows_up_nowhere_while_waiting(clock: Clock, token: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_token_shows_up_nowhere_while_waiting(
+    clock: Clock, token: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """Neither a timeout nor a failure nor the log holds the token."""
     caplog.set_level(logging.DEBUG)
     with responses.RequestsMock() as azure:

@@ -27,7 +27,15 @@ def built(folder: Path, umask: int) -> dict[str, Path]:
     """Wheel and sdist of a copy of this tree whose files are as old as the copy, by the end of their names."""
     pytest.importorskip("hatchling", reason="comes with the extra dev")
     shutil.copytree(ROOT, folder / "source", ignore=KEPT_OUT, copy_function=shutil.copyfile)
-    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(folder / "source")]
+    command = [
+        sys.executable,
+        "-m",
+        "build",
+        "--no-isolation",
+        "--outdir",
+        str(folder),
+        str(folder / "source"),
+    ]
     before = os.umask(umask)
     try:
         done = subprocess.run(
@@ -62,8 +70,12 @@ def test_the_wheel_holds_the_package_and_its_licence(packages: dict[str, Path]) 
     """Every module, py.typed, the licence; no test, no example, nothing that is not ours."""
     with zipfile.ZipFile(packages[".whl"]) as wheel:
         names = set(wheel.namelist())
-    modules = {str(path.relative_to(ROOT).as_posix()) for path in (ROOT / "azurerm_lite").rglob("*.py")}
-    assert {name for name in names if ".dist-info/" not in name} == modules | {"azurerm_lite/py.typed"}
+    modules = {
+        str(path.relative_to(ROOT).as_posix()) for path in (ROOT / "azurerm_lite").rglob("*.py")
+    }
+    assert {name for name in names if ".dist-info/" not in name} == modules | {
+        "azurerm_lite/py.typed"
+    }
     info = f"azurerm_lite-{az.__version__}.dist-info"
     more = {"METADATA", "WHEEL", "RECORD", "licenses/LICENSE"}
     assert {name for name in names if ".dist-info/" in name} == {f"{info}/{name}" for name in more}
@@ -74,10 +86,24 @@ def test_the_sdist_holds_the_whole_project(packages: dict[str, Path]) -> None:
     with tarfile.open(packages[".gz"]) as sdist:
         names = {name.partition("/")[2] for name in sdist.getnames()}
     for folder in ("azurerm_lite", "tests", "docs", "examples", "benchmarks"):
-        there = {path for path in (ROOT / folder).rglob("*") if path.is_file() and "_build" not in path.parts}
-        wanted = {path.relative_to(ROOT).as_posix() for path in there if "__pycache__" not in path.parts}
+        there = {
+            path
+            for path in (ROOT / folder).rglob("*")
+            if path.is_file() and "_build" not in path.parts
+        }
+        wanted = {
+            path.relative_to(ROOT).as_posix() for path in there if "__pycache__" not in path.parts
+        }
         assert wanted <= names, wanted - names
-    assert {"README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "setup.cfg", ".ci/run"} <= names
+    assert {
+        "README.md",
+        "LICENSE",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "setup.cfg",
+        ".ci/run",
+    } <= names
     assert not [name for name in names if re.search(r"\.venv|\.pyc$|vmssconfig|\.git/", name)]
 
 

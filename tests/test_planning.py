@@ -16,7 +16,11 @@ def instance(id: str, **properties: Any) -> Any:
     """An instance as Azure lists it."""
     view = {"platformUpdateDomain": properties.pop("domain", 0)}
     zones = {"zones": [properties.pop("zone")]} if "zone" in properties else {}
-    return {"instanceId": id, **zones, "properties": {"latestModelApplied": False, "instanceView": view, **properties}}
+    return {
+        "instanceId": id,
+        **zones,
+        "properties": {"latestModelApplied": False, "instanceView": view, **properties},
+    }
 
 
 INSTANCES = st.lists(
@@ -29,7 +33,9 @@ INSTANCES = st.lists(
     unique_by=lambda each: each["instanceId"],
     max_size=60,
 )
-BY = st.one_of(st.just("update_domain"), st.integers(1, 70), st.integers(1, 100).map(lambda share: f"{share}%"))
+BY = st.one_of(
+    st.just("update_domain"), st.integers(1, 70), st.integers(1, 100).map(lambda share: f"{share}%")
+)
 
 
 def domain_of(vm: Any) -> int | None:
@@ -43,7 +49,9 @@ def test_a_plan_holds_what_is_outdated_each_once(instances: list[Any], by: Any) 
     """Whatever the set: every outdated instance is in one batch, no other, no batch is empty, names differ."""
     batches = az.plan_rollout(iter(instances), by=by)
     planned = [id for batch in batches for id in batch.instance_ids]
-    outdated = [each["instanceId"] for each in instances if not each["properties"]["latestModelApplied"]]
+    outdated = [
+        each["instanceId"] for each in instances if not each["properties"]["latestModelApplied"]
+    ]
     assert sorted(planned) == sorted(outdated)
     assert all(batch.instance_ids for batch in batches)
     assert len({batch.name for batch in batches}) == len(batches)
@@ -61,7 +69,9 @@ def test_a_plan_by_domain_never_takes_two_domains_together(instances: list[Any])
     found = [{domains[id] for id in batch.instance_ids} for batch in batches]
     assert all(len(each) == 1 for each in found)
     known = [each.pop() for each in found]
-    assert [each for each in known if each is not None] == sorted(each for each in known if each is not None)
+    assert [each for each in known if each is not None] == sorted(
+        each for each in known if each is not None
+    )
     assert None not in known[: len([each for each in known if each is not None])]
     largest = max(list(domains.values()).count(each) for each in set(domains.values()) - {None})
     assert all(len(batch.instance_ids) <= largest for batch in batches)
@@ -82,7 +92,9 @@ def test_only_narrows_the_plan(instances: list[Any], data: st.DataObject) -> Non
         return
     only = data.draw(st.lists(st.sampled_from(ids), min_size=1, unique=True))
     whole = {id for batch in az.plan_rollout(instances, by=3) for id in batch.instance_ids}
-    part = {id for batch in az.plan_rollout(instances, by=3, only=only) for id in batch.instance_ids}
+    part = {
+        id for batch in az.plan_rollout(instances, by=3, only=only) for id in batch.instance_ids
+    }
     assert part == whole & set(only)
 
 
@@ -90,7 +102,9 @@ def test_only_narrows_the_plan(instances: list[Any], data: st.DataObject) -> Non
 
 SETS = st.lists(
     st.builds(
-        lambda id, domain, zone, latest: instance(str(id), domain=domain, zone=zone, latestModelApplied=latest),
+        lambda id, domain, zone, latest: instance(
+            str(id), domain=domain, zone=zone, latestModelApplied=latest
+        ),
         st.integers(0, 500),
         st.one_of(st.none(), st.integers(0, 20)),
         st.sampled_from(["1", "2", "3"]),
@@ -109,7 +123,9 @@ def test_a_plan_of_any_cut_holds_what_is_outdated_each_once(
     """However it is cut: every outdated instance once, no batch larger than allowed, the canary first and small."""
     batches = az.plan_rollout(instances, by=by, max_batch=max_batch, canary=canary)
     planned = [id for batch in batches for id in batch.instance_ids]
-    outdated = [each["instanceId"] for each in instances if not each["properties"]["latestModelApplied"]]
+    outdated = [
+        each["instanceId"] for each in instances if not each["properties"]["latestModelApplied"]
+    ]
     assert sorted(planned) == sorted(outdated)
     assert all(batch.instance_ids for batch in batches)
     assert len({batch.name for batch in batches}) == len(batches)
@@ -118,11 +134,15 @@ def test_a_plan_of_any_cut_holds_what_is_outdated_each_once(
         assert all(len(batch.instance_ids) <= most for batch in batches)
     if canary is not None and batches:
         assert batches[0].name.startswith("canary (")
-        assert len(batches[0].instance_ids) <= planning.share(canary, len(instances), "canary", least=1)
+        assert len(batches[0].instance_ids) <= planning.share(
+            canary, len(instances), "canary", least=1
+        )
 
 
 @given(SETS, SIZES)
-def test_a_domain_taken_in_parts_is_never_mixed_with_another(instances: list[Any], max_batch: Any) -> None:
+def test_a_domain_taken_in_parts_is_never_mixed_with_another(
+    instances: list[Any], max_batch: Any
+) -> None:
     """Parts keep to one domain (or zone, where there are no update domains)."""
     domains = {each["instanceId"]: domain_of(each) for each in instances}
     zones = {each["instanceId"]: each["zones"] for each in instances}
@@ -165,7 +185,10 @@ def test_without_update_domains_no_more_than_a_fifth_goes_at_once(instances: lis
 def test_names_of_parts_and_of_the_canary() -> None:
     """What people read: the canary with the batch that it is taken from, the parts by number."""
     instances = [instance(str(number), domain=number % 2) for number in range(10)]
-    names = [(batch.name, len(batch.instance_ids)) for batch in az.plan_rollout(instances, max_batch=3, canary=1)]
+    names = [
+        (batch.name, len(batch.instance_ids))
+        for batch in az.plan_rollout(instances, max_batch=3, canary=1)
+    ]
     assert names == [
         ("canary (update domain 0, part 1)", 1),
         ("update domain 0, part 1", 3),
@@ -176,12 +199,15 @@ def test_names_of_parts_and_of_the_canary() -> None:
 
 
 @pytest.mark.parametrize(
-    "how", [{"by": "20%"}, {"by": 4, "max_batch": 3}, {"max_batch": 3}, {"max_batch": 3, "canary": 5}]
+    "how",
+    [{"by": "20%"}, {"by": 4, "max_batch": 3}, {"max_batch": 3}, {"max_batch": 3, "canary": 5}],
 )
 def test_what_is_planned_after_the_canary_is_what_comes(how: dict[str, Any]) -> None:
     """Planned anew when the canary is done, as a rollout does it, the batches are those that were planned at first."""
     instances = [instance(str(number), domain=number % 2) for number in range(20)]
-    cut = planning.cut(how.get("by", "update_domain"), None, how.get("max_batch"), how.get("canary", 1))
+    cut = planning.cut(
+        how.get("by", "update_domain"), None, how.get("max_batch"), how.get("canary", 1)
+    )
     first, *others = planning.plan(instances, cut)
     for each in instances:
         each["properties"]["latestModelApplied"] = each["instanceId"] in first.instance_ids
@@ -190,7 +216,15 @@ def test_what_is_planned_after_the_canary_is_what_comes(how: dict[str, Any]) -> 
 
 @pytest.mark.parametrize(
     ("value", "total", "number"),
-    [(3, 10, 3), ("20%", 10, 2), ("25 %", 10, 2), ("12.5%", 80, 10), ("100%", 7, 7), ("1%", 5, 0), ("18.4%", 375, 69)],
+    [
+        (3, 10, 3),
+        ("20%", 10, 2),
+        ("25 %", 10, 2),
+        ("12.5%", 80, 10),
+        ("100%", 7, 7),
+        ("1%", 5, 0),
+        ("18.4%", 375, 69),
+    ],
 )
 def test_a_share_is_rounded_down(value: Any, total: int, number: int) -> None:
     """A number stands for itself, a percentage for so many of the set."""
@@ -215,10 +249,17 @@ def test_batches_of_nothing_are_refused(argument: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("properties", "words"),
     [
-        ({"upgradePolicy": {"automaticOSUpgradePolicy": {"enableAutomaticOSUpgrade": True}}}, "automatic OS upgrades"),
+        (
+            {"upgradePolicy": {"automaticOSUpgradePolicy": {"enableAutomaticOSUpgrade": True}}},
+            "automatic OS upgrades",
+        ),
         ({"automaticRepairsPolicy": {"enabled": True}}, "automatic repairs are on"),
         (
-            {"virtualMachineProfile": {"storageProfile": {"imageReference": {"version": "latest"}}}},
+            {
+                "virtualMachineProfile": {
+                    "storageProfile": {"imageReference": {"version": "latest"}}
+                }
+            },
             "the model asks for the version latest",
         ),
     ],
@@ -227,7 +268,10 @@ def test_what_ought_to_be_known_is_pointed_out(properties: Any, words: str) -> N
     """Whatever else may drive this set; and nothing where there is nothing to say."""
     healthy = {"code": "HealthState/healthy"}
     vm = instance("0")
-    vm["properties"]["instanceView"] |= {"statuses": [{"code": "PowerState/running"}], "vmHealth": {"status": healthy}}
+    vm["properties"]["instanceView"] |= {
+        "statuses": [{"code": "PowerState/running"}],
+        "vmHealth": {"status": healthy},
+    }
     assert planning.notices({"properties": {}}, [vm], planning.Cut()) == []
     (told,) = planning.notices({"properties": properties}, [vm], planning.Cut())
     assert words in told

@@ -1,8 +1,7 @@
 """Recorded Azure traffic, replayed through the public functions.
 
-The recordings are not part of the project. They are looked for beside the checkout, or in the folder that
-AZURERM_LITE_RECORDINGS names; without them these tests are skipped.
-"""
+The recordings are not part of the project. They are looked for beside the checkout, or in the
+folder that AZURERM_LITE_RECORDINGS names; without them these tests are skipped."""
 
 from __future__ import annotations
 
@@ -24,16 +23,18 @@ import azurerm_lite as az
 from azurerm_lite import settings
 
 FOLDER = Path(
-    os.environ.get("AZURERM_LITE_RECORDINGS") or Path(__file__).resolve().parents[2] / "shared" / "recordings"
+    os.environ.get("AZURERM_LITE_RECORDINGS")
+    or Path(__file__).resolve().parents[2] / "shared" / "recordings"
 )
 pytestmark = pytest.mark.skipif(
-    not FOLDER.is_dir(), reason=f"no recorded Azure traffic in {FOLDER}: name its folder in AZURERM_LITE_RECORDINGS"
+    not FOLDER.is_dir(),
+    reason=f"no recorded Azure traffic in {FOLDER}: name its folder in AZURERM_LITE_RECORDINGS",
 )
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 
-# The recorded requests that no function of ours makes, as method and end of the path. They are made by hand; what
-# follows from them (looks at the operation, its result) is `wait` again.
+# The recorded requests that no function of ours makes, as method and end of the path. They are made
+# by hand; what follows from them (looks at the operation, its result) is `wait` again.
 FOREIGN = {
     "vm-images": ["GET versions/1.0.0"],
     "vmss-rolling-upgrades": [],
@@ -66,10 +67,15 @@ class Replay:
 
     def answer(self, request: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
         """The next recorded answer, if this is the next recorded request."""
-        assert self.made < len(self.recorded), f"one request too many: {request.method} {request.url}"
+        assert self.made < len(self.recorded), (
+            f"one request too many: {request.method} {request.url}"
+        )
         expected = self.recorded[self.made]
         assert request.headers["Authorization"] == f"Bearer {self.token}"
-        assert (request.method, *comparable(str(request.url))) == (expected["method"], *comparable(expected["path"]))
+        assert (request.method, *comparable(str(request.url))) == (
+            expected["method"],
+            *comparable(expected["path"]),
+        )
         assert str(request.url).startswith(BASE)
         assert json.loads(request.body or b"null") == expected["body"]
         self.made += 1
@@ -79,10 +85,16 @@ class Replay:
     def request_by_hand(self) -> requests.Response:
         """Makes the next recorded request without the library."""
         expected = self.recorded[self.made]
-        self.by_hand.append(f"{expected['method']} {'/'.join(urlsplit(expected['path']).path.split('/')[-2:])}")
+        self.by_hand.append(
+            f"{expected['method']} {'/'.join(urlsplit(expected['path']).path.split('/')[-2:])}"
+        )
         headers = {"Authorization": f"Bearer {self.token}"}
         return requests.request(
-            expected["method"], BASE + expected["path"], json=expected["body"], headers=headers, timeout=1
+            expected["method"],
+            BASE + expected["path"],
+            json=expected["body"],
+            headers=headers,
+            timeout=1,
         )
 
     def wait(self, response: requests.Response) -> Any:
@@ -91,7 +103,9 @@ class Replay:
         before = self.made
         result = az.wait(self.token, response, on_poll=lambda status, _seconds: seen.append(status))
         polled = [each["response"] for each in self.recorded[before : self.made]]
-        assert seen == [each["status"] for each in polled if isinstance(each, dict) and "startTime" in each]
+        assert seen == [
+            each["status"] for each in polled if isinstance(each, dict) and "startTime" in each
+        ]
         assert seen[-1] == "Succeeded"
         return result
 
@@ -103,7 +117,9 @@ def replay(monkeypatch: pytest.MonkeyPatch, token: str, clock: Clock) -> Callabl
     @contextmanager
     def replaying(name: str) -> Iterator[Replay]:
         recorded = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))["interactions"]
-        monkeypatch.setattr(settings, "COMPUTE_API", comparable(recorded[0]["path"])[1]["api-version"])
+        monkeypatch.setattr(
+            settings, "COMPUTE_API", comparable(recorded[0]["path"])[1]["api-version"]
+        )
         replay = Replay(recorded, token)
         with responses.RequestsMock(assert_all_requests_are_fired=False) as wire:
             for method in ("GET", "PUT", "PATCH", "POST", "DELETE"):
@@ -121,7 +137,9 @@ def test_every_recording_is_replayed() -> None:
     assert sorted(path.stem for path in FOLDER.glob("*.json")) == sorted(FOREIGN)
 
 
-def test_platform_images_are_listed_as_azure_lists_them(replay: Callable[[str], Any], token: str) -> None:
+def test_platform_images_are_listed_as_azure_lists_them(
+    replay: Callable[[str], Any], token: str
+) -> None:
     """Publishers, offers, SKUs and versions are bare arrays, given back as they are, and lead from one to the next."""
     with replay("vm-images") as recording:
         place: list[str] = [SUBSCRIPTION, "westus"]
@@ -134,7 +152,9 @@ def test_platform_images_are_listed_as_azure_lists_them(replay: Callable[[str], 
         assert recording.request_by_hand().status_code == 200
 
 
-def test_the_life_of_a_scale_set_is_followed_request_by_request(replay: Callable[[str], Any], token: str) -> None:
+def test_the_life_of_a_scale_set_is_followed_request_by_request(
+    replay: Callable[[str], Any], token: str
+) -> None:
     """Create, look at an instance, upgrade and delete it, delete the set: each wait polls and ends as recorded."""
     with replay("vmss-vm") as recording:
         recorded = [each["response"] for each in recording.recorded]
@@ -145,7 +165,10 @@ def test_the_life_of_a_scale_set_is_followed_request_by_request(replay: Callable
         assert created["properties"]["provisioningState"] == "Succeeded"
         with pytest.raises(az.NotFound) as caught:
             az.get_vmss_vm_instance_view(*where, 0)
-        assert (caught.value.code, caught.value.message) == ("NotFound", recorded[11]["error"]["message"])
+        assert (caught.value.code, caught.value.message) == (
+            "NotFound",
+            recorded[11]["error"]["message"],
+        )
         assert az.get_vmss_vm_instance_view(*where, "1") == recorded[12]
         instance = az.get_vmss_vm(*where, 1)
         assert instance == recorded[13]
@@ -154,7 +177,9 @@ def test_the_life_of_a_scale_set_is_followed_request_by_request(replay: Callable
         assert tagged == recorded[16]
         for _ in ("restart", "poweroff", "start"):
             assert recording.wait(recording.request_by_hand()) is None
-        assert recording.wait(recording.request_by_hand()) == recorded[34]  # what runCommand printed
+        assert (
+            recording.wait(recording.request_by_hand()) == recorded[34]
+        )  # what runCommand printed
         assert recording.wait(az.manual_upgrade(*where, "1")) is None
         assert recording.wait(recording.request_by_hand()) is None  # deallocate
         assert recording.wait(az.delete_vmss_vms(*where, [1])) is None
@@ -190,7 +215,9 @@ def test_what_azure_recorded_is_what_the_pure_functions_read(token: str) -> None
     model, instance = recorded[10]["response"], recorded[13]["response"]
     assert instance["properties"]["latestModelApplied"] is True
     image = az.get_image(instance)
-    assert {key: value for key, value in image.items() if key != "exact_version"} == az.get_image(model)
+    assert {key: value for key, value in image.items() if key != "exact_version"} == az.get_image(
+        model
+    )
     assert image["exact_version"] == "14393.3930.2009041537"
     assert az.by_update_domain([instance]) == {1: ["1"]}
     assert az.by_fault_domain([instance]) == {1: ["1"]}

@@ -36,7 +36,12 @@ URL = f"{VMSS}?api-version=2024-11-01"
 PATH = urlsplit(VMSS).path
 LIST = f"{BASE}/subscriptions?api-version=2022-12-01"
 METHODS = ("GET", "PUT", "DELETE", "PATCH", "POST")
-EXPIRED = {"error": {"code": "ExpiredAuthenticationToken", "message": "The access token expiry is in the past."}}
+EXPIRED = {
+    "error": {
+        "code": "ExpiredAuthenticationToken",
+        "message": "The access token expiry is in the past.",
+    }
+}
 ordered = functools.partial(responses.RequestsMock, registry=registries.OrderedRegistry)
 anything_goes = functools.partial(responses.RequestsMock, assert_all_requests_are_fired=False)
 
@@ -50,7 +55,9 @@ def closed_connections() -> Iterator[None]:
 
 # --- URLs ---
 
-PRINTABLE = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"], include_characters=" "), min_size=1)
+PRINTABLE = st.text(
+    st.characters(codec="utf-8", exclude_categories=["C", "Z"], include_characters=" "), min_size=1
+)
 NAMES = PRINTABLE.filter(lambda name: name.strip() and name not in (".", ".."))
 
 
@@ -61,7 +68,9 @@ NAMES = PRINTABLE.filter(lambda name: name.strip() and name not in (".", ".."))
 @example("ä ö")
 def test_a_name_stays_in_its_segment(name: str) -> None:
     """Any printable name is one segment of the path that is really sent, and reads back as it was."""
-    url = rest.url("/subscriptions/{subscription_id}/resourcegroups", {"subscription_id": name}, "2021-04-01")
+    url = rest.url(
+        "/subscriptions/{subscription_id}/resourcegroups", {"subscription_id": name}, "2021-04-01"
+    )
     sent = str(requests.Request("GET", url).prepare().url)
     assert sent.startswith(BASE + "/")
     segments = urlsplit(sent).path.split("/")
@@ -76,11 +85,17 @@ def test_a_name_stays_in_its_segment(name: str) -> None:
 def test_a_query_value_stays_in_its_parameter(value: str, top: int | None) -> None:
     """Any printable value reads back as it was; `None` is left out."""
     url = rest.url("/x", {}, "2024-11-01", {"$filter": value, "$top": top})
-    expected = {"$filter": value, "api-version": "2024-11-01"} | ({} if top is None else {"$top": str(top)})
-    assert dict(parse_qsl(urlsplit(str(requests.Request("GET", url).prepare().url)).query)) == expected
+    expected = {"$filter": value, "api-version": "2024-11-01"} | (
+        {} if top is None else {"$top": str(top)}
+    )
+    assert (
+        dict(parse_qsl(urlsplit(str(requests.Request("GET", url).prepare().url)).query)) == expected
+    )
 
 
-@pytest.mark.parametrize("name", [".", "..", "", " ", "\t", "a\nb", "a\0b", "\x7f", "\ud800", None, 7, b"x", ["x"]])
+@pytest.mark.parametrize(
+    "name", [".", "..", "", " ", "\t", "a\nb", "a\0b", "\x7f", "\ud800", None, 7, b"x", ["x"]]
+)
 def test_what_is_no_name_is_refused_by_its_argument(name: Any) -> None:
     """What would leave or break its segment is a `ValueError` that names the argument."""
     with pytest.raises(ValueError, match="resource_group must be a name"):
@@ -107,7 +122,8 @@ def test_a_url_stands_at_the_configured_endpoint(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
-    "bad", ["", " ", "{}\n", "Bearer {}", "{} ", "{}\r\nX-Evil: 1", "{}\0", "{}é", "{}\u2028", "\t{}"]
+    "bad",
+    ["", " ", "{}\n", "Bearer {}", "{} ", "{}\r\nX-Evil: 1", "{}\0", "{}é", "{}\u2028", "\t{}"],
 )
 @pytest.mark.parametrize("called", [False, True])
 def test_a_malformed_token_is_refused_unseen(bad: str, called: bool, token: str) -> None:
@@ -118,7 +134,9 @@ def test_a_malformed_token_is_refused_unseen(bad: str, called: bool, token: str)
     assert token not in "".join(traceback.format_exception(caught.value))
 
 
-@pytest.mark.parametrize("bad", [b"canary-token-7f3a9c", None, 5, {"accessToken": "canary-token-7f3a9c"}])
+@pytest.mark.parametrize(
+    "bad", [b"canary-token-7f3a9c", None, 5, {"accessToken": "canary-token-7f3a9c"}]
+)
 @pytest.mark.parametrize("called", [False, True])
 def test_what_is_no_string_is_refused_by_its_type(bad: Any, called: bool, token: str) -> None:
     """Bytes, dicts and other things are told by type, not by value."""
@@ -147,7 +165,11 @@ def test_a_callable_is_asked_at_each_request(token: str) -> None:
     tokens = iter(["first", "second"])
     with ordered() as azure:
         for expected in ("first", "second"):
-            azure.get(URL, json={}, match=[matchers.header_matcher({"Authorization": f"Bearer {expected}"})])
+            azure.get(
+                URL,
+                json={},
+                match=[matchers.header_matcher({"Authorization": f"Bearer {expected}"})],
+            )
         rest.get(lambda: next(tokens), URL)
         rest.get(lambda: next(tokens), URL)
 
@@ -188,7 +210,9 @@ def test_a_sign_in_that_comes_back_is_used(clock: Clock, token: str) -> None:
         raise outcome
 
     with responses.RequestsMock() as azure:
-        azure.post(URL, json={}, match=[matchers.header_matcher({"Authorization": f"Bearer {token}"})])
+        azure.post(
+            URL, json={}, match=[matchers.header_matcher({"Authorization": f"Bearer {token}"})]
+        )
         rest.send(shaky, "POST", URL)
     assert len(clock.slept) == 1
 
@@ -200,7 +224,9 @@ def test_a_request_says_who_it_is_and_what_it_takes(token: str) -> None:
     """Bearer header, our name and version, an id of its own, JSON wanted, a time limit, and no redirect."""
     headers = {
         "Authorization": f"Bearer {token}",
-        "User-Agent": re.compile(rf"azurerm-lite/{re.escape(settings.VERSION)} python-requests/\d.*"),
+        "User-Agent": re.compile(
+            rf"azurerm-lite/{re.escape(settings.VERSION)} python-requests/\d.*"
+        ),
         "x-ms-client-request-id": re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
         "Accept": "application/json",
     }
@@ -208,7 +234,10 @@ def test_a_request_says_who_it_is_and_what_it_takes(token: str) -> None:
         azure.get(
             URL,
             json={"name": "web"},
-            match=[matchers.header_matcher(headers), matchers.request_kwargs_matcher({"timeout": rest.TIMEOUT})],
+            match=[
+                matchers.header_matcher(headers),
+                matchers.request_kwargs_matcher({"timeout": rest.TIMEOUT}),
+            ],
         )
         assert rest.get(token, URL) == {"name": "web"}
         assert "Content-Type" not in azure.calls[0].request.headers
@@ -237,7 +266,11 @@ def test_a_body_is_sent_as_json_with_further_headers(token: str) -> None:
     body = {"sku": {"capacity": 3}, "tags": {"größe": "ü"}}
     headers = {"If-Match": '"2"', "Content-Type": "application/json"}
     with responses.RequestsMock() as azure:
-        azure.put(URL, json=body, match=[matchers.json_params_matcher(body), matchers.header_matcher(headers)])
+        azure.put(
+            URL,
+            json=body,
+            match=[matchers.json_params_matcher(body), matchers.header_matcher(headers)],
+        )
         assert rest.send(token, "PUT", URL, body, {"If-Match": '"2"'}).json() == body
 
 
@@ -264,7 +297,9 @@ def test_a_redirect_is_an_error_and_not_followed(status: int, location: str, tok
 def test_a_secret_follows_no_redirect_either() -> None:
     """Whoever borrows the session to send a secret is not led away with it."""
     with responses.RequestsMock() as azure:
-        azure.post("https://login.example/token", status=307, headers={"Location": "https://evil.example/"})
+        azure.post(
+            "https://login.example/token", status=307, headers={"Location": "https://evil.example/"}
+        )
         rest.session.post("https://login.example/token", data={"client_secret": "secret"})
         assert len(azure.calls) == 1
 
@@ -291,7 +326,9 @@ def test_the_answer_does_not_hold_the_token(token: str) -> None:
     assert token.encode() not in pickle.dumps(response)
 
 
-def test_a_request_is_logged_on_one_line_without_its_query(token: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_request_is_logged_on_one_line_without_its_query(
+    token: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """The log tells method, path, status and time; a signature in the query stays out."""
     caplog.set_level(logging.INFO, logger="azurerm_lite")
     with responses.RequestsMock() as azure:
@@ -302,7 +339,8 @@ def test_a_request_is_logged_on_one_line_without_its_query(token: str, caplog: p
 
 
 @pytest.mark.parametrize(
-    ("body", "expected"), [(b"", None), (b"null", None), (b"{}", {}), (b"[1]", [1]), (b"\xef\xbb\xbf{}", {}), (b"0", 0)]
+    ("body", "expected"),
+    [(b"", None), (b"null", None), (b"{}", {}), (b"[1]", [1]), (b"\xef\xbb\xbf{}", {}), (b"0", 0)],
 )
 def test_an_answer_is_its_json(body: bytes, expected: Any, token: str) -> None:
     """A body is told as its JSON, a missing one as `None`."""
@@ -311,7 +349,9 @@ def test_an_answer_is_its_json(body: bytes, expected: Any, token: str) -> None:
         assert rest.get(token, URL) == expected
 
 
-@pytest.mark.parametrize("body", [b"<html>Please sign in</html>", b"{", b"\xff\xfe\xfa", b"Infinity2"])
+@pytest.mark.parametrize(
+    "body", [b"<html>Please sign in</html>", b"{", b"\xff\xfe\xfa", b"Infinity2"]
+)
 def test_a_success_that_is_no_json_is_an_error(body: bytes, token: str) -> None:
     """A captive portal's 200 is not taken for Azure's answer."""
     with responses.RequestsMock() as azure:
@@ -386,7 +426,10 @@ def test_a_link_to_azure_itself_is_followed(link: str, token: str) -> None:
     """The default port said aloud, capitals and odd queries are still the same endpoint."""
     with responses.RequestsMock() as azure:
         azure.get(LIST, json={"value": [1], "nextLink": link})
-        azure.get(re.compile(r"(?i)https://management\.azure\.com(:443)?/.*(next|evil)"), json={"value": [2]})
+        azure.get(
+            re.compile(r"(?i)https://management\.azure\.com(:443)?/.*(next|evil)"),
+            json={"value": [2]},
+        )
         assert rest.get_list(token, LIST) == [1, 2]
 
 
@@ -403,7 +446,9 @@ def test_a_link_to_azure_itself_is_followed(link: str, token: str) -> None:
 @example("https://", "", "management.azure.com", "/", "@evil.example/")
 @example("https://", "", "evil.example", "\\@", "management.azure.com")
 @example("https://", "", "management.azure.com", "\\[", "")
-def test_the_token_goes_nowhere_but_to_azure(scheme: str, front: str, host: str, middle: str, rest_of_it: str) -> None:
+def test_the_token_goes_nowhere_but_to_azure(
+    scheme: str, front: str, host: str, middle: str, rest_of_it: str
+) -> None:
     """However a link is spelt: it is refused, or the connection that requests would open is Azure's."""
     link, refused = scheme + front + host + middle + rest_of_it, ""
     with anything_goes() as azure:
@@ -416,24 +461,37 @@ def test_the_token_goes_nowhere_but_to_azure(scheme: str, front: str, host: str,
     assert len(sent) == (not refused)
     assert refused in ("", "ForeignLink")
     for request in sent:
-        target, _ = rest.session.get_adapter(BASE).build_connection_pool_key_attributes(request, True)
-        assert (target["scheme"], target["host"], target["port"] or 443) == ("https", "management.azure.com", 443)
+        target, _ = rest.session.get_adapter(BASE).build_connection_pool_key_attributes(
+            request, True
+        )
+        assert (target["scheme"], target["host"], target["port"] or 443) == (
+            "https",
+            "management.azure.com",
+            443,
+        )
 
 
 @pytest.mark.parametrize(
-    "header", ["http://rm.example", "http://10.0.0.1", "http://127.0.0.1.evil.example", "http://0.0.0.0"]
+    "header",
+    ["http://rm.example", "http://10.0.0.1", "http://127.0.0.1.evil.example", "http://0.0.0.0"],
 )
 def test_plain_http_is_refused(header: str, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A token is not sent where the way there can be read."""
     monkeypatch.setenv("AZURE_RM_ENDPOINT", header)
-    with responses.RequestsMock(), pytest.raises(ValueError, match="AZURE_RM_ENDPOINT must be https"):
+    with (
+        responses.RequestsMock(),
+        pytest.raises(ValueError, match="AZURE_RM_ENDPOINT must be https"),
+    ):
         rest.get(token, rest.url("/x", {}, "1"))
 
 
 @pytest.mark.parametrize(
-    "endpoint", ["http://127.0.0.1:5000", "http://localhost", "http://[::1]:80", "http://127.8.9.10"]
+    "endpoint",
+    ["http://127.0.0.1:5000", "http://localhost", "http://[::1]:80", "http://127.8.9.10"],
 )
-def test_plain_http_is_fine_on_loopback(endpoint: str, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_http_is_fine_on_loopback(
+    endpoint: str, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A local sandbox need not speak TLS."""
     monkeypatch.setenv("AZURE_RM_ENDPOINT", endpoint)
     with responses.RequestsMock() as azure:
@@ -441,7 +499,9 @@ def test_plain_http_is_fine_on_loopback(endpoint: str, token: str, monkeypatch: 
         assert rest.get(token, rest.url("/x", {}, "1")) == {"local": True}
 
 
-def test_an_endpoint_with_a_user_in_it_is_refused(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endpoint_with_a_user_in_it_is_refused(
+    token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A user and a password in the endpoint have no meaning, so nothing is sent."""
     monkeypatch.setenv("AZURE_RM_ENDPOINT", "https://user:password@rm.example")
     with responses.RequestsMock(), pytest.raises(ValueError, match="AZURE_RM_ENDPOINT"):
@@ -453,7 +513,10 @@ def test_an_endpoint_with_a_user_in_it_is_refused(token: str, monkeypatch: pytes
 
 def pages_of(azure: responses.RequestsMock, *answers: Any) -> None:
     """Registers the pages of a list: each answer at its own link, in order."""
-    links = [LIST, *(f"{BASE}/subscriptions?$skiptoken={number}" for number in range(1, len(answers)))]
+    links = [
+        LIST,
+        *(f"{BASE}/subscriptions?$skiptoken={number}" for number in range(1, len(answers))),
+    ]
     for link, answer in zip(links, answers, strict=True):
         azure.get(link, json=answer)
 
@@ -471,8 +534,18 @@ def link_to(number: int) -> str:
         ([{"value": [1], "nextLink": None}], [1]),
         ([{"value": [1], "nextLink": ""}], [1]),
         ([{"value": [1], "nextLink": link_to(1)}, {"value": [2]}], [1, 2]),
-        ([{"value": [1], "nextLink": link_to(1)}, {"value": [], "nextLink": link_to(2)}, {"value": [3]}], [1, 3]),
-        ([{"value": [], "nextLink": link_to(1)}, {"value": [{"a": 1}], "nextLink": None}], [{"a": 1}]),
+        (
+            [
+                {"value": [1], "nextLink": link_to(1)},
+                {"value": [], "nextLink": link_to(2)},
+                {"value": [3]},
+            ],
+            [1, 3],
+        ),
+        (
+            [{"value": [], "nextLink": link_to(1)}, {"value": [{"a": 1}], "nextLink": None}],
+            [{"a": 1}],
+        ),
         ([[{"name": "22.04"}, {"name": "24.04"}]], [{"name": "22.04"}, {"name": "24.04"}]),
         ([[]], []),
     ],
@@ -495,7 +568,9 @@ def test_paging_loses_nothing(sizes: list[int]) -> None:
     ]
     with ordered() as azure:
         pages_of(azure, *answers)
-        assert rest.get_list("token", LIST) == [entry for answer in answers for entry in answer["value"]]
+        assert rest.get_list("token", LIST) == [
+            entry for answer in answers for entry in answer["value"]
+        ]
         assert len(azure.calls) == len(sizes)
 
 
@@ -542,7 +617,11 @@ def test_a_page_that_fails_loses_the_list_and_not_the_error(token: str) -> None:
     """When a later page fails, half a list is not handed out."""
     with ordered() as azure:
         azure.get(LIST, json={"value": [1], "nextLink": link_to(1)})
-        azure.get(link_to(1), status=403, json={"error": {"code": "AuthorizationFailed", "message": "No."}})
+        azure.get(
+            link_to(1),
+            status=403,
+            json={"error": {"code": "AuthorizationFailed", "message": "No."}},
+        )
         with pytest.raises(AzureError) as caught:
             rest.get_list(token, LIST)
     assert caught.value.code == "AuthorizationFailed"
@@ -592,9 +671,9 @@ def test_what_is_sent_again(
 @pytest.mark.parametrize("method", METHODS)
 def test_what_never_left_may_be_sent_again_by_any_method(method: str) -> None:
     """A connection that never came about is safe to try again, four times."""
-    assert [rest.should_retry(method, None, attempt, never_left=True) for attempt in range(1, 7)] == [YES] * 4 + [
-        NO
-    ] * 2
+    assert [
+        rest.should_retry(method, None, attempt, never_left=True) for attempt in range(1, 7)
+    ] == [YES] * 4 + [NO] * 2
 
 
 @given(attempt=st.integers(1, 5))
@@ -634,7 +713,9 @@ def test_a_pause_is_never_shorter_than_asked(attempt: int, asked: float) -> None
         ("Mon, 01 Jan 2020 00:00:00 +99999999999999999", None),
     ],
 )
-def test_retry_after_is_seconds_or_a_date_or_nothing(value: str | None, seconds: float | None) -> None:
+def test_retry_after_is_seconds_or_a_date_or_nothing(
+    value: str | None, seconds: float | None
+) -> None:
     """Seconds and past dates are read exactly, garbage counts as not said."""
     response = requests.Response()
     response.headers.update({} if value is None else {"Retry-After": value})
@@ -651,7 +732,10 @@ def test_retry_after_may_be_a_date_to_come(ahead: int) -> None:
     assert ahead - 30 < seconds <= ahead
 
 
-@given(value=st.text() | st.from_regex(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{1,5} \d\d:\d\d:\d\d ([+-]\d{1,30}|GMT)"))
+@given(
+    value=st.text()
+    | st.from_regex(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{1,5} \d\d:\d\d:\d\d ([+-]\d{1,30}|GMT)")
+)
 def test_any_retry_after_is_read_or_ignored(value: str) -> None:
     """No header, however odd, is more than seconds or nothing."""
     response = requests.Response()
@@ -662,7 +746,9 @@ def test_any_retry_after_is_read_or_ignored(value: str) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("status", [429, 503])
-def test_retry_after_is_obeyed_by_every_method(method: str, status: int, clock: Clock, token: str) -> None:
+def test_retry_after_is_obeyed_by_every_method(
+    method: str, status: int, clock: Clock, token: str
+) -> None:
     """Told to wait, every method waits at least that long, then goes on."""
     with ordered() as azure:
         azure.add(method, URL, status=status, headers={"Retry-After": "7"})
@@ -683,16 +769,23 @@ def test_a_repeated_request_is_the_same_request(clock: Clock, token: str) -> Non
                 URL,
                 status=status,
                 json={},
-                match=[matchers.json_params_matcher(body), matchers.header_matcher({"If-Match": "*"})],
+                match=[
+                    matchers.json_params_matcher(body),
+                    matchers.header_matcher({"If-Match": "*"}),
+                ],
             )
         rest.send(token, "PUT", URL, body, {"If-Match": "*"})
         rest.send(token, "PUT", URL, body, {"If-Match": "*"})
-        first, again, other = (call.request.headers["x-ms-client-request-id"] for call in azure.calls)
+        first, again, other = (
+            call.request.headers["x-ms-client-request-id"] for call in azure.calls
+        )
     assert first == again != other
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_pause_up_to_the_cap_is_waited_out_and_a_longer_one_is_not(status: int, clock: Clock, token: str) -> None:
+def test_a_pause_up_to_the_cap_is_waited_out_and_a_longer_one_is_not(
+    status: int, clock: Clock, token: str
+) -> None:
     """Two minutes are waited; to be asked for more is an error that says how much, at once."""
     with ordered() as azure:
         azure.post(URL, status=status, headers={"Retry-After": "120"})
@@ -705,7 +798,9 @@ def test_a_pause_up_to_the_cap_is_waited_out_and_a_longer_one_is_not(status: int
 
 @pytest.mark.parametrize("told", [True, False])
 @pytest.mark.parametrize("method", METHODS)
-def test_throttling_is_told_after_five_tries(method: str, told: bool, clock: Clock, token: str) -> None:
+def test_throttling_is_told_after_five_tries(
+    method: str, told: bool, clock: Clock, token: str
+) -> None:
     """Five refusals in a row are a `Throttled`, with the pause that Azure asked for last."""
     with responses.RequestsMock() as azure:
         azure.add(method, URL, status=429, headers={"Retry-After": "1"} if told else {})
@@ -718,7 +813,9 @@ def test_throttling_is_told_after_five_tries(method: str, told: bool, clock: Clo
 
 @pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
 @pytest.mark.parametrize("method", METHODS)
-def test_a_passing_failure_is_repeated_where_that_is_safe(method: str, status: int, clock: Clock, token: str) -> None:
+def test_a_passing_failure_is_repeated_where_that_is_safe(
+    method: str, status: int, clock: Clock, token: str
+) -> None:
     """GET, PUT and DELETE are tried five times; POST and PATCH once, for they may have happened."""
     tries = 5 if method in ("GET", "PUT", "DELETE") else 1
     with responses.RequestsMock() as azure:
@@ -732,7 +829,8 @@ def test_a_passing_failure_is_repeated_where_that_is_safe(method: str, status: i
 
 
 @pytest.mark.parametrize(
-    "broken", [requests.ConnectionError, requests.ReadTimeout, requests.exceptions.ChunkedEncodingError]
+    "broken",
+    [requests.ConnectionError, requests.ReadTimeout, requests.exceptions.ChunkedEncodingError],
 )
 @pytest.mark.parametrize("method", METHODS)
 def test_a_broken_connection_is_repeated_where_that_is_safe(
@@ -746,10 +844,15 @@ def test_a_broken_connection_is_repeated_where_that_is_safe(
             rest.send(token, method, URL)
         assert len(azure.calls) == tries
     told = "5 tries" if tries == 5 else "1 try"
-    assert str(caught.value) == f"No answer from management.azure.com ({method} {PATH}, {told}): the line went dead"
+    assert (
+        str(caught.value)
+        == f"No answer from management.azure.com ({method} {PATH}, {told}): the line went dead"
+    )
 
 
-def test_a_lost_answer_is_mended_by_the_next(clock: Clock, token: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_lost_answer_is_mended_by_the_next(
+    clock: Clock, token: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """A GET whose answer was lost twice is answered at the third try, and the log says what was waited for."""
     with ordered() as azure:
         azure.get(URL, body=requests.ConnectionError("the line went dead"))
@@ -764,11 +867,15 @@ def test_a_lost_answer_is_mended_by_the_next(clock: Clock, token: str, caplog: p
 
 
 @pytest.mark.parametrize("lost", [True, False])
-def test_a_precondition_that_failed_after_a_lost_answer_may_be_our_own(lost: bool, clock: Clock, token: str) -> None:
+def test_a_precondition_that_failed_after_a_lost_answer_may_be_our_own(
+    lost: bool, clock: Clock, token: str
+) -> None:
     """A 412 says when an earlier try of the same PUT may be what changed the resource."""
     refusal = {"error": {"code": "PreconditionFailed", "message": "Etag does not match."}}
     with ordered() as azure:
-        azure.put(URL, body=requests.ConnectionError("the line went dead")) if lost else azure.put(URL, status=429)
+        azure.put(URL, body=requests.ConnectionError("the line went dead")) if lost else azure.put(
+            URL, status=429
+        )
         azure.put(URL, status=412, json=refusal)
         with pytest.raises(PreconditionFailed) as caught:
             rest.send(token, "PUT", URL, {}, {"If-Match": '"1"'})
@@ -780,8 +887,15 @@ def test_an_expired_token_is_renewed_once_where_it_can_be(clock: Clock, token: s
     """A callable is asked again after `ExpiredAuthenticationToken`, without a pause, for a POST too."""
     tokens = iter(["old", token])
     with ordered() as azure:
-        azure.post(URL, status=401, json=EXPIRED, match=[matchers.header_matcher({"Authorization": "Bearer old"})])
-        azure.post(URL, json={}, match=[matchers.header_matcher({"Authorization": f"Bearer {token}"})])
+        azure.post(
+            URL,
+            status=401,
+            json=EXPIRED,
+            match=[matchers.header_matcher({"Authorization": "Bearer old"})],
+        )
+        azure.post(
+            URL, json={}, match=[matchers.header_matcher({"Authorization": f"Bearer {token}"})]
+        )
         rest.send(lambda: next(tokens), "POST", URL)
     assert clock.slept == []
 
@@ -796,7 +910,8 @@ def test_a_token_that_stays_expired_is_an_error(token: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("called", "code"), [(False, "ExpiredAuthenticationToken"), (True, "InvalidAuthenticationToken")]
+    ("called", "code"),
+    [(False, "ExpiredAuthenticationToken"), (True, "InvalidAuthenticationToken")],
 )
 def test_another_refusal_of_the_token_is_final(called: bool, code: str, token: str) -> None:
     """A string cannot be renewed, and a token that is wrong is not made right by asking again."""
@@ -821,7 +936,12 @@ class Wire(socketserver.ThreadingTCPServer):
 
     def __init__(self, *script: Callable[[socket.socket], bool], port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), socketserver.BaseRequestHandler)
-        self.script, self.requests, self.connections, self.hung_up = script, [], 0, threading.Event()
+        self.script, self.requests, self.connections, self.hung_up = (
+            script,
+            [],
+            0,
+            threading.Event(),
+        )
         self._lock = threading.Lock()
 
     def finish_request(self, request: Any, client_address: Any) -> None:
@@ -849,7 +969,9 @@ class Wire(socketserver.ThreadingTCPServer):
         return head + (stream.read(int(length[1])) if length else b"")
 
     def __enter__(self) -> Wire:
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.005}, daemon=True).start()
+        threading.Thread(
+            target=self.serve_forever, kwargs={"poll_interval": 0.005}, daemon=True
+        ).start()
         return self
 
     def __exit__(self, *args: object) -> None:
@@ -899,9 +1021,9 @@ def test_many_requests_share_one_connection(token: str, monkeypatch: pytest.Monk
     with Wire(says(OK)) as wire:
         monkeypatch.setenv("AZURE_RM_ENDPOINT", wire.url)
         for method in METHODS * 5:
-            assert rest.send(token, method, f"{wire.url}/x", {"a": 1} if method != "GET" else None).json() == {
-                "wire": 42
-            }
+            assert rest.send(
+                token, method, f"{wire.url}/x", {"a": 1} if method != "GET" else None
+            ).json() == {"wire": 42}
         assert len(wire.requests) == 25
         assert wire.connections == 1
 
@@ -920,7 +1042,9 @@ def test_refused_and_failed_requests_share_the_connection_too(
         assert (len(wire.requests), wire.connections) == (3, 1)
 
 
-def test_a_connection_that_azure_closed_while_idle_is_replaced(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_that_azure_closed_while_idle_is_replaced(
+    token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A POST after a pause goes out on a new connection, once, instead of failing on the old one."""
     with Wire(says(OK, keep=False)) as wire:
         monkeypatch.setenv("AZURE_RM_ENDPOINT", wire.url)
@@ -931,10 +1055,14 @@ def test_a_connection_that_azure_closed_while_idle_is_replaced(token: str, monke
         assert wire.connections == 2
 
 
-def test_a_netrc_file_does_not_replace_the_token(token: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_netrc_file_does_not_replace_the_token(
+    token: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """A netrc entry for the host changes nothing, neither for the token nor for whoever borrows the session."""
     netrc = tmp_path / "netrc"
-    netrc.write_text("machine 127.0.0.1 login someone password secret\ndefault login someone password secret\n")
+    netrc.write_text(
+        "machine 127.0.0.1 login someone password secret\ndefault login someone password secret\n"
+    )
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     with Wire(says(OK)) as wire:
@@ -955,7 +1083,9 @@ def test_a_refused_connection_is_tried_five_times_by_any_method(
     monkeypatch.setenv("AZURE_RM_ENDPOINT", f"http://127.0.0.1:{free_port}")
     with pytest.raises(requests.ConnectionError) as caught:
         rest.send(token, method, f"http://127.0.0.1:{free_port}/x", {})
-    assert str(caught.value).startswith(f"No answer from 127.0.0.1:{free_port} ({method} /x, 5 tries): ")
+    assert str(caught.value).startswith(
+        f"No answer from 127.0.0.1:{free_port} ({method} /x, 5 tries): "
+    )
     assert "0x" not in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
     assert len(clock.slept) == 4
@@ -966,7 +1096,9 @@ def test_a_post_that_was_refused_goes_out_when_somebody_listens(
 ) -> None:
     """A POST that never left is sent again after the pause, and arrives once."""
     started: list[Wire] = []
-    monkeypatch.setattr(rest, "sleep", lambda seconds: started.append(Wire(says(OK), port=free_port).__enter__()))
+    monkeypatch.setattr(
+        rest, "sleep", lambda seconds: started.append(Wire(says(OK), port=free_port).__enter__())
+    )
     monkeypatch.setenv("AZURE_RM_ENDPOINT", f"http://127.0.0.1:{free_port}")
     try:
         assert rest.send(token, "POST", f"http://127.0.0.1:{free_port}/x", {}).status_code == 200
@@ -981,7 +1113,9 @@ BREAKS = {
     "reset": resets,
     "hung up": says(b"", keep=False),
     "truncated body": says(TRUNCATED, keep=False),
-    "truncated chunk": says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{", keep=False),
+    "truncated chunk": says(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{", keep=False
+    ),
     "no HTTP": says(b"SSH-2.0-OpenSSH_9.6\r\n\r\n", keep=False),
 }
 
@@ -1005,7 +1139,9 @@ def test_a_post_whose_answer_breaks_off_is_not_repeated(
     """A POST that may have arrived is sent once, and the error says that there was one try."""
     with Wire(act) as wire:
         monkeypatch.setenv("AZURE_RM_ENDPOINT", wire.url)
-        with pytest.raises(rest.BROKEN, match=r"No answer from 127.0.0.1:\d+ \(POST /x, 1 try\): ."):
+        with pytest.raises(
+            rest.BROKEN, match=r"No answer from 127.0.0.1:\d+ \(POST /x, 1 try\): ."
+        ):
             rest.send(token, "POST", f"{wire.url}/x?secret=1", {})
         assert len(wire.requests) == 1
     assert clock.slept == []
@@ -1035,14 +1171,18 @@ def test_a_certificate_that_is_not_trusted_is_told_at_once(
     class Secured(Wire):
         def finish_request(self, request: Any, client_address: Any) -> None:
             try:
-                super().finish_request(context.wrap_socket(request, server_side=True), client_address)
+                super().finish_request(
+                    context.wrap_socket(request, server_side=True), client_address
+                )
             except OSError:
                 request.close()
 
     with Secured(says(OK)) as wire:
         url = wire.url.replace("http:", "https:")
         monkeypatch.setenv("AZURE_RM_ENDPOINT", url)
-        with pytest.raises(requests.exceptions.SSLError, match=r"is not trusted: .*REQUESTS_CA_BUNDLE") as caught:
+        with pytest.raises(
+            requests.exceptions.SSLError, match=r"is not trusted: .*REQUESTS_CA_BUNDLE"
+        ) as caught:
             rest.get(token, f"{url}/x")
         assert wire.requests == []
     assert clock.slept == []
@@ -1058,7 +1198,10 @@ def answers(azure: responses.RequestsMock, **answer: Any) -> None:
 
 
 SCENES: dict[str, dict[str, Any]] = {
-    "refused": {"status": 403, "json": {"error": {"code": "AuthorizationFailed", "message": "No."}}},
+    "refused": {
+        "status": 403,
+        "json": {"error": {"code": "AuthorizationFailed", "message": "No."}},
+    },
     "token refused": {"status": 401, "json": EXPIRED, "headers": {"WWW-Authenticate": "Bearer"}},
     "throttled": {"status": 429, "headers": {"Retry-After": "9"}},
     "throttled for long": {"status": 429, "headers": {"Retry-After": "900"}},
@@ -1081,7 +1224,10 @@ def shown(error: BaseException) -> Iterator[bytes]:
     behind: BaseException | None = error
     while behind is not None:
         yield repr(behind).encode() + str(behind).encode() + repr(vars(behind)).encode()
-        for request in (getattr(behind, "request", None), getattr(getattr(behind, "response", None), "request", None)):
+        for request in (
+            getattr(behind, "request", None),
+            getattr(getattr(behind, "response", None), "request", None),
+        ):
             yield repr(getattr(request, "headers", None)).encode()
         behind = behind.__cause__ or behind.__context__
     yield "".join(traceback.format_exception(error)).encode()

@@ -41,10 +41,14 @@ def test_a_batch_that_fails_is_rolled_back(sandbox: Sandbox, how: str) -> None:
     assert set(running(sandbox).values()) == {OLD}
     assert az.get_image(az.get_vmss(*sandbox.where()))["version"] == OLD
     assert [ids[0] for ids in posted(sandbox)] == ["0", "1", "0", "1"]
-    states = {vm["properties"]["provisioningState"] for vm in az.get_instance_views(*sandbox.where())}
+    states = {
+        vm["properties"]["provisioningState"] for vm in az.get_instance_views(*sandbox.where())
+    }
     assert states == {"Succeeded"}
     kinds = " ".join(event.kind for event in seen if event.kind != "progress")
-    assert kinds.endswith("rolling_back started skipped" + " batch_started batch_done" * 2 + " rolled_back")
+    assert kinds.endswith(
+        "rolling_back started skipped" + " batch_started batch_done" * 2 + " rolled_back"
+    )
 
 
 def test_what_nobody_touched_is_not_touched_by_the_way_back(sandbox: Sandbox) -> None:
@@ -52,10 +56,14 @@ def test_what_nobody_touched_is_not_touched_by_the_way_back(sandbox: Sandbox) ->
     bump(sandbox)
     sandbox.break_upgrade("web", "6", image=NEW)
     halted(az.rollout(*sandbox.where(), on_failure="rollback"))
-    assert {id for ids in posted(sandbox) for id in ids} == {str(n + 5 * row) for n in (0, 1) for row in range(4)}
+    assert {id for ids in posted(sandbox) for id in ids} == {
+        str(n + 5 * row) for n in (0, 1) for row in range(4)
+    }
 
 
-def test_instances_that_turn_ill_after_their_batch_are_rolled_back(sandbox: Sandbox, clock: Clock) -> None:
+def test_instances_that_turn_ill_after_their_batch_are_rolled_back(
+    sandbox: Sandbox, clock: Clock
+) -> None:
     """A new image that fails only while the loop does something else is a failure of the image too."""
     bump(sandbox)
 
@@ -63,7 +71,9 @@ def test_instances_that_turn_ill_after_their_batch_are_rolled_back(sandbox: Sand
         sandbox.cloud.scale_set("sandbox", "web").instances["0"].health = "unhealthy"
         clock.sleep(60)
 
-    with pytest.raises(az.RolloutHalted, match="1 instance outside update domain 2 unhealthy") as caught:
+    with pytest.raises(
+        az.RolloutHalted, match="1 instance outside update domain 2 unhealthy"
+    ) as caught:
         on("batch_done", 2, fall_ill, az.rollout(*sandbox.where(), on_failure="rollback"))
     assert caught.value.rolled_back
     assert set(running(sandbox).values()) == {OLD}
@@ -114,7 +124,9 @@ def test_what_failed_is_set_up_anew_by_a_rollback_by_hand(sandbox: Sandbox) -> N
     last = list(az.rollback(*sandbox.where()))[-1]
     assert (last.kind, last.latest) == ("rolled_back", 20)
     assert set(running(sandbox).values()) == {OLD}
-    states = {vm["properties"]["provisioningState"] for vm in az.get_instance_views(*sandbox.where())}
+    states = {
+        vm["properties"]["provisioningState"] for vm in az.get_instance_views(*sandbox.where())
+    }
     assert states == {"Succeeded"}
 
 
@@ -124,7 +136,9 @@ def test_without_one_way_back_nothing_is_begun(sandbox: Sandbox) -> None:
     list(az.rollout(*sandbox.where(), only=[0]))
     bump(sandbox, version="22.04.202409120")
     count = len(posted(sandbox))
-    with pytest.raises(ValueError, match=r"^on_failure: the instances run several images .*rollback_image"):
+    with pytest.raises(
+        ValueError, match=r"^on_failure: the instances run several images .*rollback_image"
+    ):
         list(az.rollout(*sandbox.where(), on_failure="rollback"))
     assert len(posted(sandbox)) == count
     sandbox.break_upgrade("web", "1", image="22.04.202409120")
@@ -138,7 +152,9 @@ def test_the_model_is_not_put_back_over_somebody_elses_change(sandbox: Sandbox) 
     bump(sandbox)
     sandbox.break_upgrade("web", "6", image=NEW)
     change = partial(sandbox.set_image, "web", version="22.04.202409120")
-    with pytest.raises(az.RolloutHalted, match="rollback halted too: Somebody changed the scale set's model") as caught:
+    with pytest.raises(
+        az.RolloutHalted, match="rollback halted too: Somebody changed the scale set's model"
+    ) as caught:
         on("rolling_back", 0, change, az.rollout(*sandbox.where(), on_failure="rollback"))
     assert not caught.value.rolled_back
     assert az.get_image(az.get_vmss(*sandbox.where()))["version"] == "22.04.202409120"
@@ -153,7 +169,12 @@ def test_autoscale_between_reading_and_putting_back_is_kept(sandbox: Sandbox) ->
         sandbox.at_request(1, lambda: sandbox.scale("web", 22))
 
     with pytest.raises(az.RolloutHalted) as caught:
-        on("rolling_back", 0, grow_before_the_put, az.rollout(*sandbox.where(), on_failure="rollback"))
+        on(
+            "rolling_back",
+            0,
+            grow_before_the_put,
+            az.rollout(*sandbox.where(), on_failure="rollback"),
+        )
     assert caught.value.rolled_back
     assert [each.status for each in sandbox.journal if each.method == "PUT"][-2:] == [412, 200]
     assert az.get_vmss(*sandbox.where())["sku"]["capacity"] == 22
@@ -200,7 +221,9 @@ def test_where_nothing_else_runs_the_image_must_be_named(sandbox: Sandbox) -> No
     """After a rollout that is done no instance tells what was there before."""
     bump(sandbox)
     list(az.rollout(*sandbox.where()))
-    with pytest.raises(ValueError, match="image must be given: the instances behind the model run no other image"):
+    with pytest.raises(
+        ValueError, match="image must be given: the instances behind the model run no other image"
+    ):
         list(az.rollback(*sandbox.where()))
     list(az.rollback(*sandbox.where(), image=OLD_IMAGE))
     assert set(running(sandbox).values()) == {OLD}
@@ -235,7 +258,10 @@ def test_a_put_whose_answer_is_lost_is_looked_into(sandbox: Sandbox, took_effect
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"image": "22.04.1"}, r"^image must be an image as get_image\(\) returns it, not '22.04.1'"),
+        (
+            {"image": "22.04.1"},
+            r"^image must be an image as get_image\(\) returns it, not '22.04.1'",
+        ),
         ({"image": {"kind": "tape"}}, "^image must be"),
         ({"bake": -1}, "^bake must be seconds"),
         ({"max_batch": 0}, "^max_batch must be"),
@@ -257,13 +283,20 @@ def test_an_image_of_another_kind_is_refused_before_anything_is_changed(sandbox:
 # What a way back must not stumble over
 
 
-def test_an_instance_named_by_only_that_vanished_does_not_keep_it_from_going_back(sandbox: Sandbox) -> None:
+def test_an_instance_named_by_only_that_vanished_does_not_keep_it_from_going_back(
+    sandbox: Sandbox,
+) -> None:
     """`only` is checked when a rollout begins; later its instances may go like all others."""
     bump(sandbox)
     sandbox.break_upgrade("web", "11", image=NEW)
     vanish = partial(sandbox.cloud.scale_set("sandbox", "web").instances.pop, "0")
     with pytest.raises(az.RolloutHalted, match="instance 11: provisioning failed") as caught:
-        on("batch_done", 1, vanish, az.rollout(*sandbox.where(), only=["0", "5", "11"], on_failure="rollback"))
+        on(
+            "batch_done",
+            1,
+            vanish,
+            az.rollout(*sandbox.where(), only=["0", "5", "11"], on_failure="rollback"),
+        )
     assert caught.value.rolled_back
     assert set(running(sandbox).values()) == {OLD}
 
@@ -272,13 +305,17 @@ def test_an_image_of_another_kind_is_refused_before_anything_is_done(sandbox: Sa
     """Not only when it is needed."""
     bump(sandbox)
     image: Any = {"kind": "image_id", "image_id": "/subscriptions/x"}
-    with pytest.raises(ValueError, match="rollback_image: image_id does not fit: the model of 'web' has a platform"):
+    with pytest.raises(
+        ValueError, match="rollback_image: image_id does not fit: the model of 'web' has a platform"
+    ):
         list(az.rollout(*sandbox.where(), on_failure="rollback", rollback_image=image))
     assert posted(sandbox) == []
 
 
 @pytest.mark.parametrize("how", ["fail", "unhealthy"])
-def test_a_change_of_the_model_that_is_no_other_image_is_not_taken_for_rolled_back(sandbox: Sandbox, how: str) -> None:
+def test_a_change_of_the_model_that_is_no_other_image_is_not_taken_for_rolled_back(
+    sandbox: Sandbox, how: str
+) -> None:
     """Only images are put back: where there is none, that is said at the beginning, and a failure halts."""
     where = sandbox.where()
     model = az.get_vmss(*where)
@@ -287,7 +324,11 @@ def test_a_change_of_the_model_that_is_no_other_image_is_not_taken_for_rolled_ba
     sandbox.break_upgrade("web", "11", how)
     halt, seen = halted(az.rollout(*where, on_failure="rollback", health_timeout=300))
     assert not halt.rolled_back
-    assert [event for event in seen if event.kind == "notice" and "will halt and not roll back" in event.message]
+    assert [
+        event
+        for event in seen
+        if event.kind == "notice" and "will halt and not roll back" in event.message
+    ]
     assert len(posted(sandbox)) == 2
 
 
@@ -299,17 +340,23 @@ def test_illness_of_what_was_not_upgraded_only_halts(sandbox: Sandbox, clock: Cl
         sandbox.cloud.scale_set("sandbox", "web").instances["4"].health = "unhealthy"
         clock.sleep(60)
 
-    with pytest.raises(az.RolloutHalted, match="outside update domain 1 unhealthy, where 0 may be: instance 4"):
+    with pytest.raises(
+        az.RolloutHalted, match="outside update domain 1 unhealthy, where 0 may be: instance 4"
+    ):
         on("batch_done", 1, fall_ill, az.rollout(*sandbox.where(), on_failure="rollback"))
     assert az.get_image(az.get_vmss(*sandbox.where()))["version"] == NEW
     assert len(posted(sandbox)) == 1
 
 
-def test_a_model_that_is_changed_while_a_batch_is_watched_is_nobodys_failure(sandbox: Sandbox) -> None:
+def test_a_model_that_is_changed_while_a_batch_is_watched_is_nobodys_failure(
+    sandbox: Sandbox,
+) -> None:
     """The instances lag because of the change; the halt names that, and nothing is put back."""
     bump(sandbox)
     change = partial(sandbox.set_image, "web", version="22.04.202409120")
-    with pytest.raises(az.RolloutHalted, match=r"^Somebody changed the scale set's model") as caught:
+    with pytest.raises(
+        az.RolloutHalted, match=r"^Somebody changed the scale set's model"
+    ) as caught:
         on("baking", 2, change, az.rollout(*sandbox.where(), bake=300, on_failure="rollback"))
     assert not caught.value.rolled_back
 
@@ -319,7 +366,9 @@ def test_a_way_back_that_halts_at_once_still_says_what_runs_what(sandbox: Sandbo
     bump(sandbox)
     sandbox.break_upgrade("web", "11", image=NEW)
     change = partial(sandbox.set_image, "web", version="22.04.202409120")
-    with pytest.raises(az.RolloutHalted, match=rf"halted too: Somebody .*\(0, 1, 5.*:{NEW}.*:{OLD}\.$"):
+    with pytest.raises(
+        az.RolloutHalted, match=rf"halted too: Somebody .*\(0, 1, 5.*:{NEW}.*:{OLD}\.$"
+    ):
         on("progress", 2, change, az.rollout(*sandbox.where(), on_failure="rollback"))
 
 
@@ -331,7 +380,9 @@ def test_the_time_that_azure_writes_into_the_model_is_nobodys_change(
 
     def with_time(*where: Any) -> Any:
         model: Any = read(*where)
-        model["properties"]["virtualMachineProfile"]["timeCreated"] = f"2026-01-02T03:04:0{model['etag'][1]}Z"
+        model["properties"]["virtualMachineProfile"]["timeCreated"] = (
+            f"2026-01-02T03:04:0{model['etag'][1]}Z"
+        )
         return model
 
     monkeypatch.setattr(vmss, "get_vmss", with_time)

@@ -34,12 +34,19 @@ OLD = "22.04.202410020"
 def bump(sandbox: Sandbox, name: str = "web", **image: str) -> None:
     """Puts a new image into a scale set's model, as the first lines of every rollout do."""
     where = sandbox.where(name)
-    az.wait(where[0], az.put_vmss(*where, az.set_image(az.get_vmss(*where), **(image or {"version": NEW}))))
+    az.wait(
+        where[0],
+        az.put_vmss(*where, az.set_image(az.get_vmss(*where), **(image or {"version": NEW}))),
+    )
 
 
 def posted(sandbox: Sandbox) -> list[list[str]]:
     """The ids of each upgrade that Azure took, in order."""
-    return [each.body["instanceIds"] for each in sandbox.journal if "manualupgrade" in each.path and each.status == 202]
+    return [
+        each.body["instanceIds"]
+        for each in sandbox.journal
+        if "manualupgrade" in each.path and each.status == 202
+    ]
 
 
 def running(sandbox: Sandbox, name: str = "web") -> dict[str, str]:
@@ -62,7 +69,8 @@ def on(kind: str, number: int, act: Callable[[], Any], events: Any) -> list[Any]
 def reasons(halt: az.RolloutHalted) -> dict[str, str]:
     """Why which instance is unhealthy, less the time since when, which each has."""
     told = {
-        id: re.fullmatch(r"(.+) since 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC", why) for id, why in halt.unhealthy.items()
+        id: re.fullmatch(r"(.+) since 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC", why)
+        for id, why in halt.unhealthy.items()
     }
     return {id: found[1] for id, found in told.items() if found}
 
@@ -70,13 +78,17 @@ def reasons(halt: az.RolloutHalted) -> dict[str, str]:
 # The main job
 
 
-def test_the_six_lines_of_the_design_move_the_whole_set(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_six_lines_of_the_design_move_the_whole_set(
+    sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The first example runs as it stands: every instance ends on the new image, and the loop printed why."""
     subscription_id = sandbox.subscription_id
     token = sandbox.access_token
 
     where = (token, subscription_id, "sandbox", "web")
-    az.wait(token, az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="22.04.202411010")))
+    az.wait(
+        token, az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="22.04.202411010"))
+    )
     for event in az.rollout(*where):
         print(event)
 
@@ -96,7 +108,9 @@ def test_never_are_two_batches_in_flight(sandbox: Sandbox) -> None:
     bump(sandbox)
     for event in az.rollout(*sandbox.where()):
         cloud = sandbox.cloud.scale_set("sandbox", "web")
-        busy = {vm.update_domain for vm in cloud.instances.values() if vm.provisioning == "Updating"}
+        busy = {
+            vm.update_domain for vm in cloud.instances.values() if vm.provisioning == "Updating"
+        }
         assert busy <= {event.number - 1}
 
 
@@ -117,7 +131,11 @@ def test_events_show_what_is_being_upgraded_without_reading_it(sandbox: Sandbox)
     bump(sandbox)
     looks = 0
     for event in az.rollout(*sandbox.where()):
-        shown = {vm["instanceId"] for vm in event.instances if vm["properties"]["provisioningState"] == "Updating"}
+        shown = {
+            vm["instanceId"]
+            for vm in event.instances
+            if vm["properties"]["provisioningState"] == "Updating"
+        }
         looks += event.kind == "progress"
         assert shown == (set(event.instance_ids) if event.kind == "progress" else set()), event
     assert looks >= 5
@@ -150,10 +168,16 @@ def test_a_set_on_its_model_is_left_alone(sandbox: Sandbox) -> None:
         ("custom", {"image_id": "CUSTOM"}),
     ],
 )
-def test_each_kind_of_image_is_rolled_out(sandbox: Sandbox, name: str, image: dict[str, str]) -> None:
+def test_each_kind_of_image_is_rolled_out(
+    sandbox: Sandbox, name: str, image: dict[str, str]
+) -> None:
     """Platform version or SKU, managed image id, unmanaged URI: afterwards every instance runs the new one."""
     if image == {"image_id": "CUSTOM"}:
-        image = {"image_id": az.get_image(az.get_vmss(*sandbox.where(name)))["image_id"].replace("web-1", "web-2")}
+        image = {
+            "image_id": az.get_image(az.get_vmss(*sandbox.where(name)))["image_id"].replace(
+                "web-1", "web-2"
+            )
+        }
     bump(sandbox, name, **image)
     list(az.rollout(*sandbox.where(name)))
     for vm in az.get_instance_views(*sandbox.where(name)):
@@ -205,7 +229,9 @@ def test_instances_that_stay_updating_halt(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("took_effect", [False, True])
-def test_an_upgrade_whose_answer_is_lost_is_not_done_twice(sandbox: Sandbox, took_effect: bool) -> None:
+def test_an_upgrade_whose_answer_is_lost_is_not_done_twice(
+    sandbox: Sandbox, took_effect: bool
+) -> None:
     """The connection breaks after the POST left: the instances say whether it took effect, and the rollout goes on."""
     bump(sandbox)
     vmss = sandbox.cloud.scale_set("sandbox", "web")
@@ -230,8 +256,13 @@ def test_the_pause_is_kept_between_batches_only(sandbox: Sandbox, clock: Clock) 
     events = list(az.rollout(*sandbox.where(), pause=77))
     assert clock.slept.count(60) == clock.slept.count(17) == 4
     told = [event.message for event in events if event.kind == "pausing"]
-    assert told[:2] == ["pausing 77 s before update domain 1", "pausing 17 s before update domain 1"]
-    assert [event.kind for event in events if event.kind in ("pausing", "batch_done")][-1] == "batch_done"
+    assert told[:2] == [
+        "pausing 77 s before update domain 1",
+        "pausing 17 s before update domain 1",
+    ]
+    assert [event.kind for event in events if event.kind in ("pausing", "batch_done")][
+        -1
+    ] == "batch_done"
 
 
 # What is taken, and what is left out
@@ -256,7 +287,9 @@ def test_only_keeps_to_instances(sandbox: Sandbox) -> None:
 def test_only_must_exist(sandbox: Sandbox, only: Any) -> None:
     """A domain or an id that the set does not have is an error before anything is changed."""
     bump(sandbox)
-    with pytest.raises(ValueError, match=r"^only: the set has no (instance '99'|domain 7); it has 0, 1"):
+    with pytest.raises(
+        ValueError, match=r"^only: the set has no (instance '99'|domain 7); it has 0, 1"
+    ):
         list(az.rollout(*sandbox.where(), only=only))
     assert posted(sandbox) == []
 
@@ -316,8 +349,13 @@ def test_a_set_without_update_domains_is_taken_a_fifth_at_a_time(sandbox: Sandbo
     sandbox.add_vmss("flat", 6, update_domains=0)
     bump(sandbox, "flat")
     events = list(az.rollout(*sandbox.where("flat")))
-    assert [event.batch.name for event in events if event.kind == "batch_done"] == [f"batch {n}" for n in range(1, 7)]
-    assert any(event.kind == "notice" and "Azure gives no update domains here" in event.message for event in events)
+    assert [event.batch.name for event in events if event.kind == "batch_done"] == [
+        f"batch {n}" for n in range(1, 7)
+    ]
+    assert any(
+        event.kind == "notice" and "Azure gives no update domains here" in event.message
+        for event in events
+    )
 
 
 def test_a_zonal_set_without_update_domains_goes_zone_by_zone(sandbox: Sandbox) -> None:
@@ -334,7 +372,9 @@ def test_a_set_without_such_domains_is_refused(sandbox: Sandbox, by: str) -> Non
     """Who asks for domains that are not there gets a clear word, not another cut."""
     sandbox.add_vmss("flat", 6, update_domains=0)
     bump(sandbox, "flat")
-    with pytest.raises(ValueError, match=f"by='{by}': Azure gives no .* give a batch size such as by=1"):
+    with pytest.raises(
+        ValueError, match=f"by='{by}': Azure gives no .* give a batch size such as by=1"
+    ):
         list(az.rollout(*sandbox.where("flat"), by=by))
     assert posted(sandbox) == []
 
@@ -395,7 +435,9 @@ def test_other_upgrade_modes_are_refused(sandbox: Sandbox, mode: str, message: s
 
 def test_a_scale_set_that_is_not_there(sandbox: Sandbox) -> None:
     """Azure's own words, as NotFound."""
-    with pytest.raises(az.NotFound, match=r"'Microsoft\.Compute/virtualMachineScaleSets/nope' under resource group"):
+    with pytest.raises(
+        az.NotFound, match=r"'Microsoft\.Compute/virtualMachineScaleSets/nope' under resource group"
+    ):
         next(az.rollout(*sandbox.where("nope")))
 
 
@@ -450,7 +492,9 @@ def test_an_unhealthy_application_halts_within_the_limit(sandbox: Sandbox, clock
     bump(sandbox)
     sandbox.break_upgrade("web", "5", "unhealthy")
     began = clock.now
-    with pytest.raises(az.RolloutHalted, match="update domain 0 is not healthy after 300 s") as caught:
+    with pytest.raises(
+        az.RolloutHalted, match="update domain 0 is not healthy after 300 s"
+    ) as caught:
         list(az.rollout(*sandbox.where(), health_timeout=300))
     assert reasons(caught.value) == {"5": "application health unhealthy"}
     assert 300 <= clock.now - began < 330
@@ -493,8 +537,12 @@ def test_an_operation_that_never_ends_halts(sandbox: Sandbox) -> None:
     assert reasons(caught.value) == dict.fromkeys(("0", "5", "10", "15"), "provisioning updating")
 
 
-@pytest.mark.parametrize(("allowed", "halts"), [(0, True), (1, True), (2, False), ("5%", True), ("10%", False)])
-def test_unhealthy_instances_outside_the_batch_count(sandbox: Sandbox, allowed: Any, halts: bool) -> None:
+@pytest.mark.parametrize(
+    ("allowed", "halts"), [(0, True), (1, True), (2, False), ("5%", True), ("10%", False)]
+)
+def test_unhealthy_instances_outside_the_batch_count(
+    sandbox: Sandbox, allowed: Any, halts: bool
+) -> None:
     """More of them than allowed and no batch begins; which, and why, is told."""
     bump(sandbox)
     for id in ("18", "19"):
@@ -503,13 +551,17 @@ def test_unhealthy_instances_outside_the_batch_count(sandbox: Sandbox, allowed: 
     if not halts:
         assert list(events)[-1].kind == "finished"
         return
-    with pytest.raises(az.RolloutHalted, match="2 instances outside update domain 0 unhealthy") as caught:
+    with pytest.raises(
+        az.RolloutHalted, match="2 instances outside update domain 0 unhealthy"
+    ) as caught:
         list(events)
     assert reasons(caught.value) == dict.fromkeys(("18", "19"), "application health unhealthy")
     assert posted(sandbox) == []
 
 
-def test_an_unhealthy_instance_does_not_keep_its_own_batch_from_being_upgraded(sandbox: Sandbox) -> None:
+def test_an_unhealthy_instance_does_not_keep_its_own_batch_from_being_upgraded(
+    sandbox: Sandbox,
+) -> None:
     """The new image may be what mends it."""
     bump(sandbox)
     sandbox.cloud.scale_set("sandbox", "web").instances["0"].health = "unhealthy"
@@ -546,7 +598,9 @@ def test_a_domain_that_vanishes_whole_is_no_error(sandbox: Sandbox) -> None:
 def test_instances_that_autoscale_adds_are_no_error(sandbox: Sandbox) -> None:
     """New instances come with the new model: they are counted, not upgraded."""
     bump(sandbox)
-    events = on("batch_done", 1, lambda: az.scale_vmss(*sandbox.where(), 23), az.rollout(*sandbox.where()))
+    events = on(
+        "batch_done", 1, lambda: az.scale_vmss(*sandbox.where(), 23), az.rollout(*sandbox.where())
+    )
     assert "23 of 23 instances have the latest model" in events[-1].message
     assert sorted(int(id) for batch in posted(sandbox) for id in batch) == list(range(20))
 
@@ -554,15 +608,27 @@ def test_instances_that_autoscale_adds_are_no_error(sandbox: Sandbox) -> None:
 def test_a_model_that_somebody_changes_halts(sandbox: Sandbox) -> None:
     """Going on would bring instances to something that nobody asked this rollout for."""
     bump(sandbox)
-    with pytest.raises(az.RolloutHalted, match="Somebody changed the scale set's model since this rollout began"):
-        on("batch_done", 2, lambda: bump(sandbox, version="22.04.202409120"), az.rollout(*sandbox.where()))
+    with pytest.raises(
+        az.RolloutHalted, match="Somebody changed the scale set's model since this rollout began"
+    ):
+        on(
+            "batch_done",
+            2,
+            lambda: bump(sandbox, version="22.04.202409120"),
+            az.rollout(*sandbox.where()),
+        )
     assert len(posted(sandbox)) == 2
 
 
 def test_somebody_elses_operation_is_waited_for(sandbox: Sandbox) -> None:
     """409 Conflict passes: the batch is posted again until Azure takes it, and the events say so."""
     bump(sandbox)
-    events = on("batch_started", 1, lambda: az.restart_vmss(*sandbox.where(), "19"), az.rollout(*sandbox.where()))
+    events = on(
+        "batch_started",
+        1,
+        lambda: az.restart_vmss(*sandbox.where(), "19"),
+        az.rollout(*sandbox.where()),
+    )
     assert any(event.kind == "waiting" and "asking again" in event.message for event in events)
     assert events[-1].latest == 20
 
@@ -580,7 +646,9 @@ def test_azure_refusing_half_way_says_what_was_done(sandbox: Sandbox) -> None:
     """An error in the middle is a RolloutHalted that says how far it came, with Azure's error as its cause."""
     bump(sandbox)
     fail = partial(sandbox.fail_next, 403, path="manualupgrade", code="AuthorizationFailed")
-    with pytest.raises(az.RolloutHalted, match=r"AuthorizationFailed.*8 upgraded by this run, 12 of 20") as caught:
+    with pytest.raises(
+        az.RolloutHalted, match=r"AuthorizationFailed.*8 upgraded by this run, 12 of 20"
+    ) as caught:
         on("batch_done", 2, fail, az.rollout(*sandbox.where()))
     assert isinstance(caught.value.__cause__, az.AzureError)
 
@@ -598,7 +666,9 @@ def test_passing_trouble_is_only_a_delay(sandbox: Sandbox, status: int) -> None:
 def test_a_state_that_cannot_be_read_is_told(sandbox: Sandbox) -> None:
     """While Azure does not answer, progress says so, and why; the operation goes on regardless."""
     bump(sandbox)
-    fail = partial(sandbox.fail_next, 500, method="GET", path="/operations/", times=2, message="Out of order.")
+    fail = partial(
+        sandbox.fail_next, 500, method="GET", path="/operations/", times=2, message="Out of order."
+    )
     events = on("batch_started", 1, fail, az.rollout(*sandbox.where()))
     told = [event.message for event in events if "Unknown" in event.message]
     assert len(told) == 2
@@ -612,7 +682,9 @@ def test_a_token_that_ends_half_way_is_renewed_where_it_can_be(sandbox: Sandbox)
     expire = partial(sandbox.fail_next, 401, code="ExpiredAuthenticationToken")
     where = sandbox.where()[1:]
     provider = az.token_provider()
-    with pytest.raises(az.RolloutHalted, match=r"token_provider\(\).*ExpiredAuthenticationToken.*4 upgraded by"):
+    with pytest.raises(
+        az.RolloutHalted, match=r"token_provider\(\).*ExpiredAuthenticationToken.*4 upgraded by"
+    ):
         on("batch_done", 1, expire, az.rollout(provider(), *where))
     events = on("batch_done", 1, expire, az.rollout(provider, *where))
     assert events[-1].latest == 20
@@ -666,16 +738,34 @@ def killed_at(number: int, folder: Path) -> bool:
     sandbox.add_vmss("web", 6, update_domains=2)
     sandbox.start()
     try:
-        command = [sys.executable, str(EXAMPLES / "rollout.py"), "-r", "sandbox", "-s", "web", "-n", NEW, "-y"]
+        command = [
+            sys.executable,
+            str(EXAMPLES / "rollout.py"),
+            "-r",
+            "sandbox",
+            "-s",
+            "web",
+            "-n",
+            NEW,
+            "-y",
+        ]
         environment = {**os.environ, **sandbox.environment}
         victim = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=folder, env=environment)
         sandbox.at_request(number, victim.kill)
         victim.wait(timeout=60)
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=60, check=False, cwd=folder, env=environment
+            command,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            cwd=folder,
+            env=environment,
         )
         assert done.returncode == 0, (number, done.stderr)
-        upgrades = Counter(change.instance_id for change in sandbox.changes if change.what == "model")
+        upgrades = Counter(
+            change.instance_id for change in sandbox.changes if change.what == "model"
+        )
         assert upgrades == dict.fromkeys("012345", 1), (number, upgrades)
         return victim.returncode != 0
     finally:

@@ -27,12 +27,15 @@ KINDS = {
 }
 REFUSED = requests.ConnectionError(
     urllib3.exceptions.MaxRetryError(
-        urllib3.HTTPSConnectionPool("127.0.0.1"), "/", urllib3.exceptions.NewConnectionError(None, "refused")
+        urllib3.HTTPSConnectionPool("127.0.0.1"),
+        "/",
+        urllib3.exceptions.NewConnectionError(None, "refused"),
     )
 )
 EXPIRED = {"status": 401, "code": "ExpiredAuthenticationToken"}
 
-# What goes wrong, as arguments of `fail_next`; or what the connection raises, before or after Azure got the request.
+# What goes wrong, as arguments of `fail_next`; or what the connection raises, before or after Azure
+# got the request.
 FAULTS: dict[str, Any] = {
     "429 with Retry-After": {"status": 429, "retry_after": 7},
     "429 with a long Retry-After": {"status": 429, "retry_after": 300},
@@ -57,11 +60,20 @@ FAULTS: dict[str, Any] = {
     "412": {"status": 412, "code": "PreconditionFailed"},
     "404": {"status": 404, "code": "ResourceNotFound"},
 }
-# What is not merely a delay: the rollout halts, and the same call goes on from there when the fault is gone.
+# What is not merely a delay: the rollout halts, and the same call goes on from there when the fault
+# is gone.
 HALTS = {
-    *((fault, kind) for fault in ("401 expired token, string", "409 OperationNotAllowed", "403") for kind in KINDS),
-    *(("412", kind) for kind in KINDS if kind != "put"),  # of a PUT it is looked into who changed the model
-    *(("404", kind) for kind in KINDS if kind != "poll"),  # of an operation the instances tell how it went
+    *(
+        (fault, kind)
+        for fault in ("401 expired token, string", "409 OperationNotAllowed", "403")
+        for kind in KINDS
+    ),
+    *(
+        ("412", kind) for kind in KINDS if kind != "put"
+    ),  # of a PUT it is looked into who changed the model
+    *(
+        ("404", kind) for kind in KINDS if kind != "poll"
+    ),  # of an operation the instances tell how it went
 }
 
 
@@ -73,7 +85,9 @@ def small(clock: Clock) -> Iterator[Sandbox]:
         yield sandbox
 
 
-def arrange(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, fault: Any, kind: str, times: int) -> None:
+def arrange(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, fault: Any, kind: str, times: int
+) -> None:
     """Lets the next requests of a kind go wrong."""
     method, path = KINDS[kind]
     if isinstance(fault, dict):
@@ -84,7 +98,12 @@ def arrange(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, fault: Any, kind:
     honest = rest.session.send
 
     def send(request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        hit = request.method == method and path.lower() in str(request.url).lower() and left and left.pop()
+        hit = (
+            request.method == method
+            and path.lower() in str(request.url).lower()
+            and left
+            and left.pop()
+        )
         if hit and when == "before":
             raise error
         response = honest(request, **options)
@@ -112,12 +131,16 @@ def outcome(run: Callable[[], Any]) -> str:
 @pytest.mark.parametrize("times", [1, pytest.param(4, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_table(small: Sandbox, monkeypatch: pytest.MonkeyPatch, fault: str, kind: str, times: int) -> None:
+def test_the_table(
+    small: Sandbox, monkeypatch: pytest.MonkeyPatch, fault: str, kind: str, times: int
+) -> None:
     """Each fault at each kind of request: a delay or a halt, as stated; in the end all on one image, each once."""
     bump(small)
     where = small.where()
     honest = rest.session.send
-    token: Any = (lambda: small.access_token) if fault == "expired token, callable" else small.access_token
+    token: Any = (
+        (lambda: small.access_token) if fault == "expired token, callable" else small.access_token
+    )
     again: Callable[[], Any]
     if kind == "put":
         list(az.rollout(*where, only=[0]))
@@ -129,7 +152,9 @@ def test_the_table(small: Sandbox, monkeypatch: pytest.MonkeyPatch, fault: str, 
         act = partial(arrange, small, monkeypatch, FAULTS[fault], kind, times)
         ended = outcome(lambda: on("batch_started", 2, act, again()))
     # A fresh token that is refused again is refused for good.
-    expected = "halts" if (fault, kind) in HALTS or (fault.startswith("expired") and times > 1) else "done"
+    expected = (
+        "halts" if (fault, kind) in HALTS or (fault.startswith("expired") and times > 1) else "done"
+    )
     assert ended == expected
     small._app.faults.clear()
     monkeypatch.setattr(rest.session, "send", honest)
@@ -140,7 +165,9 @@ def test_the_table(small: Sandbox, monkeypatch: pytest.MonkeyPatch, fault: str, 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("fault", ["429 without Retry-After", "503", "refused", "reset, not taken", "no JSON"])
+@pytest.mark.parametrize(
+    "fault", ["429 without Retry-After", "503", "refused", "reset, not taken", "no JSON"]
+)
 def test_a_fault_that_does_not_pass_halts_within_the_limit(
     small: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch, fault: str, kind: str
 ) -> None:
@@ -152,11 +179,16 @@ def test_a_fault_that_does_not_pass_halts_within_the_limit(
         run = partial(az.rollback, *small.where(), image=OLD_IMAGE, health_timeout=900)
     arrange(small, monkeypatch, FAULTS[fault], kind, 10**4)
     began, before = clock.now, len(small.journal)
-    if kind in ("model", "list"):  # nothing was changed yet: Azure's error, or the network's, as it is
+    if kind in (
+        "model",
+        "list",
+    ):  # nothing was changed yet: Azure's error, or the network's, as it is
         with pytest.raises((az.AzureError, requests.ConnectionError)):
             list(run())
     else:  # the answers to upgrades and PUTs are read for their headers alone
-        assert outcome(lambda: list(run())) == ("done" if kind == "poll" or fault == "no JSON" else "halts")
+        assert outcome(lambda: list(run())) == (
+            "done" if kind == "poll" or fault == "no JSON" else "halts"
+        )
     assert clock.now - began <= 3 * 900
     assert len(small.journal) - before <= 150
 
@@ -175,10 +207,22 @@ def ill_later(sandbox: Sandbox) -> None:
 
 
 EVENTS: dict[str, tuple[str, Callable[[Sandbox], object], str]] = {
-    "operation Failed": ("batch_started", lambda sandbox: sandbox.end_next("Failed"), "InternalExecutionError"),
-    "operation Canceled": ("batch_started", lambda sandbox: sandbox.end_next("Canceled"), "ended Canceled"),
+    "operation Failed": (
+        "batch_started",
+        lambda sandbox: sandbox.end_next("Failed"),
+        "InternalExecutionError",
+    ),
+    "operation Canceled": (
+        "batch_started",
+        lambda sandbox: sandbox.end_next("Canceled"),
+        "ended Canceled",
+    ),
     "operation never ending": ("batch_started", stuck, "has not ended after 900 s"),
-    "instance fails": ("batch_started", lambda sandbox: sandbox.break_upgrade("web", "1"), "OSProvisioningTimedOut"),
+    "instance fails": (
+        "batch_started",
+        lambda sandbox: sandbox.break_upgrade("web", "1"),
+        "OSProvisioningTimedOut",
+    ),
     "unhealthy at once": (
         "batch_started",
         lambda sandbox: sandbox.break_upgrade("web", "1", "unhealthy"),
@@ -241,7 +285,9 @@ def test_autoscale_at_any_request_is_no_error(clock: Clock, what: str, step: int
 
 
 @pytest.mark.parametrize("number", range(1, 12, 2))
-def test_a_model_that_somebody_changes_at_any_request_halts_or_was_in_time(small: Sandbox, number: int) -> None:
+def test_a_model_that_somebody_changes_at_any_request_halts_or_was_in_time(
+    small: Sandbox, number: int
+) -> None:
     """Before the rollout read the model it is the model; later it halts, and the next call brings all to it."""
     bump(small)
     small.at_request(number, partial(small.set_image, "web", version="22.04.202409120"))
@@ -251,7 +297,9 @@ def test_a_model_that_somebody_changes_at_any_request_halts_or_was_in_time(small
     assert set(running(small).values()) == {"22.04.202409120"}
 
 
-def test_a_model_that_changes_while_a_batch_waits_its_turn_halts_before_the_batch(sandbox: Sandbox) -> None:
+def test_a_model_that_changes_while_a_batch_waits_its_turn_halts_before_the_batch(
+    sandbox: Sandbox,
+) -> None:
     """What answers Conflict may be somebody's change of the model: no batch is brought to that."""
     bump(sandbox)
 
@@ -267,7 +315,9 @@ def test_a_model_that_changes_while_a_batch_waits_its_turn_halts_before_the_batc
 def test_a_pause_longer_than_the_limit_is_not_begun(sandbox: Sandbox, clock: Clock) -> None:
     """Asked to come back tomorrow, a batch halts at once with Azure's words."""
     bump(sandbox)
-    fail = partial(sandbox.fail_next, 429, path="manualupgrade", retry_after=86400, code="TooManyRequests")
+    fail = partial(
+        sandbox.fail_next, 429, path="manualupgrade", retry_after=86400, code="TooManyRequests"
+    )
     with pytest.raises(az.RolloutHalted, match="TooManyRequests"):
         on("batch_done", 1, fail, az.rollout(*sandbox.where()))
     assert max(clock.slept) <= 60

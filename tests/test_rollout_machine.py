@@ -21,7 +21,9 @@ from azurerm_lite.sandbox.cloud import Cloud
 from azurerm_lite.sandbox.model import Operation, ScaleSet
 
 STATUSES = st.sampled_from([429, 500, 502, 503, 504])
-KINDS = st.sampled_from([("GET", "/virtualMachineScaleSets/web"), ("POST", "/manualupgrade"), ("GET", "/operations/")])
+KINDS = st.sampled_from(
+    [("GET", "/virtualMachineScaleSets/web"), ("POST", "/manualupgrade"), ("GET", "/operations/")]
+)
 
 
 class Judge(Cloud):
@@ -77,7 +79,9 @@ class Rollouts(RuleBasedStateMachine):
         self.sandbox.cloud.endings.clear()
         for vm in self.vmss.instances.values():
             vm.fault, vm.protection, vm.health = None, None, "healthy" if vm.health else ""
-        for job in [each for each in self.sandbox.cloud.running.values() if each.due == float("inf")]:
+        for job in [
+            each for each in self.sandbox.cloud.running.values() if each.due == float("inf")
+        ]:
             job.due = self.clock()
         self.clock.sleep(10_000)
         self.sandbox.set_image("web", version=NEW)
@@ -180,7 +184,9 @@ class Rollouts(RuleBasedStateMachine):
     @rule(how=st.sampled_from(["fail", "unhealthy", "silent", "none"]), data=st.data())
     def break_one(self, how: str, data: st.DataObject) -> None:
         """An instance does not bear the new image."""
-        self.sandbox.break_upgrade("web", data.draw(st.sampled_from(sorted(self.vmss.instances))), how, image=NEW)
+        self.sandbox.break_upgrade(
+            "web", data.draw(st.sampled_from(sorted(self.vmss.instances))), how, image=NEW
+        )
 
     @rule(data=st.data())
     def restart_one(self, data: st.DataObject) -> None:

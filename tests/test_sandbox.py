@@ -26,7 +26,9 @@ def ask(sandbox: Sandbox, method: str, path: str, **options: Any) -> requests.Re
     headers = {"Authorization": f"Bearer {sandbox.access_token}", **options.pop("headers", {})}
     url = path if path.startswith("https") else sandbox.url + path
     with requests.Session() as session:
-        return session.request(method, url, headers=headers, params=options.pop("params", API), timeout=10, **options)
+        return session.request(
+            method, url, headers=headers, params=options.pop("params", API), timeout=10, **options
+        )
 
 
 def code(response: requests.Response) -> tuple[int, str]:
@@ -145,7 +147,9 @@ def test_a_request_needs_a_good_token(sandbox: Sandbox, header: str | None, expe
 
 def test_msal_signs_in(sandbox: Sandbox) -> None:
     """The client-credentials flow of MSAL, for real."""
-    token = az.get_access_token(sandbox.tenant_id, sandbox.application_id, sandbox.application_secret)
+    token = az.get_access_token(
+        sandbox.tenant_id, sandbox.application_id, sandbox.application_secret
+    )
     assert az.list_subscriptions(token)[0]["subscriptionId"] == sandbox.subscription_id
 
 
@@ -153,7 +157,9 @@ def test_msal_signs_in(sandbox: Sandbox) -> None:
     ("place", "value", "number"),
     [(2, "wrong", "AADSTS7000215"), (1, "00000000-0000-0000-0000-000000000000", "AADSTS700016")],
 )
-def test_wrong_credentials_are_refused_as_azure_does(sandbox: Sandbox, place: int, value: str, number: str) -> None:
+def test_wrong_credentials_are_refused_as_azure_does(
+    sandbox: Sandbox, place: int, value: str, number: str
+) -> None:
     """A wrong secret, an unknown application: Microsoft's number, and never the secret."""
     given = [sandbox.tenant_id, sandbox.application_id, sandbox.application_secret]
     given[place] = value
@@ -184,14 +190,19 @@ def test_what_is_not_there_is_refused_in_azures_words(
 ) -> None:
     """Status and code, as Azure gives them."""
     path = path.format(
-        vmss=vmss(sandbox), nope=vmss(sandbox, "nope"), nogroup=vmss(sandbox).replace("/sandbox/", "/nope/")
+        vmss=vmss(sandbox),
+        nope=vmss(sandbox, "nope"),
+        nogroup=vmss(sandbox).replace("/sandbox/", "/nope/"),
     )
     assert code(ask(sandbox, method, path)) == expected
 
 
 def test_an_api_version_is_needed(sandbox: Sandbox) -> None:
     """Without one, or with one that is none, nothing is answered."""
-    assert code(ask(sandbox, "GET", vmss(sandbox), params={})) == (400, "MissingApiVersionParameter")
+    assert code(ask(sandbox, "GET", vmss(sandbox), params={})) == (
+        400,
+        "MissingApiVersionParameter",
+    )
     assert code(ask(sandbox, "GET", vmss(sandbox), params={"api-version": "new"})) == (
         400,
         "InvalidApiVersionParameter",
@@ -200,16 +211,31 @@ def test_an_api_version_is_needed(sandbox: Sandbox) -> None:
 
 def test_paths_match_without_regard_to_case(sandbox: Sandbox) -> None:
     """As Azure's do; names come back as they were given at creation."""
-    assert ask(sandbox, "GET", vmss(sandbox).upper().replace("SUBSCRIPTIONS", "subscriptions")).json()["name"] == "web"
+    assert (
+        ask(sandbox, "GET", vmss(sandbox).upper().replace("SUBSCRIPTIONS", "subscriptions")).json()[
+            "name"
+        ]
+        == "web"
+    )
 
 
 def test_every_answer_carries_ids_and_limits(sandbox: Sandbox) -> None:
     """Request ids, and what is left of the rate limits, which counts down."""
     left = []
     for _ in range(2):
-        headers = ask(sandbox, "GET", vmss(sandbox), headers={"x-ms-return-client-request-id": "true"}).headers
-        assert {"x-ms-request-id", "x-ms-correlation-request-id", "x-ms-routing-request-id"} <= set(headers)
-        left.append(int(re.findall(r"GetVMScaleSet3Min;(\d+)", headers["x-ms-ratelimit-remaining-resource"])[0]))
+        headers = ask(
+            sandbox, "GET", vmss(sandbox), headers={"x-ms-return-client-request-id": "true"}
+        ).headers
+        assert {"x-ms-request-id", "x-ms-correlation-request-id", "x-ms-routing-request-id"} <= set(
+            headers
+        )
+        left.append(
+            int(
+                re.findall(
+                    r"GetVMScaleSet3Min;(\d+)", headers["x-ms-ratelimit-remaining-resource"]
+                )[0]
+            )
+        )
     assert left[1] == left[0] - 1
 
 
@@ -226,7 +252,10 @@ def test_etags_guard_the_model(sandbox: Sandbox) -> None:
 
 def test_older_api_versions_know_no_etag(sandbox: Sandbox) -> None:
     """Before 2023-09-01 there was none."""
-    assert "etag" not in ask(sandbox, "GET", vmss(sandbox), params={"api-version": "2020-06-01"}).json()
+    assert (
+        "etag"
+        not in ask(sandbox, "GET", vmss(sandbox), params={"api-version": "2020-06-01"}).json()
+    )
 
 
 def test_lists_come_in_pages(clock: Clock) -> None:
@@ -235,8 +264,12 @@ def test_lists_come_in_pages(clock: Clock) -> None:
         first = ask(sandbox, "GET", vmss(sandbox) + "/virtualMachines").json()
         assert len(first["value"]) == 7
         assert first["nextLink"].startswith(sandbox.url)
-        assert [vm["instanceId"] for vm in az.get_instance_views(*sandbox.where())] == [str(each) for each in range(20)]
-        bad = ask(sandbox, "GET", vmss(sandbox) + "/virtualMachines", params={**API, "$skiptoken": "x"})
+        assert [vm["instanceId"] for vm in az.get_instance_views(*sandbox.where())] == [
+            str(each) for each in range(20)
+        ]
+        bad = ask(
+            sandbox, "GET", vmss(sandbox) + "/virtualMachines", params={**API, "$skiptoken": "x"}
+        )
         assert code(bad) == (400, "InvalidParameter")
 
 
@@ -250,7 +283,10 @@ def test_a_long_running_operation_as_azure_has_it(sandbox: Sandbox, clock: Clock
     assert "endTime" not in state.json()
     assert ask(sandbox, "GET", answer.headers["Location"], params={}).status_code == 202
     clock.sleep(60)
-    assert ask(sandbox, "GET", answer.headers["Azure-AsyncOperation"], params={}).json()["status"] == "Succeeded"
+    assert (
+        ask(sandbox, "GET", answer.headers["Azure-AsyncOperation"], params={}).json()["status"]
+        == "Succeeded"
+    )
     done = ask(sandbox, "GET", answer.headers["Location"], params={})
     assert (done.status_code, done.content) == (200, b"")
 
@@ -273,7 +309,9 @@ def test_a_put_answers_with_the_resource(sandbox: Sandbox) -> None:
 def test_a_put_leaves_the_instances_alone_in_mode_manual(sandbox: Sandbox) -> None:
     """The model changes; the instances run what they ran, and say that it is not the latest."""
     where = sandbox.where()
-    az.wait(where[0], az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="22.04.202411010")))
+    az.wait(
+        where[0], az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="22.04.202411010"))
+    )
     for vm in az.get_instance_views(*where):
         assert vm["properties"]["latestModelApplied"] is False
         assert az.get_image(vm)["exact_version"] == "22.04.202410020"
@@ -283,15 +321,21 @@ def test_a_put_upgrades_all_at_once_in_mode_automatic(sandbox: Sandbox) -> None:
     """As Azure does it, which is why the rollout refuses such sets."""
     where = sandbox.where("auto")
     answer = az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="22.04.202411010"))
-    assert {vm["properties"]["provisioningState"] for vm in az.get_instance_views(*where)} == {"Updating"}
+    assert {vm["properties"]["provisioningState"] for vm in az.get_instance_views(*where)} == {
+        "Updating"
+    }
     az.wait(where[0], answer)
-    assert {az.get_image(vm)["exact_version"] for vm in az.get_instance_views(*where)} == {"22.04.202411010"}
+    assert {az.get_image(vm)["exact_version"] for vm in az.get_instance_views(*where)} == {
+        "22.04.202411010"
+    }
 
 
 def test_an_upgrade_takes_its_time(sandbox: Sandbox, clock: Clock) -> None:
     """Meanwhile the instances are Updating on the old image; another write conflicts; then they are on the new one."""
     where = sandbox.where()
-    az.wait(where[0], az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="22.04.202411010")))
+    az.wait(
+        where[0], az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="22.04.202411010"))
+    )
     az.manual_upgrade(*where, [3, 4])
     assert az.get_vmss_vm(*where, 3)["properties"]["provisioningState"] == "Updating"
     with pytest.raises(az.Conflict, match="conflict with a concurrent request"):
@@ -328,7 +372,9 @@ def test_one_vanished_id_refuses_all(sandbox: Sandbox) -> None:
         (az.redeploy_vmss, "stopping", "running"),
     ],
 )
-def test_power_moves_through_its_states(sandbox: Sandbox, action: Any, during: str, after: str) -> None:
+def test_power_moves_through_its_states(
+    sandbox: Sandbox, action: Any, during: str, after: str
+) -> None:
     """Only the instances that are named, and then the state that the action leaves."""
     where = sandbox.where()
     answer = action(*where, [7])
@@ -358,7 +404,11 @@ def test_scaling_out_and_in(sandbox: Sandbox) -> None:
     ("name", "reference", "expected"),
     [
         ("web", {"version": "1.2.3"}, (404, "PlatformImageNotFound")),
-        ("web", {"publisher": None, "id": "/subscriptions/x/images/y"}, (409, "OperationNotAllowed")),
+        (
+            "web",
+            {"publisher": None, "id": "/subscriptions/x/images/y"},
+            (409, "OperationNotAllowed"),
+        ),
         ("custom", {"version": "1.2.3"}, (400, "InvalidParameter")),
         ("custom", {"id": "/subscriptions/x/images/y"}, (404, "NotFound")),
     ],
@@ -387,7 +437,9 @@ def test_latest_is_resolved_on_the_instances(sandbox: Sandbox) -> None:
 def test_azures_own_rolling_upgrade_runs_and_is_cancelled(sandbox: Sandbox, clock: Clock) -> None:
     """Batch by batch by the policy; cancelling lets the batch under way end, and leaves the rest."""
     where = sandbox.where()
-    az.wait(where[0], az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="22.04.202411010")))
+    az.wait(
+        where[0], az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="22.04.202411010"))
+    )
     az.start_os_upgrade(*where)
     clock.sleep(90)
     progress = az.get_rolling_upgrade(*where)["properties"]["progress"]
@@ -404,7 +456,10 @@ def test_azures_own_rolling_upgrade_runs_and_is_cancelled(sandbox: Sandbox, cloc
     assert properties["progress"]["successfulInstanceCount"] == 8
     az.wait(where[0], az.start_os_upgrade(*where))
     assert az.get_rolling_upgrade(*where)["properties"]["runningStatus"]["code"] == "Completed"
-    assert az.get_os_upgrade_history(*where)[0]["properties"]["progress"]["successfulInstanceCount"] == 12
+    assert (
+        az.get_os_upgrade_history(*where)[0]["properties"]["progress"]["successfulInstanceCount"]
+        == 12
+    )
 
 
 def test_a_deleted_set_is_gone(sandbox: Sandbox) -> None:
@@ -428,7 +483,11 @@ def test_faults_are_answered_as_often_as_asked_for(sandbox: Sandbox) -> None:
     ("command", "status", "told"),
     [
         (
-            [sys.executable, "-c", "import azurerm_lite as az; exit(len(az.list_subscriptions(az.token_provider())))"],
+            [
+                sys.executable,
+                "-c",
+                "import azurerm_lite as az; exit(len(az.list_subscriptions(az.token_provider())))",
+            ],
             1,
             "",
         ),
@@ -447,7 +506,9 @@ def test_it_runs_a_command(command: list[str], status: int, told: str) -> None:
 def test_it_serves_other_programs() -> None:
     """`python -m azurerm_lite.sandbox` prints where it is and the credentials, and works with them."""
     process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "azurerm_lite.sandbox", "--seconds", "0"], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-u", "-m", "azurerm_lite.sandbox", "--seconds", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         assert process.stdout is not None
@@ -457,7 +518,11 @@ def test_it_serves_other_programs() -> None:
             assert lines[-1], "the sandbox ended"
         values = dict(re.findall(r"(?:export |\$env:)(\w+)\s*=\s*['\"](.*)['\"]", "".join(lines)))
         done = subprocess.run(
-            [sys.executable, "-c", "import azurerm_lite as az; print(len(az.list_subscriptions(az.token_provider())))"],
+            [
+                sys.executable,
+                "-c",
+                "import azurerm_lite as az; print(len(az.list_subscriptions(az.token_provider())))",
+            ],
             env={**os.environ, **values},
             capture_output=True,
             text=True,

@@ -37,7 +37,8 @@ for line in sys.stdin:
     print(json.dumps(answer), flush=True)
 """
 
-# A function of azurerm: its name, then its arguments. A response comes as its status, headers and text.
+# A function of azurerm: its name, then its arguments. A response comes as its status, headers and
+# text.
 Original = Callable[..., Any]
 
 
@@ -47,7 +48,12 @@ def running(interpreter: str, sandbox: Sandbox) -> Iterator[Original]:
     environment = {**os.environ, **sandbox.environment}
     command = [interpreter, "-c", DRIVER]
     with subprocess.Popen(
-        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+        command,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -56,7 +62,9 @@ def running(interpreter: str, sandbox: Sandbox) -> Iterator[Original]:
             process.stdin.write(json.dumps([name, arguments]) + "\n")
             process.stdin.flush()
             answer = process.stdout.readline()
-            assert answer, f"azurerm.{name} raised; its traceback stands in what was printed to stderr"
+            assert answer, (
+                f"azurerm.{name} raised; its traceback stands in what was printed to stderr"
+            )
             return json.loads(answer)
 
         yield call
@@ -78,7 +86,9 @@ def views(azurerm: Original, sandbox: Sandbox, name: str = "web") -> dict[str, A
 def powers(azurerm: Original, sandbox: Sandbox) -> dict[str, str]:
     """The power state of each instance."""
     return {
-        id: next(each["code"] for each in view["statuses"] if each["code"].startswith("PowerState/"))
+        id: next(
+            each["code"] for each in view["statuses"] if each["code"].startswith("PowerState/")
+        )
         for id, view in views(azurerm, sandbox).items()
     }
 
@@ -90,7 +100,10 @@ def test_scale_sets_are_listed(azurerm: Original, sandbox: Sandbox) -> None:
     """By resource group and by subscription, each with its capacity."""
     token, subscription, group, _ = sandbox.where()
     capacities = {"web": 20, "legacy": 6, "custom": 6, "auto": 4}
-    for listed in (azurerm("list_vmss", token, subscription, group), azurerm("list_vmss_sub", token, subscription)):
+    for listed in (
+        azurerm("list_vmss", token, subscription, group),
+        azurerm("list_vmss_sub", token, subscription),
+    ):
         assert {each["name"]: each["sku"]["capacity"] for each in listed["value"]} == capacities
 
 
@@ -100,13 +113,18 @@ def test_a_scale_set_is_read(azurerm: Original, sandbox: Sandbox) -> None:
     model = azurerm("get_vmss", *where)
     assert (model["name"], model["location"], model["sku"]["capacity"]) == ("web", "eastus", 20)
     assert model["properties"]["provisioningState"] == "Succeeded"
-    assert model["properties"]["virtualMachineProfile"]["storageProfile"]["imageReference"]["version"] == OLD
+    assert (
+        model["properties"]["virtualMachineProfile"]["storageProfile"]["imageReference"]["version"]
+        == OLD
+    )
     assert "etag" not in model, "azurerm asks for an api-version that had none"
     view = azurerm("get_vmss_instance_view", *where)
     assert {each["code"]: each["count"] for each in view["virtualMachine"]["statusesSummary"]}[
         "ProvisioningState/succeeded"
     ] == 20
-    assert model["sku"]["name"] in [each["sku"]["name"] for each in azurerm("list_vmss_skus", *where)["value"]]
+    assert model["sku"]["name"] in [
+        each["sku"]["name"] for each in azurerm("list_vmss_skus", *where)["value"]
+    ]
     assert len(azurerm("get_vmss_nics", *where)["value"]) == 20
     assert isinstance(azurerm("get_vmss_public_ips", *where)["value"], list)
     assert azurerm("get_vmss_rolling_upgrades", *where)["error"]["code"] == "NotFound"
@@ -129,7 +147,9 @@ def test_instances_are_listed_page_by_page(interpreter: str, clock: Clock) -> No
     with Sandbox(page_size=7, clock=clock) as sandbox, running(interpreter, sandbox) as azurerm:
         where = sandbox.where()
         everyone = [str(each) for each in range(20)]
-        assert [each["instanceId"] for each in azurerm("list_vmss_vms", *where)["value"]] == everyone
+        assert [
+            each["instanceId"] for each in azurerm("list_vmss_vms", *where)["value"]
+        ] == everyone
         assert list(views(azurerm, sandbox)) == everyone
         pages = [azurerm("list_vmss_vm_instance_view_pg", *where)]
         while "nextLink" in pages[-1]:
@@ -138,7 +158,9 @@ def test_instances_are_listed_page_by_page(interpreter: str, clock: Clock) -> No
         assert [each["instanceId"] for page in pages for each in page["value"]] == everyone
 
 
-def test_selecting_the_instance_view_leaves_out_the_rest(azurerm: Original, sandbox: Sandbox) -> None:
+def test_selecting_the_instance_view_leaves_out_the_rest(
+    azurerm: Original, sandbox: Sandbox
+) -> None:
     """azurerm's $select=instanceView: an entry has its id, and no latestModelApplied."""
     for each in azurerm("list_vmss_vm_instance_view", *sandbox.where())["value"]:
         assert each["instanceId"]
@@ -149,7 +171,9 @@ def test_selecting_the_instance_view_leaves_out_the_rest(azurerm: Original, sand
 def test_images_are_found(azurerm: Original, sandbox: Sandbox) -> None:
     """Publishers, offers, SKUs and versions lead from one to the next; they are bare arrays."""
     path = [sandbox.access_token, sandbox.subscription_id, IMAGE[0]]
-    for function, wanted in zip(("list_publishers", "list_offers", "list_skus"), IMAGE[1:], strict=True):
+    for function, wanted in zip(
+        ("list_publishers", "list_offers", "list_skus"), IMAGE[1:], strict=True
+    ):
         assert wanted in [each["name"] for each in azurerm(function, *path)]
         path.append(wanted)
     assert [each["name"] for each in azurerm("list_sku_versions", *path)][-1] == NEW
@@ -158,19 +182,29 @@ def test_images_are_found(azurerm: Original, sandbox: Sandbox) -> None:
 def test_the_subscription_and_its_groups_are_found(azurerm: Original, sandbox: Sandbox) -> None:
     """Subscriptions, locations, resource groups: at paths that end in a slash, as azurerm writes them."""
     token, subscription, group, _ = sandbox.where()
-    assert [each["subscriptionId"] for each in azurerm("list_subscriptions", token)["value"]] == [subscription]
-    assert "eastus" in [each["name"] for each in azurerm("list_locations", token, subscription)["value"]]
-    assert [each["name"] for each in azurerm("list_resource_groups", token, subscription)["value"]] == [group]
+    assert [each["subscriptionId"] for each in azurerm("list_subscriptions", token)["value"]] == [
+        subscription
+    ]
+    assert "eastus" in [
+        each["name"] for each in azurerm("list_locations", token, subscription)["value"]
+    ]
+    assert [
+        each["name"] for each in azurerm("list_resource_groups", token, subscription)["value"]
+    ] == [group]
 
 
 # Changing
 
 
-def test_a_new_image_is_brought_to_a_few_instances(azurerm: Original, sandbox: Sandbox, clock: Clock) -> None:
+def test_a_new_image_is_brought_to_a_few_instances(
+    azurerm: Original, sandbox: Sandbox, clock: Clock
+) -> None:
     """The upgrade as azurerm's scripts do it: read the model, change the version, put it back, upgrade by ids."""
     where = sandbox.where()
     model = azurerm("get_vmss", *where)
-    model["properties"]["virtualMachineProfile"]["storageProfile"]["imageReference"]["version"] = NEW
+    model["properties"]["virtualMachineProfile"]["storageProfile"]["imageReference"]["version"] = (
+        NEW
+    )
     answer = azurerm("update_vmss", *where, json.dumps(model))
     assert answer["status"] == 200
     clock.sleep(60)
@@ -187,12 +221,18 @@ def test_a_new_image_is_brought_to_a_few_instances(azurerm: Original, sandbox: S
         }
 
     assert set(images().values()) == {(OLD, False)}
-    first = [id for id, view in views(azurerm, sandbox).items() if view["platformUpdateDomain"] == 0]
+    first = [
+        id for id, view in views(azurerm, sandbox).items() if view["platformUpdateDomain"] == 0
+    ]
     assert azurerm("upgrade_vmss_vms", *where, json.dumps(first))["status"] == 202
     refused = azurerm("upgrade_vmss_vms", *where, '["1"]')
     assert (refused["status"], json.loads(refused["text"])["error"]["code"]) == (409, "Conflict")
     clock.sleep(60)
-    assert {id for id, image in images().items() if image == (NEW, True)} == set(first) == {"0", "5", "10", "15"}
+    assert (
+        {id for id, image in images().items() if image == (NEW, True)}
+        == set(first)
+        == {"0", "5", "10", "15"}
+    )
     assert azurerm("upgrade_vmss_vms", *where, '["*"]')["status"] == 202
     clock.sleep(60)
     assert set(images().values()) == {(NEW, True)}
@@ -262,12 +302,25 @@ def test_instances_and_sets_are_deleted(azurerm: Original, sandbox: Sandbox, clo
 
 
 @pytest.mark.parametrize("version", [NEW, "latest"])
-def test_a_scale_set_is_created(azurerm: Original, sandbox: Sandbox, clock: Clock, version: str) -> None:
+def test_a_scale_set_is_created(
+    azurerm: Original, sandbox: Sandbox, clock: Clock, version: str
+) -> None:
     """201 and Creating, then three running instances on the image; the password comes back nowhere."""
     where = sandbox.where("fresh")
     subnet = f"/subscriptions/{sandbox.subscription_id}/resourceGroups/sandbox/providers/Microsoft.Network/x/subnets/y"
     sign_in = ("operator", "canary-password", "ssh-ed25519 AAAA")
-    arguments = ("Standard_D2s_v5", 3, *IMAGE[1:], version, subnet, "eastus", None, None, "Premium_LRS", *sign_in)
+    arguments = (
+        "Standard_D2s_v5",
+        3,
+        *IMAGE[1:],
+        version,
+        subnet,
+        "eastus",
+        None,
+        None,
+        "Premium_LRS",
+        *sign_in,
+    )
     answer = azurerm("create_vmss", *where, *arguments)
     assert answer["status"] == 201
     assert json.loads(answer["text"])["properties"]["provisioningState"] == "Creating"
@@ -276,16 +329,23 @@ def test_a_scale_set_is_created(azurerm: Original, sandbox: Sandbox, clock: Cloc
     assert model["properties"]["provisioningState"] == "Succeeded"
     instances = azurerm("list_vmss_vms", *where)["value"]
     assert [
-        (each["properties"]["storageProfile"]["imageReference"]["exactVersion"], each["sku"]["name"])
+        (
+            each["properties"]["storageProfile"]["imageReference"]["exactVersion"],
+            each["sku"]["name"],
+        )
         for each in instances
     ] == [(NEW, "Standard_D2s_v5")] * 3
     assert "canary" not in json.dumps([answer, model, instances])
 
 
-def test_an_instance_is_put_back_with_a_protection(azurerm: Original, sandbox: Sandbox, clock: Clock) -> None:
+def test_an_instance_is_put_back_with_a_protection(
+    azurerm: Original, sandbox: Sandbox, clock: Clock
+) -> None:
     """put_vmss_vm with the policy alone; scaling in then spares the instance."""
     where = sandbox.where("custom")
-    answer = azurerm("put_vmss_vm", *where, 5, {"properties": {"protectionPolicy": {"protectFromScaleIn": True}}})
+    answer = azurerm(
+        "put_vmss_vm", *where, 5, {"properties": {"protectionPolicy": {"protectFromScaleIn": True}}}
+    )
     assert answer["status"] == 200
     clock.sleep(60)
     azurerm("scale_vmss", *where, 2)
@@ -293,15 +353,23 @@ def test_an_instance_is_put_back_with_a_protection(azurerm: Original, sandbox: S
     assert "5" in [each["instanceId"] for each in azurerm("list_vmss_vms", *where)["value"]]
 
 
-def test_a_resource_group_is_made_and_deleted(azurerm: Original, sandbox: Sandbox, clock: Clock) -> None:
+def test_a_resource_group_is_made_and_deleted(
+    azurerm: Original, sandbox: Sandbox, clock: Clock
+) -> None:
     """201, found by its name in letters of either case, and gone after its deletion."""
     token, subscription = sandbox.access_token, sandbox.subscription_id
-    assert azurerm("create_resource_group", token, subscription, "Fresh", "westeurope")["status"] == 201
+    assert (
+        azurerm("create_resource_group", token, subscription, "Fresh", "westeurope")["status"]
+        == 201
+    )
     group = azurerm("get_resource_group", token, subscription, "fresh")
     assert (group["name"], group["location"]) == ("Fresh", "westeurope")
     assert azurerm("delete_resource_group", token, subscription, "Fresh")["status"] == 202
     clock.sleep(60)
-    assert azurerm("get_resource_group", token, subscription, "Fresh")["error"]["code"] == "ResourceGroupNotFound"
+    assert (
+        azurerm("get_resource_group", token, subscription, "Fresh")["error"]["code"]
+        == "ResourceGroupNotFound"
+    )
 
 
 # Refusals
@@ -320,7 +388,11 @@ def test_a_resource_group_is_made_and_deleted(azurerm: Original, sandbox: Sandbo
     ],
 )
 def test_refusals_come_as_azure_words_them(
-    azurerm: Original, sandbox: Sandbox, function: str, arguments: list[Any], expected: tuple[int, str]
+    azurerm: Original,
+    sandbox: Sandbox,
+    function: str,
+    arguments: list[Any],
+    expected: tuple[int, str],
 ) -> None:
     """Ids that are gone or none, bodies that are no JSON, capacities that cannot be: status and code, never a 5xx."""
     answer = azurerm(function, *sandbox.where(), *arguments)

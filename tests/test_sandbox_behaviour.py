@@ -19,7 +19,9 @@ NEW = "22.04.202411010"
 def bump(sandbox: Sandbox, name: str, version: str = NEW) -> Any:
     """Puts a new version into a model."""
     where = sandbox.where(name)
-    return az.wait(where[0], az.put_vmss(*where, az.set_image(az.get_vmss(*where), version=version)))
+    return az.wait(
+        where[0], az.put_vmss(*where, az.set_image(az.get_vmss(*where), version=version))
+    )
 
 
 def views(sandbox: Sandbox, name: str) -> list[Any]:
@@ -30,7 +32,8 @@ def views(sandbox: Sandbox, name: str) -> list[Any]:
 def spread(sandbox: Sandbox, name: str, *fields: str) -> Counter[Any]:
     """How many instances share each value of some fields of the instance view."""
     return Counter(
-        tuple(vm["properties"]["instanceView"].get(field) for field in fields) for vm in views(sandbox, name)
+        tuple(vm["properties"]["instanceView"].get(field) for field in fields)
+        for vm in views(sandbox, name)
     )
 
 
@@ -47,7 +50,8 @@ def test_a_zonal_set_is_spread_over_its_zones(sandbox: Sandbox) -> None:
     """The same in each zone, which counts its own update domains; one fault domain by default."""
     sandbox.add_vmss("zonal", 30, zones=["1", "2", "3"])
     seen = Counter(
-        (vm["zones"][0], vm["properties"]["instanceView"]["platformUpdateDomain"]) for vm in views(sandbox, "zonal")
+        (vm["zones"][0], vm["properties"]["instanceView"]["platformUpdateDomain"])
+        for vm in views(sandbox, "zonal")
     )
     assert seen == {(zone, domain): 2 for zone in "123" for domain in range(5)}
     assert spread(sandbox, "zonal", "platformFaultDomain") == {(0,): 30}
@@ -68,7 +72,9 @@ def test_a_single_placement_group_holds_a_hundred(sandbox: Sandbox) -> None:
     az.wait(where[0], az.patch_vmss(*where, {"properties": {"singlePlacementGroup": False}}))
     az.wait(where[0], az.scale_vmss(*where, 101))
     with pytest.raises(az.Conflict) as caught:
-        az.patch_vmss(*where, {"properties": {"singlePlacementGroup": True}, "sku": {"capacity": 5}})
+        az.patch_vmss(
+            *where, {"properties": {"singlePlacementGroup": True}, "sku": {"capacity": 5}}
+        )
     assert caught.value.code == "PropertyChangeNotAllowed"
 
 
@@ -78,7 +84,10 @@ def test_the_number_of_fault_domains_is_fixed(sandbox: Sandbox) -> None:
     model["properties"]["platformFaultDomainCount"] = 3
     with pytest.raises(az.Conflict) as caught:
         az.put_vmss(*sandbox.where(), model)
-    assert (caught.value.code, caught.value.target) == ("PropertyChangeNotAllowed", "platformFaultDomainCount")
+    assert (caught.value.code, caught.value.target) == (
+        "PropertyChangeNotAllowed",
+        "platformFaultDomainCount",
+    )
 
 
 # The network
@@ -90,7 +99,9 @@ def test_nics_and_public_ips(sandbox: Sandbox) -> None:
     assert len(az.get_vmss_nics(*where)) == 6
     assert az.get_vmss_public_ips(*where) == []
     model: Any = az.get_vmss(*where)
-    nic = model["properties"]["virtualMachineProfile"]["networkProfile"]["networkInterfaceConfigurations"][0]
+    nic = model["properties"]["virtualMachineProfile"]["networkProfile"][
+        "networkInterfaceConfigurations"
+    ][0]
     address = {"name": "ip", "properties": {"publicIPAddressConfiguration": {"name": "public"}}}
     nic["properties"]["ipConfigurations"] = [address]
     az.wait(where[0], az.put_vmss(*where, model))
@@ -121,7 +132,9 @@ def test_new_instances_have_the_newest_model(sandbox: Sandbox) -> None:
     bump(sandbox, "web")
     where = sandbox.where()
     az.wait(where[0], az.scale_vmss(*where, 22))
-    latest = {vm["instanceId"]: vm["properties"]["latestModelApplied"] for vm in views(sandbox, "web")}
+    latest = {
+        vm["instanceId"]: vm["properties"]["latestModelApplied"] for vm in views(sandbox, "web")
+    }
     assert [id for id, is_latest in latest.items() if is_latest] == ["20", "21"]
 
 
@@ -163,7 +176,9 @@ def test_health_is_told_by_those_whose_own_model_has_the_extension(sandbox: Sand
 
     assert healths() == []
     profile: Any = az.get_vmss(*sandbox.where())["properties"]["virtualMachineProfile"]
-    added = {"properties": {"virtualMachineProfile": {"extensionProfile": profile["extensionProfile"]}}}
+    added = {
+        "properties": {"virtualMachineProfile": {"extensionProfile": profile["extensionProfile"]}}
+    }
     az.wait(where[0], az.patch_vmss(*where, added))
     assert healths() == []
     az.wait(where[0], az.manual_upgrade(*where, [1, 2]))
@@ -185,12 +200,16 @@ def test_of_writes_at_the_same_time_one_goes_through(sandbox: Sandbox) -> None:
 
 def test_mode_rolling_upgrades_by_itself_in_batches(sandbox: Sandbox, clock: Clock) -> None:
     """A change of the model starts it; its status moves batch by batch, with the pause of the policy between."""
-    sandbox.add_vmss("rolls", 10, mode="Rolling", rolling_policy={"pauseTimeBetweenBatches": "PT2M"})
+    sandbox.add_vmss(
+        "rolls", 10, mode="Rolling", rolling_policy={"pauseTimeBetweenBatches": "PT2M"}
+    )
     bump(sandbox, "rolls")
     where = sandbox.where("rolls")
     seen = []
     for _ in range(5):
-        seen.append(az.get_rolling_upgrade(*where)["properties"]["progress"]["successfulInstanceCount"])
+        seen.append(
+            az.get_rolling_upgrade(*where)["properties"]["progress"]["successfulInstanceCount"]
+        )
         clock.sleep(180)
     assert seen == [0, 2, 4, 6, 8]
     clock.sleep(600)
@@ -207,11 +226,15 @@ def test_a_rolling_upgrade_stops_at_its_unhealthy_limit(sandbox: Sandbox, clock:
     clock.sleep(3600)
     properties = az.get_rolling_upgrade(*sandbox.where("rolls"))["properties"]
     assert properties["runningStatus"]["code"] == "Faulted"
-    assert properties["error"]["code"] == "MaxUnhealthyUpgradedInstancePercentExceededInRollingUpgrade"
+    assert (
+        properties["error"]["code"] == "MaxUnhealthyUpgradedInstancePercentExceededInRollingUpgrade"
+    )
     assert properties["progress"]["pendingInstanceCount"] == 8
 
 
-def test_a_rolling_upgrade_does_not_begin_on_an_unhealthy_set(sandbox: Sandbox, clock: Clock) -> None:
+def test_a_rolling_upgrade_does_not_begin_on_an_unhealthy_set(
+    sandbox: Sandbox, clock: Clock
+) -> None:
     """More unhealthy than allowed before the first batch: Faulted at once."""
     sandbox.add_vmss("ill", 4, mode="Rolling")
     for id in ("0", "1"):
@@ -224,10 +247,14 @@ def test_a_rolling_upgrade_does_not_begin_on_an_unhealthy_set(sandbox: Sandbox, 
 
 def test_a_rolling_upgrade_goes_zone_by_zone(sandbox: Sandbox, clock: Clock) -> None:
     """Unless the policy lets it cross zones."""
-    sandbox.add_vmss("zonal", 6, zones=["1", "2"], mode="Rolling", rolling_policy={"maxBatchInstancePercent": 50})
+    sandbox.add_vmss(
+        "zonal", 6, zones=["1", "2"], mode="Rolling", rolling_policy={"maxBatchInstancePercent": 50}
+    )
     bump(sandbox, "zonal")
     clock.sleep(60)
-    upgraded = {vm["zones"][0] for vm in views(sandbox, "zonal") if vm["properties"]["latestModelApplied"]}
+    upgraded = {
+        vm["zones"][0] for vm in views(sandbox, "zonal") if vm["properties"]["latestModelApplied"]
+    }
     assert upgraded == {"1"}
 
 
@@ -248,7 +275,9 @@ def test_mode_automatic_takes_all_at_once(sandbox: Sandbox, clock: Clock) -> Non
     assert all("PowerState/running" in str(vm) for vm in views(sandbox, "auto"))
 
 
-def test_unhealthy_instances_come_first_if_the_policy_says_so(sandbox: Sandbox, clock: Clock) -> None:
+def test_unhealthy_instances_come_first_if_the_policy_says_so(
+    sandbox: Sandbox, clock: Clock
+) -> None:
     """`prioritizeUnhealthyInstances`: else they would come in their turn."""
     policy = {"prioritizeUnhealthyInstances": True, "maxUnhealthyInstancePercent": 50}
     sandbox.add_vmss("rolls", 10, mode="Rolling", rolling_policy=policy)
@@ -256,17 +285,23 @@ def test_unhealthy_instances_come_first_if_the_policy_says_so(sandbox: Sandbox, 
         sandbox.cloud.scale_set("sandbox", "rolls").instances[id].health = "unhealthy"
     bump(sandbox, "rolls")
     clock.sleep(60)
-    upgraded = {vm["instanceId"] for vm in views(sandbox, "rolls") if vm["properties"]["latestModelApplied"]}
+    upgraded = {
+        vm["instanceId"] for vm in views(sandbox, "rolls") if vm["properties"]["latestModelApplied"]
+    }
     assert upgraded == {"8", "9"}
 
 
-def test_a_rolling_upgrade_crosses_zones_if_the_policy_says_so(sandbox: Sandbox, clock: Clock) -> None:
+def test_a_rolling_upgrade_crosses_zones_if_the_policy_says_so(
+    sandbox: Sandbox, clock: Clock
+) -> None:
     """`enableCrossZoneUpgrade`: a batch takes from all zones."""
     policy = {"maxBatchInstancePercent": 50, "enableCrossZoneUpgrade": True}
     sandbox.add_vmss("zonal", 6, zones=["1", "2"], mode="Rolling", rolling_policy=policy)
     bump(sandbox, "zonal")
     clock.sleep(60)
-    upgraded = {vm["zones"][0] for vm in views(sandbox, "zonal") if vm["properties"]["latestModelApplied"]}
+    upgraded = {
+        vm["zones"][0] for vm in views(sandbox, "zonal") if vm["properties"]["latestModelApplied"]
+    }
     assert upgraded == {"1", "2"}
 
 
@@ -288,7 +323,9 @@ def test_a_batch_that_fails_ends_a_rolling_upgrade(sandbox: Sandbox, clock: Cloc
 
 
 @pytest.mark.parametrize("mode", ["Automatic", "Rolling"])
-def test_an_instance_that_sticks_holds_up_what_azure_runs(sandbox: Sandbox, clock: Clock, mode: str) -> None:
+def test_an_instance_that_sticks_holds_up_what_azure_runs(
+    sandbox: Sandbox, clock: Clock, mode: str
+) -> None:
     """Updating for as long as one likes; mended, it and what waited for it end."""
     sandbox.add_vmss("stuck", 4, mode=mode)
     sandbox.break_upgrade("stuck", "0", "stick")
@@ -311,7 +348,9 @@ def test_the_history_has_the_last_five_upgrades(sandbox: Sandbox) -> None:
         bump(sandbox, "web", version)
         az.wait(where[0], az.start_os_upgrade(*where))
     history = az.get_os_upgrade_history(*where)
-    assert [each["properties"]["targetImageReference"]["version"] for each in history] == versions[:0:-1]
+    assert [each["properties"]["targetImageReference"]["version"] for each in history] == versions[
+        :0:-1
+    ]
 
 
 @pytest.mark.parametrize("name", ["legacy", "custom"])
@@ -341,16 +380,17 @@ def test_a_whole_body_gives_an_instance_a_model_of_its_own(sandbox: Sandbox) -> 
     assert after["etag"] != whole["etag"]
     az.wait(where[0], az.manual_upgrade(*where, "3"))
     told = az.get_vmss_vm(*where, 3)["properties"]
-    assert (told["latestModelApplied"], told["modelDefinitionApplied"]) == (True, "VirtualMachineScaleSet")
+    assert (told["latestModelApplied"], told["modelDefinitionApplied"]) == (
+        True,
+        "VirtualMachineScaleSet",
+    )
     assert told["protectionPolicy"] == {"protectFromScaleIn": True}
 
 
 def test_a_reimage_may_name_the_version(sandbox: Sandbox) -> None:
     """`exactVersion` is what the OS disk is reimaged to; without it, to what the instance's own model says."""
     where = sandbox.where()
-    path = (
-        f"/subscriptions/{where[1]}/resourceGroups/{where[2]}/providers/Microsoft.Compute/virtualMachineScaleSets/web"
-    )
+    path = f"/subscriptions/{where[1]}/resourceGroups/{where[2]}/providers/Microsoft.Compute/virtualMachineScaleSets/web"
     whole_set = rest.url(f"{path}/reimage", {}, "2024-11-01")
     single = rest.url(f"{path}/virtualMachines/4/reimage", {}, "2024-11-01")
 
@@ -358,7 +398,11 @@ def test_a_reimage_may_name_the_version(sandbox: Sandbox) -> None:
         seen = {vm["instanceId"]: az.get_image(vm)["exact_version"] for vm in views(sandbox, "web")}
         return {id: version for id, version in seen.items() if version != "22.04.202410020"}
 
-    body: Any = {"instanceIds": ["2"], "exactVersion": NEW, "osProfile": {"adminPassword": "canary"}}
+    body: Any = {
+        "instanceIds": ["2"],
+        "exactVersion": NEW,
+        "osProfile": {"adminPassword": "canary"},
+    }
     az.wait(where[0], rest.send(where[0], "POST", whole_set, body=body))
     az.wait(where[0], rest.send(where[0], "POST", single, body={"exactVersion": "22.04.202409120"}))
     assert versions() == {"2": NEW, "4": "22.04.202409120"}
@@ -384,11 +428,14 @@ def test_an_instance_may_fail_with_one_image_alone(sandbox: Sandbox) -> None:
 
 # Scale-in policies
 
-# The ids in each zone, and in which order they go: the examples in Azure's own documentation of the policies.
+# The ids in each zone, and in which order they go: the examples in Azure's own documentation of the
+# policies.
 DOCUMENTED = {"1": [3, 4, 5, 10], "2": [2, 6, 9, 11], "3": [1, 7, 8]}
 
 
-@pytest.mark.parametrize(("rule", "order"), [("OldestVM", [2, 3, 1, 4, 6, 5]), ("NewestVM", [11, 10, 9, 8, 5, 7])])
+@pytest.mark.parametrize(
+    ("rule", "order"), [("OldestVM", [2, 3, 1, 4, 6, 5]), ("NewestVM", [11, 10, 9, 8, 5, 7])]
+)
 def test_scaling_in_goes_by_the_policy(sandbox: Sandbox, rule: str, order: list[int]) -> None:
     """Zones are evened out first; in the fullest zone the oldest or the newest goes."""
     sandbox.add_vmss("zonal", 36, zones=["1", "2", "3"])
@@ -405,7 +452,9 @@ def test_scaling_in_goes_by_the_policy(sandbox: Sandbox, rule: str, order: list[
 def test_the_policy_does_not_take_what_is_protected(sandbox: Sandbox) -> None:
     """The oldest stays where it is protected, and the next oldest goes."""
     where = sandbox.where("custom")
-    az.wait(where[0], az.patch_vmss(*where, {"properties": {"scaleInPolicy": {"rules": ["OldestVM"]}}}))
+    az.wait(
+        where[0], az.patch_vmss(*where, {"properties": {"scaleInPolicy": {"rules": ["OldestVM"]}}})
+    )
     az.wait(where[0], az.protect_vmss_vm(*where, 0, from_scale_in=True))
     az.wait(where[0], az.scale_vmss(*where, 4))
     assert [vm["instanceId"] for vm in az.list_vmss_vms(*where)] == ["0", "3", "4", "5"]

@@ -19,7 +19,9 @@ from azurerm_lite.sandbox import Sandbox
 def bump(sandbox: Sandbox) -> None:
     """Puts a new image into the model of `web`."""
     where = sandbox.where()
-    az.wait(where[0], az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="22.04.202411010")))
+    az.wait(
+        where[0], az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="22.04.202411010"))
+    )
 
 
 def control(sandbox: Sandbox, call: str, **arguments: Any) -> requests.Response:
@@ -70,7 +72,9 @@ def test_an_answer_that_is_no_json(sandbox: Sandbox) -> None:
         az.get_vmss(*sandbox.where())
 
 
-def test_a_delay_holds_up_that_request_alone(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_delay_holds_up_that_request_alone(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A client with less patience than the delay gives up on it; another request is answered meanwhile."""
     monkeypatch.setattr(rest, "TIMEOUT", (5.0, 0.2))
     sandbox.fail_next(method="POST", delay=1.0)
@@ -93,7 +97,9 @@ def test_an_operation_that_ends_in_another_way(sandbox: Sandbox, status: str, st
     assert az.get_vmss_vm(*sandbox.where(), 1)["properties"]["latestModelApplied"] is True
 
 
-def test_an_operation_that_failed_says_so_at_its_location_too(sandbox: Sandbox, clock: Clock) -> None:
+def test_an_operation_that_failed_says_so_at_its_location_too(
+    sandbox: Sandbox, clock: Clock
+) -> None:
     """For clients that follow that header alone: an error instead of the 200 of success."""
     sandbox.end_next("Failed", code="AllocationFailed")
     answer = az.restart_vmss(*sandbox.where())
@@ -110,11 +116,17 @@ def test_a_rolling_upgrade_that_ends_in_another_way(sandbox: Sandbox, clock: Clo
     with pytest.raises(az.OperationFailed):
         az.wait(sandbox.access_token, az.start_os_upgrade(*sandbox.where()))
     told = az.get_rolling_upgrade(*sandbox.where())["properties"]
-    assert (told["runningStatus"]["code"], told["error"]["code"]) == ("Faulted", "InternalExecutionError")
+    assert (told["runningStatus"]["code"], told["error"]["code"]) == (
+        "Faulted",
+        "InternalExecutionError",
+    )
     states = {vm["properties"]["provisioningState"] for vm in az.list_vmss_vms(*sandbox.where())}
     assert states == {"Succeeded", "Failed"}
     az.wait(sandbox.access_token, az.start_os_upgrade(*sandbox.where()))
-    assert az.get_rolling_upgrade(*sandbox.where())["properties"]["runningStatus"]["code"] == "Completed"
+    assert (
+        az.get_rolling_upgrade(*sandbox.where())["properties"]["runningStatus"]["code"]
+        == "Completed"
+    )
 
 
 def test_a_deletion_that_fails_can_be_asked_for_again(sandbox: Sandbox) -> None:
@@ -145,7 +157,9 @@ def test_a_limit_is_spent_by_asking_too_often(sandbox: Sandbox) -> None:
     """The header counts down to 0, and then it is 429."""
     where = sandbox.where()
     for _ in range(180):
-        last = rest.send(where[0], "GET", rest.url(f"/subscriptions/{where[1]}{SETS}", {}, "2024-11-01"))
+        last = rest.send(
+            where[0], "GET", rest.url(f"/subscriptions/{where[1]}{SETS}", {}, "2024-11-01")
+        )
     assert "HighCostGetVMScaleSet3Min;0," in last.headers["x-ms-ratelimit-remaining-resource"]
     with pytest.raises(az.Throttled):
         az.list_vmss_sub(*where[:2])
@@ -198,9 +212,9 @@ def test_somebody_changes_the_model_at_a_request(sandbox: Sandbox) -> None:
 
 def test_any_client_can_ask_for_faults(sandbox: Sandbox) -> None:
     """A POST of JSON, without a token, does what the method of that name does."""
-    assert control(sandbox, "fail_next", status=503, method="GET", times=1, retry_after=7).json() == {
-        "done": "fail_next"
-    }
+    assert control(
+        sandbox, "fail_next", status=503, method="GET", times=1, retry_after=7
+    ).json() == {"done": "fail_next"}
     az.get_vmss(*sandbox.where())
     assert [each.status for each in sandbox.journal] == [503, 200]
     control(sandbox, "add_vmss", name="more", instances=3)
@@ -213,7 +227,9 @@ def status(sandbox: Sandbox) -> Any:
     url = f"{sandbox.url}/subscriptions/{sandbox.subscription_id}/resourceGroups/sandbox{SETS}/web"
     headers = {"Authorization": f"Bearer {sandbox.access_token}"}
     try:
-        answer = requests.get(url, params={"api-version": "2024-11-01"}, headers=headers, timeout=10)
+        answer = requests.get(
+            url, params={"api-version": "2024-11-01"}, headers=headers, timeout=10
+        )
     except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
         return "broken"
     return answer.text if answer.text.startswith("<") else answer.status_code
@@ -262,15 +278,40 @@ WEB: Any = {"vmss_name": "web", "instance_id": "7"}
         ("set_token_seconds", {"seconds": -1}, status, 401),
         ("break_upgrade", WEB, upgraded, ("OSProvisioningTimedOut", "HealthState/healthy", True)),
         ("break_upgrade", {**WEB, "how": "stick"}, upgraded, ("InProgress", "", False)),
-        ("break_upgrade", {**WEB, "how": "unhealthy"}, upgraded, ("Succeeded", "HealthState/unhealthy", True)),
+        (
+            "break_upgrade",
+            {**WEB, "how": "unhealthy"},
+            upgraded,
+            ("Succeeded", "HealthState/unhealthy", True),
+        ),
         ("break_upgrade", {**WEB, "how": "silent"}, upgraded, ("Succeeded", "", True)),
         ("break_upgrade", {**WEB, "how": "agentless"}, upgraded, ("Succeeded", "", False)),
-        ("break_upgrade", {**WEB, "how": "none"}, upgraded, ("Succeeded", "HealthState/healthy", True)),
-        ("end_next", {"code": "AllocationFailed", "message": "Full."}, ended, ("AllocationFailed", "Full.")),
+        (
+            "break_upgrade",
+            {**WEB, "how": "none"},
+            upgraded,
+            ("Succeeded", "HealthState/healthy", True),
+        ),
+        (
+            "end_next",
+            {"code": "AllocationFailed", "message": "Full."},
+            ended,
+            ("AllocationFailed", "Full."),
+        ),
         ("end_next", {"status": "Canceled", "code": "A", "message": "B."}, ended, ("A", "B.")),
         ("scale", {"vmss_name": "web", "capacity": 25}, read, (25, "22.04.202410020")),
-        ("scale", {"vmss_name": "web", "capacity": 15, "at_request": 1}, read, (15, "22.04.202410020")),
-        ("set_image", {"vmss_name": "web", "version": "22.04.202409120"}, read, (20, "22.04.202409120")),
+        (
+            "scale",
+            {"vmss_name": "web", "capacity": 15, "at_request": 1},
+            read,
+            (15, "22.04.202410020"),
+        ),
+        (
+            "set_image",
+            {"vmss_name": "web", "version": "22.04.202409120"},
+            read,
+            (20, "22.04.202409120"),
+        ),
     ],
 )
 def test_every_kind_of_fault_can_be_asked_for_over_http(
@@ -289,7 +330,11 @@ def test_every_kind_of_fault_can_be_asked_for_over_http(
         ("_app", {}, "there is no '_app'"),
         ("fail_next", {"drop": "sideways"}, "drop must be before, after or truncate"),
         ("fail_next", {"nonsense": 1}, "nonsense"),
-        ("break_upgrade", {"vmss_name": "web", "instance_id": "0", "how": "softly"}, "how must be one of"),
+        (
+            "break_upgrade",
+            {"vmss_name": "web", "instance_id": "0", "how": "softly"},
+            "how must be one of",
+        ),
         ("break_upgrade", {"vmss_name": "nope", "instance_id": "0"}, "was not found"),
         ("end_next", {"status": "Lost"}, "status must be Failed or Canceled"),
         ("throttle", {"policy": "Everything"}, "policy must be one of"),
@@ -332,7 +377,9 @@ def test_the_journal_tells_what_happened_to_which_instance(sandbox: Sandbox, clo
 
 def test_the_plugin_gives_a_fixture_to_those_who_ask(tmp_path: Path) -> None:
     """`azure_sandbox` works in a test suite of somebody else's."""
-    (tmp_path / "conftest.py").write_text('pytest_plugins = ["azurerm_lite.sandbox.pytest_plugin"]\n')
+    (tmp_path / "conftest.py").write_text(
+        'pytest_plugins = ["azurerm_lite.sandbox.pytest_plugin"]\n'
+    )
     (tmp_path / "test_mine.py").write_text(
         "import azurerm_lite as az\n"
         "def test_it(azure_sandbox):\n"

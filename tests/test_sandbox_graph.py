@@ -43,7 +43,13 @@ FOUND = {
     "mode": "Manual",
     "tags": {"env": "prod"},
     "version": "22.04.1",
-    "image": {"kind": "platform", "publisher": "Canonical", "offer": "jammy", "sku": "lts", "version": "22.04.1"},
+    "image": {
+        "kind": "platform",
+        "publisher": "Canonical",
+        "offer": "jammy",
+        "sku": "lts",
+        "version": "22.04.1",
+    },
 }
 
 
@@ -150,19 +156,30 @@ def test_each_kind_of_image_is_told(row: dict[str, Any], image: Any, version: st
         ({"subscriptions": "s"}, "subscriptions must be"),
     ],
 )
-def test_what_cannot_be_asked_for_is_refused_unsent(token: str, options: dict[str, Any], told: str) -> None:
+def test_what_cannot_be_asked_for_is_refused_unsent(
+    token: str, options: dict[str, Any], told: str
+) -> None:
     """Naming the argument."""
     with responses.RequestsMock(), pytest.raises(ValueError, match=told):
         az.find_scale_sets(token, **options)
 
 
-@given(value=st.text(st.characters(blacklist_categories=["C", "Zl", "Zp"]), min_size=1).filter(str.isprintable))
+@given(
+    value=st.text(st.characters(blacklist_categories=["C", "Zl", "Zp"]), min_size=1).filter(
+        str.isprintable
+    )
+)
 def test_no_value_leaves_its_quotes(value: str) -> None:
     """Whatever a tag's value holds, the query asks for exactly that, and for nothing else."""
     text = graph.query(None, {"env": value}, [])
     row = {"type": "microsoft.compute/virtualmachinescalesets", "id": "x", "tags": {"env": value}}
     assert len(Query(text).run([row])) == 1
-    assert Query(text).run([{**row, "tags": {"env": value + "x"}}, {**row, "tags": None}, {**row, "type": "y"}]) == []
+    assert (
+        Query(text).run(
+            [{**row, "tags": {"env": value + "x"}}, {**row, "tags": None}, {**row, "type": "y"}]
+        )
+        == []
+    )
 
 
 # On the sandbox
@@ -175,7 +192,10 @@ def test_sets_are_found_by_image_tag_and_region(sandbox: Sandbox) -> None:
     token = sandbox.access_token
     assert names(az.find_scale_sets(token)) == ["a", "auto", "b", "custom", "legacy", "web"]
     assert names(az.find_scale_sets(token, location="West Europe")) == ["a"]
-    assert names(az.find_scale_sets(token, location=["westeurope", "japaneast"], tag="env")) == ["a", "b"]
+    assert names(az.find_scale_sets(token, location=["westeurope", "japaneast"], tag="env")) == [
+        "a",
+        "b",
+    ]
     assert names(az.find_scale_sets(token, tag="env=prod")) == ["a"]
     assert names(az.find_scale_sets(token, tag={"env": "prod", "ring": "1"})) == []
     assert names(az.find_scale_sets(token, image=UBUNTU.lower())) == ["a", "auto", "b", "web"]
@@ -195,7 +215,9 @@ def test_sets_are_found_by_image_tag_and_region(sandbox: Sandbox) -> None:
 def test_a_change_of_a_model_is_found(sandbox: Sandbox) -> None:
     """The query sees what the model asks for."""
     sandbox.set_image("web", version="22.04.202411010")
-    assert names(az.find_scale_sets(sandbox.access_token, image=UBUNTU + ":22.04.202411010")) == ["web"]
+    assert names(az.find_scale_sets(sandbox.access_token, image=UBUNTU + ":22.04.202411010")) == [
+        "web"
+    ]
 
 
 def test_pages_of_the_sandbox_fit_together(clock: Clock) -> None:
@@ -211,11 +233,15 @@ def test_pages_of_the_sandbox_fit_together(clock: Clock) -> None:
     assert max(clock.slept) >= 5
 
 
-def asked(sandbox: Sandbox, query: str, version: str = "2024-04-01", **more: Any) -> requests.Response:
+def asked(
+    sandbox: Sandbox, query: str, version: str = "2024-04-01", **more: Any
+) -> requests.Response:
     """What the sandbox answers to a query."""
     headers = {"Authorization": f"Bearer {sandbox.access_token}"}
     url = f"{sandbox.url}/providers/Microsoft.ResourceGraph/resources?api-version={version}"
-    return requests.post(url, json={"query": query, **more}, headers=headers, timeout=10, verify=sandbox.ca_file)
+    return requests.post(
+        url, json={"query": query, **more}, headers=headers, timeout=10, verify=sandbox.ca_file
+    )
 
 
 def test_an_answer_counts_and_tells_the_quota(sandbox: Sandbox) -> None:
@@ -231,7 +257,10 @@ def test_an_answer_counts_and_tells_the_quota(sandbox: Sandbox) -> None:
     assert [row["name"] for row in last["data"]] == ["custom", "auto"]
     assert (last["resultTruncated"], "$skipToken" in last) == ("false", False)
     other = asked(sandbox, "resources", options=options)
-    assert (other.status_code, other.json()["error"]["details"][0]["code"]) == (400, "InvalidSkipToken")
+    assert (other.status_code, other.json()["error"]["details"][0]["code"]) == (
+        400,
+        "InvalidSkipToken",
+    )
 
 
 @pytest.mark.parametrize(
@@ -263,14 +292,19 @@ def test_a_query_that_it_cannot_read_is_refused_as_azure_does(sandbox: Sandbox, 
 @pytest.mark.parametrize(
     ("more", "code"),
     [
-        ({"subscriptions": ["00000000-0000-0000-0000-000000000000"]}, "NoValidSubscriptionsInQueryRequest"),
+        (
+            {"subscriptions": ["00000000-0000-0000-0000-000000000000"]},
+            "NoValidSubscriptionsInQueryRequest",
+        ),
         ({"subscriptions": []}, "NoValidSubscriptionsInQueryRequest"),
         ({"options": {"$top": 1001}}, "InvalidQueryOptions"),
         ({"options": {"$skipToken": "???"}}, "InvalidSkipToken"),
         ({"query": None}, "InvalidQuery"),
     ],
 )
-def test_other_faults_of_a_request_are_refused(sandbox: Sandbox, more: dict[str, Any], code: str) -> None:
+def test_other_faults_of_a_request_are_refused(
+    sandbox: Sandbox, more: dict[str, Any], code: str
+) -> None:
     """Each with its own code."""
     query = more.pop("query", "resources")
     error = asked(sandbox, query, **more).json()["error"]
@@ -279,23 +313,32 @@ def test_other_faults_of_a_request_are_refused(sandbox: Sandbox, more: dict[str,
 
 def test_an_api_version_that_it_does_not_have_is_refused(sandbox: Sandbox) -> None:
     """Those of Compute are none of its own."""
-    assert asked(sandbox, "resources", "2024-11-01").json()["error"]["code"] == "NoRegisteredProviderFound"
+    assert (
+        asked(sandbox, "resources", "2024-11-01").json()["error"]["code"]
+        == "NoRegisteredProviderFound"
+    )
 
 
 def test_a_refusal_is_told_with_its_reason(sandbox: Sandbox) -> None:
     """Azure hides it in the details; the message has it."""
     with pytest.raises(az.AzureError, match="There must be at least one subscription") as caught:
-        az.find_scale_sets(sandbox.access_token, subscriptions=["00000000-0000-0000-0000-000000000000"])
+        az.find_scale_sets(
+            sandbox.access_token, subscriptions=["00000000-0000-0000-0000-000000000000"]
+        )
     assert caught.value.code == "BadRequest"
 
 
 # Azure's own SDK
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
 def test_azures_sdk_queries_the_sandbox(sandbox: Sandbox) -> None:
     """Our query, sent by the SDK, gives our rows; no field of the answer is one that the SDK does not declare."""
-    identity = pytest.importorskip("azure.identity", reason="needs the extra conformance (azure-identity)")
+    identity = pytest.importorskip(
+        "azure.identity", reason="needs the extra conformance (azure-identity)"
+    )
     sdk = pytest.importorskip("azure.mgmt.resourcegraph", reason="needs azure-mgmt-resourcegraph")
     from azure.mgmt.resourcegraph.models import QueryRequest, QueryRequestOptions
 
@@ -309,7 +352,10 @@ def test_azures_sdk_queries_the_sandbox(sandbox: Sandbox) -> None:
     )
     scopes = ["https://management.azure.com/.default"]
     with sdk.ResourceGraphClient(
-        credential, base_url=sandbox.url, credential_scopes=scopes, connection_verify=sandbox.ca_file
+        credential,
+        base_url=sandbox.url,
+        credential_scopes=scopes,
+        connection_verify=sandbox.ca_file,
     ) as client:
         options = QueryRequestOptions(top=3, result_format="objectArray")
         first = client.resources(QueryRequest(query=graph.query(None, None, []), options=options))
@@ -318,6 +364,11 @@ def test_azures_sdk_queries_the_sandbox(sandbox: Sandbox) -> None:
         with pytest.raises(Exception, match="BadRequest"):
             client.resources(QueryRequest(query="resources | summarize count()"))
     credential.close()
-    assert (first.total_records, first.count, first.result_truncated, second.skip_token) == (4, 3, "true", None)
+    assert (first.total_records, first.count, first.result_truncated, second.skip_token) == (
+        4,
+        3,
+        "true",
+        None,
+    )
     assert graph.scale_sets([*first.data, *second.data]) == az.find_scale_sets(sandbox.access_token)
     assert not first.additional_properties

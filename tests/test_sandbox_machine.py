@@ -29,14 +29,30 @@ capacities = st.integers(0, 6)
 # Which of the instances that were there at the last look, counted round: some may be gone by now.
 picks = st.lists(st.integers(0, 7), min_size=1, max_size=4)
 actions = st.sampled_from(
-    [az.start_vmss, az.restart_vmss, az.poweroff_vmss, az.stopdealloc_vmss, az.reimage_vmss, az.redeploy_vmss]
+    [
+        az.start_vmss,
+        az.restart_vmss,
+        az.poweroff_vmss,
+        az.stopdealloc_vmss,
+        az.reimage_vmss,
+        az.redeploy_vmss,
+    ]
 )
 
 
 def model(name: str, mode: str, size: str, version: str, capacity: int) -> Any:
     """The body of a PUT that makes a scale set, or replaces its model."""
-    image = {"publisher": "Canonical", "offer": "0001-com-ubuntu-server-jammy", "sku": "22_04-lts", "version": version}
-    health = {"publisher": "Microsoft.ManagedServices", "type": "ApplicationHealthLinux", "typeHandlerVersion": "1.0"}
+    image = {
+        "publisher": "Canonical",
+        "offer": "0001-com-ubuntu-server-jammy",
+        "sku": "22_04-lts",
+        "version": version,
+    }
+    health = {
+        "publisher": "Microsoft.ManagedServices",
+        "type": "ApplicationHealthLinux",
+        "typeHandlerVersion": "1.0",
+    }
     body = {
         "location": "eastus",
         "sku": {"name": size, "tier": "Standard", "capacity": capacity},
@@ -55,11 +71,15 @@ def model(name: str, mode: str, size: str, version: str, capacity: int) -> Any:
 def image(resource: Any) -> dict[str, str]:
     """The image in a model or of an instance, as the model has it."""
     properties = resource["properties"]
-    reference = properties.get("virtualMachineProfile", properties)["storageProfile"]["imageReference"]
+    reference = properties.get("virtualMachineProfile", properties)["storageProfile"][
+        "imageReference"
+    ]
     return {key: value for key, value in reference.items() if key != "exactVersion"}
 
 
-def put_vmss_vm(token: Any, subscription_id: str, group: str, name: str, body: Any) -> requests.Response:
+def put_vmss_vm(
+    token: Any, subscription_id: str, group: str, name: str, body: Any
+) -> requests.Response:
     """The PUT of an instance, which the library leaves to those who know what it does."""
     return rest.send(token, "PUT", rest.url(body["id"], {}, "2024-11-01"), body)
 
@@ -74,7 +94,9 @@ class Clients(RuleBasedStateMachine):
         patch = self.at_end.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(rest, "clock", self.clock)
         patch.setattr(rest, "sleep", self.clock.sleep)
-        self.sandbox = self.at_end.enter_context(Sandbox(demo=False, upgrade_seconds=60, clock=self.clock))
+        self.sandbox = self.at_end.enter_context(
+            Sandbox(demo=False, upgrade_seconds=60, clock=self.clock)
+        )
         self.http = self.at_end.enter_context(requests.Session())
         self.tokens = [self.sandbox.access_token, self.sandbox.access_token]
         self.unfinished: list[str] = []
@@ -88,10 +110,19 @@ class Clients(RuleBasedStateMachine):
         finally:
             self.at_end.close()
 
-    def ask(self, client: int, call: Callable[..., Any], name: str, *arguments: Any, **options: Any) -> Any:
+    def ask(
+        self, client: int, call: Callable[..., Any], name: str, *arguments: Any, **options: Any
+    ) -> Any:
         """A call by one of the clients; `None` where there was a reason to refuse it, and never a 5xx."""
         try:
-            answer = call(self.tokens[client], self.sandbox.subscription_id, GROUP, name, *arguments, **options)
+            answer = call(
+                self.tokens[client],
+                self.sandbox.subscription_id,
+                GROUP,
+                name,
+                *arguments,
+                **options,
+            )
         except az.AzureError as error:
             gone = error.status_code == 400 and "is not an active" in error.message
             if gone or isinstance(error, (az.Conflict, az.NotFound, az.PreconditionFailed)):
@@ -112,7 +143,9 @@ class Clients(RuleBasedStateMachine):
     def both_sets_are_there(self, capacity: int, version: str) -> None:
         """One regional and one zonal scale set to begin with."""
         for name in ZONES:
-            self.ask(0, az.put_vmss, name, model(name, "Manual", "Standard_D2s_v5", version, capacity))
+            self.ask(
+                0, az.put_vmss, name, model(name, "Manual", "Standard_D2s_v5", version, capacity)
+            )
         self.everything_ends()
 
     @rule(
@@ -123,7 +156,9 @@ class Clients(RuleBasedStateMachine):
         version=versions,
         capacity=capacities,
     )
-    def put_a_model(self, client: int, name: str, mode: str, size: str, version: str, capacity: int) -> None:
+    def put_a_model(
+        self, client: int, name: str, mode: str, size: str, version: str, capacity: int
+    ) -> None:
         """Makes a set, or replaces all of its model: mode, size, image and capacity."""
         self.ask(client, az.put_vmss, name, model(name, mode, size, version, capacity))
 
@@ -139,7 +174,9 @@ class Clients(RuleBasedStateMachine):
         """Reads the model and puts it back with another VM size."""
         current = self.ask(client, az.get_vmss, name)
         if current is not None:
-            self.ask(client, az.put_vmss, name, {**current, "sku": {**current["sku"], "name": size}})
+            self.ask(
+                client, az.put_vmss, name, {**current, "sku": {**current["sku"], "name": size}}
+            )
 
     @rule(client=clients, name=names, capacity=capacities)
     def scale(self, client: int, name: str, capacity: int) -> None:
@@ -152,7 +189,9 @@ class Clients(RuleBasedStateMachine):
         self.ask(client, az.manual_upgrade, name, self.pick(name, picks))
 
     @rule(client=clients, name=names, action=actions, picks=picks | st.none())
-    def act(self, client: int, name: str, action: Callable[..., Any], picks: list[int] | None) -> None:
+    def act(
+        self, client: int, name: str, action: Callable[..., Any], picks: list[int] | None
+    ) -> None:
         """Power, reimage and redeploy: of some instances, or of the set."""
         self.ask(client, action, name, picks and self.pick(name, picks))
 
@@ -162,7 +201,9 @@ class Clients(RuleBasedStateMachine):
         self.ask(client, az.delete_vmss_vms, name, self.pick(name, picks))
 
     @rule(client=clients, name=names, picks=picks, scale_in=st.booleans(), actions=st.booleans())
-    def protect(self, client: int, name: str, picks: list[int], scale_in: bool, actions: bool) -> None:
+    def protect(
+        self, client: int, name: str, picks: list[int], scale_in: bool, actions: bool
+    ) -> None:
         """Protects an instance, or protects it no longer."""
         id = self.pick(name, picks)[0]
         options = {"from_scale_in": scale_in or actions, "from_scale_set_actions": actions}
@@ -221,11 +262,16 @@ class Clients(RuleBasedStateMachine):
         if self.unfinished:
             return True
         upgrades = [self.ask(0, az.get_rolling_upgrade, name) for name in ZONES]
-        return any(each and each["properties"]["runningStatus"]["code"] == "RollingForward" for each in upgrades)
+        return any(
+            each and each["properties"]["runningStatus"]["code"] == "RollingForward"
+            for each in upgrades
+        )
 
     def status(self, operation: str) -> str:
         """How an operation stands; one that is over has an end, and succeeded, unless its set was deleted meanwhile."""
-        answer = self.http.get(operation, headers={"Authorization": f"Bearer {self.tokens[0]}"}, timeout=10)
+        answer = self.http.get(
+            operation, headers={"Authorization": f"Bearer {self.tokens[0]}"}, timeout=10
+        )
         assert answer.status_code == 200, answer.text
         body = answer.json()
         assert ("endTime" in body) == (body["status"] != "InProgress")
@@ -243,7 +289,11 @@ class Clients(RuleBasedStateMachine):
         self.seen[name] = ids
         assert current["properties"]["provisioningState"] == "Succeeded"
         assert len(set(ids)) == len(ids)
-        kept = [each for each in instances if each["properties"].get("protectionPolicy", {}).get("protectFromScaleIn")]
+        kept = [
+            each
+            for each in instances
+            if each["properties"].get("protectionPolicy", {}).get("protectFromScaleIn")
+        ]
         # Scaling in below the number of protected instances leaves those: see the test at the end.
         assert len(ids) == max(current["sku"]["capacity"], len(kept))
         for instance in instances:
@@ -255,17 +305,26 @@ class Clients(RuleBasedStateMachine):
         view = properties["instanceView"]
         assert view["platformUpdateDomain"] in range(5)
         assert view["platformFaultDomain"] in range(5)
-        assert instance.get("zones", []) in ([[each] for each in current["zones"]] if current.get("zones") else [[]])
+        assert instance.get("zones", []) in (
+            [[each] for each in current["zones"]] if current.get("zones") else [[]]
+        )
         place = (properties["vmId"], view["platformUpdateDomain"], view["platformFaultDomain"])
         key = (current["properties"]["uniqueId"], instance["instanceId"])
-        assert self.places.setdefault(key, place) == place, "an id was used again, or an instance has moved"
+        assert self.places.setdefault(key, place) == place, (
+            "an id was used again, or an instance has moved"
+        )
 
         assert properties["provisioningState"] == "Succeeded"
-        codes = [each["code"] for each in view["statuses"] if each["code"].startswith("PowerState/")]
+        codes = [
+            each["code"] for each in view["statuses"] if each["code"].startswith("PowerState/")
+        ]
         assert len(codes) == 1
         assert codes[0] in ("PowerState/running", "PowerState/stopped", "PowerState/deallocated")
 
-        same = (image(instance), instance["sku"]["name"]) == (image(current), current["sku"]["name"])
+        same = (image(instance), instance["sku"]["name"]) == (
+            image(current),
+            current["sku"]["name"],
+        )
         is_own = properties["modelDefinitionApplied"] == "VirtualMachine"
         assert properties["latestModelApplied"] is (same and not is_own)
 
@@ -273,7 +332,9 @@ class Clients(RuleBasedStateMachine):
 class TestClients(Clients.TestCase):
     """A few short walks, on every run; they can be read as they are, where shrinking takes minutes."""
 
-    settings = settings(max_examples=8, stateful_step_count=20, phases=[Phase.reuse, Phase.generate])
+    settings = settings(
+        max_examples=8, stateful_step_count=20, phases=[Phase.reuse, Phase.generate]
+    )
 
 
 @pytest.mark.slow
@@ -294,7 +355,9 @@ def small(clock: Clock) -> Iterator[Sandbox]:
         yield sandbox
 
 
-def test_scaling_in_ends_with_as_many_instances_as_the_capacity_says(small: Sandbox, clock: Clock) -> None:
+def test_scaling_in_ends_with_as_many_instances_as_the_capacity_says(
+    small: Sandbox, clock: Clock
+) -> None:
     """Where protected instances cannot go, either the request is refused or the capacity counts them."""
     where = small.where("one")
     az.wait(where[0], az.protect_vmss_vm(*where, 3, from_scale_in=True))
@@ -323,7 +386,9 @@ def test_a_deleted_set_holds_up_no_set_of_that_name(small: Sandbox, clock: Clock
     az.wait(where[0], az.put_vmss(*where, az.set_image(az.get_vmss(*where), version=VERSIONS[2])))
     az.manual_upgrade(*where, "*")
     az.wait(where[0], az.delete_vmss(*where))
-    az.wait(where[0], az.put_vmss(*where, model("one", "Manual", "Standard_D2s_v5", VERSIONS[0], 2)))
+    az.wait(
+        where[0], az.put_vmss(*where, model("one", "Manual", "Standard_D2s_v5", VERSIONS[0], 2))
+    )
     assert az.restart_vmss(*where).status_code == 202
 
 

@@ -26,7 +26,9 @@ def quiet() -> Sandbox:
     return sandbox
 
 
-def ask(sandbox: Sandbox, method: str, path: str, body: Any = None, version: str = API, **headers: str) -> TestResponse:
+def ask(
+    sandbox: Sandbox, method: str, path: str, body: Any = None, version: str = API, **headers: str
+) -> TestResponse:
     """A request and its answer."""
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     return Client(sandbox._app).open(
@@ -62,7 +64,11 @@ def told(answer: TestResponse) -> tuple[int, str]:
         ("{vmss}", "2024-11-02", (400, "NoRegisteredProviderFound")),
         ("{vmss}/virtualMachines", "2018-10-02", (400, "NoRegisteredProviderFound")),
         ("{sub}" + IMAGES, "2016-03-31", (400, "NoRegisteredProviderFound")),
-        ("{sub}" + IMAGES.replace("eastus", "mars"), "2024-11-01", (400, "NoRegisteredProviderFound")),
+        (
+            "{sub}" + IMAGES.replace("eastus", "mars"),
+            "2024-11-01",
+            (400, "NoRegisteredProviderFound"),
+        ),
         ("{vmss}", "2016-04-30-preview", (200, "")),
         ("{vmss}", "2040-01-01", (200, "")),
         ("{vmss}/networkInterfaces", "2018-11-01", (200, "")),
@@ -99,24 +105,58 @@ def changed(sandbox: Sandbox, path: str, value: Any, name: str = "web") -> TestR
         ("sku", "Standard_D2s_v5", (400, "InvalidRequestContent")),
         ("zones", "1", (400, "InvalidRequestContent")),
         ("properties.virtualMachineProfile", "x", (400, "InvalidRequestContent")),
-        ("properties.virtualMachineProfile.storageProfile.imageReference", "x", (400, "InvalidRequestContent")),
-        ("properties.virtualMachineProfile.extensionProfile.extensions", ["x"], (400, "InvalidRequestContent")),
-        ("properties.virtualMachineProfile.extensionProfile.extensions", [{}], (400, "InvalidParameter")),
+        (
+            "properties.virtualMachineProfile.storageProfile.imageReference",
+            "x",
+            (400, "InvalidRequestContent"),
+        ),
+        (
+            "properties.virtualMachineProfile.extensionProfile.extensions",
+            ["x"],
+            (400, "InvalidRequestContent"),
+        ),
+        (
+            "properties.virtualMachineProfile.extensionProfile.extensions",
+            [{}],
+            (400, "InvalidParameter"),
+        ),
         ("properties.upgradePolicy.mode", "Sometimes", (400, "InvalidParameter")),
-        ("properties.upgradePolicy.rollingUpgradePolicy.maxBatchInstancePercent", 4, (400, "InvalidParameter")),
-        ("properties.upgradePolicy.rollingUpgradePolicy.maxBatchInstancePercent", "20", (400, "InvalidParameter")),
-        ("properties.upgradePolicy.rollingUpgradePolicy.maxUnhealthyInstancePercent", 101, (400, "InvalidParameter")),
-        ("properties.upgradePolicy.rollingUpgradePolicy.pauseTimeBetweenBatches", "1m", (400, "InvalidParameter")),
+        (
+            "properties.upgradePolicy.rollingUpgradePolicy.maxBatchInstancePercent",
+            4,
+            (400, "InvalidParameter"),
+        ),
+        (
+            "properties.upgradePolicy.rollingUpgradePolicy.maxBatchInstancePercent",
+            "20",
+            (400, "InvalidParameter"),
+        ),
+        (
+            "properties.upgradePolicy.rollingUpgradePolicy.maxUnhealthyInstancePercent",
+            101,
+            (400, "InvalidParameter"),
+        ),
+        (
+            "properties.upgradePolicy.rollingUpgradePolicy.pauseTimeBetweenBatches",
+            "1m",
+            (400, "InvalidParameter"),
+        ),
         ("properties.orchestrationMode", "Flexible", (409, "PropertyChangeNotAllowed")),
         ("zones", ["1"], (409, "PropertyChangeNotAllowed")),
         ("location", "westeurope", (409, "InvalidResourceLocation")),
         ("sku.capacity", "many", (400, "InvalidParameter")),
         ("sku.capacity", 101, (409, "OperationNotAllowed")),
         ("location", "East US", (200, "")),
-        ("properties.upgradePolicy.rollingUpgradePolicy.maxUnhealthyUpgradedInstancePercent", 0, (200, "")),
+        (
+            "properties.upgradePolicy.rollingUpgradePolicy.maxUnhealthyUpgradedInstancePercent",
+            0,
+            (200, ""),
+        ),
     ],
 )
-def test_a_model_that_azure_would_refuse(quiet: Sandbox, path: str, value: Any, expected: tuple[int, str]) -> None:
+def test_a_model_that_azure_would_refuse(
+    quiet: Sandbox, path: str, value: Any, expected: tuple[int, str]
+) -> None:
     """A value of another kind, out of bounds, or one that was decided at creation."""
     assert told(changed(quiet, path, value)) == expected
 
@@ -135,7 +175,10 @@ def test_the_zones_of_a_set_stay(quiet: Sandbox, zones: list[str] | None) -> Non
 
 def test_mode_rolling_needs_a_judge_of_health(quiet: Sandbox) -> None:
     """The extension or the probe of a load balancer; without one it is refused."""
-    assert told(changed(quiet, "properties.upgradePolicy.mode", "Rolling", "legacy")) == (400, "BadRequest")
+    assert told(changed(quiet, "properties.upgradePolicy.mode", "Rolling", "legacy")) == (
+        400,
+        "BadRequest",
+    )
     probe = {"id": "/subscriptions/x/probes/y"}
     path = "properties.virtualMachineProfile.networkProfile.healthProbe"
     assert told(changed(quiet, path, probe, "legacy")) == (200, "")
@@ -150,7 +193,10 @@ def test_a_new_set_needs_a_location(quiet: Sandbox) -> None:
     del body["location"]
     assert told(ask(quiet, "PUT", vmss(quiet, "fresh"), body)) == (400, "LocationRequired")
     elsewhere = {**body, "location": "Mars"}
-    assert told(ask(quiet, "PUT", vmss(quiet, "fresh"), elsewhere)) == (400, "LocationNotAvailableForResourceType")
+    assert told(ask(quiet, "PUT", vmss(quiet, "fresh"), elsewhere)) == (
+        400,
+        "LocationNotAvailableForResourceType",
+    )
     answer = ask(quiet, "PUT", vmss(quiet, "fresh"), {**body, "location": "West US 2"})
     assert answer.json is not None
     assert (answer.status_code, answer.json["location"]) == (201, "westus2")
@@ -166,24 +212,42 @@ def test_a_new_set_needs_a_location(quiet: Sandbox) -> None:
         ("If_None_Match", '"99"', 200),
     ],
 )
-def test_etags_guard_sets_and_instances_alike(quiet: Sandbox, path: str, header: str, value: str, status: int) -> None:
+def test_etags_guard_sets_and_instances_alike(
+    quiet: Sandbox, path: str, header: str, value: str, status: int
+) -> None:
     """If-Match with a stale etag, If-None-Match with a star: 412, and nothing is done."""
-    body = ask(quiet, "GET", vmss(quiet)).json if not path else {"properties": {"protectionPolicy": {}}}
+    body = (
+        ask(quiet, "GET", vmss(quiet)).json
+        if not path
+        else {"properties": {"protectionPolicy": {}}}
+    )
     assert ask(quiet, "PUT", vmss(quiet) + path, body, **{header: value}).status_code == status
 
 
 # Whatever is sent
 
 anything = st.recursive(
-    st.none() | st.booleans() | st.integers(-5, 2000) | st.floats(allow_nan=False) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 2000)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2)
+    ),
     max_leaves=4,
 )
 
 
 def places(body: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Every place in some JSON."""
-    entries = body.items() if isinstance(body, dict) else enumerate(body) if isinstance(body, list) else ()
+    entries = (
+        body.items()
+        if isinstance(body, dict)
+        else enumerate(body)
+        if isinstance(body, list)
+        else ()
+    )
     for key, value in entries:
         yield (*path, key)
         yield from places(value, (*path, key))
@@ -212,17 +276,38 @@ def test_no_model_breaks_the_sandbox(data: st.DataObject, value: Any, method: st
         place = place[key]
     place[last] = value
     assert ask(sandbox, method, vmss(sandbox), body).status_code in (200, 400, 404, 409)
-    for path in ("", "/virtualMachines", "/instanceView", "/extensions", "/networkInterfaces", "/publicIPAddresses"):
+    for path in (
+        "",
+        "/virtualMachines",
+        "/instanceView",
+        "/extensions",
+        "/networkInterfaces",
+        "/publicIPAddresses",
+    ):
         assert ask(sandbox, "GET", vmss(sandbox) + path).status_code == 200
     for each in ({"instanceIds": ["*"]}, {"instanceIds": ["0"]}):
-        assert ask(sandbox, "POST", vmss(sandbox) + "/manualupgrade", each).status_code in (202, 400)
+        assert ask(sandbox, "POST", vmss(sandbox) + "/manualupgrade", each).status_code in (
+            202,
+            400,
+        )
 
 
-@given(body=anything, path=st.sampled_from(["/manualupgrade", "/reimage", "/delete", "/restart", "/virtualMachines/1"]))
+@given(
+    body=anything,
+    path=st.sampled_from(
+        ["/manualupgrade", "/reimage", "/delete", "/restart", "/virtualMachines/1"]
+    ),
+)
 def test_no_body_of_an_action_breaks_the_sandbox(body: Any, path: str) -> None:
     """Anything instead of ids, a version or a policy is refused, or taken for nothing."""
     sandbox = fresh()
     for each in (body, {"instanceIds": body}, {"exactVersion": body}, {"properties": body}):
         method = "PUT" if path[1] == "v" else "POST"
-        assert ask(sandbox, method, vmss(sandbox) + path, each).status_code in (200, 202, 400, 404, 409)
+        assert ask(sandbox, method, vmss(sandbox) + path, each).status_code in (
+            200,
+            202,
+            400,
+            404,
+            409,
+        )
     assert ask(sandbox, "GET", vmss(sandbox) + "/virtualMachines").status_code == 200

@@ -34,7 +34,9 @@ from azure.identity import ClientSecretCredential
 from azure.mgmt.compute import ComputeManagementClient, models
 
 # azure-identity and azure-core leave sockets to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
 GROUP = "sandbox"
 IMAGE = ("eastus", "Canonical", "0001-com-ubuntu-server-jammy", "22_04-lts-gen2")
 
@@ -60,7 +62,9 @@ class Recorder(SansIOHTTPPolicy):  # type: ignore[misc]
     def on_response(self, request: Any, response: Any) -> None:
         """Called by the client's pipeline."""
         path, _, query = request.http_request.url.partition("?")
-        route, _ = URLS.bind("sandbox").match("/" + path.split("/", 3)[3].lower(), request.http_request.method)
+        route, _ = URLS.bind("sandbox").match(
+            "/" + path.split("/", 3)[3].lower(), request.http_request.method
+        )
         text = response.http_response.read() if hasattr(response.http_response, "read") else b""
         parameters = dict(each.partition("=")[::2] for each in query.split("&"))
         body = json.loads(text) if text else None
@@ -107,13 +111,19 @@ class Clients:
 
     @functools.cached_property
     def groups(self) -> Any:
-        resource = pytest.importorskip("azure.mgmt.resource.resources", reason="needs azure-mgmt-resource")
-        return self._make(resource.ResourceManagementClient, self.live.subscription_id).resource_groups
+        resource = pytest.importorskip(
+            "azure.mgmt.resource.resources", reason="needs azure-mgmt-resource"
+        )
+        return self._make(
+            resource.ResourceManagementClient, self.live.subscription_id
+        ).resource_groups
 
     @functools.cached_property
     def subscriptions(self) -> Any:
         name = "azure.mgmt.resource.subscriptions"
-        return self._make(pytest.importorskip(name, reason=f"needs {name}").SubscriptionClient).subscriptions
+        return self._make(
+            pytest.importorskip(name, reason=f"needs {name}").SubscriptionClient
+        ).subscriptions
 
     def close(self) -> None:
         """Ends their connections, and fails where an answer had what their models do not know."""
@@ -167,7 +177,9 @@ def finished(answer: Any) -> Any:
 
 def ids(*numbers: int) -> Any:
     """The body that names instances."""
-    return models.VirtualMachineScaleSetVMInstanceRequiredIDs(instance_ids=[str(each) for each in numbers])
+    return models.VirtualMachineScaleSetVMInstanceRequiredIDs(
+        instance_ids=[str(each) for each in numbers]
+    )
 
 
 # Every operation
@@ -186,9 +198,13 @@ def row(model: str | None, *calls: Callable[[Clients], Any], code: str | None = 
     return Row(model, calls, code)
 
 
-def sets(operation: str, *arguments: Any, vmss: str = "custom", **options: Any) -> Callable[[Clients], Any]:
+def sets(
+    operation: str, *arguments: Any, vmss: str = "custom", **options: Any
+) -> Callable[[Clients], Any]:
     """A call on a scale set."""
-    return lambda sdk: getattr(sdk.compute.virtual_machine_scale_sets, operation)(GROUP, vmss, *arguments, **options)
+    return lambda sdk: getattr(sdk.compute.virtual_machine_scale_sets, operation)(
+        GROUP, vmss, *arguments, **options
+    )
 
 
 def vms(operation: str, *arguments: Any, vm: str = "2", **options: Any) -> Callable[[Clients], Any]:
@@ -200,22 +216,31 @@ def vms(operation: str, *arguments: Any, vm: str = "2", **options: Any) -> Calla
 
 def extensions(operation: str, *arguments: Any, vmss: str = "patched") -> Callable[[Clients], Any]:
     """A call on the extensions of a scale set."""
-    return lambda sdk: getattr(sdk.compute.virtual_machine_scale_set_extensions, operation)(GROUP, vmss, *arguments)
+    return lambda sdk: getattr(sdk.compute.virtual_machine_scale_set_extensions, operation)(
+        GROUP, vmss, *arguments
+    )
 
 
 def rolling(operation: str) -> Callable[[Clients], Any]:
     """A call on the rolling upgrades of the set `web`."""
-    return lambda sdk: getattr(sdk.compute.virtual_machine_scale_set_rolling_upgrades, operation)(GROUP, "web")
+    return lambda sdk: getattr(sdk.compute.virtual_machine_scale_set_rolling_upgrades, operation)(
+        GROUP, "web"
+    )
 
 
 def images(operation: str, number: int, **options: Any) -> Callable[[Clients], Any]:
     """A call on the platform images, with so many parts of an image's name."""
-    return lambda sdk: getattr(sdk.compute.virtual_machine_images, operation)(*IMAGE[:number], **options)
+    return lambda sdk: getattr(sdk.compute.virtual_machine_images, operation)(
+        *IMAGE[:number], **options
+    )
 
 
 def flexible(sdk: Clients) -> list[str]:
     """The names of the instances of the Flexible set."""
-    return [each.instance_id for each in sdk.compute.virtual_machine_scale_set_vms.list(GROUP, "flexible")]
+    return [
+        each.instance_id
+        for each in sdk.compute.virtual_machine_scale_set_vms.list(GROUP, "flexible")
+    ]
 
 
 def new_set(sdk: Clients, like: str, name: str) -> Any:
@@ -225,7 +250,11 @@ def new_set(sdk: Clients, like: str, name: str) -> Any:
     return sdk.compute.virtual_machine_scale_sets.begin_create_or_update(GROUP, name, model)
 
 
-SCRIPT = {"publisher": "Microsoft.Azure.Extensions", "type": "CustomScript", "typeHandlerVersion": "2.1"}
+SCRIPT = {
+    "publisher": "Microsoft.Azure.Extensions",
+    "type": "CustomScript",
+    "typeHandlerVersion": "2.1",
+}
 REIMAGE = {"instanceIds": ["1"], "tempDisk": True}
 TAGS = {"location": "eastus", "tags": {"department": "HR"}}
 NIC = (GROUP, "custom", "2", "nic")
@@ -237,7 +266,9 @@ VERSIONS = SKUS + "/<skus>/versions"
 
 ROWS = {
     ("GET", "/subscriptions"): row("Subscription", lambda sdk: sdk.subscriptions.list()),
-    ("GET", paths.SUB): row("Subscription", lambda sdk: sdk.subscriptions.get(sdk.live.subscription_id)),
+    ("GET", paths.SUB): row(
+        "Subscription", lambda sdk: sdk.subscriptions.get(sdk.live.subscription_id)
+    ),
     ("GET", paths.SUB + "/locations"): row(
         "Location", lambda sdk: sdk.subscriptions.list_locations(sdk.live.subscription_id)
     ),
@@ -249,7 +280,8 @@ ROWS = {
     ("GET", paths.RG): row("ResourceGroup", lambda sdk: sdk.groups.get(GROUP)),
     ("HEAD", paths.RG): row(None, lambda sdk: sdk.groups.check_existence("nope")),
     ("PUT", paths.RG): row(
-        "ResourceGroup", lambda sdk: sdk.groups.create_or_update("new", {"location": "eastus", "tags": {"a": "b"}})
+        "ResourceGroup",
+        lambda sdk: sdk.groups.create_or_update("new", {"location": "eastus", "tags": {"a": "b"}}),
     ),
     ("DELETE", paths.RG): row(None, lambda sdk: sdk.groups.begin_delete("doomed")),
     ("GET", paths.SUB + "/operationresults/<operation>"): row(
@@ -266,7 +298,8 @@ ROWS = {
         images("list_with_properties", 4, expand="properties"),
     ),
     ("GET", VERSIONS + "/<version>"): row(
-        "VirtualMachineImage", lambda sdk: sdk.compute.virtual_machine_images.get(*IMAGE, "22.04.202411010")
+        "VirtualMachineImage",
+        lambda sdk: sdk.compute.virtual_machine_images.get(*IMAGE, "22.04.202411010"),
     ),
     ("GET", paths.GALLERY): row("Gallery", lambda sdk: sdk.compute.galleries.get(GROUP, "demo")),
     ("GET", paths.GALLERY + "/images/<image>"): row(
@@ -277,18 +310,27 @@ ROWS = {
         lambda sdk: sdk.compute.gallery_image_versions.list_by_gallery_image(GROUP, "demo", "web"),
     ),
     ("GET", paths.GALLERY + "/images/<image>/versions/<version>"): row(
-        "GalleryImageVersion", lambda sdk: sdk.compute.gallery_image_versions.get(GROUP, "demo", "web", "1.0.1")
+        "GalleryImageVersion",
+        lambda sdk: sdk.compute.gallery_image_versions.get(GROUP, "demo", "web", "1.0.1"),
     ),
-    ("GET", paths.SUB + paths.SETS): row(SET, lambda sdk: sdk.compute.virtual_machine_scale_sets.list_all()),
+    ("GET", paths.SUB + paths.SETS): row(
+        SET, lambda sdk: sdk.compute.virtual_machine_scale_sets.list_all()
+    ),
     ("GET", paths.PLACE + "/virtualmachinescalesets"): row(
         SET, lambda sdk: sdk.compute.virtual_machine_scale_sets.list_by_location("eastus")
     ),
-    ("GET", paths.RG + paths.SETS): row(SET, lambda sdk: sdk.compute.virtual_machine_scale_sets.list(GROUP)),
+    ("GET", paths.RG + paths.SETS): row(
+        SET, lambda sdk: sdk.compute.virtual_machine_scale_sets.list(GROUP)
+    ),
     ("GET", paths.VMSS): row(SET, sets("get")),
-    ("PUT", paths.VMSS): row(SET, lambda sdk: new_set(sdk, "web", "made"), lambda sdk: new_set(sdk, "web", "made")),
+    ("PUT", paths.VMSS): row(
+        SET, lambda sdk: new_set(sdk, "web", "made"), lambda sdk: new_set(sdk, "web", "made")
+    ),
     ("PATCH", paths.VMSS): row(SET, sets("begin_update", {"sku": {"capacity": 7}}, vmss="patched")),
     ("DELETE", paths.VMSS): row(
-        None, sets("begin_delete", vmss="gone", force_deletion=True), sets("begin_delete", vmss="never")
+        None,
+        sets("begin_delete", vmss="gone", force_deletion=True),
+        sets("begin_delete", vmss="never"),
     ),
     ("GET", paths.VMSS + "/instanceview"): row(SET + "InstanceView", sets("get_instance_view")),
     ("GET", paths.VMSS + "/skus"): row(SET + "Sku", sets("list_skus")),
@@ -299,35 +341,56 @@ ROWS = {
     ),
     ("GET", paths.VMSS + "/networkinterfaces"): row(
         "NetworkInterface",
-        lambda sdk: sdk.network.network_interfaces.list_virtual_machine_scale_set_network_interfaces(*NIC[:2]),
+        lambda sdk: (
+            sdk.network.network_interfaces.list_virtual_machine_scale_set_network_interfaces(
+                *NIC[:2]
+            )
+        ),
     ),
     ("GET", paths.VMSS + "/publicipaddresses"): row(
         "PublicIPAddress",
-        lambda sdk: sdk.network.public_ip_addresses.list_virtual_machine_scale_set_public_ip_addresses(*NIC[:2]),
+        lambda sdk: (
+            sdk.network.public_ip_addresses.list_virtual_machine_scale_set_public_ip_addresses(
+                *NIC[:2]
+            )
+        ),
     ),
     ("POST", paths.VMSS + "/manualupgrade"): row(None, sets("begin_update_instances", ids(0, 1))),
-    ("POST", paths.VMSS + "/delete"): row(None, sets("begin_delete_instances", ids(5), force_deletion=True)),
+    ("POST", paths.VMSS + "/delete"): row(
+        None, sets("begin_delete_instances", ids(5), force_deletion=True)
+    ),
     ("POST", f"{paths.VMSS}/{paths.ACTIONS}"): row(
         None,
-        *(sets(f"begin_{each}") for each in ("start", "restart", "reimage", "reimage_all", "redeploy", "reapply")),
+        *(
+            sets(f"begin_{each}")
+            for each in ("start", "restart", "reimage", "reimage_all", "redeploy", "reapply")
+        ),
         sets("begin_restart", {"instanceIds": ["1", "2"]}),
         sets("begin_reimage", REIMAGE),
         sets("begin_reimage_all", {"instanceIds": ["1"]}),
     ),
     ("POST", f"{paths.VMSS}/{paths.POWER_ACTIONS}"): row(
-        None, sets("begin_power_off", skip_shutdown=True), sets("begin_deallocate"), sets("begin_start")
+        None,
+        sets("begin_power_off", skip_shutdown=True),
+        sets("begin_deallocate"),
+        sets("begin_start"),
     ),
     ("POST", paths.VMSS + "/performmaintenance"): row(
         None, sets("begin_perform_maintenance"), code="OperationNotAllowed"
     ),
-    ("POST", paths.VM + "/performmaintenance"): row(None, vms("begin_perform_maintenance"), code="OperationNotAllowed"),
+    ("POST", paths.VM + "/performmaintenance"): row(
+        None, vms("begin_perform_maintenance"), code="OperationNotAllowed"
+    ),
     ("GET", paths.VMSS + "/extensions"): row(SET + "Extension", extensions("list")),
-    ("GET", paths.VMSS + "/extensions/<extension>"): row(SET + "Extension", extensions("get", "health")),
+    ("GET", paths.VMSS + "/extensions/<extension>"): row(
+        SET + "Extension", extensions("get", "health")
+    ),
     ("PUT", paths.VMSS + "/extensions/<extension>"): row(
         SET + "Extension", extensions("begin_create_or_update", "script", {"properties": SCRIPT})
     ),
     ("PATCH", paths.VMSS + "/extensions/<extension>"): row(
-        SET + "Extension", extensions("begin_update", "health", {"properties": {"settings": {"port": 81}}})
+        SET + "Extension",
+        extensions("begin_update", "health", {"properties": {"settings": {"port": 81}}}),
     ),
     ("DELETE", paths.VMSS + "/extensions/<extension>"): row(
         None,
@@ -337,15 +400,25 @@ ROWS = {
     ),
     ("GET", paths.NICS): row(
         "NetworkInterface",
-        lambda sdk: sdk.network.network_interfaces.list_virtual_machine_scale_set_vm_network_interfaces(*NIC[:3]),
+        lambda sdk: (
+            sdk.network.network_interfaces.list_virtual_machine_scale_set_vm_network_interfaces(
+                *NIC[:3]
+            )
+        ),
     ),
     ("GET", paths.NICS + "/<nic>"): row(
         "NetworkInterface",
-        lambda sdk: sdk.network.network_interfaces.get_virtual_machine_scale_set_network_interface(*NIC),
+        lambda sdk: sdk.network.network_interfaces.get_virtual_machine_scale_set_network_interface(
+            *NIC
+        ),
     ),
     ("GET", paths.PUBLIC_IPS): row(
         "PublicIPAddress",
-        lambda sdk: sdk.network.public_ip_addresses.list_virtual_machine_scale_set_vm_public_ip_addresses(*NIC, "ip"),
+        lambda sdk: (
+            sdk.network.public_ip_addresses.list_virtual_machine_scale_set_vm_public_ip_addresses(
+                *NIC, "ip"
+            )
+        ),
     ),
     ("GET", paths.PUBLIC_IPS + "/<ip>"): row(
         "PublicIPAddress",
@@ -354,38 +427,61 @@ ROWS = {
         ),
     ),
     ("POST", paths.VMSS + "/osrollingupgrade"): row(None, rolling("begin_start_os_upgrade")),
-    ("POST", paths.VMSS + "/extensionrollingupgrade"): row(None, rolling("begin_start_extension_upgrade")),
+    ("POST", paths.VMSS + "/extensionrollingupgrade"): row(
+        None, rolling("begin_start_extension_upgrade")
+    ),
     ("GET", paths.VMSS + "/rollingupgrades/latest"): row(
         "RollingUpgradeStatusInfo", rolling("begin_start_os_upgrade"), rolling("get_latest")
     ),
-    ("POST", paths.VMSS + "/rollingupgrades/cancel"): row(None, rolling("begin_cancel"), code="OperationNotAllowed"),
+    ("POST", paths.VMSS + "/rollingupgrades/cancel"): row(
+        None, rolling("begin_cancel"), code="OperationNotAllowed"
+    ),
     ("GET", paths.VMSS + "/virtualmachines"): row(
         INSTANCE,
         lambda sdk: sdk.compute.virtual_machine_scale_set_vms.list(GROUP, "web"),
-        lambda sdk: sdk.compute.virtual_machine_scale_set_vms.list(GROUP, "web", expand="instanceView"),
-        lambda sdk: sdk.compute.virtual_machine_scale_set_vms.list(GROUP, "web", select="instanceView"),
+        lambda sdk: sdk.compute.virtual_machine_scale_set_vms.list(
+            GROUP, "web", expand="instanceView"
+        ),
+        lambda sdk: sdk.compute.virtual_machine_scale_set_vms.list(
+            GROUP, "web", select="instanceView"
+        ),
     ),
     ("GET", paths.VM): row(INSTANCE, vms("get"), vms("get", expand="instanceView")),
     ("PUT", paths.VM): row(INSTANCE, vms("begin_update", TAGS)),
-    ("DELETE", paths.VM): row(None, vms("begin_delete", vm="4", force_deletion=True), vms("begin_delete", vm="4")),
+    ("DELETE", paths.VM): row(
+        None, vms("begin_delete", vm="4", force_deletion=True), vms("begin_delete", vm="4")
+    ),
     ("GET", paths.VM + "/instanceview"): row(INSTANCE + "InstanceView", vms("get_instance_view")),
     ("POST", f"{paths.VM}/{paths.ACTIONS}"): row(
         None,
-        *(vms(f"begin_{each}") for each in ("start", "restart", "reimage", "reimage_all", "redeploy")),
+        *(
+            vms(f"begin_{each}")
+            for each in ("start", "restart", "reimage", "reimage_all", "redeploy")
+        ),
         vms("begin_reimage", {"tempDisk": True}),
     ),
     ("POST", f"{paths.VM}/{paths.POWER_ACTIONS}"): row(
-        None, vms("begin_power_off", skip_shutdown=True), vms("begin_deallocate"), vms("begin_start")
+        None,
+        vms("begin_power_off", skip_shutdown=True),
+        vms("begin_deallocate"),
+        vms("begin_start"),
     ),
-    ("POST", paths.VM + "/runcommand"): row(None, vms("begin_run_command", {"commandId": "RunShellScript"}, vm="1")),
-    ("GET", paths.MACHINES): row("VirtualMachine", lambda sdk: sdk.compute.virtual_machines.list(GROUP)),
+    ("POST", paths.VM + "/runcommand"): row(
+        None, vms("begin_run_command", {"commandId": "RunShellScript"}, vm="1")
+    ),
+    ("GET", paths.MACHINES): row(
+        "VirtualMachine", lambda sdk: sdk.compute.virtual_machines.list(GROUP)
+    ),
     ("GET", paths.MACHINES + "/<vm>"): row(
         "VirtualMachine",
         lambda sdk: sdk.compute.virtual_machines.get(GROUP, flexible(sdk)[0]),
-        lambda sdk: sdk.compute.virtual_machines.get(GROUP, flexible(sdk)[0], expand="instanceView"),
+        lambda sdk: sdk.compute.virtual_machines.get(
+            GROUP, flexible(sdk)[0], expand="instanceView"
+        ),
     ),
     ("GET", paths.MACHINES + "/<vm>/instanceview"): row(
-        "VirtualMachineInstanceView", lambda sdk: sdk.compute.virtual_machines.instance_view(GROUP, flexible(sdk)[1])
+        "VirtualMachineInstanceView",
+        lambda sdk: sdk.compute.virtual_machines.instance_view(GROUP, flexible(sdk)[1]),
     ),
     ("GET", paths.PLACE + "/operations/<operation>"): row(
         "RunCommandResult", vms("begin_run_command", {"commandId": "RunPowerShellScript"}, vm="1")
@@ -413,7 +509,9 @@ def test_the_sdk_walks_through_every_operation(walker: Clients, route: Route) ->
     answers = [each for each in seen if each.route == route]
     assert answers, "the SDK asked for something else"
     if asked.model:
-        assert any(each.body and entries(each.body) for each in answers), "there was nothing to be checked"
+        assert any(each.body and entries(each.body) for each in answers), (
+            "there was nothing to be checked"
+        )
     assert [line for each in seen for line in unknown(each)] == []
 
 
@@ -425,12 +523,19 @@ def test_each_row_has_a_route() -> None:
 # What the operations do
 
 
-def test_scale_sets_are_read_listed_and_changed(sdk: ComputeManagementClient, live: Sandbox) -> None:
+def test_scale_sets_are_read_listed_and_changed(
+    sdk: ComputeManagementClient, live: Sandbox
+) -> None:
     """Lists over several pages, a PUT of what a GET gave with another image, a PATCH, a create and a delete."""
     sets = sdk.virtual_machine_scale_sets
     for number in range(5):
         live.add_vmss(f"more{number}", 1)
-    assert len(list(sets.list(GROUP))) == len(list(sets.list_all())) == len(list(sets.list_by_location("eastus"))) == 9
+    assert (
+        len(list(sets.list(GROUP)))
+        == len(list(sets.list_all()))
+        == len(list(sets.list_by_location("eastus")))
+        == 9
+    )
     model = sets.get(GROUP, "web")
     model.virtual_machine_profile.storage_profile.image_reference.version = "22.04.202411010"
     put = sets.begin_create_or_update(
@@ -449,16 +554,31 @@ def test_scale_sets_are_read_listed_and_changed(sdk: ComputeManagementClient, li
 
 @pytest.mark.parametrize(
     "action",
-    ["start", "restart", "power_off", "deallocate", "reimage", "reimage_all", "redeploy", "reapply"],
+    [
+        "start",
+        "restart",
+        "power_off",
+        "deallocate",
+        "reimage",
+        "reimage_all",
+        "redeploy",
+        "reapply",
+    ],
 )
-def test_actions_on_a_scale_set_are_polled_to_their_end(sdk: ComputeManagementClient, action: str) -> None:
+def test_actions_on_a_scale_set_are_polled_to_their_end(
+    sdk: ComputeManagementClient, action: str
+) -> None:
     """The SDK's own pollers follow them; afterwards every instance is settled."""
-    assert getattr(sdk.virtual_machine_scale_sets, f"begin_{action}")(GROUP, "custom").result() is None
+    assert (
+        getattr(sdk.virtual_machine_scale_sets, f"begin_{action}")(GROUP, "custom").result() is None
+    )
     instances = list(sdk.virtual_machine_scale_set_vms.list(GROUP, "custom", expand="instanceView"))
     assert {each.provisioning_state for each in instances} == {"Succeeded"}
 
 
-def test_instances_are_listed_upgraded_protected_and_deleted(sdk: ComputeManagementClient, live: Sandbox) -> None:
+def test_instances_are_listed_upgraded_protected_and_deleted(
+    sdk: ComputeManagementClient, live: Sandbox
+) -> None:
     """Over pages, with $filter, $select and $expand; manual upgrade, protection with an etag, deletion."""
     sets, vms = sdk.virtual_machine_scale_sets, sdk.virtual_machine_scale_set_vms
     live.set_image("web", version="22.04.202411010")
@@ -466,12 +586,17 @@ def test_instances_are_listed_upgraded_protected_and_deleted(sdk: ComputeManagem
     assert len(list(vms.list(GROUP, "web", expand="instanceView"))) == 20
     latest = vms.list(GROUP, "web", filter="properties/latestModelApplied eq true")
     assert [each.instance_id for each in latest] == ["0", "1", "2"]
-    running = vms.list(GROUP, "web", filter="startswith(instanceView/statuses/code, 'PowerState') eq true")
+    running = vms.list(
+        GROUP, "web", filter="startswith(instanceView/statuses/code, 'PowerState') eq true"
+    )
     assert len(list(running)) == 20
     chosen = next(iter(vms.list(GROUP, "web", expand="instanceView", select="instanceView")))
     assert (chosen.latest_model_applied, chosen.instance_view.platform_update_domain) == (None, 0)
     one = vms.get(GROUP, "web", "3", expand="instanceView")
-    policy = {"location": "eastus", "properties": {"protectionPolicy": {"protectFromScaleIn": True}}}
+    policy = {
+        "location": "eastus",
+        "properties": {"protectionPolicy": {"protectFromScaleIn": True}},
+    }
     changed = vms.begin_update(
         GROUP, "web", "3", policy, etag=one.etag, match_condition=MatchConditions.IfNotModified
     ).result()
@@ -488,17 +613,29 @@ def test_tags_of_an_instance_change_nothing_else(sdk: ComputeManagementClient) -
     before = vms.get(GROUP, "web", "3")
     vms.begin_update(GROUP, "web", "3", TAGS).result()
     after = vms.get(GROUP, "web", "3")
-    assert (after.etag, after.latest_model_applied, after.protection_policy) == (before.etag, True, None)
+    assert (after.etag, after.latest_model_applied, after.protection_policy) == (
+        before.etag,
+        True,
+        None,
+    )
 
 
 def test_extensions_are_a_part_of_the_model(sdk: ComputeManagementClient) -> None:
     """Added, changed, listed and removed; instances lag behind meanwhile, and secrets are never given back."""
     extensions = sdk.virtual_machine_scale_set_extensions
-    new = {"properties": {**SCRIPT, "settings": {"a": 1}, "protectedSettings": {"secret": "canary"}}}
+    new = {
+        "properties": {**SCRIPT, "settings": {"a": 1}, "protectedSettings": {"secret": "canary"}}
+    }
     made = extensions.begin_create_or_update(GROUP, "web", "script", new).result()
-    assert (made.name, made.provisioning_state, made.protected_settings) == ("script", "Succeeded", None)
+    assert (made.name, made.provisioning_state, made.protected_settings) == (
+        "script",
+        "Succeeded",
+        None,
+    )
     assert not next(iter(sdk.virtual_machine_scale_set_vms.list(GROUP, "web"))).latest_model_applied
-    patched = extensions.begin_update(GROUP, "web", "script", {"properties": {"settings": {"b": 2}}}).result()
+    patched = extensions.begin_update(
+        GROUP, "web", "script", {"properties": {"settings": {"b": 2}}}
+    ).result()
     assert patched.settings == {"a": 1, "b": 2}
     assert [each.name for each in extensions.list(GROUP, "web")] == ["health", "script"]
     extensions.begin_delete(GROUP, "web", "script").result()
@@ -540,7 +677,9 @@ def test_a_rolling_upgrade_is_watched_and_cancelled(clean_environment: None) -> 
         clients.close()
 
 
-def test_an_operation_that_fails_fails_in_the_poller(sdk: ComputeManagementClient, live: Sandbox) -> None:
+def test_an_operation_that_fails_fails_in_the_poller(
+    sdk: ComputeManagementClient, live: Sandbox
+) -> None:
     """The SDK raises Azure's code and message, and the instance is Failed."""
     live.break_upgrade("web", "1")
     live.set_image("web", version="22.04.202411010")
@@ -560,7 +699,12 @@ def test_platform_and_gallery_images(sdk: ComputeManagementClient) -> None:
     assert images.get(*IMAGE, newest.name).os_disk_image.operating_system == "Linux"
     versions = sdk.gallery_image_versions.list_by_gallery_image(GROUP, "demo", "web")
     assert [each.name for each in versions] == ["1.0.0", "1.0.1"]
-    assert sdk.gallery_image_versions.get(GROUP, "demo", "web", "1.0.1").publishing_profile.exclude_from_latest is False
+    assert (
+        sdk.gallery_image_versions.get(
+            GROUP, "demo", "web", "1.0.1"
+        ).publishing_profile.exclude_from_latest
+        is False
+    )
 
 
 def test_what_a_command_printed_is_given_back(sdk: ComputeManagementClient) -> None:
@@ -582,12 +726,16 @@ def test_a_group_goes_with_all_that_is_in_it(live: Sandbox) -> None:
     clients.groups.begin_delete("doomed", polling=False)
     assert clients.groups.get("doomed").properties.provisioning_state == "Deleting"
     with pytest.raises(ResourceExistsError) as caught:
-        clients.compute.virtual_machine_scale_sets.begin_create_or_update("doomed", "late", {"location": "eastus"})
+        clients.compute.virtual_machine_scale_sets.begin_create_or_update(
+            "doomed", "late", {"location": "eastus"}
+        )
     assert caught.value.error.code == "ResourceGroupBeingDeleted"
     for job in live.cloud.running.values():
         job.due = 0
     assert not clients.groups.check_existence("doomed")
-    assert "inside" not in [each.name for each in clients.compute.virtual_machine_scale_sets.list_all()]
+    assert "inside" not in [
+        each.name for each in clients.compute.virtual_machine_scale_sets.list_all()
+    ]
     assert len(list(clients.groups.list())) == 1
     clients.close()
 
@@ -628,22 +776,41 @@ def flex(operation: str, *arguments: Any, **options: Any) -> Callable[[Clients],
     ("call", "code"),
     [
         (sets("get_instance_view", vmss="flexible"), "BadRequest"),
-        *((sets(f"begin_{each}", vmss="flexible"), "BadRequest") for each in ("start", "power_off", "restart")),
+        *(
+            (sets(f"begin_{each}", vmss="flexible"), "BadRequest")
+            for each in ("start", "power_off", "restart")
+        ),
         (
-            lambda sdk: sdk.compute.virtual_machine_scale_set_vms.list(GROUP, "flexible", expand="instanceView"),
+            lambda sdk: sdk.compute.virtual_machine_scale_set_vms.list(
+                GROUP, "flexible", expand="instanceView"
+            ),
             "BadRequest",
         ),
         (flex("get"), "InvalidParameter"),
         (flex("get_instance_view"), "InvalidParameter"),
         (flex("begin_restart"), "InvalidParameter"),
         (flex("begin_delete"), "InvalidParameter"),
-        (flex("begin_update", {"location": "eastus", "properties": {"protectionPolicy": {}}}), "InvalidParameter"),
-        (lambda sdk: sdk.compute.virtual_machines.get(GROUP, "flexible_nobody0"), "ResourceNotFound"),
-        (lambda sdk: sdk.compute.virtual_machines.list(GROUP, filter="nonsense"), "InvalidParameter"),
-        (sets("begin_update_instances", {"instanceIds": ["0"]}, vmss="flexible"), "InvalidParameter"),
+        (
+            flex("begin_update", {"location": "eastus", "properties": {"protectionPolicy": {}}}),
+            "InvalidParameter",
+        ),
+        (
+            lambda sdk: sdk.compute.virtual_machines.get(GROUP, "flexible_nobody0"),
+            "ResourceNotFound",
+        ),
+        (
+            lambda sdk: sdk.compute.virtual_machines.list(GROUP, filter="nonsense"),
+            "InvalidParameter",
+        ),
+        (
+            sets("begin_update_instances", {"instanceIds": ["0"]}, vmss="flexible"),
+            "InvalidParameter",
+        ),
     ],
 )
-def test_what_azure_does_not_do_with_a_flexible_set(live: Sandbox, call: Callable[[Clients], Any], code: str) -> None:
+def test_what_azure_does_not_do_with_a_flexible_set(
+    live: Sandbox, call: Callable[[Clients], Any], code: str
+) -> None:
     """Views, single instances by the scale set's API, and most actions: in the words that others have met."""
     live.add_vmss("flexible", 2, orchestration="Flexible")
     clients = Clients(live)
@@ -675,9 +842,17 @@ CHANGED = {"etag": '"99"', "match_condition": MatchConditions.IfNotModified}
             ResourceNotFoundError,
             "NotFound",
         ),
-        (lambda sdk: sdk.compute.galleries.get(GROUP, "nope"), ResourceNotFoundError, "ResourceNotFound"),
+        (
+            lambda sdk: sdk.compute.galleries.get(GROUP, "nope"),
+            ResourceNotFoundError,
+            "ResourceNotFound",
+        ),
         (images("list", 4, orderby="name desc", top=-1), HttpResponseError, "InvalidParameter"),
-        (sets("begin_update", {"tags": {"a": "b"}}, **CHANGED), ResourceModifiedError, "PreconditionFailed"),
+        (
+            sets("begin_update", {"tags": {"a": "b"}}, **CHANGED),
+            ResourceModifiedError,
+            "PreconditionFailed",
+        ),
         (vms("begin_update", TAGS, **CHANGED), ResourceModifiedError, "PreconditionFailed"),
         (
             sets("begin_update", {}, match_condition=MatchConditions.IfMissing, etag="*"),
@@ -685,15 +860,26 @@ CHANGED = {"etag": '"99"', "match_condition": MatchConditions.IfNotModified}
             "PreconditionFailed",
         ),
         (sets("begin_update_instances", ids(99)), HttpResponseError, "InvalidParameter"),
-        (sets("begin_update_instances", {"instanceIds": []}), HttpResponseError, "InvalidParameter"),
+        (
+            sets("begin_update_instances", {"instanceIds": []}),
+            HttpResponseError,
+            "InvalidParameter",
+        ),
         (vms("begin_run_command", {"script": ["ls"]}), HttpResponseError, "InvalidParameter"),
         *(
             (
-                lambda sdk, text=text: sdk.compute.virtual_machine_scale_set_vms.list(GROUP, "web", filter=text),
+                lambda sdk, text=text: sdk.compute.virtual_machine_scale_set_vms.list(
+                    GROUP, "web", filter=text
+                ),
                 HttpResponseError,
                 "InvalidParameter",
             )
-            for text in ("nonsense", "properties/shoeSize eq 7", "properties/latestModelApplied eq", "a or b")
+            for text in (
+                "nonsense",
+                "properties/shoeSize eq 7",
+                "properties/latestModelApplied eq",
+                "a or b",
+            )
         ),
     ],
 )
@@ -710,14 +896,21 @@ def test_a_refusal_is_the_error_that_the_sdk_has_for_it(
 
 # Every field is one that the SDK knows
 
-# What Azure itself sends, as the recordings show, though the SDK's newest models pass over it; and sizes of VMs, of
-# which the SDK knows but the oldest.
+# What Azure itself sends, as the recordings show, though the SDK's newest models pass over it; and
+# sizes of VMs, of which the SDK knows but the oldest.
 PASSED_OVER = re.compile(
     r".*\.osDiskImage\.sizeInGb is not declared|.*/<offers>/skus: \.properties is not declared"
     r"|.*\.hardwareProfile\.vmSize is 'Standard_.*"
 )
 # The state of an operation: the SDK reads it without a model.
-OPERATION = {"startTime": str, "endTime": str, "status": str, "name": str, "error": dict, "properties": dict}
+OPERATION = {
+    "startTime": str,
+    "endTime": str,
+    "status": str,
+    "name": str,
+    "error": dict,
+    "properties": dict,
+}
 
 
 def unknown(seen: Seen) -> list[str]:
@@ -728,7 +921,9 @@ def unknown(seen: Seen) -> list[str]:
         told = strange((seen.body or {}).get("error"), models.ApiError)
     elif seen.route.path.endswith("/operations/<operation>") and "monitor" not in seen.query:
         told = [
-            f".{key} is strange" for key, value in seen.body.items() if not isinstance(value, OPERATION.get(key, ()))
+            f".{key} is strange"
+            for key, value in seen.body.items()
+            if not isinstance(value, OPERATION.get(key, ()))
         ]
         told += strange(seen.body.get("error"), models.ApiError)
         told += strange(seen.body.get("properties", {}).get("output"), models.RunCommandResult)
@@ -736,7 +931,9 @@ def unknown(seen: Seen) -> list[str]:
         told = strange(seen.body, found)
     else:
         told = [line for each in entries(seen.body) for line in strange(each, found)]
-    return [line for line in (f"{where}: {each}" for each in told) if not PASSED_OVER.fullmatch(line)]
+    return [
+        line for line in (f"{where}: {each}" for each in told) if not PASSED_OVER.fullmatch(line)
+    ]
 
 
 def entries(body: Any) -> list[Any]:
@@ -755,23 +952,45 @@ def model_of(name: str | None) -> Any:
     """The model of that name, in whichever package of the SDK that was imported."""
     packages = ("compute", "network", "resource.resources", "resource.subscriptions")
     loaded = [sys.modules.get(f"azure.mgmt.{each}.models") for each in packages]
-    return next((getattr(each, name) for each in loaded if each and hasattr(each, name)), None) if name else None
+    return (
+        next((getattr(each, name) for each in loaded if each and hasattr(each, name)), None)
+        if name
+        else None
+    )
 
 
 def test_an_invented_field_would_be_found() -> None:
     """The check itself: a strange field at the top and deep inside, a wrong type, an unknown word, a bad date."""
     storage = {"odd": 2, "imageReference": {"version": 1}}
     profile = {"storageProfile": storage}
-    properties = {"virtualMachineProfile": profile, "overprovision": 1, "timeCreated": "2024-01-01T00:00:00"}
+    properties = {
+        "virtualMachineProfile": profile,
+        "overprovision": 1,
+        "timeCreated": "2024-01-01T00:00:00",
+    }
     properties["orchestrationMode"] = "Sideways"
     body = {"strange": 1, "tags": {"a": 1}, "zones": "1", "properties": properties}
-    told = [each.partition(" ")[0].rpartition(".")[2] for each in strange(body, models.VirtualMachineScaleSet)]
+    told = [
+        each.partition(" ")[0].rpartition(".")[2]
+        for each in strange(body, models.VirtualMachineScaleSet)
+    ]
     assert sorted(told) == sorted(
-        ["strange", "a", "zones", "odd", "version", "overprovision", "timeCreated", "orchestrationMode"]
+        [
+            "strange",
+            "a",
+            "zones",
+            "odd",
+            "version",
+            "overprovision",
+            "timeCreated",
+            "orchestrationMode",
+        ]
     )
 
 
-def test_an_invented_field_fails_the_test_that_saw_it(live: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invented_field_fails_the_test_that_saw_it(
+    live: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The walk as a whole: were the sandbox to answer a field more, the clients would say so at their end."""
     live.cloud.scale_set(GROUP, "web").extras["shoeSize"] = 7
     clients = Clients(live)

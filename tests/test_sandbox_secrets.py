@@ -8,7 +8,11 @@ import azurerm_lite as az
 from azurerm_lite import rest
 from azurerm_lite.sandbox import Sandbox
 
-UNATTENDED = {"passName": "OobeSystem", "componentName": "Microsoft-Windows-Shell-Setup", "settingName": "AutoLogon"}
+UNATTENDED = {
+    "passName": "OobeSystem",
+    "componentName": "Microsoft-Windows-Shell-Setup",
+    "settingName": "AutoLogon",
+}
 
 
 def with_secrets(sandbox: Sandbox, number: int) -> Any:
@@ -17,10 +21,15 @@ def with_secrets(sandbox: Sandbox, number: int) -> Any:
     del body["etag"]
     profile = body["properties"]["virtualMachineProfile"]
     profile["userData"] = f"canary-user-{number}"
-    profile["osProfile"] |= {"adminPassword": f"canary-password-{number}", "customData": f"canary-custom-{number}"}
+    profile["osProfile"] |= {
+        "adminPassword": f"canary-password-{number}",
+        "customData": f"canary-custom-{number}",
+    }
     content = [{**UNATTENDED, "content": f"<Password>canary-logon-{number}</Password>"}]
     profile["osProfile"]["windowsConfiguration"] = {"additionalUnattendContent": content}
-    profile["extensionProfile"]["extensions"][0]["properties"]["protectedSettings"] = {"key": f"canary-key-{number}"}
+    profile["extensionProfile"]["extensions"][0]["properties"]["protectedSettings"] = {
+        "key": f"canary-key-{number}"
+    }
     return body
 
 
@@ -28,10 +37,16 @@ def test_no_secret_is_ever_given_back(sandbox: Sandbox) -> None:
     """Wherever it stood: not in the answer to the PUT, in no GET, list, view or extension, and not in the journal."""
     where = sandbox.where("fresh")
     answers = [az.put_vmss(*where, with_secrets(sandbox, 1)).text]
-    answers += [str(az.get_vmss(*where)), str(az.list_vmss(*where[:3])), str(az.get_instance_views(*where))]
+    answers += [
+        str(az.get_vmss(*where)),
+        str(az.list_vmss(*where[:3])),
+        str(az.get_instance_views(*where)),
+    ]
     answers += [str(az.get_vmss_vm(*where, 0)), str(az.get_vmss_nics(*where)), str(sandbox.journal)]
     path = f"/subscriptions/{where[1]}/resourceGroups/{where[2]}/providers/Microsoft.Compute/virtualMachineScaleSets"
-    answers.append(rest.send(where[0], "GET", rest.url(f"{path}/fresh/extensions", {}, "2024-11-01")).text)
+    answers.append(
+        rest.send(where[0], "GET", rest.url(f"{path}/fresh/extensions", {}, "2024-11-01")).text
+    )
     assert all(answers)
     assert not [each for each in answers if "canary" in each]
 
@@ -72,7 +87,9 @@ def test_what_looks_like_a_secret_in_settings_and_tags_is_none(sandbox: Sandbox)
     where = sandbox.where()
     body: Any = az.get_vmss(*where)
     body["tags"] = {"customData": "seen"}
-    properties = body["properties"]["virtualMachineProfile"]["extensionProfile"]["extensions"][0]["properties"]
+    properties = body["properties"]["virtualMachineProfile"]["extensionProfile"]["extensions"][0][
+        "properties"
+    ]
     properties["settings"]["userData"] = "seen"
     az.wait(where[0], az.put_vmss(*where, body))
     assert str(az.get_vmss(*where)).count("seen") == 2
@@ -82,9 +99,7 @@ def test_user_data_comes_to_those_who_ask_for_it(sandbox: Sandbox) -> None:
     """With `$expand=userData`, of a set and of an instance, which has that of its own model."""
     where = sandbox.where("fresh")
     az.wait(where[0], az.put_vmss(*where, with_secrets(sandbox, 1)))
-    path = (
-        f"/subscriptions/{where[1]}/resourceGroups/{where[2]}/providers/Microsoft.Compute/virtualMachineScaleSets/fresh"
-    )
+    path = f"/subscriptions/{where[1]}/resourceGroups/{where[2]}/providers/Microsoft.Compute/virtualMachineScaleSets/fresh"
     for place in ("", "/virtualMachines/0"):
         for query, expected in (({"$expand": "userData"}, True), ({}, False)):
             told = rest.send(where[0], "GET", rest.url(path + place, {}, "2024-11-01", query)).text

@@ -39,7 +39,12 @@ def test_azures_library_signs_in_with_a_certificate(
 ) -> None:
     """Its assertion is signed and named in its own way."""
     sandbox.register_certificate(written(tmp_path, certificate_pem()))
-    takes(sandbox, identity.CertificateCredential(*ME, certificate_data=content, disable_instance_discovery=True))
+    takes(
+        sandbox,
+        identity.CertificateCredential(
+            *ME, certificate_data=content, disable_instance_discovery=True
+        ),
+    )
 
 
 def test_azures_library_signs_in_with_a_certificate_by_its_name(
@@ -52,14 +57,18 @@ def test_azures_library_signs_in_with_a_certificate_by_its_name(
     takes(sandbox, identity.CertificateCredential(*ME, certificate_data=content, **more))
 
 
-def test_azures_library_signs_in_as_a_workload(identity: Any, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_azures_library_signs_in_as_a_workload(
+    identity: Any, sandbox: Sandbox, tmp_path: Path
+) -> None:
     """By a callable, and by what Kubernetes would mount."""
     more = {"disable_instance_discovery": True}
     takes(sandbox, identity.ClientAssertionCredential(*ME, sandbox.federated_token, **more))
     file = written(tmp_path, sandbox.federated_token().encode(), "token")
     takes(
         sandbox,
-        identity.WorkloadIdentityCredential(tenant_id=ME[0], client_id=ME[1], token_file_path=str(file), **more),
+        identity.WorkloadIdentityCredential(
+            tenant_id=ME[0], client_id=ME[1], token_file_path=str(file), **more
+        ),
     )
 
 
@@ -109,7 +118,11 @@ def asked(sandbox: Sandbox, form: dict[str, str], tenant: str = TENANT, page: st
         ({**CREDENTIALS, "client_assertion": "x"}, 50027),
         ({**CREDENTIALS, "client_assertion": "eyJhbGciOiJub25lIn0.e30."}, 900144),
         (
-            {**CREDENTIALS, "client_assertion": "eyJhbGciOiJub25lIn0.e30.", "client_assertion_type": ASSERTION_TYPE},
+            {
+                **CREDENTIALS,
+                "client_assertion": "eyJhbGciOiJub25lIn0.e30.",
+                "client_assertion_type": ASSERTION_TYPE,
+            },
             700211,
         ),
         ({**DEVICE, "device_code": "x"}, 70018),
@@ -160,18 +173,35 @@ def test_a_code_is_good_once(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "number"), [({}, None), ({"code_verifier": "other"}, 501481), ({"redirect_uri": "http://evil"}, 70008)]
+    ("changed", "number"),
+    [({}, None), ({"code_verifier": "other"}, 501481), ({"redirect_uri": "http://evil"}, 70008)],
 )
-def test_a_code_of_the_browser_needs_its_proof(changed: dict[str, str], number: int | None, sandbox: Sandbox) -> None:
+def test_a_code_of_the_browser_needs_its_proof(
+    changed: dict[str, str], number: int | None, sandbox: Sandbox
+) -> None:
     """PKCE, and the place it was sent to."""
-    query = {"client_id": APPLICATION, "scope": SCOPE, "redirect_uri": "http://localhost:1", "state": '"<s>"'}
+    query = {
+        "client_id": APPLICATION,
+        "scope": SCOPE,
+        "redirect_uri": "http://localhost:1",
+        "state": '"<s>"',
+    }
     # The challenge for the verifier "v" * 43.
     query["code_challenge"] = "7w_YNF9DSfIdPf_pRjSq646_kPr-2-o9NAl16JGghdM"
-    page = requests.get(f"{sandbox.url}/organizations/oauth2/v2.0/authorize", params=query, timeout=10).text
+    page = requests.get(
+        f"{sandbox.url}/organizations/oauth2/v2.0/authorize", params=query, timeout=10
+    ).text
     assert 'value="&quot;&lt;s&gt;&quot;"' in page
     (code,) = re.findall(r'name="code" value="([^"]*)"', page)
-    form = {"grant_type": "authorization_code", "client_id": APPLICATION, "code": code, "code_verifier": "v" * 43}
-    answer = asked(sandbox, {**form, "redirect_uri": query["redirect_uri"], **changed}, "organizations")
+    form = {
+        "grant_type": "authorization_code",
+        "client_id": APPLICATION,
+        "code": code,
+        "code_verifier": "v" * 43,
+    }
+    answer = asked(
+        sandbox, {**form, "redirect_uri": query["redirect_uri"], **changed}, "organizations"
+    )
     assert answer.get("error_codes", [None]) == [number]
 
 

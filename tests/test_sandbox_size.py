@@ -45,7 +45,9 @@ def everyone(count: int = INSTANCES) -> list[str]:
 def test_all_sets_are_listed_with_their_capacity(large: Sandbox) -> None:
     """Fifty sets, fifty thousand instances."""
     listed = az.list_vmss_sub(large.access_token, large.subscription_id)
-    assert sorted(each["name"] for each in listed) == sorted(f"set-{number}" for number in range(SETS))
+    assert sorted(each["name"] for each in listed) == sorted(
+        f"set-{number}" for number in range(SETS)
+    )
     assert {each["sku"]["capacity"] for each in listed} == {INSTANCES}
 
 
@@ -54,11 +56,15 @@ def test_a_thousand_instance_views_are_listed(large: Sandbox, name: str) -> None
     """Each once, in order, on the first and on the last set alike; how long that took is printed."""
     started = time.perf_counter()
     views = az.get_instance_views(*large.where(name))
-    print(f"\n{len(views)} instance views of {name} listed in {time.perf_counter() - started:.2f} s")
+    print(
+        f"\n{len(views)} instance views of {name} listed in {time.perf_counter() - started:.2f} s"
+    )
     assert [each["instanceId"] for each in views] == everyone()
     assert all(each["properties"]["instanceView"]["statuses"] for each in views)
     domains = az.by_update_domain(views)
-    assert {domain: len(ids) for domain, ids in domains.items()} == dict.fromkeys(range(5), INSTANCES // 5)
+    assert {domain: len(ids) for domain, ids in domains.items()} == dict.fromkeys(
+        range(5), INSTANCES // 5
+    )
 
 
 def test_pages_of_the_usual_size_follow_one_another() -> None:
@@ -74,8 +80,8 @@ def test_pages_of_the_usual_size_follow_one_another() -> None:
 def test_many_read_while_one_writes(large: Sandbox) -> None:
     """Ten threads list a set whose model, instances and capacity change: whoever stays is in every list, none is twice.
 
-    A list of several pages is no snapshot: what is made or deleted between two pages may be in it or not.
-    """
+    A list of several pages is no snapshot: what is made or deleted between two pages may be in it
+    or not."""
     where = large.where("set-7")
     staying = everyone(900)
     wrong: list[str] = []
@@ -100,14 +106,22 @@ def test_many_read_while_one_writes(large: Sandbox) -> None:
 
     def write() -> None:
         """A new image, brought to a hundred instances at a time, and a hundred instances that go and come."""
-        az.wait(where[0], az.put_vmss(*where, az.set_image(az.get_vmss(*where), version=NEW)), interval=0.01)
+        az.wait(
+            where[0],
+            az.put_vmss(*where, az.set_image(az.get_vmss(*where), version=NEW)),
+            interval=0.01,
+        )
         put.set()
         for start in range(0, 900, 100):
-            az.wait(where[0], az.manual_upgrade(*where, staying[start : start + 100]), interval=0.01)
+            az.wait(
+                where[0], az.manual_upgrade(*where, staying[start : start + 100]), interval=0.01
+            )
         for capacity in (900, INSTANCES, 900, INSTANCES):
             az.wait(where[0], az.scale_vmss(*where, capacity), interval=0.01)
 
-    threads = [threading.Thread(target=read) for _ in range(READERS)] + [threading.Thread(target=write)]
+    threads = [threading.Thread(target=read) for _ in range(READERS)] + [
+        threading.Thread(target=write)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

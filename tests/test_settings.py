@@ -15,23 +15,65 @@ ENDPOINTS = ("AZURE_RM_ENDPOINT", "AZURE_AUTH_ENDPOINT", "AZURE_AUTHORITY_HOST")
 def test_the_public_cloud_is_the_default() -> None:
     """Without a setting, everything goes to Azure's public cloud."""
     assert settings.cloud() == Cloud(
-        "https://management.azure.com", "https://login.microsoftonline.com", "https://management.core.windows.net/"
+        "https://management.azure.com",
+        "https://login.microsoftonline.com",
+        "https://management.core.windows.net/",
     )
 
 
 @pytest.mark.parametrize(
     ("variable", "value", "expected"),
     [
-        ("AZURE_RM_ENDPOINT", "https://rm.example", PUBLIC._replace(resource_manager="https://rm.example")),
-        ("AZURE_AUTH_ENDPOINT", "https://login.example", PUBLIC._replace(authority="https://login.example")),
-        ("AZURE_AUTHORITY_HOST", "https://login.example", PUBLIC._replace(authority="https://login.example")),
-        ("AZURE_AUTHORITY_HOST", "login.example", PUBLIC._replace(authority="https://login.example")),
-        ("AZURE_AUTHORITY_HOST", "login.example:8443/", PUBLIC._replace(authority="https://login.example:8443")),
-        ("AZURE_RESOURCE_ENDPOINT", "https://audience.example/", PUBLIC._replace(resource="https://audience.example/")),
-        ("AZURE_RM_ENDPOINT", " https://rm.example// ", PUBLIC._replace(resource_manager="https://rm.example")),
-        ("AZURE_RM_ENDPOINT", "https://h/base/", PUBLIC._replace(resource_manager="https://h/base")),
-        ("AZURE_RM_ENDPOINT", "http://127.0.0.1:5000", PUBLIC._replace(resource_manager="http://127.0.0.1:5000")),
-        ("AZURE_RM_ENDPOINT", "http://[::1]:5000", PUBLIC._replace(resource_manager="http://[::1]:5000")),
+        (
+            "AZURE_RM_ENDPOINT",
+            "https://rm.example",
+            PUBLIC._replace(resource_manager="https://rm.example"),
+        ),
+        (
+            "AZURE_AUTH_ENDPOINT",
+            "https://login.example",
+            PUBLIC._replace(authority="https://login.example"),
+        ),
+        (
+            "AZURE_AUTHORITY_HOST",
+            "https://login.example",
+            PUBLIC._replace(authority="https://login.example"),
+        ),
+        (
+            "AZURE_AUTHORITY_HOST",
+            "login.example",
+            PUBLIC._replace(authority="https://login.example"),
+        ),
+        (
+            "AZURE_AUTHORITY_HOST",
+            "login.example:8443/",
+            PUBLIC._replace(authority="https://login.example:8443"),
+        ),
+        (
+            "AZURE_RESOURCE_ENDPOINT",
+            "https://audience.example/",
+            PUBLIC._replace(resource="https://audience.example/"),
+        ),
+        (
+            "AZURE_RM_ENDPOINT",
+            " https://rm.example// ",
+            PUBLIC._replace(resource_manager="https://rm.example"),
+        ),
+        (
+            "AZURE_RM_ENDPOINT",
+            "https://h/base/",
+            PUBLIC._replace(resource_manager="https://h/base"),
+        ),
+        (
+            "AZURE_RM_ENDPOINT",
+            "http://127.0.0.1:5000",
+            PUBLIC._replace(resource_manager="http://127.0.0.1:5000"),
+        ),
+        (
+            "AZURE_RM_ENDPOINT",
+            "http://[::1]:5000",
+            PUBLIC._replace(resource_manager="http://[::1]:5000"),
+        ),
         ("AZURE_RM_ENDPOINT", "", PUBLIC),
         ("AZURE_AUTHORITY_HOST", "  ", PUBLIC),
         ("AZURE_RESOURCE_ENDPOINT", " ", PUBLIC),
@@ -66,7 +108,9 @@ def test_one_endpoint_of_a_known_cloud_brings_the_others(
     assert settings.cloud() == cloud
 
 
-def test_our_own_name_for_the_authority_goes_before_the_common_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_our_own_name_for_the_authority_goes_before_the_common_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """`AZURE_AUTH_ENDPOINT` wins over `AZURE_AUTHORITY_HOST`."""
     monkeypatch.setenv("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.us")
     monkeypatch.setenv("AZURE_AUTH_ENDPOINT", "https://login.chinacloudapi.cn")
@@ -78,7 +122,10 @@ def test_the_environment_is_read_at_call_time(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("AZURE_RM_ENDPOINT", "https://one.example")
     first = settings.cloud().resource_manager
     monkeypatch.setenv("AZURE_RM_ENDPOINT", "https://two.example")
-    assert (first, settings.cloud().resource_manager) == ("https://one.example", "https://two.example")
+    assert (first, settings.cloud().resource_manager) == (
+        "https://one.example",
+        "https://two.example",
+    )
 
 
 @pytest.mark.parametrize("variable", ENDPOINTS)

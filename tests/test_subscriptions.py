@@ -10,7 +10,9 @@ import azurerm_lite as az
 
 
 @each("subscriptions")
-def test_each_function_makes_the_one_request_of_the_reference(row: Wrapper, token: str, clock: Clock) -> None:
+def test_each_function_makes_the_one_request_of_the_reference(
+    row: Wrapper, token: str, clock: Clock
+) -> None:
     """Method, path, query, headers and result are those that the REST reference shows."""
     assert_sent_as_written(row, token)
 
@@ -23,10 +25,18 @@ def test_each_list_follows_its_pages(row: Wrapper, token: str, clock: Clock) -> 
 
 def test_a_subscription_that_is_not_there_is_told_in_azures_words(token: str, clock: Clock) -> None:
     """A 404 is `NotFound` with Azure's code, message and request id, and says which request it was."""
-    told = {"error": {"code": "SubscriptionNotFound", "message": f"The subscription '{SUB}' could not be found."}}
+    told = {
+        "error": {
+            "code": "SubscriptionNotFound",
+            "message": f"The subscription '{SUB}' could not be found.",
+        }
+    }
     with azure() as wire:
         wire.get(
-            f"{BASE}/subscriptions/{SUB}/resourcegroups", status=404, json=told, headers={"x-ms-request-id": "req-1"}
+            f"{BASE}/subscriptions/{SUB}/resourcegroups",
+            status=404,
+            json=told,
+            headers={"x-ms-request-id": "req-1"},
         )
         with pytest.raises(az.NotFound) as caught:
             az.list_resource_groups(token, SUB)
@@ -42,7 +52,10 @@ def test_a_token_that_is_a_callable_is_asked_at_each_page(clock: Clock) -> None:
     tokens = iter(["first", "second"])
     with azure() as wire:
         link = f"{BASE}/subscriptions?page=2"
-        wire.get(f"{BASE}/subscriptions?api-version=2022-12-01", json={"value": [{"id": "a"}], "nextLink": link})
+        wire.get(
+            f"{BASE}/subscriptions?api-version=2022-12-01",
+            json={"value": [{"id": "a"}], "nextLink": link},
+        )
         wire.get(link, json={"value": [{"id": "b"}]})
         assert az.list_subscriptions(lambda: next(tokens)) == [{"id": "a"}, {"id": "b"}]
         sent = [call.request.headers["Authorization"] for call in wire.calls]

@@ -33,7 +33,9 @@ TAKE_ALL_OR_SOME = [
 TAKE_SOME = [az.delete_vmss_vms, az.manual_upgrade]
 TAKE_ONE = [az.get_vmss_vm, az.get_vmss_vm_instance_view]
 
-every_action = pytest.mark.parametrize("action", TAKE_ALL_OR_SOME + TAKE_SOME, ids=lambda action: action.__name__)
+every_action = pytest.mark.parametrize(
+    "action", TAKE_ALL_OR_SOME + TAKE_SOME, ids=lambda action: action.__name__
+)
 
 NO_IDS = [
     *([], (), set(), {}, iter(()), "", " "),
@@ -46,7 +48,9 @@ NO_IDS = [
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 
@@ -66,7 +70,9 @@ def body_of(request: requests.PreparedRequest) -> Any:
 
 
 @each("vmss")
-def test_each_function_makes_the_one_request_of_the_reference(row: Wrapper, token: str, clock: Clock) -> None:
+def test_each_function_makes_the_one_request_of_the_reference(
+    row: Wrapper, token: str, clock: Clock
+) -> None:
     """Method, path, query, headers, body and result are those that the REST reference shows."""
     assert_sent_as_written(row, token)
 
@@ -101,17 +107,23 @@ def test_instance_ids_are_sent_as_a_list_of_strings(
     action: Callable[..., Any], instance_ids: Any, sent: list[str], token: str, clock: Clock
 ) -> None:
     """One id or several, as strings or whole numbers, arrive as a JSON list of strings."""
-    tail = {az.stopdealloc_vmss: "deallocate", az.delete_vmss_vms: "delete", az.manual_upgrade: "manualupgrade"}
+    tail = {
+        az.stopdealloc_vmss: "deallocate",
+        az.delete_vmss_vms: "delete",
+        az.manual_upgrade: "manualupgrade",
+    }
     url = f"{VMSS}/{tail.get(action, action.__name__.removesuffix('_vmss'))}"
-    assert body_of(sent_by(lambda: action(token, *WHERE, instance_ids), "POST", url)) == {"instanceIds": sent}
+    assert body_of(sent_by(lambda: action(token, *WHERE, instance_ids), "POST", url)) == {
+        "instanceIds": sent
+    }
 
 
 def test_instance_ids_may_come_from_a_generator(token: str, clock: Clock) -> None:
     """A generator is read once and sent whole."""
     ids = (str(number) for number in (4, 5))
-    assert body_of(sent_by(lambda: az.manual_upgrade(token, *WHERE, ids), "POST", VMSS + "/manualupgrade")) == {
-        "instanceIds": ["4", "5"]
-    }
+    assert body_of(
+        sent_by(lambda: az.manual_upgrade(token, *WHERE, ids), "POST", VMSS + "/manualupgrade")
+    ) == {"instanceIds": ["4", "5"]}
 
 
 @every_action
@@ -143,7 +155,10 @@ def test_what_is_no_single_instance_id_is_refused_before_anything_is_sent(
         read(token, *WHERE, instance_id)
 
 
-@given(instance_id=st.text(max_size=10) | st.sampled_from([".", "..", "1/..", "1%2f", "1?x=1", "web_1.a-b", "*"]))
+@given(
+    instance_id=st.text(max_size=10)
+    | st.sampled_from([".", "..", "1/..", "1%2f", "1?x=1", "web_1.a-b", "*"])
+)
 def test_an_instance_id_never_leaves_its_segment(instance_id: str) -> None:
     """Whatever the id, it is refused unsent, or stands as it is in its own segment of the path."""
     with responses.RequestsMock(assert_all_requests_are_fired=False) as wire:
@@ -151,7 +166,9 @@ def test_an_instance_id_never_leaves_its_segment(instance_id: str) -> None:
         with contextlib.suppress(ValueError):
             az.get_vmss_vm_instance_view("token", *WHERE, instance_id)
         if not wire.calls:
-            assert not re.fullmatch("[0-9]+|[a-z]+", instance_id), "an id that Azure gives was refused"
+            assert not re.fullmatch("[0-9]+|[a-z]+", instance_id), (
+                "an id that Azure gives was refused"
+            )
             return
         segments = urlsplit(wire.calls[0].request.url).path.split("/")
         assert [unquote(segment) for segment in segments[-3:]] == [
@@ -175,14 +192,29 @@ def test_put_matches_on_the_etag_that_the_model_came_with(token: str, clock: Clo
 def test_if_match_overrides_the_models_own_etag(etag: str, token: str, clock: Clock) -> None:
     """What the caller gives as `if_match` is sent as it stands, quotes included."""
     model = {"name": "web", "etag": ETAG, "properties": {}}
-    assert sent_by(lambda: az.put_vmss(token, *WHERE, model, if_match=etag), "PUT").headers["If-Match"] == etag
-    assert sent_by(lambda: az.patch_vmss(token, *WHERE, model, if_match=etag), "PATCH").headers["If-Match"] == etag
+    assert (
+        sent_by(lambda: az.put_vmss(token, *WHERE, model, if_match=etag), "PUT").headers["If-Match"]
+        == etag
+    )
+    assert (
+        sent_by(lambda: az.patch_vmss(token, *WHERE, model, if_match=etag), "PATCH").headers[
+            "If-Match"
+        ]
+        == etag
+    )
 
 
 @pytest.mark.parametrize("etag", [{}, {"etag": None}, {"etag": ""}], ids=repr)
-def test_put_without_an_etag_sends_no_precondition(etag: dict[str, Any], token: str, clock: Clock) -> None:
+def test_put_without_an_etag_sends_no_precondition(
+    etag: dict[str, Any], token: str, clock: Clock
+) -> None:
     """A new scale set has none, and an empty header would be a precondition that nothing meets."""
-    assert "If-Match" not in sent_by(lambda: az.put_vmss(token, *WHERE, {"location": "here", **etag}), "PUT").headers
+    assert (
+        "If-Match"
+        not in sent_by(
+            lambda: az.put_vmss(token, *WHERE, {"location": "here", **etag}), "PUT"
+        ).headers
+    )
 
 
 def test_patch_has_no_precondition_of_its_own(token: str, clock: Clock) -> None:
@@ -213,7 +245,9 @@ def test_only_etag_and_provisioning_state_are_left_out(
 
 
 @pytest.mark.parametrize("write", [az.put_vmss, az.patch_vmss], ids=lambda write: write.__name__)
-@pytest.mark.parametrize("body", [None, "{}", b"{}", [], [("location", "x")], 3, {"location"}], ids=repr)
+@pytest.mark.parametrize(
+    "body", [None, "{}", b"{}", [], [("location", "x")], 3, {"location"}], ids=repr
+)
 def test_a_model_that_is_no_dict_is_refused_before_anything_is_sent(
     write: Callable[..., Any], body: Any, token: str, clock: Clock
 ) -> None:
@@ -222,7 +256,9 @@ def test_a_model_that_is_no_dict_is_refused_before_anything_is_sent(
         write(token, *WHERE, body)
 
 
-def test_a_change_in_between_is_a_failed_precondition_and_not_repeated(token: str, clock: Clock) -> None:
+def test_a_change_in_between_is_a_failed_precondition_and_not_repeated(
+    token: str, clock: Clock
+) -> None:
     """412 is `PreconditionFailed` in Azure's words, after a single try."""
     told = 'Etag provided in if-match header "2" does not match etag "3" of resource.'
     with azure() as wire:
@@ -234,7 +270,9 @@ def test_a_change_in_between_is_a_failed_precondition_and_not_repeated(token: st
 
 
 @pytest.mark.parametrize("capacity", [0, 1, 1000])
-def test_scaling_sends_the_capacity_alone_as_a_number(capacity: int, token: str, clock: Clock) -> None:
+def test_scaling_sends_the_capacity_alone_as_a_number(
+    capacity: int, token: str, clock: Clock
+) -> None:
     """Nothing else of the SKU is sent, so that the VM size stays; nothing is matched on."""
     request = sent_by(lambda: az.scale_vmss(token, *WHERE, capacity), "PATCH")
     assert request.body == json.dumps({"sku": {"capacity": capacity}}).encode()
@@ -246,7 +284,10 @@ def test_a_capacity_that_is_no_number_of_instances_is_refused_before_anything_is
     capacity: Any, token: str, clock: Clock
 ) -> None:
     """`True` would scale to one instance, and text is what azurerm sent."""
-    with azure(expects_requests=False), pytest.raises(ValueError, match="capacity must be a whole number"):
+    with (
+        azure(expects_requests=False),
+        pytest.raises(ValueError, match="capacity must be a whole number"),
+    ):
         az.scale_vmss(token, *WHERE, capacity)
 
 
@@ -271,18 +312,27 @@ def test_a_capacity_that_is_no_number_of_instances_is_refused_before_anything_is
     ],
     ids=repr,
 )
-def test_protection_is_sent_alone(options: dict[str, bool], policy: dict[str, bool], token: str, clock: Clock) -> None:
+def test_protection_is_sent_alone(
+    options: dict[str, bool], policy: dict[str, bool], token: str, clock: Clock
+) -> None:
     """The body is the policy and nothing else: a whole instance sent back would un-apply the model."""
-    request = sent_by(lambda: az.protect_vmss_vm(token, *WHERE, 7, **options), "PUT", VMSS + "/virtualMachines/7")
+    request = sent_by(
+        lambda: az.protect_vmss_vm(token, *WHERE, 7, **options), "PUT", VMSS + "/virtualMachines/7"
+    )
     assert body_of(request) == {"properties": {"protectionPolicy": policy}}
 
 
-@pytest.mark.parametrize("options", [{}, {"from_scale_in": False, "from_scale_set_actions": True}], ids=repr)
+@pytest.mark.parametrize(
+    "options", [{}, {"from_scale_in": False, "from_scale_set_actions": True}], ids=repr
+)
 def test_protection_that_azure_refuses_is_refused_before_anything_is_sent(
     options: dict[str, bool], token: str, clock: Clock
 ) -> None:
     """Nothing to set, and protection from actions that leaves scaling in, say so by a `ValueError`."""
-    with azure(expects_requests=False), pytest.raises(ValueError, match=r"from_scale_in=.* do not fit"):
+    with (
+        azure(expects_requests=False),
+        pytest.raises(ValueError, match=r"from_scale_in=.* do not fit"),
+    ):
         az.protect_vmss_vm(token, *WHERE, 7, **options)
 
 
@@ -295,7 +345,9 @@ def test_protection_takes_one_instance(instance_id: Any, token: str, clock: Cloc
 
 @pytest.mark.parametrize("option", ["from_scale_in", "from_scale_set_actions"])
 @pytest.mark.parametrize("value", ["false", "no", 1, []], ids=repr)
-def test_protection_is_a_matter_of_yes_or_no(option: str, value: Any, token: str, clock: Clock) -> None:
+def test_protection_is_a_matter_of_yes_or_no(
+    option: str, value: Any, token: str, clock: Clock
+) -> None:
     """The text `false` must not protect."""
     with azure(expects_requests=False), pytest.raises(ValueError, match=option):
         az.protect_vmss_vm(token, *WHERE, 7, **{option: value})

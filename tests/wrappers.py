@@ -1,7 +1,7 @@
 """Every function that sends one request to the resource manager: what it is called with, and what goes over the wire.
 
-The rows are written from the REST reference, not from the library. `{name}` in a path is the argument of that name.
-"""
+The rows are written from the REST reference, not from the library. `{name}` in a path is the
+argument of that name."""
 
 from __future__ import annotations
 
@@ -96,7 +96,13 @@ class Wrapper:
     @property
     def json(self) -> Any:
         """What Azure answers on success."""
-        return {"answer": None, "item": ITEM, "list": {"value": ENTRIES}, "array": ENTRIES, "rows": ROWS}[self.gives]
+        return {
+            "answer": None,
+            "item": ITEM,
+            "list": {"value": ENTRIES},
+            "array": ENTRIES,
+            "rows": ROWS,
+        }[self.gives]
 
     @property
     def module(self) -> str:
@@ -115,13 +121,22 @@ def _actions() -> Iterator[Wrapper]:
         ("redeploy", "redeploy"),
     ):
         yield Wrapper(f"{verb}_vmss", "POST", f"{VMSS}/{tail}")
-        yield Wrapper(f"{verb}_vmss", "POST", f"{VMSS}/{tail}", {"instanceIds": ["0", "12"]}, given=(["0", 12],))
+        yield Wrapper(
+            f"{verb}_vmss",
+            "POST",
+            f"{VMSS}/{tail}",
+            {"instanceIds": ["0", "12"]},
+            given=(["0", 12],),
+        )
 
 
 WRAPPERS = [
     Wrapper("list_vmss", "GET", GROUP + "/virtualMachineScaleSets", gives="list"),
     Wrapper(
-        "list_vmss_sub", "GET", SUBSCRIPTION + "/providers/Microsoft.Compute/virtualMachineScaleSets", gives="list"
+        "list_vmss_sub",
+        "GET",
+        SUBSCRIPTION + "/providers/Microsoft.Compute/virtualMachineScaleSets",
+        gives="list",
     ),
     Wrapper("get_vmss", "GET", VMSS, gives="item"),
     Wrapper("put_vmss", "PUT", VMSS, MODEL, given=(MODEL,)),
@@ -133,12 +148,24 @@ WRAPPERS = [
     Wrapper("get_vmss_nics", "GET", VMSS + "/networkInterfaces", api=NETWORK, gives="list"),
     Wrapper("get_vmss_public_ips", "GET", VMSS + "/publicipaddresses", api=NETWORK, gives="list"),
     *_actions(),
-    Wrapper("get_instance_views", "GET", VMSS + "/virtualMachines", query={"$expand": "instanceView"}, gives="list"),
+    Wrapper(
+        "get_instance_views",
+        "GET",
+        VMSS + "/virtualMachines",
+        query={"$expand": "instanceView"},
+        gives="list",
+    ),
     Wrapper("list_vmss_vms", "GET", VMSS + "/virtualMachines", gives="list"),
     Wrapper("get_vmss_vm", "GET", VM, query={"$expand": "instanceView"}, gives="item"),
     Wrapper("get_vmss_vm_instance_view", "GET", VM + "/instanceView", gives="item"),
     Wrapper("delete_vmss_vms", "POST", VMSS + "/delete", {"instanceIds": ["3"]}, given=("3",)),
-    Wrapper("manual_upgrade", "POST", VMSS + "/manualupgrade", {"instanceIds": ["3", "4"]}, given=(("3", "4"),)),
+    Wrapper(
+        "manual_upgrade",
+        "POST",
+        VMSS + "/manualupgrade",
+        {"instanceIds": ["3", "4"]},
+        given=(("3", "4"),),
+    ),
     Wrapper(
         "protect_vmss_vm",
         "PUT",
@@ -155,7 +182,9 @@ WRAPPERS = [
     Wrapper("list_offers", "GET", OFFERS, gives="array"),
     Wrapper("list_skus", "GET", OFFERS + "/{offer}/skus", gives="array"),
     Wrapper("list_sku_versions", "GET", VERSIONS, gives="array"),
-    Wrapper("list_sku_versions", "GET", VERSIONS, options={"top": 2}, query={"$top": "2"}, gives="array"),
+    Wrapper(
+        "list_sku_versions", "GET", VERSIONS, options={"top": 2}, query={"$top": "2"}, gives="array"
+    ),
     Wrapper(
         "list_gallery_image_versions",
         "GET",
@@ -173,15 +202,24 @@ WRAPPERS = [
         api=GRAPH,
         gives="rows",
     ),
-    Wrapper("list_resource_groups", "GET", SUBSCRIPTION + "/resourcegroups", api=RESOURCES, gives="list"),
+    Wrapper(
+        "list_resource_groups", "GET", SUBSCRIPTION + "/resourcegroups", api=RESOURCES, gives="list"
+    ),
 ]
 
 
 def each(*modules: str, gives: str = "") -> pytest.MarkDecorator:
     """Runs a test for each row: of these modules, or all; of those that give this, or all."""
-    rows = [row for row in WRAPPERS if row.module in (modules or (row.module,)) and row.gives in (gives or row.gives)]
+    rows = [
+        row
+        for row in WRAPPERS
+        if row.module in (modules or (row.module,)) and row.gives in (gives or row.gives)
+    ]
     assert rows
-    ids = [f"{row.function}{'-' + str(i) if row.given or row.options else ''}" for i, row in enumerate(rows)]
+    ids = [
+        f"{row.function}{'-' + str(i) if row.given or row.options else ''}"
+        for i, row in enumerate(rows)
+    ]
     return pytest.mark.parametrize("row", rows, ids=ids)
 
 
@@ -197,7 +235,9 @@ def assert_sent_as_written(row: Wrapper, token: str) -> None:
     """One request, exactly as the row has it; and the function gives what the row says."""
     match = [
         responses.matchers.query_param_matcher({**row.query, "api-version": row.api}),
-        responses.matchers.header_matcher({"Authorization": f"Bearer {token}", "Accept": "application/json"}),
+        responses.matchers.header_matcher(
+            {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+        ),
     ]
     if row.body is not None:
         match.append(responses.matchers.json_params_matcher(row.body))
@@ -232,4 +272,6 @@ def assert_pages_are_followed(row: Wrapper, token: str) -> None:
             wire.get(url, json=body, match=bearer)
         assert row.call(token) == ENTRIES
         sent = [call.request.url for call in wire.calls]
-    assert [url.replace("%24", "$") for url in sent] == [url.replace("%24", "$") for url in (first, second, third)]
+    assert [url.replace("%24", "$") for url in sent] == [
+        url.replace("%24", "$") for url in (first, second, third)
+    ]

@@ -46,7 +46,11 @@ def get_access_token(tenant_id: str, application_id: str, application_secret: st
 
     Azure: Microsoft identity platform - client credentials flow, by MSAL.
     """
-    given = {"tenant_id": tenant_id, "application_id": application_id, "application_secret": application_secret}
+    given = {
+        "tenant_id": tenant_id,
+        "application_id": application_id,
+        "application_secret": application_secret,
+    }
     provider = _made(given)
     del given, application_secret  # crash reports show what stands in a frame
     return provider()
@@ -111,41 +115,43 @@ def token_provider(
 ) -> Callable[[], str]:
     """A callable that returns a good token each time, renewed ahead of its end: for work that outlives one token.
 
-    Without arguments it takes what the environment shows first: a service principal (`AZURE_TENANT_ID`,
-    `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET` or `AZURE_CLIENT_CERTIFICATE_PATH`), a workload identity
-    (`AZURE_FEDERATED_TOKEN_FILE`), a managed identity, else whoever is signed in to the Azure CLI. Its errors say what
-    was passed over, and why.
+    Without arguments it takes what the environment shows first: a service principal
+    (`AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET` or
+    `AZURE_CLIENT_CERTIFICATE_PATH`), a workload identity (`AZURE_FEDERATED_TOKEN_FILE`), a managed
+    identity, else whoever is signed in to the Azure CLI. Its errors say what was passed over, and
+    why.
 
-    Args:
-        tenant_id: Tenant (directory) id or domain name.
-        application_id: Application (client) id. With `managed_identity`, that of a user-assigned one.
-        application_secret: The application's secret: its value, not its id.
-        certificate: Path of the application's certificate with its private key, as PEM or PFX, instead of a secret.
-        password: What the private key in `certificate` is locked with.
-        public_chain: Whether to send the certificate along, for trust by subject name and issuer (SNI).
-        assertion: A JSON Web Token of an issuer that the application trusts, or a callable that returns one each time,
+    Args: tenant_id: Tenant (directory) id or domain name. application_id: Application (client) id.
+        With `managed_identity`, that of a user-assigned one. application_secret: The application's
+        secret: its value, not its id. certificate: Path of the application's certificate with its
+        private key, as PEM or PFX, instead of a secret. password: What the private key in
+        `certificate` is locked with. public_chain: Whether to send the certificate along, for trust
+        by subject name and issuer (SNI). assertion: A JSON Web Token of an issuer that the
+        application trusts, or a callable that returns one each time,
             instead of a secret.
         assertion_file: Path of a file with such a token; it is read each time.
-        managed_identity: Whether to use the identity of the machine; system-assigned, if none of the ids is given.
+        managed_identity: Whether to use the identity of the machine; system-assigned, if none of
+            the ids is given.
         object_id: Object id of a user-assigned managed identity.
         resource_id: Azure's resource id of a user-assigned managed identity.
         cli: Whether to use whoever is signed in to the Azure CLI.
         subscription: Name or id of the subscription that the CLI shall use.
         browser: Whether a person is to sign in with the browser of this machine.
-        device_code: Whether a person is to sign in with any browser, by a code; a callable is given the text to show,
-            which else goes to standard error.
+        device_code: Whether a person is to sign in with any browser, by a code; a callable is given
+            the text to show, which else goes to standard error.
         cache_file: Path of a file to keep the person's sign-in in; only its owner may read it.
 
-    Returns:
-        A zero-argument callable, safe to share between threads and to send to other processes (which sends what it
-        signs in with, and no token); give it as `access_token`.
+    Returns: A zero-argument callable, safe to share between threads and to send to other processes
+        (which sends what it signs in with, and no token); give it as `access_token`.
 
-    Raises:
-        ValueError: A value is missing or empty, two ways are mixed, or a file cannot be used; nothing was sent.
+    Raises: ValueError: A value is missing or empty, two ways are mixed, or a file cannot be used;
+        nothing was sent.
 
     Azure: Microsoft identity platform, by MSAL; or `az account get-access-token`.
     """
-    given = {name: value for name, value in locals().items() if value is not None and value is not False}
+    given = {
+        name: value for name, value in locals().items() if value is not None and value is not False
+    }
     if given:
         return _made(given)
     from .environment import find
@@ -158,14 +164,20 @@ def _made(given: Mapping[str, Any]) -> Provider:
     ways = [name for name in _WAYS if name in given]
     if len(ways) > 1:
         raise ValueError(f"{' and '.join(ways)} are different ways to sign in: give one of them")
-    way = ways[0] if ways else "application_secret"  # who gives three positional arguments means this one
+    way = (
+        ways[0] if ways else "application_secret"
+    )  # who gives three positional arguments means this one
     kind, needs, takes = _WAYS[way]
     for name in given:
         if name not in (way, *needs, *takes):
             raise ValueError(f"{name} does not go with {way}")
     if way in _TAKES_ONE and len(given) > 2:
-        raise ValueError(f"{' and '.join(name for name in given if name != way)} say the same thing: give one of them")
-    values = {name: _checked(name, given.get(name)) for name in dict.fromkeys((*needs, way, *given))}
+        raise ValueError(
+            f"{' and '.join(name for name in given if name != way)} say the same thing: give one of them"
+        )
+    values = {
+        name: _checked(name, given.get(name)) for name in dict.fromkeys((*needs, way, *given))
+    }
     if values[way] is True:
         del values[way]  # it only says which class
     from . import cli, microsoft
@@ -186,6 +198,10 @@ def _checked(argument: str, value: Any) -> Any:
         value = os.fspath(value)
     if not isinstance(value, str) or not value.strip():
         others = ", ".join(way for way in _WAYS if way != argument)
-        instead = f" (other ways to sign in: {others})" if argument == "application_secret" and value is None else ""
+        instead = (
+            f" (other ways to sign in: {others})"
+            if argument == "application_secret" and value is None
+            else ""
+        )
         raise ValueError(f"{argument} must be a string that is not empty{instead}")
     return value

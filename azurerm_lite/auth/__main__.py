@@ -25,7 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 for a token, 1 for none.
     """
-    argparse.ArgumentParser(prog="python -m azurerm_lite.auth", description=__doc__).parse_args(arguments)
+    argparse.ArgumentParser(prog="python -m azurerm_lite.auth", description=__doc__).parse_args(
+        arguments
+    )
     try:
         provider = find()
         claims = claims_of(provider())
@@ -75,7 +77,9 @@ def _until(claims: dict[str, Any]) -> str:
     if not isinstance(ends, int | float):
         return "when, the token does not say"
     stamp = datetime.fromtimestamp(ends, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
-    return f"{stamp} ({(ends - time.time()) / 60:.0f} minutes from now); it is renewed ahead of that"
+    return (
+        f"{stamp} ({(ends - time.time()) / 60:.0f} minutes from now); it is renewed ahead of that"
+    )
 
 
 if __name__ == "__main__":

@@ -68,13 +68,17 @@ def run_az(wanted: str, *arguments: str) -> dict[str, Any]:
     if done.returncode != 0:
         told = masked(" ".join(done.stderr.split())) or f"exit status {done.returncode}"
         advice = " Run 'az login'." if "az login" not in told else ""
-        raise AuthenticationFailed(f"az {' '.join(arguments)} failed: {told}{advice}", code="CliFailed")
+        raise AuthenticationFailed(
+            f"az {' '.join(arguments)} failed: {told}{advice}", code="CliFailed"
+        )
     try:
         answer = json.loads(done.stdout)
     except ValueError:
         answer = None
     if not isinstance(answer, dict) or wanted not in answer:
-        raise AuthenticationFailed(f"az {' '.join(arguments)} printed something unexpected", code="CliFailed")
+        raise AuthenticationFailed(
+            f"az {' '.join(arguments)} printed something unexpected", code="CliFailed"
+        )
     return answer
 
 
@@ -92,8 +96,11 @@ def _found() -> str:
 def _run(az: str, arguments: list[str]) -> Any:
     import subprocess  # few need it, and everybody would pay
 
-    # Windows gives a .cmd to its shell, whatever Python does: what that would read as its own is refused.
-    if az.lower().endswith((".cmd", ".bat")) and (odd := re.search(r'["%&|<>^!\r\n]', " ".join(arguments))):
+    # Windows gives a .cmd to its shell, whatever Python does: what that would read as its own is
+    # refused.
+    if az.lower().endswith((".cmd", ".bat")) and (
+        odd := re.search(r'["%&|<>^!\r\n]', " ".join(arguments))
+    ):
         raise ValueError(f"az.cmd cannot be given a name with {odd.group()!r} in it: give the id")
     try:
         return subprocess.run(

@@ -9,7 +9,12 @@ from .cli import ByCli
 from .providers import Provider
 
 _APPLICATION = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID")
-_MANAGED = ("IDENTITY_ENDPOINT", "MSI_ENDPOINT", "IMDS_ENDPOINT", "AZURE_POD_IDENTITY_AUTHORITY_HOST")
+_MANAGED = (
+    "IDENTITY_ENDPOINT",
+    "MSI_ENDPOINT",
+    "IMDS_ENDPOINT",
+    "AZURE_POD_IDENTITY_AUTHORITY_HOST",
+)
 
 
 def find() -> Provider:
@@ -33,11 +38,15 @@ def _secret() -> Provider | str:
 
 
 def _certificate() -> Provider | str:
-    return _application("ByCertificate", "client certificate", certificate="AZURE_CLIENT_CERTIFICATE_PATH")
+    return _application(
+        "ByCertificate", "client certificate", certificate="AZURE_CLIENT_CERTIFICATE_PATH"
+    )
 
 
 def _workload() -> Provider | str:
-    return _application("ByAssertion", "workload identity", assertion_file="AZURE_FEDERATED_TOKEN_FILE")
+    return _application(
+        "ByAssertion", "workload identity", assertion_file="AZURE_FEDERATED_TOKEN_FILE"
+    )
 
 
 def _application(kind: str, what: str, **proof: str) -> Provider | str:
@@ -51,7 +60,9 @@ def _application(kind: str, what: str, **proof: str) -> Provider | str:
     more: dict[str, Any] = {}
     if argument == "certificate":
         more["password"] = os.environ.get("AZURE_CLIENT_CERTIFICATE_PASSWORD") or None
-        more["public_chain"] = os.environ.get("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", "").lower() in ("1", "true")
+        more["public_chain"] = os.environ.get(
+            "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", ""
+        ).lower() in ("1", "true")
     who = (os.environ[name] for name in _APPLICATION)
     provider: Provider = getattr(microsoft, kind)(*who, **{argument: os.environ[variable]}, **more)
     provider.found = f"the environment: {variable}"

@@ -38,31 +38,42 @@ def read_certificate(file: str, password: str | None) -> tuple[str, str, str]:
         file: Path of a PEM or PFX (PKCS #12) file.
         password: What the key is locked with, or `None`.
 
-    Returns:
-        The private key and the chain of certificates, its own first, as PEM, and its SHA-1 thumbprint.
+    Returns: The private key and the chain of certificates, its own first, as PEM, and its SHA-1
+        thumbprint.
 
-    Raises:
-        ValueError: There is no such file, no key or certificate in it, or the password does not fit.
+    Raises: ValueError: There is no such file, no key or certificate in it, or the password does not
+        fit.
     """
     from cryptography.hazmat.primitives import hashes, serialization
 
     content = _read("certificate", file)
     try:
-        key, certificates = (_pem if b"-----BEGIN" in content else _pfx)(content, (password or "").encode() or None)
+        key, certificates = (_pem if b"-----BEGIN" in content else _pfx)(
+            content, (password or "").encode() or None
+        )
         public = key.public_key()
     except (ValueError, TypeError, AttributeError):
-        advice = "the password does not fit" if password else "it holds no private key, or one with a password"
+        advice = (
+            "the password does not fit"
+            if password
+            else "it holds no private key, or one with a password"
+        )
         failure = f"certificate: {file} cannot be used: {advice}"
     else:
         own = [each for each in certificates if each.public_key() == public]
         if own:
             pem = serialization.Encoding.PEM
             chain = "".join(
-                each.public_bytes(pem).decode() for each in (own[0], *(each for each in certificates if each != own[0]))
+                each.public_bytes(pem).decode()
+                for each in (own[0], *(each for each in certificates if each != own[0]))
             )
             unlocked = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
             # SHA-1 is how the sign-in names a certificate here, not what anything is signed with.
-            return key.private_bytes(pem, *unlocked).decode(), chain, own[0].fingerprint(hashes.SHA1()).hex()
+            return (
+                key.private_bytes(pem, *unlocked).decode(),
+                chain,
+                own[0].fingerprint(hashes.SHA1()).hex(),
+            )
         failure = f"certificate: {file} holds no certificate for its private key"
     raise ValueError(failure)
 
@@ -102,7 +113,9 @@ def read_private(file: str) -> str:
     path = Path(file)
     try:
         if os.name != "nt" and stat.S_IMODE(path.stat().st_mode) & 0o077:
-            rest.log.warning("%s could be read by others: it is its owner's alone from now on", file)
+            rest.log.warning(
+                "%s could be read by others: it is its owner's alone from now on", file
+            )
             path.chmod(0o600)
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -120,7 +133,9 @@ def write_private(file: str, text: str) -> None:
     """
     path = Path(file)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600 from its first moment
+    handle, name = tempfile.mkstemp(
+        dir=path.parent, prefix=f".{path.name}."
+    )  # 0600 from its first moment
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as opened:
             opened.write(text)

@@ -42,7 +42,8 @@ class _ByMsal(Provider):
         if not isinstance(outcome, Exception) and "access_token" not in outcome:
             outcome = refused(outcome, self._secrets())
         if isinstance(outcome, Exception):
-            # Raised here and bare: what it was raised from holds the request, and with it the secret.
+            # Raised here and bare: what it was raised from holds the request, and with it the
+            # secret.
             outcome.__context__ = None
             raise outcome.with_traceback(None)
         return str(outcome["access_token"]), started + float(outcome.get("expires_in") or 600)
@@ -60,7 +61,12 @@ class _ByMsal(Provider):
             return rest.unreachable(error, "sign-in", asked)
         except msal.managed_identity.ManagedIdentityError as error:
             return refused({"error_description": one_line(error)}, self._secrets())
-        except (AttributeError, KeyError, TypeError, ValueError):  # what MSAL makes of JSON that it does not expect
+        except (
+            AttributeError,
+            KeyError,
+            TypeError,
+            ValueError,
+        ):  # what MSAL makes of JSON that it does not expect
             asked = self._authority or "the managed identity's endpoint"
             message = f"Sign-in failed: {asked} does not answer as Microsoft's sign-in does."
             return AuthenticationFailed(message, code="SignInFailed")
@@ -75,7 +81,9 @@ class _ByMsal(Provider):
                 http_client=session,
                 **more,
             )
-        except ValueError:  # MSAL's word, in five lines, for a tenant that the authority does not know
+        except (
+            ValueError
+        ):  # MSAL's word, in five lines, for a tenant that the authority does not know
             error = f"{self._authority} is no tenant's sign-in."
             raise refused({"error": "invalid_tenant", "error_description": error}) from None
 
@@ -97,7 +105,9 @@ class _ServicePrincipal(_ByMsal):
 
     def _result(self, msal: Any, session: Any) -> dict[str, Any]:
         credential = self._credential()
-        application = self._made(msal.ConfidentialClientApplication, session, client_credential=credential)
+        application = self._made(
+            msal.ConfidentialClientApplication, session, client_credential=credential
+        )
         return application.acquire_token_for_client(self._scopes)  # type: ignore[no-any-return]
 
     def _ask(self) -> tuple[str, float]:
@@ -192,31 +202,50 @@ class ByManagedIdentity(_ByMsal):
     way = "managed identity"
 
     def __init__(
-        self, application_id: str | None = None, object_id: str | None = None, resource_id: str | None = None
+        self,
+        application_id: str | None = None,
+        object_id: str | None = None,
+        resource_id: str | None = None,
     ) -> None:
         super().__init__("", "")
-        self._identity = {"client_id": application_id, "object_id": object_id, "resource_id": resource_id}
-        self._shown = {"application_id": application_id, "object_id": object_id, "resource_id": resource_id}
+        self._identity = {
+            "client_id": application_id,
+            "object_id": object_id,
+            "resource_id": resource_id,
+        }
+        self._shown = {
+            "application_id": application_id,
+            "object_id": object_id,
+            "resource_id": resource_id,
+        }
 
     def _result(self, msal: Any, session: Any) -> dict[str, Any]:
         session.trust_env = False  # it is on this machine, behind no proxy
         identity = {name: value for name, value in self._identity.items() if value}
         if msal.managed_identity.get_managed_identity_source() is msal.managed_identity.CLOUD_SHELL:
             return self._of_cloud_shell(msal, session, bool(identity))
-        chosen = msal.UserAssignedManagedIdentity(**identity) if identity else msal.SystemAssignedManagedIdentity()
+        chosen = (
+            msal.UserAssignedManagedIdentity(**identity)
+            if identity
+            else msal.SystemAssignedManagedIdentity()
+        )
         client = msal.ManagedIdentityClient(chosen, http_client=session)
         try:
             return client.acquire_token_for_client(resource=self._resource)  # type: ignore[no-any-return]
         except OSError as error:
             if isinstance(error, requests.RequestException):
                 raise
-            raise AuthenticationFailed(f"Sign-in failed: {one_line(error)}", code="SignInFailed") from None
+            raise AuthenticationFailed(
+                f"Sign-in failed: {one_line(error)}", code="SignInFailed"
+            ) from None
 
     def _of_cloud_shell(self, msal: Any, session: Any, named: bool) -> dict[str, Any]:
         if named:
             message = "Sign-in failed: Cloud Shell has only the identity of the person in it: name no other."
             raise AuthenticationFailed(message, code="SignInFailed")
-        application = msal.PublicClientApplication(AZURE_CLI, instance_discovery=False, http_client=session)
+        application = msal.PublicClientApplication(
+            AZURE_CLI, instance_discovery=False, http_client=session
+        )
         return application.acquire_token_interactive(self._scopes, prompt="none")  # type: ignore[no-any-return]
 
     def _secrets(self) -> list[str]:
@@ -228,9 +257,14 @@ class _ByPerson(_ByMsal):
     """Tokens of a person, who is asked once; later ones come by refresh token, kept here or in the file."""
 
     def __init__(
-        self, tenant_id: str | None = None, application_id: str | None = None, cache_file: str | None = None
+        self,
+        tenant_id: str | None = None,
+        application_id: str | None = None,
+        cache_file: str | None = None,
     ) -> None:
-        super().__init__(tenant_id or _ANY_TENANT, application_id or AZURE_CLI, cache_file=cache_file)
+        super().__init__(
+            tenant_id or _ANY_TENANT, application_id or AZURE_CLI, cache_file=cache_file
+        )
         self._cache_file, self._cached = cache_file, ""
 
     def __getstate__(self) -> dict[str, Any]:
@@ -248,7 +282,9 @@ class _ByPerson(_ByMsal):
         application = self._made(msal.PublicClientApplication, session, token_cache=cache)
         result = self._silently(application)
         if "access_token" not in result:
-            if time.time() < self._kept.ends:  # nobody is disturbed as long as the present token is good
+            if (
+                time.time() < self._kept.ends
+            ):  # nobody is disturbed as long as the present token is good
                 raise refused(result)
             result = self._in_person(application)
         self._keep(cache)
@@ -257,7 +293,9 @@ class _ByPerson(_ByMsal):
     def _silently(self, application: Any) -> dict[str, Any]:
         for account in application.get_accounts()[:1]:
             scopes, force = self._scopes, self._refused
-            result = application.acquire_token_silent_with_error(scopes, account=account, force_refresh=force)
+            result = application.acquire_token_silent_with_error(
+                scopes, account=account, force_refresh=force
+            )
             return result or {}
         return {}
 
@@ -285,7 +323,9 @@ class ByBrowser(_ByPerson):
                 self._scopes, timeout=_PERSON_TIMEOUT, prompt="select_account"
             )
         except RuntimeError:  # MSAL's, when the time is over
-            message = f"Sign-in failed: nobody signed in at the browser within {_PERSON_TIMEOUT:.0f} s."
+            message = (
+                f"Sign-in failed: nobody signed in at the browser within {_PERSON_TIMEOUT:.0f} s."
+            )
             raise AuthenticationFailed(message, code="SignInTimeout") from None
 
 
@@ -308,7 +348,10 @@ class ByDeviceCode(_ByPerson):
         flow = application.initiate_device_flow(self._scopes)
         if "user_code" not in flow:
             return dict(flow)
-        message = str(flow.get("message") or f"Enter the code {flow['user_code']} at {flow['verification_uri']}")
+        message = str(
+            flow.get("message")
+            or f"Enter the code {flow['user_code']} at {flow['verification_uri']}"
+        )
         if self._show:
             self._show(message)
         else:
@@ -324,7 +367,9 @@ class ByDeviceCode(_ByPerson):
 def _authority(base: str, tenant_id: str) -> str:
     """The authority as MSAL demands it: https, and the tenant as its path; AD FS has none, and is named instead."""
     if not base.startswith("https://"):
-        raise ValueError(f"AZURE_AUTH_ENDPOINT must be https, not {base!r}: the secret would be readable on the way")
+        raise ValueError(
+            f"AZURE_AUTH_ENDPOINT must be https, not {base!r}: the secret would be readable on the way"
+        )
     return base if base.lower().endswith("/adfs") else f"{base}/{tenant_id}"
 
 
@@ -333,7 +378,14 @@ def _msal() -> Any:
     import msal
     import msal.managed_identity
 
-    answered = ("authority", "token_cache", "managed_identity", "cloudshell", "oauth2cli.authcode", "oauth2cli.oauth2")
+    answered = (
+        "authority",
+        "token_cache",
+        "managed_identity",
+        "cloudshell",
+        "oauth2cli.authcode",
+        "oauth2cli.oauth2",
+    )
     for name in answered:
         logging.getLogger(f"msal.{name}").addFilter(_holds_no_answer)
     return msal

@@ -29,8 +29,8 @@ class _Kept(NamedTuple):
 class Provider:
     """A zero-argument callable that gives a good token each time.
 
-    Threads may share it. Other processes may get it: a pickle holds what it signs in with, and never a token. Its repr
-    says how it signs in and for whom.
+    Threads may share it. Other processes may get it: a pickle holds what it signs in with, and
+    never a token. Its repr says how it signs in and for whom.
 
     Attributes:
         way: How it signs in, in words.
@@ -78,7 +78,11 @@ class Provider:
         return f"<{' '.join([f'token provider: {self.way}', *shown])}>"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("_kept", "_refused", "_lock")}
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if name not in ("_kept", "_refused", "_lock")
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -98,11 +102,16 @@ class Provider:
             left = kept.ends - time.time()
             if left <= 0:
                 raise self._explained(error) from None
-            rest.log.warning("the token cannot be renewed; it is good for %.0f s more: %s", left, one_line(error))
+            rest.log.warning(
+                "the token cannot be renewed; it is good for %.0f s more: %s", left, one_line(error)
+            )
             self._kept = kept._replace(renew=time.time() + min(_AGAIN, left / 2))
             return kept.token
         left = ends - now
-        self._kept, self._refused = _Kept(token, now + max(left - _AHEAD, min(_AGAIN, left / 2)), ends), False
+        self._kept, self._refused = (
+            _Kept(token, now + max(left - _AHEAD, min(_AGAIN, left / 2)), ends),
+            False,
+        )
         return token
 
     def _explained(self, error: Exception) -> Exception:

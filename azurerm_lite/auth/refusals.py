@@ -17,7 +17,9 @@ _POLICY = (
 _MFA = "This account must sign in with a second factor: sign in by browser or device code, or with 'az login'."
 _CLOCK = "Check this machine's clock and that the assertion is a fresh one: its times do not fit."
 _FEDERATED = "Compare issuer, subject and audience of the application's federated credential with the assertion's."
-_CONSENT = "Have an administrator consent to the application, or assign it to the user, in this tenant."
+_CONSENT = (
+    "Have an administrator consent to the application, or assign it to the user, in this tenant."
+)
 
 # By the number of Microsoft's sign-in, as its reference of error codes tells them.
 ADVICE = {
@@ -103,18 +105,21 @@ def refused(result: Mapping[str, Any], secrets: Iterable[str] = ()) -> Authentic
         result: MSAL's dict, with `error` and `error_description`.
         secrets: What must not stand in the message.
 
-    Returns:
-        An `AuthenticationFailed` with the sign-in's first sentence, its number, what to do, and the correlation id.
+    Returns: An `AuthenticationFailed` with the sign-in's first sentence, its number, what to do,
+        and the correlation id.
     """
     description = masked(str(result.get("error_description") or "no reason was given."), secrets)
     if "access_token" in description:  # MSAL's word for an answer of which it misses a part
         description = "the answer is incomplete."
     numbers = re.findall(r"AADSTS\d+", description)
-    # "AADSTS70002: Error validating credentials. AADSTS500133: ...": the number that says more comes second.
+    # "AADSTS70002: Error validating credentials. AADSTS500133: ...": the number that says more
+    # comes second.
     code = next((each for each in numbers if each in ADVICE), numbers[0] if numbers else "")
     word = text(result.get("error"))
     code = code or (word if re.fullmatch(r"[\w.]{1,50}", masked(word, secrets)) else "SignInFailed")
     # Behind the first sentence stand ids and a timestamp, which the attributes have.
     sentence = text(re.split(r" Trace ID:|\r|\n", description)[0])
     message = " ".join(filter(None, ["Sign-in failed:", sentence, ADVICE.get(code)]))
-    return AuthenticationFailed(message, code=code, request_id=text(result.get("correlation_id")) or None)
+    return AuthenticationFailed(
+        message, code=code, request_id=text(result.get("correlation_id")) or None
+    )

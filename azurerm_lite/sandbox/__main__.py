@@ -16,9 +16,15 @@ from . import Sandbox
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serves, says where and with which credentials, and waits for Ctrl-C; or runs the command and ends as it does."""
     parser = argparse.ArgumentParser(prog="python -m azurerm_lite.sandbox", description=__doc__)
-    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any that is free)")
-    parser.add_argument("--seconds", type=float, default=1.0, help="how long a VM takes to upgrade (default: 1)")
-    parser.add_argument("command", nargs=argparse.REMAINDER, help="what to run there, such as: python my_rollout.py")
+    parser.add_argument(
+        "--port", type=int, default=0, help="port on 127.0.0.1 (default: any that is free)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=1.0, help="how long a VM takes to upgrade (default: 1)"
+    )
+    parser.add_argument(
+        "command", nargs=argparse.REMAINDER, help="what to run there, such as: python my_rollout.py"
+    )
     options = parser.parse_args(arguments)
     sandbox = Sandbox(upgrade_seconds=options.seconds, port=options.port)
     sandbox.start()
@@ -35,7 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def serve(sandbox: Sandbox) -> None:
     """Says what another shell has to set, and waits for Ctrl-C."""
     form = '$env:{} = "{}"' if os.name == "nt" else "export {}='{}'"
-    print(f"# A local Azure at {sandbox.url}, with throw-away credentials. Ctrl-C ends it. In another shell:")
+    print(
+        f"# A local Azure at {sandbox.url}, with throw-away credentials. Ctrl-C ends it. In another shell:"
+    )
     for name, value in sandbox.environment.items():
         print(form.format(name, value))
     names = ", ".join(vmss.name for vmss in sandbox.cloud.sets.values())
@@ -45,10 +53,13 @@ def serve(sandbox: Sandbox) -> None:
 
 def run(sandbox: Sandbox, command: Sequence[str]) -> int:
     """Runs a command whose environment points at the sandbox; its exit status."""
-    # Ctrl-C is the command's to answer. A handler of ours, unlike SIG_IGN, is not handed down to it.
+    # Ctrl-C is the command's to answer. A handler of ours, unlike SIG_IGN, is not handed down to
+    # it.
     signal.signal(signal.SIGINT, lambda *_: None)
     try:
-        return subprocess.run(command, env={**os.environ, **sandbox.environment}, check=False).returncode
+        return subprocess.run(
+            command, env={**os.environ, **sandbox.environment}, check=False
+        ).returncode
     except OSError as error:
         print(f"error: {command[0]} cannot be run: {error.strerror}", file=sys.stderr)
         return 127

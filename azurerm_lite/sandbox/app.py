@@ -46,10 +46,14 @@ class App:
         self.hooks: list[tuple[int, Callable[[], object]]] = []
         self.control: Callable[[Request], Answer] | None = None
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
         """WSGI."""
         request = Request(environ)
-        body = _json(request)  # of every request, or what is left of it would be taken for the next one
+        body = _json(
+            request
+        )  # of every request, or what is left of it would be taken for the next one
         if request.path.startswith("/sandbox/") and self.control:
             return _response(self.control(request))(environ, start_response)
         with self.cloud.lock:
@@ -141,7 +145,9 @@ def _response(answer: Answer, text: str | None = None) -> Response:
     if text is not None:
         return Response(text, answer.status, answer.headers, content_type="text/html")
     body = "" if answer.body is None else json.dumps(answer.body)
-    response = Response(body, answer.status, answer.headers, content_type="application/json; charset=utf-8")
+    response = Response(
+        body, answer.status, answer.headers, content_type="application/json; charset=utf-8"
+    )
     if not body:
         del response.headers["Content-Type"]
     return response
@@ -179,7 +185,9 @@ def _routed(request: Request) -> tuple[Route, dict[str, str]]:
         raise errors.no_path(request.path) from None
     written = {segment.lower(): segment for segment in request.path.split("/")}
     # Actions are words of Azure's, not names: in lower case, as the routes have them.
-    return route, {key: value if key == "action" else written[value] for key, value in found.items()}
+    return route, {
+        key: value if key == "action" else written[value] for key, value in found.items()
+    }
 
 
 def _ids(request: Request) -> dict[str, str]:

@@ -77,7 +77,9 @@ class Authority:
             if page == "authorize":
                 return self._browser_page(request.args.to_dict())
             form = request.form.to_dict()
-            return Answer(200, self._begun(form, base) if page == "devicecode" else self._grant(form, base))
+            return Answer(
+                200, self._begun(form, base) if page == "devicecode" else self._grant(form, base)
+            )
         except SignInRefused as refused:
             return Answer(refused.status, refused.body)
 
@@ -91,7 +93,9 @@ class Authority:
 
     def _check_tenant(self, tenant: str) -> None:
         if tenant.lower() not in (TENANT, "adfs", *_ANY_TENANT):
-            message = f"Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID."
+            message = (
+                f"Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID."
+            )
             raise SignInRefused(400, "invalid_tenant", 90002, message)
 
     def _grant(self, form: dict[str, str], base: str) -> dict[str, Any]:
@@ -99,13 +103,17 @@ class Authority:
             return self._for_application(form, base)
         grant = self._grants.get(form.get("grant_type", ""))
         if grant is None:
-            raise SignInRefused(400, "unsupported_grant_type", 70003, "The app requested an unsupported grant type.")
+            raise SignInRefused(
+                400, "unsupported_grant_type", 70003, "The app requested an unsupported grant type."
+            )
         return grant(form)
 
     def _for_application(self, form: dict[str, str], base: str) -> dict[str, Any]:
         _check_application(form, APPLICATION)
         if base.endswith(_ANY_TENANT):
-            message = f"Application '{APPLICATION}' is not configured as a multi-tenant application."
+            message = (
+                f"Application '{APPLICATION}' is not configured as a multi-tenant application."
+            )
             raise SignInRefused(400, "invalid_request", 50194, message)
         self.proofs.check(form, base)
         return self._answered(form, "")
@@ -114,24 +122,42 @@ class Authority:
         """A device flow that begins: the codes for the device and for the person."""
         _check_application(form, APPLICATION, _AZURE_CLI)
         device_code, user_code = secrets.token_urlsafe(24), secrets.token_hex(4).upper()
-        self.devices[device_code] = _Asked(form["client_id"], form.get("scope", ""), time.time() + 900)
+        self.devices[device_code] = _Asked(
+            form["client_id"], form.get("scope", ""), time.time() + 900
+        )
         self.user_codes[user_code] = device_code
         page = base.rpartition("/")[0] + "/devicelogin"
-        message = f"To sign in, open the page {page} and enter the code {user_code} to authenticate."
+        message = (
+            f"To sign in, open the page {page} and enter the code {user_code} to authenticate."
+        )
         codes = {"device_code": device_code, "user_code": user_code}
-        return codes | {"verification_uri": page, "expires_in": 900, "interval": 5, "message": message}
+        return codes | {
+            "verification_uri": page,
+            "expires_in": 900,
+            "interval": 5,
+            "message": message,
+        }
 
     def _by_device_code(self, form: dict[str, str]) -> dict[str, Any]:
         asked = self.devices.get(form.get("device_code", ""))
         if asked is None:
-            raise SignInRefused(400, "bad_verification_code", 70018, "Error validating credentials: invalid code.")
+            raise SignInRefused(
+                400, "bad_verification_code", 70018, "Error validating credentials: invalid code."
+            )
         if time.time() >= asked.ends:
             raise SignInRefused(400, "expired_token", 70019, "The verification code has expired.")
         if asked.agreed is None:
-            raise SignInRefused(400, "authorization_pending", 70016, "OAuth 2.0 device flow: authorization is pending.")
+            raise SignInRefused(
+                400,
+                "authorization_pending",
+                70016,
+                "OAuth 2.0 device flow: authorization is pending.",
+            )
         del self.devices[form["device_code"]]
         if not asked.agreed:
-            raise SignInRefused(400, "authorization_declined", 65004, "User declined to consent to access the app.")
+            raise SignInRefused(
+                400, "authorization_declined", 65004, "User declined to consent to access the app."
+            )
         return self._answered(form | {"scope": asked.scope}, PERSON)
 
     def _by_refresh_token(self, form: dict[str, str]) -> dict[str, Any]:
@@ -144,20 +170,29 @@ class Authority:
         """The page on which the person agrees by a click: it brings the code to whoever listens on this machine."""
         _check_application(query, APPLICATION, _AZURE_CLI)
         code = secrets.token_urlsafe(24)
-        self._browsers[code] = _Asked(query["client_id"], query.get("scope", ""), time.time() + 600, True, query)
+        self._browsers[code] = _Asked(
+            query["client_id"], query.get("scope", ""), time.time() + 600, True, query
+        )
         fields = {"code": code, "state": query.get("state", "")}
-        inputs = "".join(f'<input type="hidden" name="{name}" value="{html.escape(fields[name])}">' for name in fields)
+        inputs = "".join(
+            f'<input type="hidden" name="{name}" value="{html.escape(fields[name])}">'
+            for name in fields
+        )
         target = html.escape(query.get("redirect_uri", ""))
         button = f"<button>Sign in to the sandbox as {PERSON}</button>"
         method = "post" if query.get("response_mode") == "form_post" else "get"
-        return Page(200, None, page=f'<form method="{method}" action="{target}">{inputs}{button}</form>')
+        return Page(
+            200, None, page=f'<form method="{method}" action="{target}">{inputs}{button}</form>'
+        )
 
     def _by_code(self, form: dict[str, str]) -> dict[str, Any]:
         asked = self._browsers.pop(form.get("code", ""), None)
         digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
         challenge = base64.urlsafe_b64encode(digest).decode().rstrip("=")
         if asked is None or asked.form.get("redirect_uri") != form.get("redirect_uri"):
-            raise SignInRefused(400, "invalid_grant", 70008, "The provided authorization code has expired.")
+            raise SignInRefused(
+                400, "invalid_grant", 70008, "The provided authorization code has expired."
+            )
         if asked.form.get("code_challenge") != challenge:
             message = "The Code_Verifier does not match the code_challenge supplied in the authorization request."
             raise SignInRefused(400, "invalid_grant", 501481, message)
@@ -165,11 +200,18 @@ class Authority:
 
     def _answered(self, form: dict[str, str], person: str, nonce: str = "") -> dict[str, Any]:
         """The token endpoint's answer; for a person with what renews the token, and who it is."""
-        resource = next((each for each in form.get("scope", "").split() if each.endswith("/.default")), "")
+        resource = next(
+            (each for each in form.get("scope", "").split() if each.endswith("/.default")), ""
+        )
         seconds, client = int(self.tokens.token_seconds), form["client_id"]
         claims = {"appid": client} | ({"upn": person, "oid": _PERSON_OBJECT} if person else {})
         token = self.tokens.token(resource.removesuffix("/.default"), claims=claims)
-        answer = {"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token}
+        answer = {
+            "token_type": "Bearer",
+            "expires_in": seconds,
+            "ext_expires_in": seconds,
+            "access_token": token,
+        }
         if not person:
             return answer
         refresh_token = "sandbox-refresh-" + secrets.token_urlsafe(24)

@@ -1,7 +1,7 @@
 """How the sandbox behaves: what a request changes, how long that takes, and what Azure would refuse. No HTTP, no JSON.
 
-Time moves nothing by itself: whoever asks first calls `Cloud.settle`, which lets happen what was due by then.
-"""
+Time moves nothing by itself: whoever asks first calls `Cloud.settle`, which lets happen what was
+due by then."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ from .model import (
 class Cloud:
     """Everything that the sandbox holds: one subscription."""
 
-    def __init__(self, *, upgrade_seconds: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, *, upgrade_seconds: float = 1.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.upgrade_seconds = upgrade_seconds
         self.clock = clock
         self.lock = threading.RLock()
@@ -45,7 +47,10 @@ class Cloud:
         self.changes: list[Change] = []
         self.endings: list[tuple[str, Json]] = []
         self.running: dict[str, Operation] = {}
-        self.queries = (-math.inf, 0)  # to Resource Graph: when the span began, and how many there were in it
+        self.queries = (
+            -math.inf,
+            0,
+        )  # to Resource Graph: when the span began, and how many there were in it
         self._moment: float | None = None
 
     # Finding
@@ -63,7 +68,9 @@ class Cloud:
         try:
             return self.sets[group.lower(), name.lower()]
         except KeyError:
-            raise errors.no_resource("Microsoft.Compute/virtualMachineScaleSets", name, group) from None
+            raise errors.no_resource(
+                "Microsoft.Compute/virtualMachineScaleSets", name, group
+            ) from None
 
     # Time
 
@@ -96,12 +103,16 @@ class Cloud:
     ) -> Operation:
         """A long-running operation, on a scale set if any; an inner one is a step that no client sees."""
         location = vmss.location if vmss else next(iter(catalog.LOCATIONS))
-        job = Operation(str(uuid.uuid4()), location, vmss, self.now() + seconds, end, targets=list(targets))
+        job = Operation(
+            str(uuid.uuid4()), location, vmss, self.now() + seconds, end, targets=list(targets)
+        )
         if not inner:
             self.operations[job.id] = job
             if self.endings:
                 job.forced = self.endings.pop(0)
-                job.due = min(job.due, self.now() + self.upgrade_seconds)  # also of one that would wait for others
+                job.due = min(
+                    job.due, self.now() + self.upgrade_seconds
+                )  # also of one that would wait for others
         self.running[job.id] = job
         return job
 
@@ -128,7 +139,12 @@ class Cloud:
         vmss.provisioning = status if vmss.provisioning != "Succeeded" else "Succeeded"
         steps = [each for each in self.running.values() if each.scale_set is vmss]
         for instance in [*job.targets, *(each for step in steps for each in step.targets)]:
-            self.move(vmss, instance, provisioning=state, power=POWER_ENDS.get(instance.power, instance.power))
+            self.move(
+                vmss,
+                instance,
+                provisioning=state,
+                power=POWER_ENDS.get(instance.power, instance.power),
+            )
         for step in steps:
             del self.running[step.id]
         rolling.break_off(vmss, status, error)
@@ -149,11 +165,15 @@ class Cloud:
         self.check_idle(current)
         _check_place(current, body)
         sku = dict(body.get("sku") or current.sku)
-        properties = {key: current.properties[key] for key in _FIXED if key in current.properties} | properties
+        properties = {
+            key: current.properties[key] for key in _FIXED if key in current.properties
+        } | properties
         extras = {key: body[key] for key in _EXTRAS if body.get(key)}
         return current, self._update(current, sku, properties, extras, given), False
 
-    def _new_set(self, group: str, name: str, body: Json, properties: Json, secrets: Secrets) -> ScaleSet:
+    def _new_set(
+        self, group: str, name: str, body: Json, properties: Json, secrets: Secrets
+    ) -> ScaleSet:
         if not body.get("location"):
             message = "The location property is required for this definition."
             raise errors.Refusal(400, "LocationRequired", message)
@@ -182,13 +202,23 @@ class Cloud:
         extras = {**vmss.extras, **{key: patch[key] for key in _EXTRAS if key in patch}}
         return self._update(vmss, sku, properties, extras, given)
 
-    def _update(self, vmss: ScaleSet, sku: Json, properties: Json, extras: Json, given: Secrets) -> Operation:
+    def _update(
+        self, vmss: ScaleSet, sku: Json, properties: Json, extras: Json, given: Secrets
+    ) -> Operation:
         secrets = kept(vmss.secrets, properties["virtualMachineProfile"], given)
         rules.check_model(vmss, sku, properties, secrets, self.images)
         extras = {**extras, **({"zones": vmss.zones} if vmss.zones else {})}
-        changed = (sku, properties, extras, secrets) != (vmss.sku, vmss.properties, vmss.extras, vmss.secrets)
+        changed = (sku, properties, extras, secrets) != (
+            vmss.sku,
+            vmss.properties,
+            vmss.extras,
+            vmss.secrets,
+        )
         if properties.get("virtualMachineProfile") == vmss.profile:
-            properties = {**properties, "virtualMachineProfile": vmss.profile}  # keeps is_latest cheap
+            properties = {
+                **properties,
+                "virtualMachineProfile": vmss.profile,
+            }  # keeps is_latest cheap
         vmss.sku, vmss.properties, vmss.extras, vmss.secrets = sku, properties, extras, secrets
         vmss.etag += changed
         return self._fill(vmss)
@@ -198,12 +228,20 @@ class Cloud:
         vmss.provisioning = "Creating" if vmss.provisioning == "Creating" else "Updating"
         vmss.sku = {**vmss.sku, "capacity": vmss.capacity}
         members = Counter(each.placement_group for each in vmss.instances.values())
-        made = [placing.new_instance(vmss, members) for _ in range(vmss.capacity - len(vmss.instances))]
+        made = [
+            placing.new_instance(vmss, members) for _ in range(vmss.capacity - len(vmss.instances))
+        ]
         gone = placing.scale_in(vmss, len(vmss.instances) - vmss.capacity)
-        vmss.sku["capacity"] = len(vmss.instances) - len(gone)  # more than was asked for, where some are protected
+        vmss.sku["capacity"] = len(vmss.instances) - len(
+            gone
+        )  # more than was asked for, where some are protected
         for instance in gone:
             self.move(vmss, instance, provisioning="Deleting")
-        outdated = [each for each in vmss.instances.values() if not vmss.is_latest(each) and not each.is_protected]
+        outdated = [
+            each
+            for each in vmss.instances.values()
+            if not vmss.is_latest(each) and not each.is_protected
+        ]
         upgraded = outdated if vmss.mode.lower() == "automatic" else []
         self.set_up_anew(vmss, upgraded)
 
@@ -234,24 +272,38 @@ class Cloud:
             for job in [each for each in self.running.values() if each.scale_set is vmss]:
                 del self.running[job.id]
                 job.status, job.ended = "Canceled", now_utc()
-                job.error = {"code": "OperationPreempted", "message": f"Scale set '{vmss.name}' was deleted meanwhile."}
+                job.error = {
+                    "code": "OperationPreempted",
+                    "message": f"Scale set '{vmss.name}' was deleted meanwhile.",
+                }
 
         vmss.deletion = self.begin(vmss, self.upgrade_seconds, end)
         return vmss.deletion
 
     def upgrade(self, vmss: ScaleSet, ids: Iterable[str]) -> tuple[Operation, int]:
         """Brings instances to the model, all at once; also says how many VMs that touches."""
-        # What failed is set up anew even where the model is the same; what is well and on the model costs nothing.
-        targets = [each for each in vmss.chosen(ids) if not vmss.is_latest(each) or each.provisioning == "Failed"]
+        # What failed is set up anew even where the model is the same; what is well and on the model
+        # costs nothing.
+        targets = [
+            each
+            for each in vmss.chosen(ids)
+            if not vmss.is_latest(each) or each.provisioning == "Failed"
+        ]
         self.check_idle(vmss)
         profile = vmss.profile
         self.set_up_anew(vmss, targets)
         seconds = self.seconds_for(targets, profile) if targets else 0.0
-        return self.begin(vmss, seconds, lambda: self.apply(vmss, targets, profile), targets), len(targets)
+        return self.begin(vmss, seconds, lambda: self.apply(vmss, targets, profile), targets), len(
+            targets
+        )
 
     def seconds_for(self, targets: Iterable[Instance], profile: Json) -> float:
         """How long bringing instances to a model takes: for ever where one of them is to stick."""
-        return math.inf if any(each.fault_with(profile) == "stick" for each in targets) else self.upgrade_seconds
+        return (
+            math.inf
+            if any(each.fault_with(profile) == "stick" for each in targets)
+            else self.upgrade_seconds
+        )
 
     def release(self, instance: Instance) -> None:
         """Lets end what an instance has held up that was stuck."""
@@ -289,16 +341,22 @@ class Cloud:
             instance.exact_version = exact_version(profile)
             instance.etag += 1
             instance.has_agent = fault != "agentless"
-            health = {"unhealthy": "unhealthy", "silent": "", "agentless": ""}.get(fault or "", "healthy")
+            health = {"unhealthy": "unhealthy", "silent": "", "agentless": ""}.get(
+                fault or "", "healthy"
+            )
             self.move(vmss, instance, provisioning="Succeeded", health=health)
-            self.changes.append(Change(self.now(), vmss.name, instance.id, "model", "", image_of(profile)[1]))
+            self.changes.append(
+                Change(self.now(), vmss.name, instance.id, "model", "", image_of(profile)[1])
+            )
         if not failed:
             return None
         names = ", ".join(vmss.name_of(each) for each in failed)
         message = f"OS Provisioning for VM '{names}' did not finish in the allotted time."
         return {"code": "OSProvisioningTimedOut", "message": message}
 
-    def act(self, vmss: ScaleSet, action: str, ids: Iterable[str] | None, version: str | None = None) -> Operation:
+    def act(
+        self, vmss: ScaleSet, action: str, ids: Iterable[str] | None, version: str | None = None
+    ) -> Operation:
         """A change of power, a redeploy or a reimage, to a version of its image if one is given.
 
         On the whole set it leaves protected instances alone.
@@ -377,5 +435,7 @@ def _check_versions(instances: Iterable[Instance], version: str) -> None:
     """Refuses to reimage to a version that the image of an instance does not have."""
     for instance in instances:
         if image_of(instance.profile)[0] != "platform":
-            raise errors.bad_parameter("'exactVersion' is for platform images alone.", "exactVersion")
+            raise errors.bad_parameter(
+                "'exactVersion' is for platform images alone.", "exactVersion"
+            )
         rules.check_platform_image(instance.profile["storageProfile"]["imageReference"], version)

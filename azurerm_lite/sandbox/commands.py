@@ -19,11 +19,16 @@ class Command:
         """Lets the instance go, and tells that nothing was printed."""
         self._cloud.move(self._vmss, self._instance, provisioning="Succeeded")
         if self._is_windows:
-            told = [("ComponentStatus/StdOut/succeeded", ""), ("ComponentStatus/StdErr/succeeded", "")]
+            told = [
+                ("ComponentStatus/StdOut/succeeded", ""),
+                ("ComponentStatus/StdErr/succeeded", ""),
+            ]
         else:
             told = [("ProvisioningState/succeeded", "Enable succeeded: \n[stdout]\n\n[stderr]\n")]
         shown = {"level": "Info", "displayStatus": "Provisioning succeeded"}
-        self.output = {"value": [{"code": code, **shown, "message": message} for code, message in told]}
+        self.output = {
+            "value": [{"code": code, **shown, "message": message} for code, message in told]
+        }
 
 
 def run_command(call: Call) -> Answer:
@@ -35,4 +40,9 @@ def run_command(call: Call) -> Answer:
     if instance.power != "running":
         raise errors.not_allowed("Cannot modify extensions in the VM when the VM is not running.")
     call.cloud.move(vmss, instance, provisioning="Updating")
-    return begun(call, call.cloud.begin(vmss, call.cloud.upgrade_seconds, Command(call, vmss, instance), [instance]))
+    return begun(
+        call,
+        call.cloud.begin(
+            vmss, call.cloud.upgrade_seconds, Command(call, vmss, instance), [instance]
+        ),
+    )

@@ -1,8 +1,8 @@
 """The control endpoint: what `Sandbox` can do, for clients that are no Python, as JSON under `/sandbox/`.
 
-`POST /sandbox/fail_next {"status": 503, "times": 2}` calls `sandbox.fail_next(status=503, times=2)`;
-`GET /sandbox/journal` tells what was asked and what happened to which instance. It needs no token: it is on loopback.
-"""
+`POST /sandbox/fail_next {"status": 503, "times": 2}` calls `sandbox.fail_next(status=503,
+times=2)`; `GET /sandbox/journal` tells what was asked and what happened to which instance. It needs
+no token: it is on loopback."""
 
 from __future__ import annotations
 
@@ -15,7 +15,16 @@ from .handlers import Answer
 if TYPE_CHECKING:
     from .local import Sandbox
 
-CALLS = ("add_vmss", "break_upgrade", "end_next", "fail_next", "scale", "set_image", "set_token_seconds", "throttle")
+CALLS = (
+    "add_vmss",
+    "break_upgrade",
+    "end_next",
+    "fail_next",
+    "scale",
+    "set_image",
+    "set_token_seconds",
+    "throttle",
+)
 
 
 class Control:

@@ -23,9 +23,16 @@ def filled(properties: Json) -> Json:
         raise errors.bad_parameter("Required parameter 'virtualMachineProfile' is missing (null).")
     policy = dict(properties.get("upgradePolicy") or {"mode": "Manual"})
     if "rollingUpgradePolicy" in policy or str(policy.get("mode")).lower() == "rolling":
-        policy["rollingUpgradePolicy"] = {**ROLLING_POLICY, **(policy.get("rollingUpgradePolicy") or {})}
+        policy["rollingUpgradePolicy"] = {
+            **ROLLING_POLICY,
+            **(policy.get("rollingUpgradePolicy") or {}),
+        }
     profile = _filled_profile(properties["virtualMachineProfile"])
-    filled_in = {"overprovision": False, "doNotRunExtensionsOnOverprovisionedVMs": False, **properties}
+    filled_in = {
+        "overprovision": False,
+        "doNotRunExtensionsOnOverprovisionedVMs": False,
+        **properties,
+    }
     return {**filled_in, "upgradePolicy": policy, "virtualMachineProfile": profile}
 
 
@@ -38,7 +45,10 @@ def _filled_profile(profile: Json) -> Json:
         nics = [_nic(each) for each in network["networkInterfaceConfigurations"]]
         filled["networkProfile"] = {**network, "networkInterfaceConfigurations": nics}
     if extensions.get("extensions"):
-        whole = [{**each, "properties": each.get("properties") or {}} for each in extensions["extensions"]]
+        whole = [
+            {**each, "properties": each.get("properties") or {}}
+            for each in extensions["extensions"]
+        ]
         filled["extensionProfile"] = {**extensions, "extensions": whole}
     return filled
 
@@ -53,12 +63,17 @@ def is_windows(profile: Json) -> bool:
     """Whether the instances of a model run Windows."""
     storage = profile.get("storageProfile") or {}
     publisher = str((storage.get("imageReference") or {}).get("publisher", ""))
-    return publisher.startswith("MicrosoftWindows") or (storage.get("osDisk") or {}).get("osType") == "Windows"
+    return (
+        publisher.startswith("MicrosoftWindows")
+        or (storage.get("osDisk") or {}).get("osType") == "Windows"
+    )
 
 
 def _os_profile(profile: Json) -> Json:
     if is_windows(profile):
-        system: Json = {"windowsConfiguration": {"provisionVMAgent": True, "enableAutomaticUpdates": True}}
+        system: Json = {
+            "windowsConfiguration": {"provisionVMAgent": True, "enableAutomaticUpdates": True}
+        }
     else:
         system = {"linuxConfiguration": {"provisionVMAgent": True}}
     agreed = {"secrets": [], "allowExtensionOperations": True, "requireGuestProvisionSignal": True}
@@ -67,10 +82,20 @@ def _os_profile(profile: Json) -> Json:
 
 def _nic(nic: Json) -> Json:
     given = nic.get("properties") or {}
-    added = {"enableAcceleratedNetworking": False, "dnsSettings": {"dnsServers": []}, "enableIPForwarding": False}
+    added = {
+        "enableAcceleratedNetworking": False,
+        "dnsSettings": {"dnsServers": []},
+        "enableIPForwarding": False,
+    }
     addresses = [_address(each) for each in given.get("ipConfigurations") or []]
-    return {**nic, "properties": {**added, **given, **({"ipConfigurations": addresses} if addresses else {})}}
+    return {
+        **nic,
+        "properties": {**added, **given, **({"ipConfigurations": addresses} if addresses else {})},
+    }
 
 
 def _address(address: Json) -> Json:
-    return {**address, "properties": {"privateIPAddressVersion": "IPv4", **(address.get("properties") or {})}}
+    return {
+        **address,
+        "properties": {"privateIPAddressVersion": "IPv4", **(address.get("properties") or {})},
+    }

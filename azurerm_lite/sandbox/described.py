@@ -19,20 +19,34 @@ _HEALTH = {
 
 
 def model(
-    name: str, instances: int, image: str, mode: str, rolling_policy: Json | None, orchestration: str = "Uniform"
+    name: str,
+    instances: int,
+    image: str,
+    mode: str,
+    rolling_policy: Json | None,
+    orchestration: str = "Uniform",
 ) -> Json:
     """The model of a set that has no instances yet, with the health extension."""
     profile = {
         "osProfile": {"computerNamePrefix": name[:9], "adminUsername": "azureuser"},
         "storageProfile": storage(image),
-        "networkProfile": {"networkInterfaceConfigurations": [{"name": "nic", "properties": {"primary": True}}]},
+        "networkProfile": {
+            "networkInterfaceConfigurations": [{"name": "nic", "properties": {"primary": True}}]
+        },
         "extensionProfile": {"extensions": [_HEALTH]},
     }
     policy = {"mode": mode, **({"rollingUpgradePolicy": rolling_policy} if rolling_policy else {})}
-    properties: Json = {"upgradePolicy": policy, "virtualMachineProfile": profile, "overprovision": False}
+    properties: Json = {
+        "upgradePolicy": policy,
+        "virtualMachineProfile": profile,
+        "overprovision": False,
+    }
     properties["orchestrationMode"] = orchestration
     properties["singlePlacementGroup"] = instances <= 100 and orchestration == "Uniform"
-    return {"sku": {"name": "Standard_D2s_v5", "tier": "Standard", "capacity": 0}, "properties": properties}
+    return {
+        "sku": {"name": "Standard_D2s_v5", "tier": "Standard", "capacity": 0},
+        "properties": properties,
+    }
 
 
 def storage(image: str) -> Json:

@@ -9,7 +9,13 @@ class Refusal(Exception):
     """An answer that is no success."""
 
     def __init__(
-        self, status: int, code: str, message: str, *, target: str | None = None, headers: dict[str, str] | None = None
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        target: str | None = None,
+        headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -66,7 +72,9 @@ def unauthorized(code: str, message: str) -> Refusal:
 
 def no_subscription(subscription_id: str) -> Refusal:
     """A subscription that the sandbox does not have."""
-    return Refusal(404, "SubscriptionNotFound", f"The subscription '{subscription_id}' could not be found.")
+    return Refusal(
+        404, "SubscriptionNotFound", f"The subscription '{subscription_id}' could not be found."
+    )
 
 
 def no_group(name: str) -> Refusal:
@@ -104,7 +112,9 @@ def no_platform_image(image: str) -> Refusal:
 
 def no_image(image_id: str, location: str) -> Refusal:
     """A managed image that is not there."""
-    return Refusal(404, "NotFound", f"The Image '{image_id}' cannot be found in '{location}' region.")
+    return Refusal(
+        404, "NotFound", f"The Image '{image_id}' cannot be found in '{location}' region."
+    )
 
 
 def not_allowed(message: str, target: str | None = None) -> Refusal:
@@ -120,13 +130,17 @@ def concurrent(name: str) -> Refusal:
 
 def deleting_group(name: str) -> Refusal:
     """A write in a resource group that is about to go."""
-    message = f"The resource group '{name}' is in deprovisioning state and cannot perform this operation."
+    message = (
+        f"The resource group '{name}' is in deprovisioning state and cannot perform this operation."
+    )
     return Refusal(409, "ResourceGroupBeingDeleted", message)
 
 
 def fixed(name: str) -> Refusal:
     """A property that was decided at creation."""
-    return Refusal(409, "PropertyChangeNotAllowed", f"Changing property '{name}' is not allowed.", target=name)
+    return Refusal(
+        409, "PropertyChangeNotAllowed", f"Changing property '{name}' is not allowed.", target=name
+    )
 
 
 def elsewhere(name: str, group: str, there: str, wanted: str) -> Refusal:

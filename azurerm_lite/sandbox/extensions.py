@@ -25,7 +25,9 @@ def put_extension(call: Call) -> Answer:
     name = call.names["extension"]
     properties = _properties(call)
     if not properties.get("publisher") or not properties.get("type"):
-        raise errors.bad_parameter("Required parameter 'publisher' or 'type' is missing (null).", name)
+        raise errors.bad_parameter(
+            "Required parameter 'publisher' or 'type' is missing (null).", name
+        )
     others = [each for each in _all(call) if each["name"].lower() != name.lower()]
     is_new = len(others) == len(_all(call))
     return _changed(call, others, {"name": name, "properties": properties}, 201 if is_new else 200)
@@ -44,7 +46,10 @@ def delete_extension(call: Call) -> Answer:
     if not any(each["name"].lower() == call.names["extension"].lower() for each in _all(call)):
         return Answer(204)
     current = _found(call)
-    return begun(call, call.cloud.patch(call.vmss, _model([each for each in _all(call) if each is not current])))
+    return begun(
+        call,
+        call.cloud.patch(call.vmss, _model([each for each in _all(call) if each is not current])),
+    )
 
 
 def _changed(call: Call, others: list[Json], extension: Json, status: int) -> Answer:
@@ -74,12 +79,16 @@ def _found(call: Call) -> Json:
 
 
 def _model(extensions: list[Json]) -> Json:
-    return {"properties": {"virtualMachineProfile": {"extensionProfile": {"extensions": extensions}}}}
+    return {
+        "properties": {"virtualMachineProfile": {"extensionProfile": {"extensions": extensions}}}
+    }
 
 
 def _body(call: Call, extension: Json, state: str = "Succeeded") -> Json:
     kind = "Microsoft.Compute/virtualMachineScaleSets/extensions"
     properties = {**extension["properties"], "provisioningState": state}
-    return {"name": extension["name"], "id": f"{call.vmss.id}/extensions/{extension['name']}", "type": kind} | {
-        "properties": properties
-    }
+    return {
+        "name": extension["name"],
+        "id": f"{call.vmss.id}/extensions/{extension['name']}",
+        "type": kind,
+    } | {"properties": properties}

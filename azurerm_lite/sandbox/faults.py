@@ -11,12 +11,11 @@ from .errors import Refusal
 class Fault:
     """What happens to the next requests of a kind.
 
-    Attributes:
-        method, path: Which requests: an HTTP method or `None` for all, some whole segments of the path.
-        times: How many of them.
-        status, code, message, headers: The refusal to answer with; `status` is `None` for none.
-        delay: Seconds to let the client wait first.
-        drop: `before` breaks the connection before the request takes effect, `after` breaks it afterwards,
+    Attributes: method, path: Which requests: an HTTP method or `None` for all, some whole segments
+        of the path. times: How many of them. status, code, message, headers: The refusal to answer
+        with; `status` is `None` for none. delay: Seconds to let the client wait first. drop:
+        `before` breaks the connection before the request takes effect, `after` breaks it
+        afterwards,
             `truncate` in the middle of the answer.
         text: What to answer with instead of JSON.
     """
@@ -42,4 +41,8 @@ class Fault:
     @property
     def refusal(self) -> Refusal | None:
         """The refusal to answer with, if any."""
-        return Refusal(self.status, self.code, self.message, headers=self.headers) if self.status else None
+        return (
+            Refusal(self.status, self.code, self.message, headers=self.headers)
+            if self.status
+            else None
+        )

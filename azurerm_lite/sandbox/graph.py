@@ -1,8 +1,8 @@
 """Azure Resource Graph, as far as queries for scale sets go: read, carried out, and answered page by page.
 
-It understands `Resources` and, after pipes, `where`, `project` and `order by id`, with comparisons of strings joined by
-`or`. What else Kusto's language has is refused as Azure refuses what it cannot read: no query is answered by guessing.
-"""
+It understands `Resources` and, after pipes, `where`, `project` and `order by id`, with comparisons
+of strings joined by `or`. What else Kusto's language has is refused as Azure refuses what it cannot
+read: no query is answered by guessing."""
 
 from __future__ import annotations
 
@@ -17,12 +17,21 @@ from . import errors, render
 from .handlers import Answer, Call
 from .model import SUBSCRIPTION, Json, ScaleSet, now_utc
 
-VERSIONS = ("2018-09-01-preview", "2019-04-01", "2020-04-01-preview", "2021-03-01", "2022-10-01", "2024-04-01")
+VERSIONS = (
+    "2018-09-01-preview",
+    "2019-04-01",
+    "2020-04-01-preview",
+    "2021-03-01",
+    "2022-10-01",
+    "2024-04-01",
+)
 QUOTA, SPAN = 15, 5.0
 """Queries, and the seconds in which they may be sent."""
 
 _Row = dict[str, Any]
-_TOKEN = re.compile(r"\s*(?:('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|(in~|\w+|==|!=|=~|!~|[|(),=.\[\]]))", re.S)
+_TOKEN = re.compile(
+    r"\s*(?:('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|(in~|\w+|==|!=|=~|!~|[|(),=.\[\]]))", re.S
+)
 _STRINGS: dict[str, Callable[[str, str], bool]] = {
     "==": lambda left, right: left == right,
     "!=": lambda left, right: left != right,
@@ -36,7 +45,9 @@ _STRINGS: dict[str, Callable[[str, str], bool]] = {
 def query_resources(call: Call) -> Answer:
     """Resource Graph - Resources."""
     if call.query["api-version"] not in VERSIONS:
-        raise errors.no_provider("", call.query["api-version"], "resources", list(reversed(VERSIONS)))
+        raise errors.no_provider(
+            "", call.query["api-version"], "resources", list(reversed(VERSIONS))
+        )
     text, options = call.body.get("query"), call.body.get("options") or {}
     if not isinstance(text, str) or not isinstance(options, dict):
         raise _refused("InvalidQuery", "Query is required.")
@@ -56,7 +67,10 @@ def _quota(call: Call) -> dict[str, str]:
     now = call.cloud.clock()
     began, used = call.cloud.queries if now - call.cloud.queries[0] < SPAN else (now, 0)
     resets = f"00:00:{max(1, round(began + SPAN - now)):02}"
-    headers = {"x-ms-user-quota-remaining": str(max(0, QUOTA - used - 1)), "x-ms-user-quota-resets-after": resets}
+    headers = {
+        "x-ms-user-quota-remaining": str(max(0, QUOTA - used - 1)),
+        "x-ms-user-quota-resets-after": resets,
+    }
     if used >= QUOTA:
         message = (
             "Client application has been throttled and should not attempt to repeat the request until an amount of "
@@ -72,7 +86,9 @@ def _quota(call: Call) -> dict[str, str]:
 def _refused(code: str, message: str, *details: Json) -> errors.Refusal:
     """Resource Graph's refusal: what is wrong stands in the details alone."""
     ids = f"timestamp = {now_utc()}, correlationId = {uuid.uuid4()}"
-    refusal = errors.Refusal(400, "BadRequest", f"Please provide below info when asking for support: {ids}.")
+    refusal = errors.Refusal(
+        400, "BadRequest", f"Please provide below info when asking for support: {ids}."
+    )
     refusal.error["details"] = [{"code": code, "message": message}, *details]
     return refusal
 
@@ -83,7 +99,11 @@ def _unreadable(token: str) -> errors.Refusal:
         "Query is invalid. Please refer to the documentation for the Azure Resource Graph service and fix the error "
         "before retrying."
     )
-    return _refused("InvalidQuery", message, {"code": "ParserFailure", "message": "ParserFailure", "token": token})
+    return _refused(
+        "InvalidQuery",
+        message,
+        {"code": "ParserFailure", "message": "ParserFailure", "token": token},
+    )
 
 
 def _row(vmss: ScaleSet) -> _Row:
@@ -167,7 +187,9 @@ class Query:
         is_falling = self._peek() == "desc"
         if self._peek() in ("asc", "desc"):
             self._next()
-        return lambda rows: sorted(rows, key=lambda row: str(row.get(name) or "").lower(), reverse=is_falling)
+        return lambda rows: sorted(
+            rows, key=lambda row: str(row.get(name) or "").lower(), reverse=is_falling
+        )
 
     # Expressions
 
@@ -199,7 +221,11 @@ class Query:
         self._take("(")
         inner = self._path(self._next())
         self._take(")")
-        return (lambda row: _text(inner(row))) if name == "tostring" else (lambda row: inner(row) is not None)
+        return (
+            (lambda row: _text(inner(row)))
+            if name == "tostring"
+            else (lambda row: inner(row) is not None)
+        )
 
     def _path(self, column: str) -> Callable[[_Row], Any]:
         """A column, and what is asked for in it: `.name` or `['name']`."""
@@ -242,7 +268,9 @@ class Query:
         token = self._next()
         if token[0] not in "'\"":
             raise _unreadable(token)
-        return re.sub(r"\\(.)", lambda found: {"n": "\n", "t": "\t"}.get(found[1], found[1]), token[1:-1])
+        return re.sub(
+            r"\\(.)", lambda found: {"n": "\n", "t": "\t"}.get(found[1], found[1]), token[1:-1]
+        )
 
 
 def _tokens(text: str) -> list[str]:

@@ -17,7 +17,11 @@ def list_groups(call: Call) -> Answer:
     if text := call.query.get("$filter"):
         found = _TAGGED.fullmatch(text.strip())
         if not found:
-            raise errors.Refusal(400, "InvalidFilterInQueryString", f"Invalid $filter '{text}' specified in the query.")
+            raise errors.Refusal(
+                400,
+                "InvalidFilterInQueryString",
+                f"Invalid $filter '{text}' specified in the query.",
+            )
         groups = [each for each in groups if _has_tag(each, found[1], found[2])]
     return page(call, [render.group(each) for each in groups])
 
@@ -38,7 +42,9 @@ def put_group(call: Call) -> Answer:
     current = call.cloud.groups.get(name.lower())
     location = call.body.get("location") or (current or {}).get("location")
     if not location:
-        raise errors.Refusal(400, "LocationRequired", "The location property is required for this definition.")
+        raise errors.Refusal(
+            400, "LocationRequired", "The location property is required for this definition."
+        )
     check_stays(call)
     group = {"name": (current or {}).get("name", name), "location": location}
     if call.body.get("tags"):
@@ -62,7 +68,9 @@ def delete_group(call: Call) -> Answer:
         call.cloud.delete(call.cloud.sets[key])
     job = group["deletion"] = call.cloud.begin(None, call.cloud.upgrade_seconds, end)
     answer = begun(call, job)
-    del answer.headers["Azure-AsyncOperation"]  # of groups there is a Location alone, and it is another
+    del answer.headers[
+        "Azure-AsyncOperation"
+    ]  # of groups there is a Location alone, and it is another
     version = call.query["api-version"]
     place = f"{call.base_url}/subscriptions/{SUBSCRIPTION}/operationresults/{job.id}"
     answer.headers["Location"] = f"{place}?api-version={version}"

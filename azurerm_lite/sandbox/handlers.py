@@ -14,11 +14,15 @@ from .model import SUBSCRIPTION, Instance, Operation, ScaleSet
 
 Json = dict[str, Any]
 ETAG_SINCE = "2023-09-01"
-# What Azure takes the names of a Flexible set's instances for; the documentation sends one to the VMs for the rest.
+# What Azure takes the names of a Flexible set's instances for; the documentation sends one to the
+# VMs for the rest.
 _WITH_NAMES = ("reimage", "deallocate")
 # With any of these in its body, the PUT of an instance is one of a model.
 _OF_A_MODEL = frozenset(
-    {f"{each}Profile" for each in ("storage", "os", "network", "hardware", "diagnostics", "security")}
+    {
+        f"{each}Profile"
+        for each in ("storage", "os", "network", "hardware", "diagnostics", "security")
+    }
     | {"networkProfileConfiguration", "additionalCapabilities", "licenseType", "userData"}
 )
 
@@ -75,7 +79,9 @@ class Call:
     def ids(self) -> list[str] | None:
         """The instance ids in the body; `None` where there are none."""
         given = self.body.get("instanceIds")
-        if given is not None and (not isinstance(given, list) or not all(isinstance(each, str) for each in given)):
+        if given is not None and (
+            not isinstance(given, list) or not all(isinstance(each, str) for each in given)
+        ):
             raise errors.bad_body("instanceIds must be an array of strings.")
         return given or None
 
@@ -109,7 +115,13 @@ def list_locations(call: Call) -> Answer:
     """Subscriptions - List Locations."""
     base = f"/subscriptions/{SUBSCRIPTION}/locations"
     entries = [
-        {"id": f"{base}/{name}", "name": name, "type": "Region", "displayName": shown, "regionalDisplayName": shown}
+        {
+            "id": f"{base}/{name}",
+            "name": name,
+            "type": "Region",
+            "displayName": shown,
+            "regionalDisplayName": shown,
+        }
         for name, shown in catalog.LOCATIONS.items()
     ]
     return Answer(200, {"value": entries})
@@ -125,13 +137,17 @@ def list_scale_sets(call: Call) -> Answer:
         call.cloud.group(call.names["rg"])
         wanted = [each for each in wanted if each.group.lower() == call.names["rg"].lower()]
     if "location" in call.names:
-        wanted = [each for each in wanted if each.location.lower() == call.names["location"].lower()]
+        wanted = [
+            each for each in wanted if each.location.lower() == call.names["location"].lower()
+        ]
     return page(call, [render.scale_set(each, call.has_etags) for each in wanted])
 
 
 def get_scale_set(call: Call) -> Answer:
     """Virtual Machine Scale Sets - Get."""
-    return Answer(200, render.scale_set(call.vmss, call.has_etags, with_user_data=call.expands("userdata")))
+    return Answer(
+        200, render.scale_set(call.vmss, call.has_etags, with_user_data=call.expands("userdata"))
+    )
 
 
 def put_scale_set(call: Call) -> Answer:
@@ -171,7 +187,10 @@ def list_scale_set_skus(call: Call) -> Answer:
     capacity = {"minimum": 0, "maximum": 1000, "defaultCapacity": 1, "scaleType": "Automatic"}
     kind = "Microsoft.Compute/virtualMachineScaleSets"
     names = ("Standard_D2s_v5", "Standard_D4s_v5", "Standard_D8s_v5")
-    skus = [{"resourceType": kind, "sku": {"name": name, "tier": "Standard"}, "capacity": capacity} for name in names]
+    skus = [
+        {"resourceType": kind, "sku": {"name": name, "tier": "Standard"}, "capacity": capacity}
+        for name in names
+    ]
     return page(call, skus)
 
 
@@ -209,11 +228,17 @@ def refuse_maintenance(call: Call) -> Answer:
 def list_instances(call: Call) -> Answer:
     """Virtual Machine Scale Set VMs - List."""
     vmss = call.vmss
-    with_view = "instanceview" in (call.query.get("$expand", "") + call.query.get("$select", "")).lower()
+    with_view = (
+        "instanceview" in (call.query.get("$expand", "") + call.query.get("$select", "")).lower()
+    )
     if with_view or "instanceview" in call.query.get("$filter", "").lower():
         check_uniform(vmss, "virtualMachines.GET")
     keep = selection.filtered(call.query.get("$filter"))
-    shown = [render.instance(vmss, each, with_view=True) for each in vmss.instances.values()] if keep else []
+    shown = (
+        [render.instance(vmss, each, with_view=True) for each in vmss.instances.values()]
+        if keep
+        else []
+    )
     wanted = {each["instanceId"] for each in shown if keep and keep(each)}
     instances = [each for each in vmss.instances.values() if not keep or each.id in wanted]
 
@@ -255,13 +280,18 @@ def delete_instance(call: Call) -> Answer:
     """Virtual Machine Scale Set VMs - Delete."""
     if call.vmss.is_flexible:
         raise errors.no_number()
-    there = [each for each in [call.names["vm"]] if each in call.vmss.instances]  # else there is nothing to do
+    there = [
+        each for each in [call.names["vm"]] if each in call.vmss.instances
+    ]  # else there is nothing to do
     return begun(call, call.cloud.delete_instances(call.vmss, there))
 
 
 def act_on_instance(call: Call) -> Answer:
     """Virtual Machine Scale Set VMs - Start, Restart, Power Off, Deallocate, Reimage, Redeploy."""
-    return begun(call, call.cloud.act(call.vmss, call.names["action"], [call.instance.id], _exact_version(call)))
+    return begun(
+        call,
+        call.cloud.act(call.vmss, call.names["action"], [call.instance.id], _exact_version(call)),
+    )
 
 
 # Long-running operations
@@ -297,9 +327,7 @@ def _failed(job: Operation) -> Answer | None:
 
 def begun(call: Call, job: Operation, status: int = 202, body: Json | None = None) -> Answer:
     """The first answer of a long-running operation. Without a body it has a `Location` too."""
-    path = (
-        f"{call.base_url}/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Compute/locations/{job.location}/operations"
-    )
+    path = f"{call.base_url}/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Compute/locations/{job.location}/operations"
     version = f"api-version={call.query['api-version']}"
     headers = {"Azure-AsyncOperation": f"{path}/{job.id}?{version}", **_retry_after(call.cloud)}
     if body is None:
@@ -311,7 +339,11 @@ def begun(call: Call, job: Operation, status: int = 202, body: Json | None = Non
 
 def _retry_after(cloud: Cloud) -> dict[str, str]:
     """Whole seconds, as Azure's; none where upgrades are too short for it to make sense."""
-    return {"Retry-After": str(min(10, int(cloud.upgrade_seconds)))} if cloud.upgrade_seconds >= 1 else {}
+    return (
+        {"Retry-After": str(min(10, int(cloud.upgrade_seconds)))}
+        if cloud.upgrade_seconds >= 1
+        else {}
+    )
 
 
 def _exact_version(call: Call) -> str | None:
@@ -324,7 +356,9 @@ def _exact_version(call: Call) -> str | None:
 
 def _required_ids(call: Call) -> list[str]:
     if not call.ids:
-        raise errors.bad_parameter("Required parameter 'instanceIds' is missing (null).", "instanceIds")
+        raise errors.bad_parameter(
+            "Required parameter 'instanceIds' is missing (null).", "instanceIds"
+        )
     return call.ids
 
 
@@ -353,8 +387,8 @@ def check_etag(call: Call, resource: ScaleSet | Instance | None) -> None:
 def page(call: Call, entries: list[Any], shown: Callable[[Any], Json] | None = None) -> Answer:
     """A page of a list, with the link to the next where there is one.
 
-    The link carries what the page ends with, so that entries which come or go meanwhile move nobody to another page.
-    """
+    The link carries what the page ends with, so that entries which come or go meanwhile move nobody
+    to another page."""
     after = call.query.get("$skiptoken")
     start = 0
     if after is not None:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 Json = dict[str, Any]
-# Where each stands in the profile of a scale set (a name where a list has named entries), and what it is.
+# Where each stands in the profile of a scale set (a name where a list has named entries), and what
+# it is.
 Secrets = dict[tuple[str, ...], Any]
 
 _SECRET = frozenset({"adminPassword", "customData", "protectedSettings", "userData"})
@@ -21,7 +22,11 @@ def without_secrets(body: Any, inside: str = "") -> Any:
         return [without_secrets(each, inside) for each in body]
     if not isinstance(body, dict) or inside in _ANYTHING:
         return body
-    return {key: without_secrets(value, key) for key, value in body.items() if not _is_secret(key, inside)}
+    return {
+        key: without_secrets(value, key)
+        for key, value in body.items()
+        if not _is_secret(key, inside)
+    }
 
 
 def secrets_of(profile: Any) -> Secrets:
@@ -31,7 +36,9 @@ def secrets_of(profile: Any) -> Secrets:
 
 def kept(secrets: Secrets, profile: Json, given: Secrets) -> Secrets:
     """The secrets of a set whose profile is replaced: those given, and those before whose place is still there."""
-    result = {path: value for path, value in secrets.items() if _is_there(profile, path[:-1])} | given
+    result = {
+        path: value for path, value in secrets.items() if _is_there(profile, path[:-1])
+    } | given
     return secrets if result == secrets else result
 
 
@@ -39,7 +46,9 @@ def _is_secret(key: str, inside: str) -> bool:
     return key in _SECRET or (key == "content" and inside == _UNATTENDED)
 
 
-def _found(body: Any, path: tuple[str, ...], inside: str = "") -> Iterator[tuple[tuple[str, ...], Any]]:
+def _found(
+    body: Any, path: tuple[str, ...], inside: str = ""
+) -> Iterator[tuple[tuple[str, ...], Any]]:
     if isinstance(body, list):
         for label, each in _labelled(body):
             yield from _found(each, (*path, label), inside)
@@ -60,6 +69,11 @@ def _is_there(body: Any, path: tuple[str, ...]) -> bool:
 def _labelled(entries: list[Any]) -> list[tuple[str, Any]]:
     """The entries of a list by their names, or their places where they have none."""
     return [
-        (str(each.get("name") or each.get("settingName") or place) if isinstance(each, dict) else str(place), each)
+        (
+            str(each.get("name") or each.get("settingName") or place)
+            if isinstance(each, dict)
+            else str(place),
+            each,
+        )
         for place, each in enumerate(entries)
     ]

@@ -73,13 +73,26 @@ class Identities:
         return Answer(200, self._token(asked.get("resource", ""), bool(chosen)))
 
     def _token(self, resource: str, assigned: bool) -> dict[str, str]:
-        client, identity = (ASSIGNED["client_id"], RESOURCE_ID) if assigned else (SYSTEM, "the machine's own")
+        client, identity = (
+            (ASSIGNED["client_id"], RESOURCE_ID) if assigned else (SYSTEM, "the machine's own")
+        )
         seconds = int(self.tokens.token_seconds)
         ends = {"expires_in": str(seconds), "expires_on": str(int(time.time()) + seconds)}
         token = self.tokens.token(resource, claims={"appid": client, "xms_mirid": identity})
-        told = {"client_id": client, "resource": resource, "token_type": "Bearer", "access_token": token}
+        told = {
+            "client_id": client,
+            "resource": resource,
+            "token_type": "Bearer",
+            "access_token": token,
+        }
         return (
-            told | ends | ({name: value for name, value in ASSIGNED.items() if name != "client_id"} if assigned else {})
+            told
+            | ends
+            | (
+                {name: value for name, value in ASSIGNED.items() if name != "client_id"}
+                if assigned
+                else {}
+            )
         )
 
     def _knows_arc_key(self, request: Request) -> bool:

@@ -36,7 +36,9 @@ def get_image_version(call: Call) -> Answer:
     names = [call.names[kind] for kind in _LEVELS]
     if call.names["version"] not in (catalog.find(catalog.IMAGES, *names) or []):
         raise errors.no_platform_image(":".join([*names, call.names["version"]]))
-    return Answer(200, {**_entry(call, *names, call.names["version"]), "properties": _version(names[1])})
+    return Answer(
+        200, {**_entry(call, *names, call.names["version"]), "properties": _version(names[1])}
+    )
 
 
 def _top(call: Call, most: int) -> int:
@@ -57,7 +59,13 @@ def _entry(call: Call, *names: str) -> Json:
 def _version(offer: str) -> Json:
     system = "Windows" if "windows" in offer.lower() else "Linux"
     disk = {"operatingSystem": system, "sizeInGb": 127 if system == "Windows" else 30}
-    return {"hyperVGeneration": "V2", "architecture": "x64", **_AUTOMATIC, "dataDiskImages": [], "osDiskImage": disk}
+    return {
+        "hyperVGeneration": "V2",
+        "architecture": "x64",
+        **_AUTOMATIC,
+        "dataDiskImages": [],
+        "osDiskImage": disk,
+    }
 
 
 # Galleries
@@ -73,8 +81,17 @@ def get_gallery(call: Call) -> Answer:
 def get_gallery_image(call: Call) -> Answer:
     """Gallery Images - Get."""
     path = _found(call, "gallery", "image")
-    identifier = {"publisher": "sandbox", "offer": call.names["gallery"], "sku": call.names["image"]}
-    properties = {"osType": "Linux", "osState": "Generalized", "hyperVGeneration": "V2", "identifier": identifier}
+    identifier = {
+        "publisher": "sandbox",
+        "offer": call.names["gallery"],
+        "sku": call.names["image"],
+    }
+    properties = {
+        "osType": "Linux",
+        "osState": "Generalized",
+        "hyperVGeneration": "V2",
+        "identifier": identifier,
+    }
     return Answer(200, _resource(path, "galleries/images", properties))
 
 
@@ -88,14 +105,21 @@ def list_gallery_versions(call: Call) -> Answer:
     """Gallery Image Versions - List By Gallery Image: those ids that the sandbox was told of."""
     path = _path(call, "gallery", "image")
     names = sorted(
-        each.rpartition("/")[2] for each in call.cloud.images if each.startswith(f"{path}/versions/".lower())
+        each.rpartition("/")[2]
+        for each in call.cloud.images
+        if each.startswith(f"{path}/versions/".lower())
     )
     return page(call, [_gallery_version(f"{path}/versions/{each}") for each in names])
 
 
 def _gallery_version(path: str) -> Json:
     region = {"name": "East US", "regionalReplicaCount": 1, "storageAccountType": "Standard_LRS"}
-    profile = {"targetRegions": [region], "replicaCount": 1, "excludeFromLatest": False, "publishedDate": _PUBLISHED}
+    profile = {
+        "targetRegions": [region],
+        "replicaCount": 1,
+        "excludeFromLatest": False,
+        "publishedDate": _PUBLISHED,
+    }
     return _resource(path, "galleries/images/versions", {"publishingProfile": profile})
 
 

@@ -41,15 +41,21 @@ class Limits:
     def spend(self, method: str, policy: str, region: str = "") -> dict[str, str]:
         """Counts a request and gives the headers that say what is left; refuses it when nothing is."""
         kind, depth = _ARM.get(method, ("writes", 200))
-        # Azure refills this one by the second: what is left is told as if nothing else had been asked just now.
+        # Azure refills this one by the second: what is left is told as if nothing else had been
+        # asked just now.
         headers = {f"x-ms-ratelimit-remaining-subscription-{kind}": str(depth - 1)}
         if policy:
             for place, span in enumerate(_SPANS):
                 began, used = self._window(policy, span, region)
                 allowed = LIMITS[policy][place]
                 if used >= allowed:
-                    raise _throttled(f"{policy}{span}Min", allowed, used, began + span * 60 - self._clock())
-            left = [f"Microsoft.Compute/{policy}{span}Min;{self._count(policy, span, region)}" for span in _SPANS]
+                    raise _throttled(
+                        f"{policy}{span}Min", allowed, used, began + span * 60 - self._clock()
+                    )
+            left = [
+                f"Microsoft.Compute/{policy}{span}Min;{self._count(policy, span, region)}"
+                for span in _SPANS
+            ]
             headers["x-ms-ratelimit-remaining-resource"] = ",".join(left)
         return headers
 
@@ -61,7 +67,10 @@ class Limits:
 
     def _window(self, policy: str, span: int, region: str) -> tuple[float, int]:
         now = self._clock()
-        for window in (self._exhausted.get((policy, span)), self._windows.get((policy, span, region))):
+        for window in (
+            self._exhausted.get((policy, span)),
+            self._windows.get((policy, span, region)),
+        ):
             if window and now - window[0] < span * 60:
                 return window
         return now, 0
@@ -75,8 +84,19 @@ class Limits:
 def _throttled(group: str, allowed: int, measured: int, seconds: float) -> Refusal:
     """Compute's 429: the code of a refused operation, told apart by the status and the detail."""
     message = "The server rejected the request because too many requests have been received for this subscription."
-    refusal = Refusal(429, "OperationNotAllowed", message, headers={"Retry-After": str(max(1, math.ceil(seconds)))})
-    told = {"operationGroup": group, "allowedRequestCount": allowed, "measuredRequestCount": measured + 1}
-    refusal.error["details"] = [{"code": "TooManyRequests", "target": group, "message": json.dumps(told)}]
+    refusal = Refusal(
+        429,
+        "OperationNotAllowed",
+        message,
+        headers={"Retry-After": str(max(1, math.ceil(seconds)))},
+    )
+    told = {
+        "operationGroup": group,
+        "allowedRequestCount": allowed,
+        "measuredRequestCount": measured + 1,
+    }
+    refusal.error["details"] = [
+        {"code": "TooManyRequests", "target": group, "message": json.dumps(told)}
+    ]
     refusal.error["innererror"] = {"internalErrorCode": "TooManyRequestsReceived"}
     return refusal

@@ -32,29 +32,26 @@ _WAYS_TO_BREAK = ("fail", "stick", "unhealthy", "silent", "agentless", "none")
 class Sandbox:
     """A local Azure on 127.0.0.1, over HTTPS, with a throw-away CA and credentials that are good nowhere else.
 
-    In a with block it points the library, and whatever else reads the environment, at itself, and puts everything back
-    at the end. It holds the scale sets `web` (20 instances over 5 update and 5 fault domains, a platform image),
-    `legacy` (an unmanaged image, by its URI), `custom` (a managed image, by its id) and `auto` (in mode Automatic).
+    In a with block it points the library, and whatever else reads the environment, at itself, and
+    puts everything back at the end. It holds the scale sets `web` (20 instances over 5 update and 5
+    fault domains, a platform image), `legacy` (an unmanaged image, by its URI), `custom` (a managed
+    image, by its id) and `auto` (in mode Automatic).
 
-    Args:
-        upgrade_seconds: How long a VM takes to upgrade; other operations take a part of that. 0: at once.
-        port: Port to listen on; 0 for any that is free.
-        page_size: Entries on a page of a list.
-        token_seconds: How long tokens are good.
-        demo: Whether to make the scale sets above; else it is empty but for the resource group.
-        clock: Seconds that never go back; for tests that want to turn the time themselves.
+    Args: upgrade_seconds: How long a VM takes to upgrade; other operations take a part of that. 0:
+        at once. port: Port to listen on; 0 for any that is free. page_size: Entries on a page of a
+        list. token_seconds: How long tokens are good. demo: Whether to make the scale sets above;
+        else it is empty but for the resource group. clock: Seconds that never go back; for tests
+        that want to turn the time themselves.
 
-    Attributes:
-        url: Where it is.
-        ca_file: The CA's certificate, for clients of other kinds.
-        environment: The environment variables that point clients here.
-        access_token: A token for it.
-        subscription_id, resource_group, tenant_id, application_id, application_secret: What a client needs to know.
-        cloud: What it holds.
-        journal: The requests answered so far: `method`, `path`, `body`, `status` (0: the connection was broken),
+    Attributes: url: Where it is. ca_file: The CA's certificate, for clients of other kinds.
+        environment: The environment variables that point clients here. access_token: A token for
+        it. subscription_id, resource_group, tenant_id, application_id, application_secret: What a
+        client needs to know. cloud: What it holds. journal: The requests answered so far: `method`,
+        `path`, `body`, `status` (0: the connection was broken),
             `seconds` of the clock, `query`.
-        changes: What happened to which instance: `seconds` of the clock, `scale_set`, `instance_id`, `what`, `before`,
-            `after`; `what` is `provisioning`, `power`, `health`, or `model` with its image.
+        changes: What happened to which instance: `seconds` of the clock, `scale_set`,
+            `instance_id`, `what`, `before`, `after`; `what` is `provisioning`, `power`, `health`,
+            or `model` with its image.
     """
 
     subscription_id = SUBSCRIPTION
@@ -158,7 +155,9 @@ class Sandbox:
             "no_proxy": no_proxy,
         }
 
-    def where(self, vmss_name: str = "web", resource_group: str = GROUP) -> tuple[str, str, str, str]:
+    def where(
+        self, vmss_name: str = "web", resource_group: str = GROUP
+    ) -> tuple[str, str, str, str]:
         """The first four arguments of most functions: `get_vmss(*sandbox.where())`."""
         return self.access_token, SUBSCRIPTION, resource_group, vmss_name
 
@@ -181,20 +180,16 @@ class Sandbox:
     ) -> None:
         """Makes a scale set, at once.
 
-        Args:
-            name: Scale set name.
-            instances: How many instances; more than 100 are spread over several placement groups.
-            image: `publisher:offer:sku:version`, the id of an image, or the URL of a VHD.
-            mode: Upgrade mode: `Manual`, `Automatic` or `Rolling`.
-            update_domains: How many update domains; 0 for none (then there are no fault domains either).
-            fault_domains: How many fault domains; `None` for Azure's default, 5, or 1 in a zonal or Flexible set.
-            zones: Availability zones, taken in turn.
-            health: Whether the instances report application health.
-            rolling_policy: The `rollingUpgradePolicy`; `None` for Azure's default.
-            orchestration: `Uniform`, or `Flexible`: names for ids, no update or fault domains, no instance views.
-            resource_group: Resource group name; made where it is not there.
-            location: Region.
-            tags: Tags, by their names.
+        Args: name: Scale set name. instances: How many instances; more than 100 are spread over
+            several placement groups. image: `publisher:offer:sku:version`, the id of an image, or
+            the URL of a VHD. mode: Upgrade mode: `Manual`, `Automatic` or `Rolling`.
+            update_domains: How many update domains; 0 for none (then there are no fault domains
+            either). fault_domains: How many fault domains; `None` for Azure's default, 5, or 1 in a
+            zonal or Flexible set. zones: Availability zones, taken in turn. health: Whether the
+            instances report application health. rolling_policy: The `rollingUpgradePolicy`; `None`
+            for Azure's default. orchestration: `Uniform`, or `Flexible`: names for ids, no update
+            or fault domains, no instance views. resource_group: Resource group name; made where it
+            is not there. location: Region. tags: Tags, by their names.
         """
         body = described.model(name, instances, image, mode, rolling_policy, orchestration)
         body |= {"location": location, "zones": list(zones), "tags": dict(tags or {})}
@@ -203,7 +198,9 @@ class Sandbox:
         if fault_domains is not None:
             body["properties"]["platformFaultDomainCount"] = fault_domains
         with self.cloud.lock:
-            self.cloud.groups.setdefault(resource_group.lower(), {"name": resource_group, "location": location})
+            self.cloud.groups.setdefault(
+                resource_group.lower(), {"name": resource_group, "location": location}
+            )
             before = len(self.cloud.changes)
             self.cloud.images |= {image.lower()} if image.startswith("/") else set()
             vmss, made, _ = self.cloud.put(resource_group, name, body)
@@ -229,10 +226,8 @@ class Sandbox:
     def set_image(self, vmss_name: str, resource_group: str = GROUP, **image: str) -> None:
         """Changes the image in a model, at once: what somebody else may do while a rollout goes on.
 
-        Args:
-            vmss_name: Scale set name.
-            resource_group: Resource group name.
-            **image: `version`, `sku`, `image_id` or `image_uri`, as `azurerm_lite.set_image` takes them.
+        Args: vmss_name: Scale set name. resource_group: Resource group name. **image: `version`,
+            `sku`, `image_id` or `image_uri`, as `azurerm_lite.set_image` takes them.
         """
         with self.cloud.lock:
             vmss = self.cloud.scale_set(resource_group, vmss_name)
@@ -241,18 +236,23 @@ class Sandbox:
                 self._at_once(self.cloud.patch(vmss, {"properties": changed["properties"]}))
 
     def break_upgrade(
-        self, vmss_name: str, instance_id: str, how: str = "fail", resource_group: str = GROUP, *, image: str = ""
+        self,
+        vmss_name: str,
+        instance_id: str,
+        how: str = "fail",
+        resource_group: str = GROUP,
+        *,
+        image: str = "",
     ) -> None:
         """Makes the upgrades of an instance go wrong from now on.
 
-        Args:
-            vmss_name: Scale set name.
-            instance_id: Instance id.
-            how: `fail` (the operation ends Failed), `stick` (it never ends), `unhealthy` (it succeeds, and the
-                application is unhealthy), `silent` (it reports no health), `agentless` (nor has it an agent), or
-                `none` (all is well again).
+        Args: vmss_name: Scale set name. instance_id: Instance id. how: `fail` (the operation ends
+            Failed), `stick` (it never ends), `unhealthy` (it succeeds, and the
+                application is unhealthy), `silent` (it reports no health), `agentless` (nor has it
+                an agent), or `none` (all is well again).
             resource_group: Resource group name.
-            image: Only upgrades to an image with this in its name, such as a version, go wrong; by default all do.
+            image: Only upgrades to an image with this in its name, such as a version, go wrong; by
+                default all do.
 
         Raises:
             ValueError: `how` is none of these.
@@ -280,16 +280,12 @@ class Sandbox:
     ) -> None:
         """Lets the next requests of a kind go wrong.
 
-        Args:
-            status: HTTP status to answer with, doing nothing of what was asked for; `None` to do it.
-            method: HTTP method; `None` for all.
-            path: One or more whole segments of the path, in letters of either case: `"web/manualupgrade"`.
-            times: How many requests.
-            retry_after: Seconds for `Retry-After`, or `None` for no such header.
-            code: Azure's error code.
-            message: Azure's message.
-            delay: Seconds to let the client wait first.
-            drop: `"before"` breaks the connection before the request takes effect, `"after"` afterwards,
+        Args: status: HTTP status to answer with, doing nothing of what was asked for; `None` to do
+            it. method: HTTP method; `None` for all. path: One or more whole segments of the path,
+            in letters of either case: `"web/manualupgrade"`. times: How many requests. retry_after:
+            Seconds for `Retry-After`, or `None` for no such header. code: Azure's error code.
+            message: Azure's message. delay: Seconds to let the client wait first. drop: `"before"`
+            breaks the connection before the request takes effect, `"after"` afterwards,
                 `"truncate"` in the middle of the answer.
             text: Answer with this text instead of JSON.
 
@@ -303,7 +299,9 @@ class Sandbox:
         with self.cloud.lock:
             self._app.faults.append(fault)
 
-    def end_next(self, status: str = "Failed", *, code: str = "InternalExecutionError", message: str = "") -> None:
+    def end_next(
+        self, status: str = "Failed", *, code: str = "InternalExecutionError", message: str = ""
+    ) -> None:
         """Lets the next long-running operation end in another way, without doing what it was to do.
 
         Args:
@@ -316,7 +314,10 @@ class Sandbox:
         """
         if status not in ("Failed", "Canceled"):
             raise ValueError(f"status must be Failed or Canceled, not {status!r}")
-        error = {"code": code, "message": message or f"The operation ended {status}, as was asked for."}
+        error = {
+            "code": code,
+            "message": message or f"The operation ended {status}, as was asked for.",
+        }
         with self.cloud.lock:
             self.cloud.endings.append((status, error))
 
@@ -355,17 +356,20 @@ class Sandbox:
         """
         self._sign_in.tokens.token_seconds = seconds
 
-    def register_certificate(self, file: str | os.PathLike[str], *, subject: str | None = None) -> None:
+    def register_certificate(
+        self, file: str | os.PathLike[str], *, subject: str | None = None
+    ) -> None:
         """Lets the application sign in with a certificate.
 
-        Args:
-            file: Path of the certificate, as PEM.
-            subject: With a subject name, such as `CN=web`, it is trusted by that name, when it is sent along (SNI).
+        Args: file: Path of the certificate, as PEM. subject: With a subject name, such as `CN=web`,
+            it is trusted by that name, when it is sent along (SNI).
         """
         with self.cloud.lock:
             self._sign_in.proofs.register(Path(file).read_bytes(), subject)
 
-    def federated_token(self, subject: str = SUBJECT, *, audience: str = AUDIENCE, seconds: float = 3600) -> str:
+    def federated_token(
+        self, subject: str = SUBJECT, *, audience: str = AUDIENCE, seconds: float = 3600
+    ) -> str:
         """What an issuer that the application trusts says of a workload: the assertion for a workload identity.
 
         Args:
@@ -421,7 +425,9 @@ class Sandbox:
             self._plain_server = Server(self._app, tls=False)
             self._plain_server.start()
         assert self._server
-        return environment_of(kind, self._plain_server.url, self._server, self._sign_in.identities.header)
+        return environment_of(
+            kind, self._plain_server.url, self._server, self._sign_in.identities.header
+        )
 
     def _at_once(self, job: Operation) -> None:
         job.due = self.cloud.clock()
@@ -439,8 +445,15 @@ class Sandbox:
     def _fill(self) -> None:
         """The scale sets of the demo, and images that two of them can move to."""
         self.add_vmss("web")
-        self.add_vmss("legacy", 6, image="https://sandboxstorage.blob.core.windows.net/images/web-1.vhd", health=False)
+        self.add_vmss(
+            "legacy",
+            6,
+            image="https://sandboxstorage.blob.core.windows.net/images/web-1.vhd",
+            health=False,
+        )
         self.add_vmss("custom", 6, image=f"{_IMAGES}/web-1")
         self.add_vmss("auto", 4, mode="Automatic")
         self.cloud.images |= {f"{_IMAGES}/web-{number}".lower() for number in (1, 2, 3)}
-        self.cloud.images |= {f"{_GALLERY}/images/web/versions/1.0.{number}".lower() for number in (0, 1)}
+        self.cloud.images |= {
+            f"{_GALLERY}/images/web/versions/1.0.{number}".lower() for number in (0, 1)
+        }

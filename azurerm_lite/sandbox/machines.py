@@ -26,7 +26,9 @@ def list_machines(call: Call) -> Answer:
 
 def get_machine(call: Call) -> Answer:
     """Virtual Machines - Get."""
-    return Answer(200, render.virtual_machine(*_found(call), with_view=call.expands("instanceview")))
+    return Answer(
+        200, render.virtual_machine(*_found(call), with_view=call.expands("instanceview"))
+    )
 
 
 def get_machine_view(call: Call) -> Answer:
@@ -36,7 +38,11 @@ def get_machine_view(call: Call) -> Answer:
 
 def _all(call: Call) -> list[tuple[ScaleSet, Instance]]:
     group = call.names["rg"].lower()
-    flexible = [vmss for vmss in call.cloud.sets.values() if vmss.is_flexible and vmss.group.lower() == group]
+    flexible = [
+        vmss
+        for vmss in call.cloud.sets.values()
+        if vmss.is_flexible and vmss.group.lower() == group
+    ]
     return [(vmss, vm) for vmss in flexible for vm in vmss.instances.values()]
 
 
@@ -45,4 +51,6 @@ def _found(call: Call) -> tuple[ScaleSet, Instance]:
     for vmss, vm in _all(call):
         if vm.id.lower() == call.names["vm"].lower():
             return vmss, vm
-    raise errors.no_resource("Microsoft.Compute/virtualMachines", call.names["vm"], call.names["rg"])
+    raise errors.no_resource(
+        "Microsoft.Compute/virtualMachines", call.names["vm"], call.names["rg"]
+    )

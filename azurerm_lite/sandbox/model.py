@@ -17,8 +17,18 @@ Json = dict[str, Any]
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 FLEXIBLE = "flexible"
 # What a change of power leaves an instance in.
-POWER_AFTER = {"start": "running", "restart": "running", "poweroff": "stopped", "deallocate": "deallocated"}
-POWER_DURING = {"start": "starting", "restart": "starting", "poweroff": "stopping", "deallocate": "deallocating"}
+POWER_AFTER = {
+    "start": "running",
+    "restart": "running",
+    "poweroff": "stopped",
+    "deallocate": "deallocated",
+}
+POWER_DURING = {
+    "start": "starting",
+    "restart": "starting",
+    "poweroff": "stopping",
+    "deallocate": "deallocating",
+}
 # Where a power state ends that is none to stay in.
 POWER_ENDS = {"starting": "running", "stopping": "stopped", "deallocating": "deallocated"}
 PLACEMENT_GROUP_SIZE = 100
@@ -34,9 +44,9 @@ def now_utc() -> str:
 class Instance:
     """One VM of a scale set.
 
-    `secrets` belong to the profile, and are kept apart from all that is shown. `is_own` says that it was changed by
-    itself, and follows its own model ever since, until an upgrade brings it back to the set's.
-    """
+    `secrets` belong to the profile, and are kept apart from all that is shown. `is_own` says that
+    it was changed by itself, and follows its own model ever since, until an upgrade brings it back
+    to the set's."""
 
     id: str
     number: int
@@ -74,8 +84,8 @@ class Instance:
 class Operation:
     """A long-running operation; `end` is what happens when it is over, and may return an error.
 
-    `forced` is a status and an error with which it ends instead, whatever it was to do to its `targets`.
-    """
+    `forced` is a status and an error with which it ends instead, whatever it was to do to its
+    `targets`."""
 
     id: str
     location: str
@@ -213,7 +223,9 @@ def image_of(profile: Json) -> tuple[str, str]:
     if reference.get("id"):
         return "id", reference["id"]
     if reference:
-        return "platform", ":".join(str(reference.get(key, "")) for key in ("publisher", "offer", "sku", "version"))
+        return "platform", ":".join(
+            str(reference.get(key, "")) for key in ("publisher", "offer", "sku", "version")
+        )
     return "uri", str(((storage.get("osDisk") or {}).get("image") or {}).get("uri", ""))
 
 
@@ -230,7 +242,9 @@ def reports_health(profile: Json) -> bool:
     """Whether a model has the application-health extension, or the health probe of a load balancer."""
     extensions = (profile.get("extensionProfile") or {}).get("extensions") or []
     kinds = [str((each.get("properties") or {}).get("type")) for each in extensions]
-    return "healthProbe" in (profile.get("networkProfile") or {}) or any("ApplicationHealth" in kind for kind in kinds)
+    return "healthProbe" in (profile.get("networkProfile") or {}) or any(
+        "ApplicationHealth" in kind for kind in kinds
+    )
 
 
 def merged(current: Json, patch: Json) -> Json:
@@ -239,7 +253,11 @@ def merged(current: Json, patch: Json) -> Json:
     for key, value in patch.items():
         if value is None:
             result.pop(key, None)
-        elif isinstance(value, dict) and isinstance(result.get(key), dict) and key != "storageProfile":
+        elif (
+            isinstance(value, dict)
+            and isinstance(result.get(key), dict)
+            and key != "storageProfile"
+        ):
             result[key] = merged(result[key], value)
         else:
             result[key] = value

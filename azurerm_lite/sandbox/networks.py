@@ -22,7 +22,9 @@ def list_public_ips(call: Call) -> Answer:
     """Public IP Addresses - List Virtual Machine Scale Set (VM) Public IP Addresses: where the model asks for some."""
     if "vm" in call.names:
         return page(call, _of_configuration(call))
-    found = [ip for each in call.vmss.instances.values() for ip in render.public_ips(call.vmss, each)]
+    found = [
+        ip for each in call.vmss.instances.values() for ip in render.public_ips(call.vmss, each)
+    ]
     return page(call, found)
 
 
@@ -35,7 +37,11 @@ def _of_configuration(call: Call) -> list[Json]:
     nic = _named(render.nics(call.vmss, call.instance), call.names["nic"])
     configuration = _named(nic["properties"]["ipConfigurations"], call.names["ipconfiguration"])
     prefix = configuration["id"] + "/"
-    return [each for each in render.public_ips(call.vmss, call.instance) if each["id"].startswith(prefix)]
+    return [
+        each
+        for each in render.public_ips(call.vmss, call.instance)
+        if each["id"].startswith(prefix)
+    ]
 
 
 def _named(entries: list[Json], name: str) -> Json:

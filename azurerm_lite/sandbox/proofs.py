@@ -45,7 +45,14 @@ class Proofs:
         if self._issuer_key is None:  # a key takes a while to make, and few need one
             self._issuer_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         now = time.time()
-        claims = {"iss": self.issuer, "sub": subject, "aud": audience, "iat": now, "nbf": now, "exp": now + seconds}
+        claims = {
+            "iss": self.issuer,
+            "sub": subject,
+            "aud": audience,
+            "iat": now,
+            "nbf": now,
+            "exp": now + seconds,
+        }
         return jwt.encode(claims, self._issuer_key, algorithm="RS256")
 
     def check(self, form: dict[str, str], base: str) -> None:
@@ -71,26 +78,37 @@ class Proofs:
             header = jwt.get_unverified_header(assertion)
             claims = jwt.decode(assertion, options={"verify_signature": False})
         except jwt.InvalidTokenError:
-            raise SignInRefused(401, "invalid_client", 50027, "JWT token is invalid or malformed.") from None
+            raise SignInRefused(
+                401, "invalid_client", 50027, "JWT token is invalid or malformed."
+            ) from None
         if form.get("client_assertion_type") != _ASSERTION_TYPE:
             raise SignInRefused(
-                400, "invalid_request", 900144, "The request body must contain 'client_assertion_type'."
+                400,
+                "invalid_request",
+                900144,
+                "The request body must contain 'client_assertion_type'.",
             )
         if claims.get("iss") == self.issuer:
             self._check_federated(assertion, claims)
         elif claims.get("iss") == claims.get("sub") == APPLICATION:
-            verified(assertion, self._key_for(header), [f"{base}/oauth2/v2.0/token", f"{base}/oauth2/token"])
-        else:
-            message = (
-                f"No matching federated identity record found for presented assertion issuer '{claims.get('iss')}'."
+            verified(
+                assertion,
+                self._key_for(header),
+                [f"{base}/oauth2/v2.0/token", f"{base}/oauth2/token"],
             )
+        else:
+            message = f"No matching federated identity record found for presented assertion issuer '{claims.get('iss')}'."
             raise SignInRefused(401, "invalid_client", 700211, message)
 
     def _check_federated(self, assertion: str, claims: dict[str, Any]) -> None:
         if claims.get("sub") != SUBJECT:
-            raise SignInRefused(401, "invalid_client", 700213, f"{_NO_RECORD} subject '{claims.get('sub')}'.")
+            raise SignInRefused(
+                401, "invalid_client", 700213, f"{_NO_RECORD} subject '{claims.get('sub')}'."
+            )
         if claims.get("aud") != AUDIENCE:
-            raise SignInRefused(401, "invalid_client", 700212, f"{_NO_RECORD} audience '{claims.get('aud')}'.")
+            raise SignInRefused(
+                401, "invalid_client", 700212, f"{_NO_RECORD} audience '{claims.get('aud')}'."
+            )
         assert self._issuer_key
         verified(assertion, self._issuer_key.public_key(), [AUDIENCE])
 

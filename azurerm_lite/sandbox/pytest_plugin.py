@@ -1,7 +1,7 @@
 """A pytest plugin with the fixture `azure_sandbox`.
 
-It is there for those who ask for it: `pytest_plugins = ["azurerm_lite.sandbox.pytest_plugin"]` in a conftest.py.
-"""
+It is there for those who ask for it: `pytest_plugins = ["azurerm_lite.sandbox.pytest_plugin"]` in a
+conftest.py."""
 
 from __future__ import annotations
 

@@ -7,7 +7,15 @@ from typing import Any
 
 from .defaults import is_windows
 from .hidden import Secrets
-from .model import SUBSCRIPTION, Instance, Operation, RollingUpgrade, ScaleSet, now_utc, reports_health
+from .model import (
+    SUBSCRIPTION,
+    Instance,
+    Operation,
+    RollingUpgrade,
+    ScaleSet,
+    now_utc,
+    reports_health,
+)
 from .rolling import progress
 from .tokens import TENANT
 
@@ -34,7 +42,12 @@ def scale_set(vmss: ScaleSet, with_etag: bool, *, with_user_data: bool = False) 
 
 
 def instance(
-    vmss: ScaleSet, vm: Instance, *, with_view: bool, with_etag: bool = False, with_user_data: bool = False
+    vmss: ScaleSet,
+    vm: Instance,
+    *,
+    with_view: bool,
+    with_etag: bool = False,
+    with_user_data: bool = False,
 ) -> Json:
     """An instance, with its instance view or without."""
     properties: Json = {
@@ -80,7 +93,11 @@ def virtual_machine(vmss: ScaleSet, vm: Instance, *, with_view: bool) -> Json:
     properties = {key: shown["properties"][key] for key in taken if key in shown["properties"]}
     properties |= {"hardwareProfile": {"vmSize": vm.sku}, "virtualMachineScaleSet": {"id": vmss.id}}
     group = vmss.id.rpartition("/virtualMachineScaleSets/")[0]
-    body: Json = {"name": vm.id, "id": f"{group}/virtualMachines/{vm.id}", "type": "Microsoft.Compute/virtualMachines"}
+    body: Json = {
+        "name": vm.id,
+        "id": f"{group}/virtualMachines/{vm.id}",
+        "type": "Microsoft.Compute/virtualMachines",
+    }
     body |= {"location": vmss.location, "properties": properties}
     return body | {key: shown[key] for key in ("zones", "resources") if key in shown}
 
@@ -101,10 +118,15 @@ def instance_view(vmss: ScaleSet, vm: Instance) -> Json:
     }
     if vm.has_agent and vm.power == "running":
         view |= _told_by_the_agent(vm)
-    # The model that the instance has, which may be an older one, is what has the health extension or not.
+    # The model that the instance has, which may be an older one, is what has the health extension
+    # or not.
     if reports_health(vm.profile) and vm.power == "running" and vm.health:
         level = "Info" if vm.health == "healthy" else "Error"
-        view["vmHealth"] = {"status": _status(f"HealthState/{vm.health}", f"The VM is reported as {vm.health}", level)}
+        view["vmHealth"] = {
+            "status": _status(
+                f"HealthState/{vm.health}", f"The VM is reported as {vm.health}", level
+            )
+        }
     return {key: value for key, value in view.items() if value is not None}
 
 
@@ -113,7 +135,10 @@ def _told_by_the_agent(vm: Instance) -> Json:
     ready = _status("ProvisioningState/succeeded", "Ready")
     enabled = {"message": "ExtensionOperation:enable. Status:Success"}
     extensions = [(_extension_type(each), each) for each in _extensions(vm)]
-    handlers = [{"type": kind, **_version(each), "status": {**ready, **enabled}} for kind, each in extensions]
+    handlers = [
+        {"type": kind, **_version(each), "status": {**ready, **enabled}}
+        for kind, each in extensions
+    ]
     agent = {**ready, "message": "Guest Agent is running", "time": now_utc()}
     done = {**_provisioning("Succeeded"), **enabled}
     return {
@@ -121,7 +146,8 @@ def _told_by_the_agent(vm: Instance) -> Json:
         "osVersion": "10.0" if is_windows(vm.profile) else "22.04",
         "vmAgent": {"vmAgentVersion": "2.9", "statuses": [agent], "extensionHandlers": handlers},
         "extensions": [
-            {"name": each["name"], "type": kind, **_version(each), "statuses": [done]} for kind, each in extensions
+            {"name": each["name"], "type": kind, **_version(each), "statuses": [done]}
+            for kind, each in extensions
         ],
     }
 
@@ -136,22 +162,37 @@ def _extension_type(extension: Json) -> str:
 
 
 def _version(extension: Json) -> Json:
-    return {key: value for key, value in (extension.get("properties") or {}).items() if key == "typeHandlerVersion"}
+    return {
+        key: value
+        for key, value in (extension.get("properties") or {}).items()
+        if key == "typeHandlerVersion"
+    }
 
 
 def _resource(vmss: ScaleSet, vm: Instance, extension: Json) -> Json:
     """An extension of an instance, under the odd id that Azure gives it: by the name of the VM, outside the set."""
     place = f"{vmss.id.rpartition('/virtualMachineScaleSets/')[0]}/virtualMachines/{vmss.name_of(vm)}/extensions"
-    body = {"name": extension["name"], "id": f"{place}/{extension['name']}", "location": vmss.location}
+    body = {
+        "name": extension["name"],
+        "id": f"{place}/{extension['name']}",
+        "location": vmss.location,
+    }
     properties = {**(extension.get("properties") or {}), "provisioningState": "Succeeded"}
-    return {**body, "type": "Microsoft.Compute/virtualMachines/extensions", "properties": properties}
+    return {
+        **body,
+        "type": "Microsoft.Compute/virtualMachines/extensions",
+        "properties": properties,
+    }
 
 
 def _os_profile(vmss: ScaleSet, vm: Instance) -> Json:
     profile = {**(vm.profile.get("osProfile") or {}), "computerName": _computer_name(vmss, vm)}
     profile.pop("computerNamePrefix", None)
     if windows := profile.get("windowsConfiguration"):
-        profile["windowsConfiguration"] = {"patchSettings": {"patchMode": "AutomaticByOS"}, **windows}
+        profile["windowsConfiguration"] = {
+            "patchSettings": {"patchMode": "AutomaticByOS"},
+            **windows,
+        }
     return profile
 
 
@@ -165,10 +206,17 @@ def _storage(vmss: ScaleSet, vm: Instance) -> Json:
     if vm.exact_version:
         storage["imageReference"] = {**storage["imageReference"], "exactVersion": vm.exact_version}
     name = _disk_name(vmss, vm)
-    disk = {"osType": "Windows" if is_windows(vm.profile) else "Linux", "name": name, **(storage.get("osDisk") or {})}
+    disk = {
+        "osType": "Windows" if is_windows(vm.profile) else "Linux",
+        "name": name,
+        **(storage.get("osDisk") or {}),
+    }
     if "managedDisk" in disk:
         group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{vmss.group.upper()}"
-        disk["managedDisk"] = {**disk["managedDisk"], "id": f"{group}/providers/Microsoft.Compute/disks/{name}"}
+        disk["managedDisk"] = {
+            **disk["managedDisk"],
+            "id": f"{group}/providers/Microsoft.Compute/disks/{name}",
+        }
     return {"dataDisks": [], **storage, "osDisk": disk}
 
 
@@ -195,7 +243,10 @@ def scale_set_view(vmss: ScaleSet) -> Json:
             counts[code] = counts.get(code, 0) + 1
     return {
         "virtualMachine": {"statusesSummary": _summary(counts)},
-        "extensions": [{"name": name, "statusesSummary": _summary(each)} for name, each in _extension_counts(vmss)],
+        "extensions": [
+            {"name": name, "statusesSummary": _summary(each)}
+            for name, each in _extension_counts(vmss)
+        ],
         "statuses": [_provisioning(vmss.provisioning)],
     }
 
@@ -220,9 +271,17 @@ def operation(job: Operation) -> Json:
 
 def rolling_upgrade(vmss: ScaleSet, rolling: RollingUpgrade) -> Json:
     """The newest rolling upgrade: as Azure's, without an id or a name."""
-    running = {"code": rolling.status, "startTime": rolling.started, "lastAction": rolling.last_action}
+    running = {
+        "code": rolling.status,
+        "startTime": rolling.started,
+        "lastAction": rolling.last_action,
+    }
     running["lastActionTime"] = rolling.changed
-    properties = {"policy": rolling.policy, "runningStatus": running, "progress": progress(vmss, rolling)}
+    properties = {
+        "policy": rolling.policy,
+        "runningStatus": running,
+        "progress": progress(vmss, rolling),
+    }
     if rolling.error:
         properties["error"] = rolling.error
     return {"type": _TYPE + "/rollingUpgrades", "location": vmss.location, "properties": properties}
@@ -234,9 +293,17 @@ def upgrade_history(vmss: ScaleSet, rolling: RollingUpgrade) -> Json:
     running: Json = {"code": rolling.status, "startTime": rolling.started}
     if rolling.status != "RollingForward":
         running["endTime"] = rolling.changed
-    properties = {"runningStatus": running, "progress": body["properties"]["progress"], "startedBy": "User"}
+    properties = {
+        "runningStatus": running,
+        "progress": body["properties"]["progress"],
+        "startedBy": "User",
+    }
     properties["targetImageReference"] = rolling.target
-    return {"type": _TYPE + "/osUpgradeHistory", "location": vmss.location, "properties": properties}
+    return {
+        "type": _TYPE + "/osUpgradeHistory",
+        "location": vmss.location,
+        "properties": properties,
+    }
 
 
 def nics(vmss: ScaleSet, vm: Instance) -> list[Json]:
@@ -280,8 +347,14 @@ def public_ips(vmss: ScaleSet, vm: Instance) -> list[Json]:
     found = []
     for each in asked:
         ip_id = each["properties"]["publicIPAddress"]["id"]
-        ip = f"203.0.113.{number + 1}" if place == 0 else f"198.18.{place % 256}.{number + 1}"  # nobody's, by RFC
-        properties: Json = {"provisioningState": "Succeeded", "ipAddress": ip, "publicIPAddressVersion": "IPv4"}
+        ip = (
+            f"203.0.113.{number + 1}" if place == 0 else f"198.18.{place % 256}.{number + 1}"
+        )  # nobody's, by RFC
+        properties: Json = {
+            "provisioningState": "Succeeded",
+            "ipAddress": ip,
+            "publicIPAddressVersion": "IPv4",
+        }
         properties |= {"publicIPAllocationMethod": "Dynamic", "idleTimeoutInMinutes": 4}
         properties["ipConfiguration"] = {"id": each["id"]}
         found.append({"name": ip_id.rpartition("/")[2], "id": ip_id, "properties": properties})
@@ -300,7 +373,11 @@ def group(found: Json) -> Json:
 
 def subscription() -> Json:
     """The one subscription."""
-    body = {"id": f"/subscriptions/{SUBSCRIPTION}", "subscriptionId": SUBSCRIPTION, "tenantId": TENANT}
+    body = {
+        "id": f"/subscriptions/{SUBSCRIPTION}",
+        "subscriptionId": SUBSCRIPTION,
+        "tenantId": TENANT,
+    }
     return {**body, "displayName": "Sandbox", "state": "Enabled"}
 
 

@@ -41,13 +41,19 @@ ROUTES = [
     Route("POST", "/providers/microsoft.resourcegraph/resources", graph.query_resources),
     Route("GET", SUB + "/locations", handlers.list_locations),
     Route("GET", SUB + "/resourcegroups", groups.list_groups),
-    Route("HEAD", RG, groups.check_group),  # before GET, which werkzeug would take a HEAD for as well
+    Route(
+        "HEAD", RG, groups.check_group
+    ),  # before GET, which werkzeug would take a HEAD for as well
     Route("GET", RG, groups.get_group),
     Route("PUT", RG, groups.put_group),
     Route("DELETE", RG, groups.delete_group),
     Route("GET", IMAGES, images.list_image_entries, "GetVMImageFromLocation"),
     Route("GET", IMAGES + "/<publishers>/artifacttypes/vmimage/offers", images.list_image_entries),
-    Route("GET", IMAGES + "/<publishers>/artifacttypes/vmimage/offers/<offers>/skus", images.list_image_entries),
+    Route(
+        "GET",
+        IMAGES + "/<publishers>/artifacttypes/vmimage/offers/<offers>/skus",
+        images.list_image_entries,
+    ),
     Route(
         "GET",
         IMAGES + "/<publishers>/artifacttypes/vmimage/offers/<offers>/skus/<skus>/versions",
@@ -56,16 +62,29 @@ ROUTES = [
     ),
     Route(
         "GET",
-        IMAGES + "/<publishers>/artifacttypes/vmimage/offers/<offers>/skus/<skus>/versions/<version>",
+        IMAGES
+        + "/<publishers>/artifacttypes/vmimage/offers/<offers>/skus/<skus>/versions/<version>",
         images.get_image_version,
         "GetVMImageFromLocation",
     ),
     Route("GET", GALLERY, images.get_gallery, "GetGallery"),
     Route("GET", GALLERY + "/images/<image>", images.get_gallery_image, "GetGalleryImage"),
-    Route("GET", GALLERY + "/images/<image>/versions", images.list_gallery_versions, "GetGalleryImageVersion"),
-    Route("GET", GALLERY + "/images/<image>/versions/<version>", images.get_gallery_version, "GetGalleryImageVersion"),
+    Route(
+        "GET",
+        GALLERY + "/images/<image>/versions",
+        images.list_gallery_versions,
+        "GetGalleryImageVersion",
+    ),
+    Route(
+        "GET",
+        GALLERY + "/images/<image>/versions/<version>",
+        images.get_gallery_version,
+        "GetGalleryImageVersion",
+    ),
     Route("GET", SUB + SETS, handlers.list_scale_sets, "HighCostGetVMScaleSet"),
-    Route("GET", PLACE + "/virtualmachinescalesets", handlers.list_scale_sets, "HighCostGetVMScaleSet"),
+    Route(
+        "GET", PLACE + "/virtualmachinescalesets", handlers.list_scale_sets, "HighCostGetVMScaleSet"
+    ),
     Route("GET", RG + SETS, handlers.list_scale_sets, "HighCostGetVMScaleSet"),
     Route("GET", VMSS, handlers.get_scale_set, "GetVMScaleSet"),
     Route("PUT", VMSS, handlers.put_scale_set, "CreateVMScaleSet"),
@@ -85,16 +104,30 @@ ROUTES = [
     Route("GET", VMSS + "/extensions", extensions.list_extensions, "LowCostGet"),
     Route("GET", VMSS + "/extensions/<extension>", extensions.get_extension, "LowCostGet"),
     Route("PUT", VMSS + "/extensions/<extension>", extensions.put_extension, "VMScaleSetActions"),
-    Route("PATCH", VMSS + "/extensions/<extension>", extensions.patch_extension, "VMScaleSetActions"),
-    Route("DELETE", VMSS + "/extensions/<extension>", extensions.delete_extension, "VMScaleSetActions"),
+    Route(
+        "PATCH", VMSS + "/extensions/<extension>", extensions.patch_extension, "VMScaleSetActions"
+    ),
+    Route(
+        "DELETE", VMSS + "/extensions/<extension>", extensions.delete_extension, "VMScaleSetActions"
+    ),
     Route("GET", NICS, networks.list_nics),
     Route("GET", NICS + "/<nic>", networks.get_nic),
     Route("GET", PUBLIC_IPS, networks.list_public_ips),
     Route("GET", PUBLIC_IPS + "/<ip>", networks.get_public_ip),
     Route("POST", VMSS + "/osrollingupgrade", upgrades.start_rolling_upgrade, "VMScaleSetActions"),
-    Route("POST", VMSS + "/extensionrollingupgrade", upgrades.start_rolling_upgrade, "VMScaleSetActions"),
+    Route(
+        "POST",
+        VMSS + "/extensionrollingupgrade",
+        upgrades.start_rolling_upgrade,
+        "VMScaleSetActions",
+    ),
     Route("GET", VMSS + "/rollingupgrades/latest", upgrades.get_rolling_upgrade, "GetVMScaleSet"),
-    Route("POST", VMSS + "/rollingupgrades/cancel", upgrades.cancel_rolling_upgrade, "VMScaleSetActions"),
+    Route(
+        "POST",
+        VMSS + "/rollingupgrades/cancel",
+        upgrades.cancel_rolling_upgrade,
+        "VMScaleSetActions",
+    ),
     Route("GET", VMSS + "/virtualmachines", handlers.list_instances, "HighCostGetVMScaleSet"),
     Route("GET", VM, handlers.get_instance, "GetVMScaleSetVM"),
     Route("PUT", VM, handlers.put_instance, "VMScaleSetActions"),
@@ -110,4 +143,6 @@ ROUTES = [
     Route("GET", PLACE + "/operations/<operation>", handlers.get_operation, "GetOperation"),
 ]
 
-URLS = Map([Rule(each.path, methods=[each.method], endpoint=each) for each in ROUTES], strict_slashes=False)
+URLS = Map(
+    [Rule(each.path, methods=[each.method], endpoint=each) for each in ROUTES], strict_slashes=False
+)

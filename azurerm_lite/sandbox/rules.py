@@ -8,7 +8,15 @@ from typing import Any
 
 from . import catalog, errors
 from .hidden import Secrets
-from .model import FLEXIBLE, MOST_MODELS, PLACEMENT_GROUP_SIZE, Json, ScaleSet, image_of, reports_health
+from .model import (
+    FLEXIBLE,
+    MOST_MODELS,
+    PLACEMENT_GROUP_SIZE,
+    Json,
+    ScaleSet,
+    image_of,
+    reports_health,
+)
 
 _PROFILE = "properties.virtualMachineProfile"
 # Where a body has an object or a list of named objects, if it has anything there.
@@ -18,7 +26,10 @@ _OBJECTS = (
     *(f"{_PROFILE}.{each}Profile" for each in ("storage", "os", "network", "extension")),
     *(f"{_PROFILE}.storageProfile.{each}" for each in ("imageReference", "osDisk")),
 )
-_LISTS = (f"{_PROFILE}.networkProfile.networkInterfaceConfigurations", f"{_PROFILE}.extensionProfile.extensions")
+_LISTS = (
+    f"{_PROFILE}.networkProfile.networkInterfaceConfigurations",
+    f"{_PROFILE}.extensionProfile.extensions",
+)
 # How many percent each may be.
 _PERCENTS = {
     "maxBatchInstancePercent": range(5, 101),
@@ -41,38 +52,65 @@ def check_shape(body: Json) -> None:
         for each in _named(_at(body, path), path):
             addresses = (each.get("properties") or {}).get("ipConfigurations")
             for address in _named(addresses, "ipConfigurations"):
-                _named([(address.get("properties") or {}).get("publicIPAddressConfiguration") or address], "publicIP")
+                _named(
+                    [
+                        (address.get("properties") or {}).get("publicIPAddressConfiguration")
+                        or address
+                    ],
+                    "publicIP",
+                )
 
 
 def _named(entries: Any, path: str) -> list[Json]:
     """What must be a list of objects with names, and may be left out."""
-    if not isinstance(entries or [], list) or not all(isinstance(each, dict) for each in entries or []):
+    if not isinstance(entries or [], list) or not all(
+        isinstance(each, dict) for each in entries or []
+    ):
         raise errors.bad_body(f"'{path}' must be an array of objects.")
     for each in entries or []:
-        if not isinstance(each.get("name"), str) or not isinstance(each.get("properties") or {}, dict):
-            raise errors.bad_parameter("Required parameter 'name' is missing (null).", path.rpartition(".")[2])
+        if not isinstance(each.get("name"), str) or not isinstance(
+            each.get("properties") or {}, dict
+        ):
+            raise errors.bad_parameter(
+                "Required parameter 'name' is missing (null).", path.rpartition(".")[2]
+            )
     return entries or []
 
 
 def check_model(
-    vmss: ScaleSet, sku: Json, properties: Json, secrets: Secrets, images: Container[str], *, is_new: bool = False
+    vmss: ScaleSet,
+    sku: Json,
+    properties: Json,
+    secrets: Secrets,
+    images: Container[str],
+    *,
+    is_new: bool = False,
 ) -> None:
     """Azure's rules for a new model of a set."""
     profile = properties["virtualMachineProfile"]
     _check_image(vmss.location, profile, None if is_new else vmss.profile, images)
     _check_policy(properties)
     if str(properties.get("orchestrationMode", "Uniform")).lower() not in ("uniform", FLEXIBLE):
-        raise errors.bad_parameter("The value of parameter 'orchestrationMode' is invalid.", "orchestrationMode")
+        raise errors.bad_parameter(
+            "The value of parameter 'orchestrationMode' is invalid.", "orchestrationMode"
+        )
     _check_size(vmss, sku, properties)
     if is_new:
         return
     if properties.get("singlePlacementGroup", not vmss.is_flexible) and not vmss.is_single:
         raise errors.fixed("singlePlacementGroup")
     mode = "Flexible" if vmss.is_flexible else "Uniform"
-    for name, current in (("platformFaultDomainCount", vmss.fault_domains), ("orchestrationMode", mode)):
+    for name, current in (
+        ("platformFaultDomainCount", vmss.fault_domains),
+        ("orchestrationMode", mode),
+    ):
         if str(properties.get(name, current)).lower() != str(current).lower():
             raise errors.fixed(name)
-    others = [each for each in vmss.instances.values() if (each.profile, each.secrets) != (profile, secrets)]
+    others = [
+        each
+        for each in vmss.instances.values()
+        if (each.profile, each.secrets) != (profile, secrets)
+    ]
     in_use = {(id(each.profile), id(each.secrets)) for each in others}
     if len(in_use) >= MOST_MODELS and (profile, secrets) != (vmss.profile, vmss.secrets):
         message = (
@@ -89,7 +127,9 @@ def capacity_of(sku: Json) -> int:
     except (TypeError, ValueError):
         capacity = -1
     if capacity < 0:
-        raise errors.bad_parameter(f"'{sku.get('capacity')}' is no number of instances.", "sku.capacity")
+        raise errors.bad_parameter(
+            f"'{sku.get('capacity')}' is no number of instances.", "sku.capacity"
+        )
     return capacity
 
 
@@ -97,7 +137,9 @@ def seconds_of(duration: str) -> float:
     """The seconds of an ISO 8601 duration such as `PT1M30S`."""
     match = _DURATION.fullmatch(str(duration))
     if not match:
-        raise errors.bad_parameter(f"'{duration}' is no duration.", "rollingUpgradePolicy.pauseTimeBetweenBatches")
+        raise errors.bad_parameter(
+            f"'{duration}' is no duration.", "rollingUpgradePolicy.pauseTimeBetweenBatches"
+        )
     days, hours, minutes, seconds = (float(each or 0) for each in match.groups())
     return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
@@ -114,7 +156,9 @@ def _check_size(vmss: ScaleSet, sku: Json, properties: Json) -> None:
     kind = image_of(properties["virtualMachineProfile"])[0]
     most = PLACEMENT_GROUP_SIZE if single else {"platform": 1000, "id": 600, "uri": 100}[kind]
     if capacity_of(sku) > most:
-        message = f"The requested number exceeds the total limit of '{most}' Virtual Machine instances."
+        message = (
+            f"The requested number exceeds the total limit of '{most}' Virtual Machine instances."
+        )
         raise errors.not_allowed(message)
 
 
@@ -123,7 +167,9 @@ def _check_policy(properties: Json) -> None:
     policy = properties["upgradePolicy"]
     mode = str(policy.get("mode", "Manual"))
     if mode.lower() not in MODES:
-        raise errors.bad_parameter(f"The value '{mode}' of parameter 'upgradePolicy.mode' is invalid.", "mode")
+        raise errors.bad_parameter(
+            f"The value '{mode}' of parameter 'upgradePolicy.mode' is invalid.", "mode"
+        )
     rolling = policy.get("rollingUpgradePolicy") or {}
     for name, allowed in _PERCENTS.items():
         if name in rolling and (type(rolling[name]) is not int or rolling[name] not in allowed):
@@ -135,7 +181,9 @@ def _check_policy(properties: Json) -> None:
         raise errors.Refusal(400, "BadRequest", message + "health extension was not provided.")
 
 
-def _check_image(location: str, profile: Json, current: Json | None, images: Container[str]) -> None:
+def _check_image(
+    location: str, profile: Json, current: Json | None, images: Container[str]
+) -> None:
     kind, name = image_of(profile)
     reference = (profile.get("storageProfile") or {}).get("imageReference") or {}
     if current is not None and image_of(current)[0] != kind:

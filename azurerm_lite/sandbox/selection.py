@@ -10,7 +10,9 @@ from . import errors
 
 Json = dict[str, Any]
 
-_STATUS = re.compile(r"startswith\(instanceView/statuses/code,\s*'([^']*)'\)\s+eq\s+(true|false)", re.IGNORECASE)
+_STATUS = re.compile(
+    r"startswith\(instanceView/statuses/code,\s*'([^']*)'\)\s+eq\s+(true|false)", re.IGNORECASE
+)
 _PROPERTY = re.compile(
     r"properties/(latestModelApplied|provisioningState|vmId|modelDefinitionApplied)\s+eq\s+(true|false|'[^']*')",
     re.IGNORECASE,
@@ -46,4 +48,8 @@ def _codes(entry: Json) -> list[str]:
 
 
 def _lower(properties: Json) -> dict[str, str]:
-    return {key.lower(): str(value).lower() for key, value in properties.items() if not isinstance(value, (dict, list))}
+    return {
+        key.lower(): str(value).lower()
+        for key, value in properties.items()
+        if not isinstance(value, (dict, list))
+    }

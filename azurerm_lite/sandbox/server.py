@@ -26,7 +26,9 @@ class Server(ThreadedWSGIServer):
         if tls:
             self._set_up_tls()
         self._connections: set[socket.socket] = set()
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), name="azure-sandbox", daemon=True)
+        self._thread = threading.Thread(
+            target=self.serve_forever, args=(0.02,), name="azure-sandbox", daemon=True
+        )
 
     def _set_up_tls(self) -> None:
         authority = trustme.CA()
@@ -57,7 +59,11 @@ class Server(ThreadedWSGIServer):
     def finish_request(self, request: Any, client_address: Any) -> None:
         """A connection, from its handshake to its end."""
         tls = self.ssl_context
-        with tls.wrap_socket(request, server_side=True) if isinstance(tls, ssl.SSLContext) else request as connection:
+        with (
+            tls.wrap_socket(request, server_side=True)
+            if isinstance(tls, ssl.SSLContext)
+            else request as connection
+        ):
             self._connections.add(connection)
             try:
                 super().finish_request(connection, client_address)

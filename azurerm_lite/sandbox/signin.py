@@ -34,5 +34,14 @@ class SignInPages:
             told = {"error": refusal.error["code"], "error_description": refusal.error["message"]}
             return Answer(refusal.status, told, refusal.headers)
         if request.path == _ISSUER:
-            return Answer(200, {"value": self.proofs.federated_token(SUBJECT, request.args.get("audience", ""), 300)})
-        return (self.identities if self.identities.serves(request.path) else self.authority).answer(request)
+            return Answer(
+                200,
+                {
+                    "value": self.proofs.federated_token(
+                        SUBJECT, request.args.get("audience", ""), 300
+                    )
+                },
+            )
+        return (self.identities if self.identities.serves(request.path) else self.authority).answer(
+            request
+        )

@@ -53,10 +53,15 @@ class SignIn:
         It counts as issued five minutes ago, as Microsoft's do: clocks differ.
         """
         now = time.time()
-        times = {"iat": now - 300, "exp": now + (self.token_seconds if seconds is None else seconds)}
+        times = {
+            "iat": now - 300,
+            "exp": now + (self.token_seconds if seconds is None else seconds),
+        }
         issued = {"aud": audience, "tid": TENANT, "iss": f"https://sts.windows.net/{TENANT}/"}
         issued["uti"] = secrets.token_urlsafe(12)  # no two tokens are the same
-        return jwt.encode(issued | times | (claims or {"appid": APPLICATION}), self._key, algorithm="HS256")
+        return jwt.encode(
+            issued | times | (claims or {"appid": APPLICATION}), self._key, algorithm="HS256"
+        )
 
     def check(self, header: str | None) -> None:
         """Refuses a request whose token is missing, not ours, past its end, or meant for something else."""
@@ -67,12 +72,19 @@ class SignIn:
         try:
             if scheme.lower() != "bearer":
                 raise jwt.InvalidTokenError
-            claims = jwt.decode(token, self._key, algorithms=["HS256"], options={"verify_aud": False})
+            claims = jwt.decode(
+                token, self._key, algorithms=["HS256"], options={"verify_aud": False}
+            )
         except jwt.ExpiredSignatureError:
             message = "The access token expiry UTC time is earlier than current UTC time."
             raise errors.unauthorized("ExpiredAuthenticationToken", message) from None
         except jwt.InvalidTokenError:
-            raise errors.unauthorized("InvalidAuthenticationToken", "The access token is invalid.") from None
-        if not any(host in claims["aud"] for host in ("management.azure.com", "management.core.windows.net")):
+            raise errors.unauthorized(
+                "InvalidAuthenticationToken", "The access token is invalid."
+            ) from None
+        if not any(
+            host in claims["aud"]
+            for host in ("management.azure.com", "management.core.windows.net")
+        ):
             message = f"The access token has been obtained for wrong audience or resource '{claims['aud']}'."
             raise errors.unauthorized("InvalidAuthenticationTokenAudience", message)

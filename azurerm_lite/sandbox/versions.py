@@ -7,7 +7,8 @@ from datetime import date
 
 from . import catalog, errors
 
-# Of scale sets and images; those of galleries have days of their own. What is newer than all of these is taken.
+# Of scale sets and images; those of galleries have days of their own. What is newer than all of
+# these is taken.
 _DAYS = {
     "2015": "05-01-preview 06-15",
     "2016": "03-30 04-30-preview 08-30",

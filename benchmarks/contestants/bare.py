@@ -9,7 +9,10 @@ from typing import Any
 import harness
 import requests
 
-BASE = os.environ["AZURE_RM_ENDPOINT"] + "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute"
+BASE = (
+    os.environ["AZURE_RM_ENDPOINT"]
+    + "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute"
+)
 ANSWERS = harness.answers()
 session = requests.Session()
 session.headers["Authorization"] = "Bearer token"
@@ -38,7 +41,10 @@ def one_deepcopy() -> Any:
 
 def one_pass() -> list[Any]:
     """One pass over the list that reads each instance's update domain and id."""
-    return [(vm["properties"]["instanceView"]["platformUpdateDomain"], vm["instanceId"]) for vm in ANSWERS["views"]]
+    return [
+        (vm["properties"]["instanceView"]["platformUpdateDomain"], vm["instanceId"])
+        for vm in ANSWERS["views"]
+    ]
 
 
 def one_picture() -> dict[tuple[object, ...], list[tuple[object, ...]]]:
@@ -46,7 +52,9 @@ def one_picture() -> dict[tuple[object, ...], list[tuple[object, ...]]]:
     cells: dict[tuple[object, ...], list[tuple[object, ...]]] = {}
     for vm in ANSWERS["views"]:
         properties, view = vm["properties"], vm["properties"]["instanceView"]
-        codes = (each["code"] for each in view["statuses"] if each["code"].startswith("PowerState/"))
+        codes = (
+            each["code"] for each in view["statuses"] if each["code"].startswith("PowerState/")
+        )
         power = next(codes, "").partition("/")[2]
         health = view["vmHealth"]["status"]["code"].partition("/")[2]
         title = (
@@ -59,7 +67,9 @@ def one_picture() -> dict[tuple[object, ...], list[tuple[object, ...]]]:
             f"zone {', '.join(vm.get('zones') or ['none'])}"
         )
         cell = (view["placementGroupId"], view["platformUpdateDomain"], view["platformFaultDomain"])
-        cells.setdefault(cell, []).append((int(vm["instanceId"]), power, properties["latestModelApplied"], title))
+        cells.setdefault(cell, []).append(
+            (int(vm["instanceId"]), power, properties["latestModelApplied"], title)
+        )
     return {cell: sorted(cells[cell]) for cell in sorted(cells)}
 
 

@@ -1,9 +1,9 @@
 """What each contestant runs in: calls as lines of JSON on standard input, what they took on standard output.
 
-Nothing but the standard library, for every contestant has an environment of its own. With `jump` in the arguments of
-the process a sleep takes no time but counts: every clock of the process goes on by it, and so does that of the server,
-which is told of it.
-"""
+Nothing but the standard library, for every contestant has an environment of its own. With `jump` in
+the arguments of
+the process a sleep takes no time but counts: every clock of the process goes on by it, and so does
+that of the server, which is told of it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ def serve(calls: Calls) -> None:
         _say(_measured(call, how, times, arguments))
 
 
-def _measured(call: Callable[..., Any], how: str, times: int, arguments: list[Any]) -> dict[str, Any]:
+def _measured(
+    call: Callable[..., Any], how: str, times: int, arguments: list[Any]
+) -> dict[str, Any]:
     if how == "memory":
         tracemalloc.start()
         told = call(*arguments)

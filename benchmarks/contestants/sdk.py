@@ -43,14 +43,18 @@ def get_instance_views(name: str) -> list[Any]:
 
 def wait(name: str) -> None:
     """An upgrade of an instance, to its end."""
-    client.virtual_machine_scale_sets.begin_update_instances(GROUP, name, {"instanceIds": ["0"]}).result()
+    client.virtual_machine_scale_sets.begin_update_instances(
+        GROUP, name, {"instanceIds": ["0"]}
+    ).result()
 
 
 def rollout(name: str) -> int:
     """The whole set to its model, in a loop written by hand; how many instances have it."""
     domains: dict[int, list[str]] = {}
     for vm in get_instance_views(name):
-        domains.setdefault(vm.properties.instance_view.platform_update_domain, []).append(vm.instance_id)
+        domains.setdefault(vm.properties.instance_view.platform_update_domain, []).append(
+            vm.instance_id
+        )
     done = 0
     for domain in sorted(domains):
         body = {"instanceIds": domains[domain]}
@@ -66,4 +70,6 @@ def token() -> str:
     return credential.get_token("https://management.azure.com/.default").token
 
 
-harness.serve({each.__name__: each for each in (get_vmss, get_instance_views, wait, rollout, token)})
+harness.serve(
+    {each.__name__: each for each in (get_vmss, get_instance_views, wait, rollout, token)}
+)

@@ -42,7 +42,9 @@ class Clock:
 
 def record() -> Console:
     """The terminal in the middle of update domain 3: what the example prints, and its table at that point."""
-    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    console = Console(
+        record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor"
+    )
     clock = Clock()
     rest.clock, rest.sleep = clock, clock.sleep
     options = rollout.parser().parse_args([*COMMAND.split()[2:], "-y"])
@@ -54,7 +56,11 @@ def record() -> Console:
         az.wait(where.access_token, az.put_vmss(*where, changed))
         for event in rollout.forward(where, options):
             show(console, event, clock.now)
-            if event.kind == "progress" and event.batch.name == "update domain 3" and "30 s" in event.message:
+            if (
+                event.kind == "progress"
+                and event.batch.name == "update domain 3"
+                and "30 s" in event.message
+            ):
                 console.print(rollout.table(event))
                 return console
     raise RuntimeError("the rollout never came to update domain 3")

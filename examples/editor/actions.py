@@ -34,7 +34,11 @@ ON_INSTANCES = (
     Action("d", "Deallocate", "powered off, and the machine under each given back", az.stopdealloc_vmss),
     Action("x", "Delete", "deleted for good, and the capacity shrinks with them", az.delete_vmss_vms),
 )  # fmt: skip
-ON_SET = tuple(action for action in ON_INSTANCES if action.name in ("Start", "Restart", "Power off", "Deallocate"))
+ON_SET = tuple(
+    action
+    for action in ON_INSTANCES
+    if action.name in ("Start", "Restart", "Power off", "Deallocate")
+)
 
 
 async def in_thread(call: Callable[..., T], *arguments: Any) -> T:
@@ -49,13 +53,18 @@ async def in_thread(call: Callable[..., T], *arguments: Any) -> T:
 
     def run() -> None:
         try:
-            done: tuple[Callable[[Any], None], Any] = (future.set_result, context.run(call, *arguments))
+            done: tuple[Callable[[Any], None], Any] = (
+                future.set_result,
+                context.run(call, *arguments),
+            )
         except BaseException as error:
             done = (future.set_exception, error)
         if not loop.is_closed():  # the program has ended meanwhile
             loop.call_soon_threadsafe(end, *done)
 
-    threading.Thread(target=run, daemon=True, name=f"editor: {getattr(call, '__name__', call)}").start()
+    threading.Thread(
+        target=run, daemon=True, name=f"editor: {getattr(call, '__name__', call)}"
+    ).start()
     return await future
 
 
@@ -88,7 +97,9 @@ def images_to_choose(where: Sequence[Any], model: Any) -> list[str]:
     if found["kind"] != "platform":
         return []
     names = (model["location"], found["publisher"], found["offer"], found["sku"])
-    return [each["name"] for each in az.list_sku_versions(where[0], where[1], *names, newest_first=True)]
+    return [
+        each["name"] for each in az.list_sku_versions(where[0], where[1], *names, newest_first=True)
+    ]
 
 
 def sizes_to_choose(where: Sequence[Any]) -> list[str]:

@@ -29,7 +29,13 @@ from .rolling import Job, Rolling
 _WRITES = ("act", "whole_set", "capacity", "image", "size", "roll", "undo")
 _IDLE = 30.0
 """Seconds between two looks while nothing is under way: others may begin something. Longer for large sets."""
-_KEPT = {"warning": "#d29922", "error": "#ff7b72", "done": "#3fb950", "work": "#58a6ff", "": "#8b949e"}
+_KEPT = {
+    "warning": "#d29922",
+    "error": "#ff7b72",
+    "done": "#3fb950",
+    "work": "#58a6ff",
+    "": "#8b949e",
+}
 
 
 class Log(RichLog):
@@ -174,13 +180,17 @@ class Editor(Rolling, App[None]):
         """A line in the log, and in the status line."""
         marks = {"error": "✗", "warning": "!", "done": "✓", "work": "↻"}
         self.status(text, kind)
-        line = Text(f"{self.now()} ", "#6e7681").append(f"{marks.get(kind, '·')} {text}", _KEPT[kind])
+        line = Text(f"{self.now()} ", "#6e7681").append(
+            f"{marks.get(kind, '·')} {text}", _KEPT[kind]
+        )
         for log in self.query("#log").results(Log):
             log.tell(line)
 
     def status(self, text: str, kind: str = "work") -> None:
         """The status line alone."""
-        for each in self.query("#status").results(Static):  # none once the editor closes, and threads still talk
+        for each in self.query("#status").results(
+            Static
+        ):  # none once the editor closes, and threads still talk
             each.update(Text(text, _KEPT[kind], no_wrap=True, overflow="ellipsis"))
 
     @property
@@ -196,14 +206,20 @@ class Editor(Rolling, App[None]):
 
     def _draw(self) -> None:
         """Everything that shows what was read."""
-        title = Text().append(" azurerm-lite ", "bold #ffffff on #1f6feb").append(f"  {self.set_name}", "bold #f0f6fc")
+        title = (
+            Text()
+            .append(" azurerm-lite ", "bold #ffffff on #1f6feb")
+            .append(f"  {self.set_name}", "bold #f0f6fc")
+        )
         if self.model:
             title.append(f"  {self.model['location']} / {actions.group_of(self.model)}", "#8b949e")
         if self.read_only:
             title.append("  ").append(" READ-ONLY ", "bold #0d1117 on #d29922")
         self.query_one("#title", Static).update(title)
         self.query_one("#map", Heat).show(self.spots)
-        self.query_one("#map", Heat).border_title = summary(self.spots) if self.model else "no scale set"
+        self.query_one("#map", Heat).border_title = (
+            summary(self.spots) if self.model else "no scale set"
+        )
         self.query_one("#side").border_title = self.set_name
         self.query_one("#legend", Static).update(self._legend())
 
@@ -244,7 +260,9 @@ class Editor(Rolling, App[None]):
         """What the cursor is on, and what is picked, stand in the frame of the map."""
         heat = self.query_one("#map", Heat)
         picked, here = heat.targets if heat.picked else (), heat.here
-        heat.border_subtitle = f"{here.name} · {counted(len(here.ids))}" if here and not here.spot else ""
+        heat.border_subtitle = (
+            f"{here.name} · {counted(len(here.ids))}" if here and not here.spot else ""
+        )
         if picked:
             heat.border_subtitle = f"picked {len(picked)}: {listed(picked, 8)}"
         elif here and here.spot:
@@ -280,7 +298,12 @@ class Editor(Rolling, App[None]):
 
     def _is_busy(self) -> bool:
         state = str(self.model["properties"].get("provisioningState") or "") if self.model else ""
-        return any(spot.is_busy for spot in self.spots) or state.lower() not in ("", "succeeded", "failed", "canceled")
+        return any(spot.is_busy for spot in self.spots) or state.lower() not in (
+            "",
+            "succeeded",
+            "failed",
+            "canceled",
+        )
 
     async def _look(self) -> bool:
         """One look; what it found is drawn, or what went wrong is told, once."""
@@ -289,7 +312,9 @@ class Editor(Rolling, App[None]):
             self.spots = spots(self.instances)
             self._draw()
         except Exception as error:
-            self._not_before = asyncio.get_running_loop().time() + (getattr(error, "retry_after", None) or 0)
+            self._not_before = asyncio.get_running_loop().time() + (
+                getattr(error, "retry_after", None) or 0
+            )
             if isinstance(error, az.NotFound):
                 self.model, self.instances, self.spots = None, [], []
                 self._draw()
@@ -313,10 +338,19 @@ class Editor(Rolling, App[None]):
             self._refuse()
             return
         chosen = await self.push_screen_wait(
-            Choose(self.subscription_id, lambda: az.list_vmss_sub(self.access_token, self.subscription_id))
+            Choose(
+                self.subscription_id,
+                lambda: az.list_vmss_sub(self.access_token, self.subscription_id),
+            )
         )
         if chosen:
-            self.opened, self.model, self.instances, self.spots, self._trouble = chosen, None, [], [], ""
+            self.opened, self.model, self.instances, self.spots, self._trouble = (
+                chosen,
+                None,
+                [],
+                [],
+                "",
+            )
             self.query_one("#map", Heat).action_pick_none()
             self._draw()
             self._open()
@@ -383,16 +417,24 @@ class Editor(Rolling, App[None]):
         """Does something to what is picked, or to what the cursor is on."""
         ids = self.query_one("#map", Heat).targets
         if self._is_free() and ids:
-            action = await self.push_screen_wait(Menu(f"{counted(len(ids))}: {listed(ids, 12)}", actions.ON_INSTANCES))
-            if action and await self._agreed(action, ids, f"instance{'' if len(ids) == 1 else 's'} {listed(ids)}"):
+            action = await self.push_screen_wait(
+                Menu(f"{counted(len(ids))}: {listed(ids, 12)}", actions.ON_INSTANCES)
+            )
+            if action and await self._agreed(
+                action, ids, f"instance{'' if len(ids) == 1 else 's'} {listed(ids)}"
+            ):
                 where = self.where
-                self._begin(f"{action.name} {listed(ids, 12)}", lambda: action.run(*where, list(ids)))
+                self._begin(
+                    f"{action.name} {listed(ids, 12)}", lambda: action.run(*where, list(ids))
+                )
 
     @work(exclusive=True, group="ask", exit_on_error=False)
     async def action_whole_set(self) -> None:
         """Does something to the whole set."""
         if self._is_free():
-            action = await self.push_screen_wait(Menu(f"The whole of {self.set_name}", actions.ON_SET))
+            action = await self.push_screen_wait(
+                Menu(f"The whole of {self.set_name}", actions.ON_SET)
+            )
             every = tuple(spot.id for spot in self.spots)
             if action and await self._agreed(action, every, f"all of {self.set_name}"):
                 where = self.where
@@ -423,7 +465,9 @@ class Editor(Rolling, App[None]):
         wanted, where = int(values["capacity"]), self.where
         text = f"{counted(now - wanted)} of {self.set_name} will be deleted for good; Azure chooses which of\n\n"
         text += listed([spot.id for spot in self.spots], 200)
-        if wanted > now or await self._confirmed(f"Scale in from {now} to {wanted}?", text, f"Delete {now - wanted}"):
+        if wanted > now or await self._confirmed(
+            f"Scale in from {now} to {wanted}?", text, f"Delete {now - wanted}"
+        ):
             self._begin(f"scale from {now} to {wanted}", lambda: az.scale_vmss(*where, wanted))
 
     def _consequence(self, what: str) -> str:
@@ -439,28 +483,43 @@ class Editor(Rolling, App[None]):
         if not self._is_free():
             return
         model, where, now = self.model, self.where, az.get_image(self.model)
-        platform = [("version", "Version", now.get("version", "")), ("sku", "SKU", now.get("sku", ""))]
+        platform = [
+            ("version", "Version", now.get("version", "")),
+            ("sku", "SKU", now.get("sku", "")),
+        ]
         fields = {
             "platform": platform,
             "image_id": [("image_id", "Image id", now.get("image_id", ""))],
             "image_uri": [("image_uri", "Image URL", now.get("image_uri", ""))],
         }[now["kind"]]
-        choices = (lambda: actions.images_to_choose(where, model)) if now["kind"] == "platform" else None
+        choices = (
+            (lambda: actions.images_to_choose(where, model)) if now["kind"] == "platform" else None
+        )
         values = await self.push_screen_wait(
             Form(
-                f"Image of {self.set_name}", fields, lambda given: az.set_image(model, **actions.given(given)), choices
+                f"Image of {self.set_name}",
+                fields,
+                lambda given: az.set_image(model, **actions.given(given)),
+                choices,
             )
         )
         if not values:
             return
-        values = {key: value for key, value in actions.given(values).items() if value != now.get(key)}
+        values = {
+            key: value for key, value in actions.given(values).items() if value != now.get(key)
+        }
         if not values:
             self.status("The model has that image already.", "warning")
             return
         wanted = image(az.set_image(model, **values))
-        if await self._confirmed("Change the model's image?", self._consequence(f"the image {wanted}"), "Change it"):
+        if await self._confirmed(
+            "Change the model's image?", self._consequence(f"the image {wanted}"), "Change it"
+        ):
             self.images_before[self.opened or ("", "")] = now
-            self._begin(f"image {version(az.set_image(model, **values))}", lambda: actions.change_image(where, values))
+            self._begin(
+                f"image {version(az.set_image(model, **values))}",
+                lambda: actions.change_image(where, values),
+            )
 
     @work(exclusive=True, group="ask", exit_on_error=False)
     async def action_size(self) -> None:
@@ -474,7 +533,12 @@ class Editor(Rolling, App[None]):
                 raise ValueError("say which VM size")
 
         values = await self.push_screen_wait(
-            Form(f"VM size of {self.set_name}", [("size", "Size", now)], check, lambda: actions.sizes_to_choose(where))
+            Form(
+                f"VM size of {self.set_name}",
+                [("size", "Size", now)],
+                check,
+                lambda: actions.sizes_to_choose(where),
+            )
         )
         size = values["size"].strip() if values else now
         if size != now and await self._confirmed(
@@ -501,5 +565,7 @@ class Editor(Rolling, App[None]):
         text = "Azure goes on with what it was told."
         if self.job and self.job.rolls:
             text += " The rolling upgrade stops after that; the same one begun again goes on from there."
-        if not self.job or await self._confirmed(f"Quit? {self.job.told} is under way", text, "Quit"):
+        if not self.job or await self._confirmed(
+            f"Quit? {self.job.told} is under way", text, "Quit"
+        ):
             self.exit()

@@ -32,7 +32,10 @@ class Dialog(ModalScreen[Any]):
 class Confirm(Dialog):
     """Asks before something that cannot be taken back; anything but a yes is a no."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("y", "answer(True)", "Yes"), Binding("n", "answer(False)", "No")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "answer(True)", "Yes"),
+        Binding("n", "answer(False)", "No"),
+    ]
 
     def __init__(self, title: str, text: str, yes: str) -> None:
         super().__init__()
@@ -69,7 +72,9 @@ class Menu(Dialog):
         """The actions, each with its key."""
         with Vertical(classes="window menu") as window:
             window.border_title = self._heading
-            yield OptionList(*(Option(f"[b]{each.key}[/b]  {each.name}", each.name) for each in self._actions))
+            yield OptionList(
+                *(Option(f"[b]{each.key}[/b]  {each.name}", each.name) for each in self._actions)
+            )
 
     @on(OptionList.OptionSelected)
     def _selected(self, event: OptionList.OptionSelected) -> None:
@@ -153,7 +158,12 @@ class Form(Dialog):
             self.dismiss(values)
 
 
-_BY = (("update domains", "update_domain"), ("fault domains", "fault_domain"), ("zones", "zone"), ("size", "size"))
+_BY = (
+    ("update domains", "update_domain"),
+    ("fault domains", "fault_domain"),
+    ("zones", "zone"),
+    ("size", "size"),
+)
 
 
 class Box(Checkbox):
@@ -216,7 +226,8 @@ class Roll(Dialog):
             seconds(self.query_one("#pause", Input).value)
             plan = az.plan_rollout(self._instances, **self._options())
             lines = [
-                f"{number}. {batch.name}: {listed(batch.instance_ids, 30)}" for number, batch in enumerate(plan, 1)
+                f"{number}. {batch.name}: {listed(batch.instance_ids, 30)}"
+                for number, batch in enumerate(plan, 1)
             ]
             text = "\n".join(lines) or "Nothing to do: every instance has the latest model."
         except ValueError as error:
@@ -255,7 +266,9 @@ class Choose(Dialog):
 
     def on_mount(self) -> None:
         """Fetches the sets."""
-        self.query_one(DataTable).add_columns("name", "group", "location", "VMs", "size", "upgrades", "state", "image")
+        self.query_one(DataTable).add_columns(
+            "name", "group", "location", "VMs", "size", "upgrades", "state", "image"
+        )
         self._fill()
 
     @work(exit_on_error=False)
@@ -265,7 +278,13 @@ class Choose(Dialog):
             self._found = await in_thread(self._fetch)
             for each in self._found:
                 sku, state = each.get("sku") or {}, each["properties"].get("provisioningState", "")
-                row = (each["name"], group_of(each), each["location"], sku.get("capacity", ""), sku.get("name", ""))
+                row = (
+                    each["name"],
+                    group_of(each),
+                    each["location"],
+                    sku.get("capacity", ""),
+                    sku.get("name", ""),
+                )
                 table.add_row(*(str(cell) for cell in (*row, mode_of(each), state, version(each))))
         except Exception as error:
             told.update(sentence(error))

@@ -25,7 +25,10 @@ class Heat(ScrollView, can_focus=True):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "pick", "Pick"),
-        *(Binding(key, f"go('{key}')", show=False) for key in ("left", "right", "up", "down", "home", "end")),
+        *(
+            Binding(key, f"go('{key}')", show=False)
+            for key in ("left", "right", "up", "down", "home", "end")
+        ),
         Binding("d", "pick_domain('update_domain')", show=False),
         Binding("f", "pick_domain('fault_domain')", show=False),
         Binding("z", "pick_domain('zone')", show=False),
@@ -52,7 +55,8 @@ class Heat(ScrollView, can_focus=True):
         self.post_message(self.Moved())
 
     def _lay_out(self) -> None:
-        # The height is that of the widget without a scroll bar, or one line more would make and unmake it in turn.
+        # The height is that of the widget without a scroll bar, or one line more would make and
+        # unmake it in turn.
         self._pieces = picture(self.spots, max(20, self.size.width - 1), self.size.height)
         self._lines = {}
         for piece in self._pieces:
@@ -104,22 +108,34 @@ class Heat(ScrollView, can_focus=True):
         frame = style + Style(color=_PICKED, bold=True) if is_picked else style
         left, middle, right = _frame(piece, line, is_picked)
         is_here = piece == self.here and self.has_focus and line == piece.height // 2
-        return [Segment(left, frame), Segment(middle, _CURSOR if is_here else style), Segment(right, frame)]
+        return [
+            Segment(left, frame),
+            Segment(middle, _CURSOR if is_here else style),
+            Segment(right, frame),
+        ]
 
     def piece_at(self, x: int, y: int) -> Piece | None:
         """The piece at a place of the map."""
-        return next((piece for piece in self._lines.get(y, ()) if piece.x <= x < piece.x + piece.width), None)
+        return next(
+            (piece for piece in self._lines.get(y, ()) if piece.x <= x < piece.x + piece.width),
+            None,
+        )
 
     def place_of(self, name: str) -> tuple[int, int]:
         """Where a piece is on the widget: its middle, for whoever wants to click there."""
         piece = next(piece for piece in self._pieces if piece.name == name)
-        x, y = piece.x + piece.width // 2 - self.scroll_offset.x, piece.y + piece.height // 2 - self.scroll_offset.y
+        x, y = (
+            piece.x + piece.width // 2 - self.scroll_offset.x,
+            piece.y + piece.height // 2 - self.scroll_offset.y,
+        )
         return x, y
 
     def on_click(self, event: events.Click) -> None:
         """Picks what is clicked, or puts it back."""
         place = event.get_content_offset(self)
-        piece = place and self.piece_at(place.x + self.scroll_offset.x, place.y + self.scroll_offset.y)
+        piece = place and self.piece_at(
+            place.x + self.scroll_offset.x, place.y + self.scroll_offset.y
+        )
         if piece:
             self._cursor = piece.name
             self._toggle(piece.ids)
@@ -139,7 +155,10 @@ class Heat(ScrollView, can_focus=True):
         if way in ("left", "right"):
             nearest = lambda piece: abs(piece.x - here.x)  # noqa: E731
         else:
-            nearest = lambda piece: (abs(_middle(piece) - _middle(here)), abs(_centre(piece) - _centre(here)))  # noqa: E731
+            nearest = lambda piece: (
+                abs(_middle(piece) - _middle(here)),
+                abs(_centre(piece) - _centre(here)),
+            )  # noqa: E731
         self._put(min(found, key=nearest))
 
     def _put(self, piece: Piece) -> None:
@@ -156,7 +175,11 @@ class Heat(ScrollView, can_focus=True):
         """Picks the domain or zone of the instance under the cursor, all over the set."""
         spot = self.here.spot if self.here else None
         if spot:
-            self._toggle(tuple(each.id for each in self.spots if getattr(each, family) == getattr(spot, family)))
+            self._toggle(
+                tuple(
+                    each.id for each in self.spots if getattr(each, family) == getattr(spot, family)
+                )
+            )
 
     def action_pick_all(self) -> None:
         """Picks every instance."""
@@ -169,7 +192,9 @@ class Heat(ScrollView, can_focus=True):
         self._changed()
 
     def _toggle(self, ids: Sequence[str]) -> None:
-        self.picked = self.picked - set(ids) if self.picked.issuperset(ids) else self.picked | set(ids)
+        self.picked = (
+            self.picked - set(ids) if self.picked.issuperset(ids) else self.picked | set(ids)
+        )
         self._changed()
 
     def _changed(self) -> None:
@@ -181,7 +206,13 @@ def _frame(piece: Piece, line: int, is_picked: bool) -> tuple[str, str, str]:
     """The characters of a line of a piece: its left edge, what is between, its right edge."""
     wide = piece.width - 2
     if piece.height == 1:
-        left, right = ("[", "]") if is_picked else ("▏", "▕") if piece.spot and not piece.spot.latest else (" ", " ")
+        left, right = (
+            ("[", "]")
+            if is_picked
+            else ("▏", "▕")
+            if piece.spot and not piece.spot.latest
+            else (" ", " ")
+        )
         return left, piece.text.center(wide), right
     is_framed = is_picked or not (piece.spot and piece.spot.latest)
     edges = "┏━┓┃┗━┛" if is_picked else "╭─╮│╰─╯" if is_framed else " " * 7

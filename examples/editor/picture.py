@@ -51,7 +51,11 @@ class Spot(NamedTuple):
     def label(self) -> str:
         """Its sign, id and marks."""
         look = POWER[self.power]
-        return (look.solid if self.latest else look.outlined) + self.id + "".join(FLAGS[flag] for flag in self.flags)
+        return (
+            (look.solid if self.latest else look.outlined)
+            + self.id
+            + "".join(FLAGS[flag] for flag in self.flags)
+        )
 
     @property
     def is_busy(self) -> bool:
@@ -90,7 +94,9 @@ class _Block(NamedTuple):
     def cells(self) -> dict[tuple[str, str], list[Spot]]:
         found: dict[tuple[str, str], list[Spot]] = {}
         for spot in self.spots:
-            found.setdefault((spot.update_domain, spot.zone if self.zonal else spot.fault_domain), []).append(spot)
+            found.setdefault(
+                (spot.update_domain, spot.zone if self.zonal else spot.fault_domain), []
+            ).append(spot)
         return found
 
 
@@ -113,7 +119,11 @@ def spots(instances: Sequence[Any]) -> list[Spot]:
     """The instances as the map shows them, in numeric order."""
     domain_of = {
         family: {each: str(domain) for domain, ids in grouped(instances).items() for each in ids}
-        for family, grouped in (("ud", az.by_update_domain), ("fd", az.by_fault_domain), ("zone", az.by_zone))
+        for family, grouped in (
+            ("ud", az.by_update_domain),
+            ("fd", az.by_fault_domain),
+            ("zone", az.by_zone),
+        )
     }
     found = {each["instanceId"]: each for each in instances}
     return [
@@ -134,7 +144,11 @@ def _spot(instance: Mapping[str, Any], update_domain: str, fault_domain: str, zo
         "unhealthy": health not in (None, "healthy") and power in ("running", None),
     }
     latest = bool(properties.get("latestModelApplied"))
-    places = [f"UD {update_domain}", f"FD {fault_domain}", *([f"zone {zone}"] if zone != UNKNOWN else [])]
+    places = [
+        f"UD {update_domain}",
+        f"FD {fault_domain}",
+        *([f"zone {zone}"] if zone != UNKNOWN else []),
+    ]
     is_protected = any((properties.get("protectionPolicy") or {}).values())
     facts = (
         f"{power or 'power unknown'} · {state} · {health or 'no health'}",
@@ -170,7 +184,12 @@ def image(model: Any) -> str:
     except ValueError:
         return "no image"
     if found["kind"] == "platform":
-        parts = [found["publisher"], found["offer"], found["sku"], found.get("exact_version") or found["version"]]
+        parts = [
+            found["publisher"],
+            found["offer"],
+            found["sku"],
+            found.get("exact_version") or found["version"],
+        ]
         return ":".join(parts)
     return str(found.get("image_id") or found["image_uri"].partition("?")[0])
 
@@ -209,14 +228,18 @@ def picture(found: Sequence[Spot], width: int, height: int) -> list[Piece]:
 
 
 def _blocks(found: Sequence[Spot]) -> list[_Block]:
-    zonal = all(spot.fault_domain == UNKNOWN for spot in found) and any(spot.zone != UNKNOWN for spot in found)
+    zonal = all(spot.fault_domain == UNKNOWN for spot in found) and any(
+        spot.zone != UNKNOWN for spot in found
+    )
     groups: dict[str, list[Spot]] = {}
     for spot in found:
         groups.setdefault(spot.group, []).append(spot)
     if len(set(groups) - {""}) < 2:  # deallocated instances are in no placement group
         return [_Block("", found, zonal)]
     ordered = sorted(groups, key=lambda group: (not group, group))
-    return [_Block(f"placement group {group[:8] or UNKNOWN}", groups[group], zonal) for group in ordered]
+    return [
+        _Block(f"placement group {group[:8] or UNKNOWN}", groups[group], zonal) for group in ordered
+    ]
 
 
 def _groups(found: Iterable[Spot], family: str) -> dict[str, tuple[str, ...]]:
@@ -226,7 +249,12 @@ def _groups(found: Iterable[Spot], family: str) -> dict[str, tuple[str, ...]]:
         groups.setdefault(getattr(spot, family), []).append(spot.id)
 
     def order(domain: str) -> tuple[bool, bool, int, str]:
-        return domain == UNKNOWN, not domain.isdecimal(), int(domain) if domain.isdecimal() else 0, domain
+        return (
+            domain == UNKNOWN,
+            not domain.isdecimal(),
+            int(domain) if domain.isdecimal() else 0,
+            domain,
+        )
 
     return {domain: tuple(groups[domain]) for domain in sorted(groups, key=order)}
 
@@ -242,7 +270,9 @@ def _measured(blocks: Sequence[_Block], width: int, height: int) -> _Measures:
     apart = 2 if abreast * (tile + 1) + 2 <= room else 0
     tile += max(0, min(7, (room - apart) // abreast - tile - 1))
     lines = sum(sum(_lines(block, row, abreast) for row in block.rows) for block in blocks)
-    above = sum(4 if block.title else 2 for block in blocks) + any(spot.zone != UNKNOWN for spot in blocks[0].spots)
+    above = sum(4 if block.title else 2 for block in blocks) + any(
+        spot.zone != UNKNOWN for spot in blocks[0].spots
+    )
     for high, gap in ((3, 1), (1, 1)):
         if above + lines * (high + gap) - gap <= height:
             return _Measures(label, tile, abreast, apart, high, gap)
@@ -279,15 +309,23 @@ def _draw(pieces: list[Piece], block: _Block, measures: _Measures, top: int) -> 
         pieces.append(Piece(0, top, len(block.title) + 2, 1, block.title, block.title, everything))
         top += 1
     pieces.append(Piece(0, top, 5, 1, "all", f"all{of}", everything))
-    told, wide = "zone" if block.zonal else "fault domain", measures.abreast * (measures.tile + 1) - 1
+    told, wide = (
+        "zone" if block.zonal else "fault domain",
+        measures.abreast * (measures.tile + 1) - 1,
+    )
     for number, (column, ids) in enumerate(block.columns.items()):
         x = measures.label + number * measures.column
         pieces.append(Piece(x, top, wide, 1, _head(block, column), f"{told} {column}{of}", ids))
     top += 1 if measures.height == 1 and not measures.gap else 2
-    cells, longest = block.cells(), max(len(spot.id) for spot in block.spots) + 1  # ids stand below each other
+    cells, longest = (
+        block.cells(),
+        max(len(spot.id) for spot in block.spots) + 1,
+    )  # ids stand below each other
     for row, ids in block.rows.items():
         middle = top + measures.height // 2
-        pieces.append(Piece(0, middle, len(row) + 5, 1, f"UD {row}", f"update domain {row}{of}", ids))
+        pieces.append(
+            Piece(0, middle, len(row) + 5, 1, f"UD {row}", f"update domain {row}{of}", ids)
+        )
         for number, column in enumerate(block.columns):
             x = measures.label + number * measures.column
             pieces += _tiles(cells.get((row, column), ()), measures, x, top, longest)
@@ -295,10 +333,19 @@ def _draw(pieces: list[Piece], block: _Block, measures: _Measures, top: int) -> 
     return top + (1 if block.title else 0)
 
 
-def _tiles(found: Sequence[Spot], measures: _Measures, left: int, top: int, longest: int) -> Iterator[Piece]:
+def _tiles(
+    found: Sequence[Spot], measures: _Measures, left: int, top: int, longest: int
+) -> Iterator[Piece]:
     for number, spot in enumerate(found):
         line, place = divmod(number, measures.abreast)
         x, y = left + place * (measures.tile + 1), top + line * (measures.height + measures.gap)
         yield Piece(
-            x, y, measures.tile, measures.height, spot.label.ljust(longest), f"instance {spot.id}", (spot.id,), spot
+            x,
+            y,
+            measures.tile,
+            measures.height,
+            spot.label.ljust(longest),
+            f"instance {spot.id}",
+            (spot.id,),
+            spot,
         )

@@ -33,7 +33,9 @@ class Rolling:
         if not self._is_free():
             return
         heat = self.query_one("#map", Heat)
-        options = await self.push_screen_wait(Roll(self.set_name, self.instances, heat.targets if heat.picked else ()))
+        options = await self.push_screen_wait(
+            Roll(self.set_name, self.instances, heat.targets if heat.picked else ())
+        )
         if options and self._is_free():
             self.job = Job(f"rolling upgrade of {self.set_name}", rolls=True)
             pause = self._pause(self.job, options.pop("pause"))
@@ -45,19 +47,33 @@ class Rolling:
         if not self._is_free():
             return
         before = self.images_before.get(self.opened or ("", ""))
-        behind = sorted({image(each) for each in self.instances if not each["properties"].get("latestModelApplied")})
-        told = image(self.model) if before == az.get_image(self.model) else " or ".join(behind) or "an older image"
+        behind = sorted(
+            {
+                image(each)
+                for each in self.instances
+                if not each["properties"].get("latestModelApplied")
+            }
+        )
+        told = (
+            image(self.model)
+            if before == az.get_image(self.model)
+            else " or ".join(behind) or "an older image"
+        )
         if before and before != az.get_image(self.model):
             told = ":".join(str(value) for key, value in before.items() if key != "kind")
         ids = [spot.id for spot in self.spots if spot.latest]
         text = f"The model of {self.set_name} gets {told}, and {counted(len(ids))} go back to it, batch by batch:\n\n"
         if (
-            await self._confirmed(f"Roll {self.set_name} back?", text + listed(ids, 200), "Roll back")
+            await self._confirmed(
+                f"Roll {self.set_name} back?", text + listed(ids, 200), "Roll back"
+            )
             and self._is_free()
         ):
             self.job = Job(f"rollback of {self.set_name}", rolls=True)
             now = before if before != az.get_image(self.model) else None
-            self._roll(self.job, az.rollback(*self.where, image=now, pause=self._pause(self.job, 0)))
+            self._roll(
+                self.job, az.rollback(*self.where, image=now, pause=self._pause(self.job, 0))
+            )
 
     def _pause(self, job: Job, seconds: float) -> Callable[[Any], bool]:
         """The pause between two batches, which a stop ends at once."""
@@ -76,7 +92,8 @@ class Rolling:
                 if job.stop.is_set() and event.kind not in ("stopped", "finished", "rolled_back"):
                     batch = f": Azure finishes {event.batch.name}" if event.batch else ""
                     self.say(
-                        f"{job.told}: stopped{batch}; {event.latest} of {event.total} on the latest model", "warning"
+                        f"{job.told}: stopped{batch}; {event.latest} of {event.total} on the latest model",
+                        "warning",
                     )
                     break
         except Exception as error:
@@ -92,7 +109,10 @@ class Rolling:
         if event.kind in ("progress", "waiting", "baking", "pausing"):
             self.status(f"{bar} {event.latest}/{event.total}  {event.message}")
             return
-        self.say(event.message, "done" if event.kind in ("batch_done", "finished", "rolled_back") else "work")
+        self.say(
+            event.message,
+            "done" if event.kind in ("batch_done", "finished", "rolled_back") else "work",
+        )
         self.status(f"{bar} {event.latest}/{event.total}  {event.message}")
         if event.kind in ("batch_started", "batch_done", "finished", "rolled_back", "stopped"):
             self._poked.set()

@@ -48,7 +48,9 @@ class ScaleSet:
         return domains
 
 
-scaleset = ScaleSet(azurerm.get_access_token_from_cli(), azurerm.get_subscription_from_cli(), *sys.argv[1:3])
+scaleset = ScaleSet(
+    azurerm.get_access_token_from_cli(), azurerm.get_subscription_from_cli(), *sys.argv[1:3]
+)
 print(json.dumps(scaleset.domains(), sort_keys=True))
 print(scaleset.put(round="one"))
 scaleset.settle()

@@ -20,7 +20,12 @@ print(azurerm.scale_vmss(token, sub, args.rgname, args.vmssname, args.capacity).
 endpoint = "".join(
     [
         *(get_rm_endpoint(), "/subscriptions/", sub, "/resourceGroups/", args.rgname),
-        *("/providers/Microsoft.Compute/virtualMachineScaleSets/", args.vmssname, "?api-version=", COMP_API),
+        *(
+            "/providers/Microsoft.Compute/virtualMachineScaleSets/",
+            args.vmssname,
+            "?api-version=",
+            COMP_API,
+        ),
     ]
 )
 while azurerm.restfns.do_get(endpoint, token)["properties"]["provisioningState"] != "Succeeded":

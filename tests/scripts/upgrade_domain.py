@@ -17,21 +17,29 @@ def main():
     image = vmssmodel["properties"]["virtualMachineProfile"]["storageProfile"]["imageReference"]
     print("old version", image["version"])
     image["version"] = newversion
-    updateresult = azurerm.update_vmss(access_token, subscription_id, rgname, vmssname, json.dumps(vmssmodel))
+    updateresult = azurerm.update_vmss(
+        access_token, subscription_id, rgname, vmssname, json.dumps(vmssmodel)
+    )
     print("put", updateresult.status_code, updateresult.json()["name"])
-    while azurerm.get_vmss(access_token, subscription_id, rgname, vmssname)["properties"]["provisioningState"] in (
+    while azurerm.get_vmss(access_token, subscription_id, rgname, vmssname)["properties"][
+        "provisioningState"
+    ] in (
         "Updating",
         "Creating",
     ):
         time.sleep(0.05)
 
-    instanceviewlist = azurerm.list_vmss_vm_instance_view(access_token, subscription_id, rgname, vmssname)
+    instanceviewlist = azurerm.list_vmss_vm_instance_view(
+        access_token, subscription_id, rgname, vmssname
+    )
     udids = []
     for instance in instanceviewlist["value"]:
         if instance["properties"]["instanceView"]["platformUpdateDomain"] == int(updatedomain):
             udids.append(instance["instanceId"])
     print("upgrading", udids)
-    upgraderesult = azurerm.upgrade_vmss_vms(access_token, subscription_id, rgname, vmssname, json.dumps(udids))
+    upgraderesult = azurerm.upgrade_vmss_vms(
+        access_token, subscription_id, rgname, vmssname, json.dumps(udids)
+    )
     print("upgrade", upgraderesult.status_code)
 
     waiting = set(udids)
@@ -39,8 +47,12 @@ def main():
         time.sleep(0.05)
         for id in sorted(waiting):
             vm = azurerm.get_vmss_vm(access_token, subscription_id, rgname, vmssname, id)
-            view = azurerm.get_vmss_vm_instance_view(access_token, subscription_id, rgname, vmssname, id)
-            succeeded = [each for each in view["statuses"] if each["code"] == "ProvisioningState/succeeded"]
+            view = azurerm.get_vmss_vm_instance_view(
+                access_token, subscription_id, rgname, vmssname, id
+            )
+            succeeded = [
+                each for each in view["statuses"] if each["code"] == "ProvisioningState/succeeded"
+            ]
             if succeeded and vm["properties"]["latestModelApplied"]:
                 waiting.remove(id)
     refused = azurerm.upgrade_vmss_vms(access_token, subscription_id, rgname, vmssname, '["99"]')
