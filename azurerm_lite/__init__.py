@@ -1,12 +1,13 @@
 """Functions over the Azure REST API for virtual machine scale sets: the public names, and nothing else."""
 
+from typing import TYPE_CHECKING, Any
+
 from .auth import (
     get_access_token,
     get_access_token_from_cli,
     get_subscription_from_cli,
     token_provider,
 )
-from .domains import by_fault_domain, by_update_domain, by_zone, in_batches
 from .errors import (
     AuthenticationFailed,
     AzureError,
@@ -30,11 +31,12 @@ from .images import (
     list_skus,
     set_image,
 )
-from .install import install_as_azurerm
+from .instances import by_fault_domain, by_update_domain, by_zone, in_batches
 from .operations import wait
 from .rollout import follow_rolling_upgrade, plan_rollout, rollback, rollout
 from .settings import VERSION as __version__
 from .subscriptions import list_locations, list_resource_groups, list_subscriptions
+from .types import Batch, FoundScaleSet, Image, Instance, ScaleSet, Summary, Target
 from .vmss import (
     cancel_rolling_upgrade,
     delete_vmss,
@@ -67,16 +69,33 @@ from .vmss import (
     stopdealloc_vmss,
 )
 
+if TYPE_CHECKING:
+    from .compat import install_as_azurerm
+    from .fleet.events import FleetEvent
+    from .rollout.events import Event
+
+_LAZY = {"Event": "rollout.events", "FleetEvent": "fleet.events", "install_as_azurerm": "compat"}
+"""Names whose modules are slow to import: they are loaded at the first use."""
+
 __all__ = [
     "AuthenticationFailed",
     "AzureError",
+    "Batch",
     "Conflict",
+    "Event",
+    "FleetEvent",
     "FleetHalted",
+    "FoundScaleSet",
+    "Image",
+    "Instance",
     "NotFound",
     "OperationFailed",
     "OperationTimeout",
     "PreconditionFailed",
     "RolloutHalted",
+    "ScaleSet",
+    "Summary",
+    "Target",
     "Throttled",
     "__version__",
     "by_fault_domain",
@@ -136,3 +155,19 @@ __all__ = [
     "token_provider",
     "wait",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a name that is slow to import."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(f".{_LAZY[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return the public names, those not yet loaded too."""
+    return sorted(__all__)

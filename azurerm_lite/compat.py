@@ -1,7 +1,8 @@
 """azurerm 0.10.0's names and shapes over the functions of this library; `python -m` this runs a script of azurerm's.
 
 Reads give JSON and writes a `Response`, whatever Azure said: both stand in one place each, `_read`
-and `_write`."""
+and `_write`.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +23,10 @@ from . import rest as _rest
 from . import settings as _settings
 from . import subscriptions as _subscriptions
 from . import vmss as _vmss
-from .domains import id_list as _id_list
-from .domains import one_id as _one_id
 from .errors import AuthenticationFailed as _AuthenticationFailed
 from .errors import AzureError as _AzureError
+from .instances import id_list as _id_list
+from .instances import one_id as _one_id
 from .types import Token
 
 __all__ = [
@@ -870,14 +871,20 @@ def stopdealloc_vmss_vms(
 # Standing in for azurerm
 
 
-def _install() -> None:
-    """Makes this module what `import azurerm` finds, and `from azurerm.restfns import …` too."""
-    module = importlib.import_module(
-        "azurerm_lite.compat"
-    )  # which, run as a script, this one is a copy of
-    sys.modules.update(
-        {"azurerm": module, **{f"azurerm.{name}": module for name in _MODULES.split()}}
-    )
+def install_as_azurerm() -> None:
+    """Make `import azurerm` find `azurerm_lite.compat` in this process.
+
+    It does not matter whether azurerm is installed. `python -m azurerm_lite.compat script.py` does
+    this and runs a script.
+
+    Returns:
+        Nothing. Calling it again does no harm.
+    """
+    # Run as a script, this module is a copy: what is installed must be the original.
+    module = importlib.import_module("azurerm_lite.compat")
+    sys.modules["azurerm"] = module
+    for name in _MODULES.split():
+        sys.modules[f"azurerm.{name}"] = module
 
 
 def _main() -> None:
@@ -892,7 +899,7 @@ def _main() -> None:
     del sys.argv[0]
     if not getattr(sys.flags, "safe_path", False):
         sys.path[0] = str(Path(sys.argv[0]).resolve().parent)
-    _install()
+    install_as_azurerm()
     runpy.run_path(sys.argv[0], run_name="__main__")
 
 

@@ -24,6 +24,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import requests
 
+from ._text import collapse
 from .types import Batch, Summary, Target
 
 _NOTHING = Summary()
@@ -32,13 +33,17 @@ _NOTHING = Summary()
 class AzureError(requests.HTTPError):
     """A failure as Azure told it.
 
-    Attributes: message: Azure's message. code: Azure's error code, such as `ResourceNotFound`;
-        where there was none, a word for the HTTP status. status_code: HTTP status, or `None` where
-        the failure came without an HTTP answer. details: Azure's further errors, a tuple of dicts
-        with `code`, `message` and sometimes `target`. target: What the error is about in Azure's
-        terms, such as `imageReference.sku`, or `None`. request_id: Azure's id of the request: what
-        its support asks for. method, url: The request. The query is left off: it may hold a
-        signature. retry_after: Seconds that Azure asks to wait, or `None`.
+    Attributes:
+        message: Azure's message.
+        code: Azure's error code, such as `ResourceNotFound`; where there was none, a word for the
+            HTTP status.
+        status_code: HTTP status, or `None` where the failure came without an HTTP answer.
+        details: Azure's further errors, a tuple of dicts with `code`, `message` and sometimes
+            `target`.
+        target: What the error is about in Azure's terms, such as `imageReference.sku`, or `None`.
+        request_id: Azure's id of the request: what its support asks for.
+        method, url: The request. The query is left off: it may hold a signature.
+        retry_after: Seconds that Azure asks to wait, or `None`.
     """
 
     def __init__(
@@ -108,10 +113,13 @@ class OperationTimeout(TimeoutError):
 class RolloutHalted(RuntimeError):
     """The rollout stopped by itself; nothing further is touched.
 
-    Attributes: batch: The batch that was being upgraded, or `None` when none was. unhealthy: Which
-        instances are to blame and why, `{instance id: reason}`; may be empty. rolled_back: Whether
-        what had been upgraded was put back: no instance runs the new image any more. summary: What
-        the run came to: how many instances it upgraded, in how many seconds and requests.
+    Attributes:
+        batch: The batch that was being upgraded, or `None` when none was.
+        unhealthy: Which instances are to blame and why, `{instance id: reason}`; may be empty.
+        rolled_back: Whether what had been upgraded was put back: no instance runs the new image any
+            more.
+        summary: What the run came to: how many instances it upgraded, in how many seconds and
+            requests.
     """
 
     def __init__(
@@ -239,18 +247,13 @@ def _told(body: Any, message: str, code: str) -> dict[str, Any]:
         error = body if isinstance(body, Mapping) else {}
     details = error.get("details")
     return {
-        "message": text(error.get("message")) or message,
-        "code": text(error.get("code")) or code,
+        "message": collapse(error.get("message")) or message,
+        "code": collapse(error.get("code")) or code,
         "details": [entry for entry in details if isinstance(entry, Mapping)]
         if isinstance(details, list)
         else [],
-        "target": text(error.get("target")) or None,
+        "target": collapse(error.get("target")) or None,
     }
-
-
-def text(value: Any) -> str:
-    """A string as it stands, on one line; anything else is no text."""
-    return " ".join(value.split()) if isinstance(value, str) else ""
 
 
 def _json(response: requests.Response) -> Any:
@@ -274,8 +277,3 @@ def _request(response: requests.Response) -> dict[str, Any]:
         "url": urlunsplit((scheme, host, path, "", "")),
         "request_id": headers.get("x-ms-request-id") or headers.get("x-ms-correlation-request-id"),
     }
-
-
-def one_line(error: BaseException) -> str:
-    """What an exception says, on one line; its class where it says nothing."""
-    return text(str(error)) or type(error).__name__

@@ -11,18 +11,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
-from .domains import (
+from ._text import plural
+from .images import get_image
+from .instances import (
     UNKNOWN,
     by_fault_domain,
     by_update_domain,
     by_zone,
-    counted,
     health,
     several,
     status,
     view,
 )
-from .images import get_image
 from .types import Instance
 
 
@@ -108,7 +108,7 @@ class Heatmap:
         self._blocks = blocks
 
     def __repr__(self) -> str:
-        return f"<Heatmap of {counted(len(self._spots()), 'instance')}: print it>"
+        return f"<Heatmap of {plural(len(self._spots()), 'instance')}: print it>"
 
     def __str__(self) -> str:
         plain = _plain()
@@ -122,7 +122,8 @@ class Heatmap:
     def to_svg(self) -> str:
         """The picture as SVG, to stand in a page or in a file of its own.
 
-        Returns: An `<svg>` element: each instance once, with its id, states and image version as a
+        Returns:
+            An `<svg>` element: each instance once, with its id, states and image version as a
             tooltip.
         """
         drawn: list[str] = []
@@ -166,9 +167,10 @@ def heatmap(instances: Iterable[Instance]) -> Heatmap:
     Args:
         instances: Instances with their instance views, as `get_instance_views` returns them.
 
-    Returns: A snapshot to `print`, in colour on a terminal of 256 colours or with `FORCE_COLOR`,
-        else and with `NO_COLOR` in plain ASCII; which a notebook shows by itself, with `.to_svg()`
-        and `.to_html()`.
+    Returns:
+        A snapshot to `print`, in colour on a terminal of 256 colours or with `FORCE_COLOR`, else
+        and with `NO_COLOR` in plain ASCII; which a notebook shows by itself, with `.to_svg()` and
+        `.to_html()`.
 
     Raises:
         ValueError: `instances` are no instances.
@@ -261,7 +263,8 @@ def _plain() -> bool:
     """Whether standard output is to get ASCII alone: it is no terminal of many colours, or cannot show our signs.
 
     `NO_COLOR` asks for that, `FORCE_COLOR` for colours wherever the output goes, as with Python's
-    own tracebacks."""
+    own tracebacks.
+    """
     try:
         if os.environ.get("NO_COLOR"):
             return True
@@ -328,7 +331,7 @@ def _summary(spots: Sequence[_Spot]) -> str:
     told = [f"{counts[each]} {each}" for each in (*_POWER, *_FLAGS) if counts[each]]
     return ", ".join(
         [
-            counted(len(spots), "instance"),
+            plural(len(spots), "instance"),
             f"{sum(spot.latest for spot in spots)} on the latest model",
             *told,
         ]

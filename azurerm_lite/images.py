@@ -112,11 +112,16 @@ def list_sku_versions(
 ) -> list[ImageEntry]:
     """The versions of a platform image.
 
-    Args: access_token: Bearer token, or a zero-argument callable that returns one. subscription_id:
-        Subscription id. location: Region, such as `westeurope`. publisher: Publisher, such as
-        `Canonical`. offer: Offer of the publisher. sku: SKU of the offer. top: How many at the
-        most; `None` for all. newest_first: Order by version, part by part as numbers, the newest
-        first; else as Azure gives them.
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        location: Region, such as `westeurope`.
+        publisher: Publisher, such as `Canonical`.
+        offer: Offer of the publisher.
+        sku: SKU of the offer.
+        top: How many at the most; `None` for all.
+        newest_first: Order by version, part by part as numbers, the newest first; else as Azure
+            gives them.
 
     Returns:
         Versions as `{"name", "id", "location"}`; `name` is what `set_image` takes as `version`.
@@ -186,8 +191,9 @@ def get_image(model: Mapping[str, Any]) -> Image:
     Args:
         model: A scale set as `get_vmss` returns it, or an instance.
 
-    Returns: `{"kind": "platform", "publisher", "offer", "sku", "version"}`, and `exact_version` on
-        an instance; or `{"kind": "image_id", "image_id"}`; or `{"kind": "image_uri", "image_uri"}`.
+    Returns:
+        `{"kind": "platform", "publisher", "offer", "sku", "version"}`, and `exact_version` on an
+        instance; or `{"kind": "image_id", "image_id"}`; or `{"kind": "image_uri", "image_uri"}`.
 
     Raises:
         ValueError: There is no image in it.
@@ -226,9 +232,11 @@ def set_image(
 ) -> Model:
     """A scale set's model with another image in it; nothing is sent, and the model given stays as it is.
 
-    Args: model: A scale set as `get_vmss` returns it. version: Version of a platform image, such as
-        `22.04.202411010`. (`latest` is taken too, but is resolved only
-            when an instance is made or upgraded: a rollout wants the version itself.)
+    Args:
+        model: A scale set as `get_vmss` returns it.
+        version: Version of a platform image, such as `22.04.202411010`. (`latest` is taken too, but
+            is resolved only when an instance is made or upgraded: a rollout wants the version
+            itself.)
         sku: SKU of a platform image.
         image_id: Id of a managed-disk custom image, or of a gallery image or one of its versions.
         image_uri: URL of the VHD of an unmanaged image.
@@ -236,9 +244,9 @@ def set_image(
     Returns:
         The new model, for `put_vmss`.
 
-    Raises: ValueError: Nothing to set, a malformed value, or not the kind of image that this model
-        has (Azure does not
-            let a scale set change between kinds).
+    Raises:
+        ValueError: Nothing to set, a malformed value, or not the kind of image that this model has
+            (Azure does not let a scale set change between kinds).
     """
     given = {"version": version, "sku": sku, "image_id": image_id, "image_uri": image_uri}
     given = {argument: value for argument, value in given.items() if value is not None}

@@ -7,17 +7,9 @@ from typing import Any, NamedTuple
 
 from requests import Response
 
-from . import rest
-from .errors import (
-    AzureError,
-    Conflict,
-    NotFound,
-    OperationTimeout,
-    Throttled,
-    one_line,
-    operation_error,
-    text,
-)
+from . import _clock, _retry, rest
+from ._text import collapse, one_line
+from .errors import AzureError, Conflict, NotFound, OperationTimeout, Throttled, operation_error
 from .types import Token
 
 DEFAULT_TIMEOUT = 7200.0
@@ -29,9 +21,11 @@ _GRACE = 120.0
 class Poll(NamedTuple):
     """One look at an operation.
 
-    Attributes: status: Azure's word, such as `InProgress`; `Throttled` or `Unknown` while it cannot
-        be read. seconds: Seconds since the waiting began. trouble: What keeps it from being read,
-        if anything does.
+    Attributes:
+        status: Azure's word, such as `InProgress`; `Throttled` or `Unknown` while it cannot be
+            read.
+        seconds: Seconds since the waiting began.
+        trouble: What keeps it from being read, if anything does.
     """
 
     status: str
@@ -49,22 +43,28 @@ def wait(
 ) -> Any:
     """Follow a long-running operation to its end.
 
-    Args: access_token: Bearer token, or a zero-argument callable that returns one. response: What
-        the function that started the operation returned. timeout: Seconds to wait at most; `None`
-        for two hours, 0 for a single look. interval: Seconds between two looks where Azure does not
-        say; `None` for 1 s, growing to 10 s. on_poll: Called after each look with the operation's
-        status and the seconds waited so far.
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        response: What the function that started the operation returned.
+        timeout: Seconds to wait at most; `None` for two hours, 0 for a single look.
+        interval: Seconds between two looks where Azure does not say; `None` for 1 s, growing to 10
+            s.
+        on_poll: Called after each look with the operation's status and the seconds waited so far.
 
-    Returns: The resource (a dict) after a PUT or PATCH; what the operation gave, or `None`, after
+    Returns:
+        The resource (a dict) after a PUT or PATCH; what the operation gave, or `None`, after
         anything else.
 
-    Raises: ValueError: `timeout` or `interval` is negative, or `response` is none. OperationFailed:
-        The operation ended Failed or Canceled, with its own code and message. OperationTimeout:
-        Time is up; the operation goes on in Azure, and waiting again with the same response is
-        fine. AzureError: Azure refused a look, or stayed unreadable for two minutes.
+    Raises:
+        ValueError: `timeout` or `interval` is negative, or `response` is none.
+        OperationFailed: The operation ended Failed or Canceled, with its own code and message.
+        OperationTimeout: Time is up; the operation goes on in Azure, and waiting again with the
+            same response is fine.
+        AzureError: Azure refused a look, or stayed unreadable for two minutes.
 
     Azure: the pattern of all long-running operations (`Azure-AsyncOperation`, `Location`,
-    `provisioningState`)."""
+        `provisioningState`).
+    """
     looks = polls(access_token, response, timeout=timeout, interval=interval)
     while True:
         try:
@@ -84,10 +84,12 @@ def polls(
 ) -> Generator[Poll, None, Any]:
     """The looks at a long-running operation, as an iterator; arguments and errors are those of `wait`.
 
-    Args: access_token: Bearer token, or a zero-argument callable that returns one. response: What
-        the function that started the operation returned. timeout: Seconds to wait at most; `None`
-        for two hours, 0 for a single look. interval: Seconds between two looks where Azure does not
-        say; `None` for 1 s, growing to 10 s.
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        response: What the function that started the operation returned.
+        timeout: Seconds to wait at most; `None` for two hours, 0 for a single look.
+        interval: Seconds between two looks where Azure does not say; `None` for 1 s, growing to 10
+            s.
 
     Returns:
         An iterator over the looks; its `StopIteration` holds what `wait` returns.
@@ -109,23 +111,23 @@ def polls(
 def _polls(
     access_token: Token, response: Response, timeout: float, interval: float | None
 ) -> Generator[Poll, None, Any]:
-    began = readable = rest.clock()
+    began = readable = _clock.monotonic()
     target = _target(response)
     if target is None:
         return rest.json_of(response)
     while True:
-        now = rest.clock()
+        now = _clock.monotonic()
         look = _look(access_token, *target)
         if look.trouble is None:
-            readable = rest.clock()
-        elif rest.clock() - readable >= _GRACE:
+            readable = _clock.monotonic()
+        elif _clock.monotonic() - readable >= _GRACE:
             raise look.trouble
         yield Poll(
-            look.status, rest.clock() - began, one_line(look.trouble) if look.trouble else ""
+            look.status, _clock.monotonic() - began, one_line(look.trouble) if look.trouble else ""
         )
         if look.answer is not None and _is_end(look.status):
             return _result(access_token, response, look.answer, look.status)
-        left = timeout - (rest.clock() - began)
+        left = timeout - (_clock.monotonic() - began)
         if left <= 0:
             raise OperationTimeout(
                 f"{response.request.method} {_path(response)} has not ended after {timeout:g} s (it is {look.status}). "
@@ -139,7 +141,7 @@ def _polls(
             interval if interval is not None else min(slowest, max(1.0, (now - began) / share))
         )
         # Never past the limit, so that the last look is at the limit and not before it.
-        rest.sleep(min(look.pause or default, left))
+        _clock.sleep(min(look.pause or default, left))
 
 
 class _Look(NamedTuple):
@@ -156,11 +158,13 @@ def _look(access_token: Token, url: str, status_of: Callable[[Response], str]) -
         answer = rest.send(
             access_token, "GET", url, tries=1
         )  # what passes is seen to by the caller, within its limit
-        return _Look(status_of(answer), rest.retry_after_of(answer), answer)
+        return _Look(status_of(answer), _retry.retry_after(answer), answer)
     except Throttled as error:  # nothing is wrong but the pace
         return _Look("Throttled", error.retry_after)
-    except (AzureError, *rest.BROKEN) as error:
-        if isinstance(error, Conflict) or not (rest.may_pass(error) or isinstance(error, NotFound)):
+    except (AzureError, *_retry.CONNECTION_ERRORS) as error:
+        if isinstance(error, Conflict) or not (
+            _retry.is_transient(error) or isinstance(error, NotFound)
+        ):
             raise
         return _Look("Unknown", None, trouble=error)
 
@@ -181,7 +185,7 @@ def _target(response: Response) -> tuple[str, Callable[[Response], str]] | None:
 
 def _operation_status(answer: Response) -> str:
     body = rest.json_of(answer)
-    return (text(body.get("status")) if isinstance(body, dict) else "") or "Unknown"
+    return (collapse(body.get("status")) if isinstance(body, dict) else "") or "Unknown"
 
 
 def _location_status(answer: Response) -> str:
@@ -193,7 +197,7 @@ def _resource_status(answer: Response) -> str:
     properties = body.get("properties") if isinstance(body, dict) else None
     # Azure's contract: a resource without a provisioning state is ready.
     return (
-        text(properties.get("provisioningState")) if isinstance(properties, dict) else ""
+        collapse(properties.get("provisioningState")) if isinstance(properties, dict) else ""
     ) or "Succeeded"
 
 

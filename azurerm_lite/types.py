@@ -2,7 +2,8 @@
 
 What our functions read is named, the rest passes through. At run time these are plain dicts. Azure
 adds fields without asking, so none of these lists is complete; keys that Azure may leave out are
-`NotRequired`. What Azure sends as one of a few words is still a `str` here."""
+`NotRequired`. What Azure sends as one of a few words is still a `str` here.
+"""
 
 # Not `from __future__ import annotations`: each of these would be compiled from its text when we
 # are imported, and what is NotRequired would not be seen.

@@ -8,7 +8,7 @@ from typing import Any
 from requests import Response
 
 from . import rest, settings
-from .domains import id_list, one_id
+from .instances import id_list, one_id
 from .types import (
     Instance,
     InstanceIds,
@@ -99,19 +99,24 @@ def put_vmss(
 ) -> Response:
     """Create a scale set, or put a model in place of its model; in upgrade mode Manual no instance is touched.
 
-    Args: access_token: Bearer token, or a zero-argument callable that returns one. subscription_id:
-        Subscription id. resource_group: Resource group name. vmss_name: Scale set name. vmss_body:
-        The whole model, such as `set_image` returns. Its `etag` and `provisioningState` are not
-        sent. if_match: The etag that the scale set must still have; `None` for the one in
-        `vmss_body`, where it has one;
-            `"*"` for any: then someone else's change in between is overwritten.
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+        vmss_body: The whole model, such as `set_image` returns. Its `etag` and `provisioningState`
+            are not sent.
+        if_match: The etag that the scale set must still have; `None` for the one in `vmss_body`,
+            where it has one; `"*"` for any: then someone else's change in between is overwritten.
 
     Returns:
         Azure's answer at once; the work goes on there. Give it to `wait`.
 
-    Raises: ValueError: `vmss_body` is no dict; nothing was sent. PreconditionFailed: Somebody
-        changed the scale set since it was read; nothing was overwritten. AzureError: Azure refused,
-        with its code and message.
+    Raises:
+        ValueError: `vmss_body` is no dict; nothing was sent.
+        PreconditionFailed: Somebody changed the scale set since it was read; nothing was
+            overwritten.
+        AzureError: Azure refused, with its code and message.
 
     Azure: Virtual Machine Scale Sets - Create Or Update.
     """
@@ -138,7 +143,8 @@ def patch_vmss(
     """Change parts of a scale set's model.
 
     Not for images: Azure does not merge inside `storageProfile`, so that a patch of the image alone
-    drops data disks. Put the whole model with `put_vmss` instead.
+        drops data disks.
+    Put the whole model with `put_vmss` instead.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -329,10 +335,13 @@ def start_vmss(
 ) -> Response:
     """Start instances.
 
-    Args: access_token: Bearer token, or a zero-argument callable that returns one. subscription_id:
-        Subscription id. resource_group: Resource group name. vmss_name: Scale set name.
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
         instance_ids: One instance id or several (strings or whole numbers); `None` for the whole
-        set.
+            set.
 
     Returns:
         Azure's answer at once; the work goes on there. Give it to `wait`.
@@ -357,10 +366,13 @@ def restart_vmss(
 ) -> Response:
     """Restart instances.
 
-    Args: access_token: Bearer token, or a zero-argument callable that returns one. subscription_id:
-        Subscription id. resource_group: Resource group name. vmss_name: Scale set name.
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
         instance_ids: One instance id or several (strings or whole numbers); `None` for the whole
-        set.
+            set.
 
     Returns:
         Azure's answer at once; the work goes on there. Give it to `wait`.
@@ -387,10 +399,13 @@ def poweroff_vmss(
 ) -> Response:
     """Power instances off; they stay allocated and are billed.
 
-    Args: access_token: Bearer token, or a zero-argument callable that returns one. subscription_id:
-        Subscription id. resource_group: Resource group name. vmss_name: Scale set name.
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
         instance_ids: One instance id or several (strings or whole numbers); `None` for the whole
-        set.
+            set.
 
     Returns:
         Azure's answer at once; the work goes on there. Give it to `wait`.
@@ -417,10 +432,13 @@ def stopdealloc_vmss(
 ) -> Response:
     """Power instances off and release their machines; they are not billed.
 
-    Args: access_token: Bearer token, or a zero-argument callable that returns one. subscription_id:
-        Subscription id. resource_group: Resource group name. vmss_name: Scale set name.
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
         instance_ids: One instance id or several (strings or whole numbers); `None` for the whole
-        set.
+            set.
 
     Returns:
         Azure's answer at once; the work goes on there. Give it to `wait`.
@@ -447,10 +465,13 @@ def reimage_vmss(
 ) -> Response:
     """Set instances up anew from the image of the model that each has; this is no upgrade.
 
-    Args: access_token: Bearer token, or a zero-argument callable that returns one. subscription_id:
-        Subscription id. resource_group: Resource group name. vmss_name: Scale set name.
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
         instance_ids: One instance id or several (strings or whole numbers); `None` for the whole
-        set.
+            set.
 
     Returns:
         Azure's answer at once; the work goes on there. Give it to `wait`.
@@ -477,10 +498,13 @@ def redeploy_vmss(
 ) -> Response:
     """Move instances to other machines.
 
-    Args: access_token: Bearer token, or a zero-argument callable that returns one. subscription_id:
-        Subscription id. resource_group: Resource group name. vmss_name: Scale set name.
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
         instance_ids: One instance id or several (strings or whole numbers); `None` for the whole
-        set.
+            set.
 
     Returns:
         Azure's answer at once; the work goes on there. Give it to `wait`.
@@ -509,7 +533,8 @@ def get_instance_views(
         resource_group: Resource group name.
         vmss_name: Scale set name.
 
-    Returns: Instances, all pages. `properties.latestModelApplied` says whether one has the current
+    Returns:
+        Instances, all pages. `properties.latestModelApplied` says whether one has the current
         model, `properties.instanceView` how it is. (No `$select`: it would hide the former.)
 
     Raises:
@@ -665,9 +690,10 @@ def manual_upgrade(
     Returns:
         Azure's answer at once; the work goes on there. Give it to `wait`.
 
-    Raises: ValueError: `instance_ids` is empty, or one of them is no id; nothing was sent.
+    Raises:
+        ValueError: `instance_ids` is empty, or one of them is no id; nothing was sent.
         AzureError: Azure refused, with its code and message. One id that has vanished makes it
-        refuse all.
+            refuse all.
 
     Azure: Virtual Machine Scale Sets - Update Instances.
     """
@@ -690,19 +716,22 @@ def protect_vmss_vm(
 ) -> Response:
     """Protect an instance from what its scale set does by itself, or end that.
 
-    Args: access_token: Bearer token, or a zero-argument callable that returns one. subscription_id:
-        Subscription id. resource_group: Resource group name. vmss_name: Scale set name.
-        instance_id: Instance id, as a string or a whole number. from_scale_in: Whether scaling in
-        leaves it alone; `None` to leave that out. from_scale_set_actions: Whether actions on the
-        whole set, upgrades among them, leave it alone (this includes
-            scaling in); `None` to leave that out.
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+        instance_id: Instance id, as a string or a whole number.
+        from_scale_in: Whether scaling in leaves it alone; `None` to leave that out.
+        from_scale_set_actions: Whether actions on the whole set, upgrades among them, leave it
+            alone (this includes scaling in); `None` to leave that out.
 
     Returns:
         Azure's answer at once; the work goes on there. Give it to `wait`.
 
-    Raises: ValueError: `instance_id` is no id, neither is given, one is no bool, or scaling in is
-        allowed and actions are
-            not; nothing was sent.
+    Raises:
+        ValueError: `instance_id` is no id, neither is given, one is no bool, or scaling in is
+            allowed and actions are not; nothing was sent.
         NotFound: There is no such instance.
         AzureError: Azure refused, with its code and message.
 

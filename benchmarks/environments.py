@@ -62,7 +62,8 @@ def installed(python: str) -> tuple[int, float, float, dict[str, str]]:
     Args:
         python: The path of its Python.
 
-    Returns: How many distributions, their size in MB as they come and with the bytecode that pip
+    Returns:
+        How many distributions, their size in MB as they come and with the bytecode that pip
         compiles, their versions.
     """
     command = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]

@@ -4,9 +4,9 @@
     python benchmarks/fleet.py --sets 50 --parallel 10 --speed 20
 
 Time runs fast, for the sandbox and for the library alike; the sandbox is a process of its own, so
-that its CPU is told
-apart. The floor is what the operations alone take: rounds of `--parallel` sets, five batches each,
-60 s a batch."""
+that its CPU is told apart. The floor is what the operations alone take: rounds of `--parallel`
+sets, five batches each, 60 s a batch.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import azurerm_lite as az
-from azurerm_lite import rest
+from azurerm_lite import _clock
 from azurerm_lite.sandbox import Sandbox
 
 UPGRADE, DOMAINS, NEW = 60.0, 5, "22.04.202411010"
@@ -59,8 +59,8 @@ def serve(pipe: Connection, sets: int, instances: int, speed: float) -> None:
 
 def hurry(speed: float) -> None:
     """Lets the library live in the fast time."""
-    rest.clock = lambda: time.monotonic() * speed
-    rest.sleep = lambda seconds: time.sleep(seconds / speed)
+    _clock.monotonic = lambda: time.monotonic() * speed
+    _clock.sleep = lambda seconds: time.sleep(seconds / speed)
 
 
 def alone(target: Any) -> Any:

@@ -14,8 +14,8 @@ from calls import stub
 from measure import Clock, Contestant, Row, contestants
 
 from azurerm_lite.sandbox import Sandbox
-from azurerm_lite.sandbox.app import Entry
-from azurerm_lite.sandbox.limits import LIMITS
+from azurerm_lite.sandbox.server.app import Entry
+from azurerm_lite.sandbox.server.rate_limits import LIMITS
 
 DOMAINS, PAGE, RETRY_AFTER = 5, 50, 10
 _SHAPES = ((100, (60,)), (100, (55, 57, 59, 61, 63, 65)), (1000, (60,)))

@@ -3,7 +3,8 @@
 Each row's contestants take turns in one run, each in a process of its own, and the medians of their
 rounds are compared. Ourselves and the peers are installed by pip, each in an environment of its
 own, which is kept for the next time; `--no-peers` installs nothing and takes the environment that
-it runs in. It needs the extra `sandbox`."""
+it runs in. It needs the extra `sandbox`.
+"""
 
 from __future__ import annotations
 

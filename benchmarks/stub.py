@@ -2,7 +2,8 @@
 
 `python stub.py ANSWERS` serves what the JSON file holds: a `model`, and `views`, in one page or in
 several for the scale set called `paged`. `/counts` tells for each scale set how many connections
-and requests there were for it."""
+and requests there were for it.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """`wait` on operations of several lengths: how late the end of one is noticed, and by how many requests.
 
 The server is a stub on which an operation takes as long as it is told; sleeps take no time but
-count, here and there."""
+count, here and there.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from typing import Any
 from calls import stub
 from measure import Clock, Row, contestants
 
-from azurerm_lite.sandbox.server import Server
+from azurerm_lite.sandbox.server.https_server import Server
 
 SECONDS = (2, 20, 200)
 _SPREAD = (0.93, 0.95, 0.97, 1.0, 1.02, 1.04, 1.06)

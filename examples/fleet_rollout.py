@@ -8,7 +8,8 @@
 and `location` if waves are by region. A new version is put into the models first, where one is
 given. Ctrl-C lets the batches under way end; the same command goes on from there. The exit status
 is 0 when every scale set is done, 1 when something went wrong or is left, 2 for wrong arguments, 3
-when all that failed was rolled back, 130 after Ctrl-C."""
+when all that failed was rolled back, 130 after Ctrl-C.
+"""
 
 from __future__ import annotations
 

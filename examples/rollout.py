@@ -6,7 +6,8 @@
 
 Ctrl-C stops it; the same command goes on from there. The exit status is 0 when every instance runs
 the model's image, 1 when something went wrong or is left, 2 for wrong arguments, 3 when a batch
-failed and was rolled back, 130 after Ctrl-C."""
+failed and was rolled back, 130 after Ctrl-C.
+"""
 
 from __future__ import annotations
 

@@ -5,7 +5,8 @@
     python examples/vmss_upgrade.py --sandbox -u 0
 
 Without a new image the instances take the model as it is. For the whole set, domain by domain, see
-rollout.py."""
+rollout.py.
+"""
 
 from __future__ import annotations
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import hypothesis
 import pytest
+from support.clock import Clock
 
-from azurerm_lite import rest
+from azurerm_lite import _clock
 from azurerm_lite.sandbox import Sandbox
 
 # The same examples in every run, so that a red run is somebody's change; "explore" looks for new
@@ -22,11 +20,6 @@ hypothesis.settings.register_profile("default", deadline=None, max_examples=50, 
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000, derandomize=True)
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=1000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
-
-SUB = "00000000-0000-0000-0000-000000000001"
-WHERE = (SUB, "myrg", "web")
-BASE = "https://management.azure.com"
-VMSS = f"{BASE}/subscriptions/{SUB}/resourceGroups/myrg/providers/Microsoft.Compute/virtualMachineScaleSets/web"
 
 
 @pytest.fixture(autouse=True)
@@ -48,32 +41,12 @@ def token() -> str:
     return "canary-token-7f3a9c"
 
 
-def shown(value: object) -> str:
-    """A value as the name of a test: the same in every process, wherever in memory it stands."""
-    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
-
-
-class Clock:
-    """Time that passes only when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-        self.slept: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The library's own clock and sleep, replaced: nothing waits, and how long it would have is on record."""
     clock = Clock()
-    monkeypatch.setattr(rest, "clock", clock)
-    monkeypatch.setattr(rest, "sleep", clock.sleep)
+    monkeypatch.setattr(_clock, "monotonic", clock)
+    monkeypatch.setattr(_clock, "sleep", clock.sleep)
     return clock
 
 
@@ -92,25 +65,13 @@ def without_azurerm() -> Iterator[None]:
         del sys.modules[name]
 
 
-def put_az_on_path(sandbox: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An `az` that is signed in to the sandbox, found before any other."""
-    answer = json.dumps({"accessToken": sandbox.access_token, "id": sandbox.subscription_id})
-    script = folder / "az.py"
-    script.write_text(f"print({answer!r})")
-    if os.name == "nt":
-        (folder / "az.cmd").write_text(f'@"{sys.executable}" "{script}"')
-    else:
-        (folder / "az").write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}"\n')
-        (folder / "az").chmod(0o755)
-    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
-
-
 @pytest.fixture(scope="session")
 def interpreter(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A Python that has the original azurerm 0.10.0, and nothing of ours.
 
     It needs pkg_resources, which newer setuptools lack: hence an environment of its own, made once
-    per run."""
+        per run.
+    """
     folder = tmp_path_factory.mktemp("azurerm")
     subprocess.run([sys.executable, "-m", "venv", folder], check=True, timeout=120)
     python = str(folder / ("Scripts" if os.name == "nt" else "bin") / "python")

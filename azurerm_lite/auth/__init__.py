@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # importing the package loads no way to sign in: each is loaded when it is chosen
-    from .providers import Provider
+    from ._provider import Provider
 
 _APPLICATION = ("tenant_id", "application_id")
 _PERSON = ("tenant_id", "application_id", "cache_file")
@@ -67,7 +67,7 @@ def get_access_token_from_cli() -> str:
 
     Azure: `az account get-access-token`.
     """
-    from .cli import ByCli
+    from ._azure_cli import ByCli
 
     return ByCli()()
 
@@ -87,7 +87,7 @@ def get_subscription_from_cli(name: str | None = None) -> str:
 
     Azure: `az account show`.
     """
-    from .cli import run_az
+    from ._azure_cli import run_az
 
     if name is None:
         return str(run_az("id", "account", "show")["id"])
@@ -116,19 +116,23 @@ def token_provider(
     """A callable that returns a good token each time, renewed ahead of its end: for work that outlives one token.
 
     Without arguments it takes what the environment shows first: a service principal
-    (`AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET` or
-    `AZURE_CLIENT_CERTIFICATE_PATH`), a workload identity (`AZURE_FEDERATED_TOKEN_FILE`), a managed
-    identity, else whoever is signed in to the Azure CLI. Its errors say what was passed over, and
-    why.
+        (`AZURE_TENANT_ID`,
+    `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET` or `AZURE_CLIENT_CERTIFICATE_PATH`), a workload
+    identity (`AZURE_FEDERATED_TOKEN_FILE`), a managed identity, else whoever is signed in to the
+    Azure CLI. Its errors say what was passed over, and why.
 
-    Args: tenant_id: Tenant (directory) id or domain name. application_id: Application (client) id.
-        With `managed_identity`, that of a user-assigned one. application_secret: The application's
-        secret: its value, not its id. certificate: Path of the application's certificate with its
-        private key, as PEM or PFX, instead of a secret. password: What the private key in
-        `certificate` is locked with. public_chain: Whether to send the certificate along, for trust
-        by subject name and issuer (SNI). assertion: A JSON Web Token of an issuer that the
-        application trusts, or a callable that returns one each time,
+    Args:
+        tenant_id: Tenant (directory) id or domain name.
+        application_id: Application (client) id. With `managed_identity`, that of a user-assigned
+            one.
+        application_secret: The application's secret: its value, not its id.
+        certificate: Path of the application's certificate with its private key, as PEM or PFX,
             instead of a secret.
+        password: What the private key in `certificate` is locked with.
+        public_chain: Whether to send the certificate along, for trust by subject name and issuer
+            (SNI).
+        assertion: A JSON Web Token of an issuer that the application trusts, or a callable that
+            returns one each time, instead of a secret.
         assertion_file: Path of a file with such a token; it is read each time.
         managed_identity: Whether to use the identity of the machine; system-assigned, if none of
             the ids is given.
@@ -141,11 +145,13 @@ def token_provider(
             the text to show, which else goes to standard error.
         cache_file: Path of a file to keep the person's sign-in in; only its owner may read it.
 
-    Returns: A zero-argument callable, safe to share between threads and to send to other processes
+    Returns:
+        A zero-argument callable, safe to share between threads and to send to other processes
         (which sends what it signs in with, and no token); give it as `access_token`.
 
-    Raises: ValueError: A value is missing or empty, two ways are mixed, or a file cannot be used;
-        nothing was sent.
+    Raises:
+        ValueError: A value is missing or empty, two ways are mixed, or a file cannot be used;
+            nothing was sent.
 
     Azure: Microsoft identity platform, by MSAL; or `az account get-access-token`.
     """
@@ -154,7 +160,7 @@ def token_provider(
     }
     if given:
         return _made(given)
-    from .environment import find
+    from ._environment import find
 
     return find()
 
@@ -180,9 +186,9 @@ def _made(given: Mapping[str, Any]) -> Provider:
     }
     if values[way] is True:
         del values[way]  # it only says which class
-    from . import cli, microsoft
+    from . import _azure_cli, _entra
 
-    provider: Provider = getattr(cli if way == "cli" else microsoft, kind)(**values)
+    provider: Provider = getattr(_azure_cli if way == "cli" else _entra, kind)(**values)
     return provider
 
 

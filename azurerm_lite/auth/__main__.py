@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from .environment import find
+from ._environment import find
 
 _PEOPLE = ("upn", "preferred_username", "unique_name")
 

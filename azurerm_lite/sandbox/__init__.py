@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .local import Sandbox
+    from .sandbox import Sandbox
 
 __all__ = ["Sandbox"]
 
@@ -13,7 +13,7 @@ __all__ = ["Sandbox"]
 def __getattr__(name: str) -> Any:
     """The sandbox when it is asked for, so that importing the pytest plugin costs nothing."""
     if name == "Sandbox":
-        from .local import Sandbox
+        from .sandbox import Sandbox
 
         return Sandbox
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,9 +1,9 @@
 """What each contestant runs in: calls as lines of JSON on standard input, what they took on standard output.
 
 Nothing but the standard library, for every contestant has an environment of its own. With `jump` in
-the arguments of
-the process a sleep takes no time but counts: every clock of the process goes on by it, and so does
-that of the server, which is told of it."""
+the arguments of the process a sleep takes no time but counts: every clock of the process goes on by
+it, and so does that of the server, which is told of it.
+"""
 
 from __future__ import annotations
 

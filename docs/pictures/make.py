@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from azurerm_lite import _clock
+
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parent.parent / "examples"
 sys.path.insert(0, str(EXAMPLES))
@@ -18,7 +20,6 @@ import rollout  # noqa: E402
 from rich.console import Console  # noqa: E402
 
 import azurerm_lite as az  # noqa: E402
-from azurerm_lite import rest  # noqa: E402
 from azurerm_lite.sandbox import Sandbox  # noqa: E402
 
 COMMAND = "python examples/rollout.py -r sandbox -s web -n 22.04.202411010"
@@ -46,7 +47,7 @@ def record() -> Console:
         record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor"
     )
     clock = Clock()
-    rest.clock, rest.sleep = clock, clock.sleep
+    _clock.monotonic, _clock.sleep = clock, clock.sleep
     options = rollout.parser().parse_args([*COMMAND.split()[2:], "-y"])
     console.print(f"$ {COMMAND}", style="bold", highlight=False)
     with Sandbox(upgrade_seconds=60, clock=clock) as sandbox:

@@ -1,0 +1,147 @@
+"""The files that signing in needs: certificates, assertions, and a token cache that only its owner may read."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import stat
+import tempfile
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger("azurerm_lite")
+
+
+def read_text(argument: str, file: str) -> str:
+    """The text of a file, without the blanks around it.
+
+    Args:
+        argument: What the caller calls it.
+        file: Its path.
+
+    Returns:
+        The text.
+
+    Raises:
+        ValueError: There is no such file, or nothing in it.
+    """
+    text = _read(argument, file).decode("utf-8", "replace").strip()
+    if not text:
+        raise ValueError(f"{argument}: {file} is empty")
+    return text
+
+
+def read_certificate(file: str, password: str | None) -> tuple[str, str, str]:
+    """A certificate with its private key, as MSAL wants them.
+
+    Args:
+        file: Path of a PEM or PFX (PKCS #12) file.
+        password: What the key is locked with, or `None`.
+
+    Returns:
+        The private key and the chain of certificates, its own first, as PEM, and its SHA-1
+        thumbprint.
+
+    Raises:
+        ValueError: There is no such file, no key or certificate in it, or the password does not
+            fit.
+    """
+    from cryptography.hazmat.primitives import hashes, serialization
+
+    content = _read("certificate", file)
+    try:
+        key, certificates = (_pem if b"-----BEGIN" in content else _pfx)(
+            content, (password or "").encode() or None
+        )
+        public = key.public_key()
+    except (ValueError, TypeError, AttributeError):
+        advice = (
+            "the password does not fit"
+            if password
+            else "it holds no private key, or one with a password"
+        )
+        failure = f"certificate: {file} cannot be used: {advice}"
+    else:
+        own = [each for each in certificates if each.public_key() == public]
+        if own:
+            pem = serialization.Encoding.PEM
+            chain = "".join(
+                each.public_bytes(pem).decode()
+                for each in (own[0], *(each for each in certificates if each != own[0]))
+            )
+            unlocked = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+            # SHA-1 is how the sign-in names a certificate here, not what anything is signed with.
+            return (
+                key.private_bytes(pem, *unlocked).decode(),
+                chain,
+                own[0].fingerprint(hashes.SHA1()).hex(),
+            )
+        failure = f"certificate: {file} holds no certificate for its private key"
+    raise ValueError(failure)
+
+
+def _pem(content: bytes, password: bytes | None) -> tuple[Any, list[Any]]:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import serialization
+
+    key = serialization.load_pem_private_key(content, password if b"ENCRYPTED" in content else None)
+    return key, x509.load_pem_x509_certificates(content) if b"BEGIN CERTIFICATE" in content else []
+
+
+def _pfx(content: bytes, password: bytes | None) -> tuple[Any, list[Any]]:
+    from cryptography.hazmat.primitives.serialization import pkcs12
+
+    key, certificate, others = pkcs12.load_key_and_certificates(content, password)
+    return key, [each for each in (certificate, *others) if each is not None]
+
+
+def _read(argument: str, file: str) -> bytes:
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        failure = f"{argument}: {file} cannot be read: {error.strerror}"
+    raise ValueError(failure)
+
+
+def read_private(file: str) -> str:
+    """The text of a file that only its owner may read; others that may are shut out, and told of.
+
+    Args:
+        file: Its path.
+
+    Returns:
+        The text; empty where there is no such file.
+    """
+    path = Path(file)
+    try:
+        if os.name != "nt" and stat.S_IMODE(path.stat().st_mode) & 0o077:
+            log.warning("%s could be read by others: it is its owner's alone from now on", file)
+            path.chmod(0o600)
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+
+
+def write_private(file: str, text: str) -> None:
+    """Writes a file that only its owner may read: in one piece, and never readable in between.
+
+    On Windows it is the folder's permissions that say who may read it.
+
+    Args:
+        file: Its path; folders on the way are made.
+        text: What to write.
+    """
+    path = Path(file)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(
+        dir=path.parent, prefix=f".{path.name}."
+    )  # 0600 from its first moment
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as opened:
+            opened.write(text)
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise

@@ -1,0 +1,127 @@
+"""What to do when the sign-in refuses: its numbers, and how its answer becomes an `AuthenticationFailed`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .._text import collapse
+from ..errors import AuthenticationFailed
+
+_TENANT = "Check the tenant id, and that it belongs to the cloud whose sign-in is configured."
+_SIGN_IN_AGAIN = "Sign in again: with 'az login', or by starting the program anew."
+_POLICY = (
+    "A conditional access policy stands in the way: ask the tenant's administrator which, "
+    "or use an identity that it does not bind, such as a managed identity."
+)
+_MFA = "This account must sign in with a second factor: sign in by browser or device code, or with 'az login'."
+_CLOCK = "Check this machine's clock and that the assertion is a fresh one: its times do not fit."
+_FEDERATED = "Compare issuer, subject and audience of the application's federated credential with the assertion's."
+_CONSENT = (
+    "Have an administrator consent to the application, or assign it to the user, in this tenant."
+)
+
+# By the number of Microsoft's sign-in, as its reference of error codes tells them.
+ADVICE = {
+    "AADSTS50001": "Check AZURE_RESOURCE_ENDPOINT: this tenant knows no such resource.",
+    "AADSTS500011": "Check AZURE_RESOURCE_ENDPOINT and the tenant id: this tenant knows no such resource.",
+    "AADSTS50012": "Check the certificate: it is not registered for the application, or has ended.",
+    "AADSTS50013": _CLOCK,
+    "AADSTS500133": _CLOCK,
+    "AADSTS50020": "This account is not a member of the tenant: check the tenant id, or have it invited.",
+    "AADSTS50027": "The assertion is no valid JSON Web Token of the issuer that the application trusts.",
+    "AADSTS50034": "There is no such account in this tenant: check the tenant id.",
+    "AADSTS50053": "The account is locked, or the network's address is distrusted: ask the tenant's administrator.",
+    "AADSTS50055": "The account's password has expired: change it and sign in again.",
+    "AADSTS50057": "The account is disabled: ask the tenant's administrator.",
+    "AADSTS50059": "Give the tenant id: it cannot be told from the application.",
+    "AADSTS50072": _MFA,
+    "AADSTS50074": _MFA,
+    "AADSTS50076": _MFA,
+    "AADSTS50078": _MFA,
+    "AADSTS50079": _MFA,
+    "AADSTS50105": _CONSENT,
+    "AADSTS50126": "Wrong name or password.",
+    "AADSTS50158": _MFA,
+    "AADSTS50173": _SIGN_IN_AGAIN,
+    "AADSTS50194": "Give the tenant id: the application is known in its own tenant only.",
+    "AADSTS53000": _POLICY,
+    "AADSTS53001": _POLICY,
+    "AADSTS53003": _POLICY,
+    "AADSTS53011": _POLICY,
+    "AADSTS530032": _POLICY,
+    "AADSTS65001": _CONSENT,
+    "AADSTS65004": "Consent was declined: sign in again and grant it.",
+    "AADSTS70001": "The application is disabled in this tenant: have it enabled.",
+    "AADSTS700016": "Check the application id, and that the application is registered in this tenant.",
+    "AADSTS70008": _SIGN_IN_AGAIN,
+    "AADSTS700082": _SIGN_IN_AGAIN,
+    "AADSTS70018": "The code was not accepted: sign in again and type the new one.",
+    "AADSTS70019": "Nobody signed in before the code ended: start again.",
+    "AADSTS70021": _FEDERATED,
+    "AADSTS700211": _FEDERATED,
+    "AADSTS700212": _FEDERATED,
+    "AADSTS700213": _FEDERATED,
+    "AADSTS7002138": "Mind upper and lower case. " + _FEDERATED,
+    "AADSTS700024": _CLOCK,
+    "AADSTS700025": "The application is registered as a public client: sign in by browser or device code.",
+    "AADSTS700027": "Check the certificate: register it for the application, or sign with the key that is registered.",
+    "AADSTS700030": "The certificate's subject name is not one that the application trusts.",
+    "AADSTS70043": _SIGN_IN_AGAIN,
+    "AADSTS7000112": "The application is disabled in this tenant: have it enabled.",
+    "AADSTS7000215": "Check the application secret: give its value, not its id.",
+    "AADSTS7000218": "Allow public client flows for the application, or sign in with a secret or a certificate.",
+    "AADSTS7000222": "The application secret has expired: make a new one.",
+    "AADSTS90002": "Check the tenant id: there is no such tenant in this cloud.",
+    "AADSTS90038": _TENANT,
+    "AADSTS900382": _TENANT,
+    "AADSTS900432": _TENANT,
+    "AADSTS90072": "This account is not a member of the tenant: check the tenant id, or have it invited.",
+    "AADSTS90094": _CONSENT,
+    "AADSTS900023": "Check the tenant id: it is neither an id nor a domain name.",
+    "invalid_tenant": "Check the tenant id.",
+}
+
+
+def masked(told: str, secrets: Iterable[str] = ()) -> str:
+    """A text without secrets.
+
+    Args:
+        told: What somebody else says: a sign-in, the CLI.
+        secrets: What must not stand in it.
+
+    Returns:
+        The text, with `***` for each secret and for whatever looks like a JSON Web Token.
+    """
+    for secret in secrets:
+        told = told.replace(secret, "***")
+    return re.sub(r"\beyJ[\w-]+(\.[\w-]+)*", "***", told)
+
+
+def refused(result: Mapping[str, Any], secrets: Iterable[str] = ()) -> AuthenticationFailed:
+    """The exception for what MSAL tells in a dict; it is returned, not raised.
+
+    Args:
+        result: MSAL's dict, with `error` and `error_description`.
+        secrets: What must not stand in the message.
+
+    Returns:
+        An `AuthenticationFailed` with the sign-in's first sentence, its number, what to do, and the
+        correlation id.
+    """
+    description = masked(str(result.get("error_description") or "no reason was given."), secrets)
+    if "access_token" in description:  # MSAL's word for an answer of which it misses a part
+        description = "the answer is incomplete."
+    numbers = re.findall(r"AADSTS\d+", description)
+    # "AADSTS70002: Error validating credentials. AADSTS500133: ...": the number that says more
+    # comes second.
+    code = next((each for each in numbers if each in ADVICE), numbers[0] if numbers else "")
+    word = collapse(result.get("error"))
+    code = code or (word if re.fullmatch(r"[\w.]{1,50}", masked(word, secrets)) else "SignInFailed")
+    # Behind the first sentence stand ids and a timestamp, which the attributes have.
+    sentence = collapse(re.split(r" Trace ID:|\r|\n", description)[0])
+    message = " ".join(filter(None, ["Sign-in failed:", sentence, ADVICE.get(code)]))
+    return AuthenticationFailed(
+        message, code=code, request_id=collapse(result.get("correlation_id")) or None
+    )

@@ -1,0 +1,118 @@
+"""Which scale sets a fleet has, and which of them go together: pure functions over what the caller gave."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from ..rollout import plan
+from ..types import Target
+
+Given: TypeAlias = "Mapping[str, Any] | Sequence[str] | str"
+"""A scale set as `find_scale_sets` finds it; or subscription, resource group and name; or its resource id."""
+
+Waves: TypeAlias = "str | Callable[[Any], Any] | Sequence[int | str] | None"
+"""What `rollout_fleet` takes as `waves`."""
+
+_ID = re.compile(
+    r"/subscriptions/([^/]+)/resourceGroups/([^/]+)/providers/Microsoft\.Compute/virtualMachineScaleSets/([^/]+)",
+    re.I,
+)
+_KEYS = ("subscription_id", "resource_group", "vmss_name")
+
+
+def target(given: Given) -> Target:
+    """A scale set of the fleet, out of what the caller gave for it.
+
+    Args:
+        given: A dict with `subscription_id`, `resource_group`, `vmss_name` and perhaps `location`;
+            those in a sequence; or a resource id.
+
+    Returns:
+        The target.
+
+    Raises:
+        ValueError: It is none of these.
+    """
+    if isinstance(given, str):
+        found = _ID.fullmatch(given)
+        names: list[Any] = list(found.groups()) if found else []
+    elif isinstance(given, Mapping):
+        names = [given.get(key) for key in _KEYS] + [given.get("location") or ""]
+    else:
+        names = list(given) if isinstance(given, Sequence) else []
+    if (
+        len(names) not in (3, 4)
+        or not all(isinstance(each, str) for each in names)
+        or not all(names[:3])
+    ):
+        raise ValueError(
+            "targets: each must be as find_scale_sets() returns it, a resource id, or subscription, resource group "
+            f"and name, not {given!r}"
+        )
+    return Target(*names[:3], *(each.replace(" ", "").lower() for each in names[3:]))
+
+
+def cut(targets: Iterable[Given], waves: Waves) -> list[list[Target]]:
+    """The waves of a fleet, in order: each scale set once, none of the waves empty.
+
+    Args:
+        targets: The scale sets.
+        waves: What makes the waves, as `rollout_fleet` takes it.
+
+    Returns:
+        The waves; within one the order of `targets`.
+
+    Raises:
+        ValueError: A target or `waves` cannot be used, or a scale set is named twice.
+    """
+    if isinstance(targets, (str, Mapping)):
+        raise ValueError("targets must be a list of scale sets")
+    given = list(targets)
+    found = [target(each) for each in given]
+    seen: set[tuple[str, ...]] = set()
+    for each in found:
+        name = tuple(part.lower() for part in each[:3])
+        if name in seen:
+            raise ValueError(
+                f"targets: {each} of subscription {each.subscription_id} is there twice"
+            )
+        seen.add(name)
+    if waves is None:
+        return [found] if found else []
+    if isinstance(waves, Sequence) and not isinstance(waves, str):
+        return _by_size(found, waves)
+    return _by_key(given, found, waves)
+
+
+def _by_size(targets: list[Target], sizes: Sequence[int | str]) -> list[list[Target]]:
+    """So many in the first wave, so many in the next; what is left makes the last."""
+    waves, start = [], 0
+    for size in sizes:
+        end = start + plan.share(size, len(targets), "waves", least=1, of="scale sets")
+        waves.append(targets[start:end])
+        start = end
+    return [wave for wave in (*waves, targets[start:]) if wave]
+
+
+def _by_key(
+    given: list[Given], targets: list[Target], key: str | Callable[[Any], Any]
+) -> list[list[Target]]:
+    """Those with the same key together, ascending."""
+    waves: dict[Any, list[Target]] = {}
+    try:
+        for each, found in zip(given, targets, strict=True):
+            waves.setdefault(key(each) if callable(key) else _value(each, found, key), []).append(
+                found
+            )
+        return [waves[value] for value in sorted(waves)]
+    except TypeError as error:
+        raise ValueError(f"waves: the keys must be of a kind that can be sorted: {error}") from None
+
+
+def _value(given: Given, found: Target, key: str) -> Any:
+    value = given.get(key) if isinstance(given, Mapping) else getattr(found, key, None)
+    if value in (None, ""):
+        raise ValueError(f"waves: {found} has no {key!r}")
+    return value

@@ -1,0 +1,303 @@
+"""The rollout: plan it, and bring a scale set's instances to its model, one batch at a time, with checks in between.
+
+Azure is the only state. `latestModelApplied` on each instance says what is left, so a rollout that
+ended early is resumed by starting it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from .. import instances as _instances
+from ..types import Batch, Image, Instance, Token
+from . import plan
+from .plan import Only, Size
+
+if TYPE_CHECKING:  # importing the package loads nothing that only a rollout needs: that is loaded when one is asked for
+    from ..rest import Watch
+    from .events import Event
+    from .run import Run
+
+
+def plan_rollout(
+    instances: Iterable[Instance],
+    *,
+    by: Size = "update_domain",
+    only: Only | None = None,
+    max_batch: Size | None = None,
+    canary: Size | None = None,
+) -> list[Batch]:
+    """What `rollout` would upgrade together, in order; nothing is sent.
+
+    Instances that have the latest model, are protected from scale-set actions (unless `only` names
+    them) or are being deleted are left out.
+
+    Args:
+        instances: All instances of the set with their instance views, as `get_instance_views`
+            returns them.
+        by: What makes a batch: `"update_domain"`, `"fault_domain"`, `"zone"`, a number of
+            instances, or a percentage of the set such as `"20%"`. Where Azure gives no update
+            domains, `"update_domain"` takes zone after zone, and at most a fifth of the set at a
+            time, as Azure's own rolling upgrades do.
+        only: Domains (whole numbers) or instance ids (strings), one or several, to which the
+            rollout keeps; `None` for all.
+        max_batch: The most instances at a time: a domain that has more is taken in parts. A number,
+            a percentage of the set, or `None` for no limit.
+        canary: The most instances of the first batch: a number, a percentage of the set, or `None`
+            for a first batch like the others.
+
+    Returns:
+        Batches (`name`, `instance_ids`): domains ascending, ids in numeric order. Instances for
+        which Azure gives no domain come last, no more at a time than the largest domain has.
+
+    Raises:
+        ValueError: An argument is none of these; `instances` are no instances; `only` names what
+            the set does not have; or no instance has such a domain.
+    """
+    instances = list(_instances.several(instances))
+    how = plan.cut(by, only, max_batch, canary)
+    plan.check(instances, how)
+    return plan.plan(instances, how)
+
+
+def rollout(
+    access_token: Token,
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    *,
+    by: Size = "update_domain",
+    only: Only | None = None,
+    max_batch: Size | None = None,
+    canary: Size | None = None,
+    canary_bake: float | None = None,
+    pause: float | Callable[[Batch], object] = 0,
+    bake: float = 0,
+    check: Callable[[list[Instance]], object] | None = None,
+    health_timeout: float = 1800,
+    max_unhealthy: Size = 0,
+    on_failure: str = "stop",
+    rollback_image: Image | None = None,
+    dry_run: bool | Mapping[str, Any] = False,
+) -> Iterator[Event]:
+    """Bring a scale set's instances to its model, one batch at a time; the for loop over the events is the rollout.
+
+    Nothing is sent before the first `next`; leaving the loop pauses the rollout, calling again
+    resumes it. Never is more than one batch under way. A batch is done when its operation succeeded
+    and each of its instances has the latest model, is provisioned, is in the power state it had
+    and, where it reports application health, is healthy.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one (which outlives a
+            single token).
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+        by: What makes a batch: `"update_domain"`, `"fault_domain"`, `"zone"`, a number of
+            instances, or a percentage of the set such as `"20%"`. Where Azure gives no update
+            domains, `"update_domain"` takes zone after zone, and at most a fifth of the set at a
+            time, as Azure's own rolling upgrades do.
+        only: Domains (whole numbers) or instance ids (strings), one or several, to which the
+            rollout keeps; `None` for all.
+        max_batch: The most instances at a time: a domain that has more is taken in parts. A number,
+            a percentage of the set, or `None` for no limit.
+        canary: The most instances of the first batch of this run: a number, a percentage of the
+            set, or `None` for a first batch like the others.
+        canary_bake: Seconds for which the first batch is watched; `None` for `bake`.
+        pause: Seconds to pause between two batches; or a callable that is given the batch that is
+            done and returns whether to go on.
+        bake: Seconds for which a batch that is done must stay healthy before the next begins.
+        check: Your own check of a batch: it is given its instances, and is not content when it
+            returns `False` or a text that says why, or raises. It is asked again until
+            `health_timeout`, and during `bake`.
+        health_timeout: Seconds within which a batch must be done; also how long anything else is
+            waited for: another operation, throttling, a network that is down.
+        max_unhealthy: How many instances outside a batch may be unhealthy when it begins: a number,
+            or a percentage of the set such as `"20%"`.
+        on_failure: `"stop"`, or `"rollback"` to put the old image back when a batch fails: into the
+            model, and onto the instances that were upgraded, in the same order and under the same
+            checks.
+        rollback_image: The image to go back to, as `get_image` returns it; `None` for the one that
+            the instances which are due still run.
+        dry_run: Only read: the events say what would be done, and what stands in its way. `True`,
+            or a model that is about to be put, as `set_image` gives it, to plan as if every
+            instance were behind that.
+
+    Returns:
+        An iterator of events (`kind`, `message`, `batch`, `instance_ids`, counts, `time`); each
+        prints as a line.
+
+    Raises:
+        ValueError: An argument cannot be used; nothing was changed.
+        NotFound: There is no such scale set.
+        RolloutHalted: The set is not in upgrade mode Manual, or something went wrong: what, for
+            which instances, and what was done; `rolled_back` says whether that was put back.
+            Calling again goes on from there.
+        AzureError: Azure refused before anything was changed.
+        requests.ConnectionError, requests.Timeout: Azure did not answer, before anything was
+            changed.
+
+    Azure: Virtual Machine Scale Sets - Update Instances.
+    """
+    given = dict(locals())
+    where = tuple(
+        given.pop(name)
+        for name in ("access_token", "subscription_id", "resource_group", "vmss_name")
+    )
+    return prepared(where, **given).forward()
+
+
+def prepared(where: tuple[Any, ...], watch: Watch | None = None, **given: Any) -> Run:
+    """The run that a rollout is, once its options are checked: all those of `rollout`; nothing is sent."""
+    _check_common(
+        *(given[name] for name in ("pause", "bake", "check", "health_timeout", "max_unhealthy"))
+    )
+    _check_seconds(canary_bake=0 if given["canary_bake"] is None else given["canary_bake"])
+    if given["on_failure"] not in ("stop", "rollback"):
+        raise ValueError(f"on_failure must be 'stop' or 'rollback', not {given['on_failure']!r}")
+    _check_image("rollback_image", given["rollback_image"])
+    cut = plan.cut(*(given.pop(name) for name in ("by", "only", "max_batch", "canary")))
+    return _run(where, cut, watch=watch, **given)
+
+
+def rollback(
+    access_token: Token,
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    *,
+    image: Image | None = None,
+    by: Size = "update_domain",
+    max_batch: Size | None = None,
+    pause: float | Callable[[Batch], object] = 0,
+    bake: float = 0,
+    check: Callable[[list[Instance]], object] | None = None,
+    health_timeout: float = 1800,
+    max_unhealthy: Size = 0,
+) -> Iterator[Event]:
+    """Put an image back into a scale set's model and onto its instances, batch by batch, as `rollout` does.
+
+    The model is put back only if nobody changes it meanwhile (`If-Match`). Once it asks for the old
+    image again, `rollout` is what goes on with a rollback that was cut off.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one (which outlives a
+            single token).
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+        image: The image to go back to, as `get_image` returns it; `None` for the one that the
+            instances behind the model still run, where that is one, and not newer than the model's.
+        by: What makes a batch, as for `rollout`.
+        max_batch: The most instances at a time, as for `rollout`.
+        pause: Seconds to pause between two batches, or a callable, as for `rollout`.
+        bake: Seconds for which a batch that is done must stay healthy before the next begins.
+        check: Your own check of a batch, as for `rollout`.
+        health_timeout: Seconds within which a batch must be done, as for `rollout`.
+        max_unhealthy: How many instances may be unhealthy that have the old image already, when a
+            batch begins: a number, or a percentage of the set such as `"20%"`.
+
+    Returns:
+        An iterator of events, as of `rollout`.
+
+    Raises:
+        ValueError: An argument cannot be used, or which image to go back to cannot be told; nothing
+            was changed.
+        NotFound: There is no such scale set.
+        RolloutHalted: Something went wrong, or somebody changed the model: what, and which instance
+            runs what.
+        AzureError: Azure refused before anything was changed.
+        requests.ConnectionError, requests.Timeout: Azure did not answer, before anything was
+            changed.
+
+    Azure: Virtual Machine Scale Sets - Create Or Update; Update Instances.
+    """
+    _check_common(pause, bake, check, health_timeout, max_unhealthy)
+    _check_image("image", image)
+    where = (access_token, subscription_id, resource_group, vmss_name)
+    care: dict[str, Any] = {
+        "pause": pause,
+        "bake": bake,
+        "check": check,
+        "health_timeout": health_timeout,
+    }
+    cut = plan.cut(by, None, max_batch, None)
+    return _run(where, cut, **care, max_unhealthy=max_unhealthy, rollback_image=image).back()
+
+
+def follow_rolling_upgrade(
+    access_token: Token,
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    *,
+    timeout: float = 21600,
+) -> Iterator[Event]:
+    """Follow the rolling upgrade that Azure runs on a scale set in upgrade mode Rolling, to its end.
+
+    Following changes nothing, and leaving the loop stops nothing: that is what
+        `cancel_rolling_upgrade` is for.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one (which outlives a
+            single token).
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+        timeout: Seconds to follow at most.
+
+    Returns:
+        An iterator of events, as of `rollout`, without batches: of those Azure does not tell.
+
+    Raises:
+        ValueError: An argument cannot be used; nothing was sent.
+        NotFound: There is no such scale set.
+        RolloutHalted: The rolling upgrade was cancelled or faulted, in Azure's words, or has not
+            ended in time.
+        AzureError: Azure refused to tell.
+
+    Azure: Virtual Machine Scale Set Rolling Upgrades - Get Latest.
+    """
+    _check_seconds(timeout=timeout)
+    from .rolling_upgrade import Follow
+
+    return Follow(access_token, (subscription_id, resource_group, vmss_name), timeout).run()
+
+
+def _run(
+    where: tuple[Any, ...], cut: plan.Cut, *, watch: Watch | None = None, **options: Any
+) -> Run:
+    """The run of what was asked for."""
+    from .run import Run
+    from .upgrading import Options
+
+    return Run(where[0], where[1:], Options(cut, **options), watch)
+
+
+def _check_common(
+    pause: object, bake: float, check: object, health_timeout: float, max_unhealthy: Size
+) -> None:
+    """What `rollout` and `rollback` both take."""
+    _check_seconds(
+        bake=bake, health_timeout=health_timeout, **({} if callable(pause) else {"pause": pause})
+    )
+    if check is not None and not callable(check):
+        raise ValueError(f"check must be a function, not {check!r}")
+    plan.share(max_unhealthy, 0, "max_unhealthy")
+
+
+def _check_seconds(**given: object) -> None:
+    for argument, value in given.items():
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, (int, float))
+            or not 0 <= value < float("inf")
+        ):
+            raise ValueError(f"{argument} must be seconds, 0 or more, not {value!r}")
+
+
+def _check_image(argument: str, image: Image | None) -> None:
+    kinds = ("platform", "image_id", "image_uri")
+    if image is not None and (not isinstance(image, dict) or image.get("kind") not in kinds):
+        raise ValueError(f"{argument} must be an image as get_image() returns it, not {image!r}")

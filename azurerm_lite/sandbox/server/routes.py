@@ -1,0 +1,173 @@
+"""Which method and path goes to which handler, and which of Azure's rate limits it counts against."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from werkzeug.routing import Map, Rule
+
+from ..handlers import (
+    extensions,
+    images,
+    network_interfaces,
+    resource_graph,
+    resource_groups,
+    rolling_upgrades,
+    run_command,
+    scale_sets,
+    virtual_machines,
+)
+from ..handlers.scale_sets import Handler
+
+SUB = "/subscriptions/<sub>"
+RG = SUB + "/resourcegroups/<rg>"
+COMPUTE = "/providers/microsoft.compute"
+PLACE = SUB + COMPUTE + "/locations/<location>"
+SETS = COMPUTE + "/virtualmachinescalesets"
+VMSS = RG + SETS + "/<vmss>"
+VM = VMSS + "/virtualmachines/<vm>"
+MACHINES = RG + COMPUTE + "/virtualmachines"
+IMAGES = PLACE + "/publishers"
+GALLERY = RG + COMPUTE + "/galleries/<gallery>"
+NICS = VM + "/networkinterfaces"
+PUBLIC_IPS = NICS + "/<nic>/ipconfigurations/<ipconfiguration>/publicipaddresses"
+ACTIONS = "<any(start, restart, reimage, reimageall, redeploy, reapply):action>"
+POWER_ACTIONS = "<any(poweroff, deallocate):action>"
+
+
+class Route(NamedTuple):
+    """A row of the table below."""
+
+    method: str
+    path: str
+    handler: Handler
+    policy: str = ""
+
+
+# Paths in lower case: Azure's match without regard to it.
+ROUTES = [
+    Route("GET", "/subscriptions", scale_sets.list_subscriptions),
+    Route("GET", SUB, scale_sets.get_subscription),
+    Route("POST", "/providers/microsoft.resourcegraph/resources", resource_graph.query_resources),
+    Route("GET", SUB + "/locations", scale_sets.list_locations),
+    Route("GET", SUB + "/resourcegroups", resource_groups.list_groups),
+    Route(
+        "HEAD", RG, resource_groups.check_group
+    ),  # before GET, which werkzeug would take a HEAD for as well
+    Route("GET", RG, resource_groups.get_group),
+    Route("PUT", RG, resource_groups.put_group),
+    Route("DELETE", RG, resource_groups.delete_group),
+    Route("GET", IMAGES, images.list_image_entries, "GetVMImageFromLocation"),
+    Route("GET", IMAGES + "/<publishers>/artifacttypes/vmimage/offers", images.list_image_entries),
+    Route(
+        "GET",
+        IMAGES + "/<publishers>/artifacttypes/vmimage/offers/<offers>/skus",
+        images.list_image_entries,
+    ),
+    Route(
+        "GET",
+        IMAGES + "/<publishers>/artifacttypes/vmimage/offers/<offers>/skus/<skus>/versions",
+        images.list_image_entries,
+        "ListVMImagesVersionsFromLocation",
+    ),
+    Route(
+        "GET",
+        IMAGES
+        + "/<publishers>/artifacttypes/vmimage/offers/<offers>/skus/<skus>/versions/<version>",
+        images.get_image_version,
+        "GetVMImageFromLocation",
+    ),
+    Route("GET", GALLERY, images.get_gallery, "GetGallery"),
+    Route("GET", GALLERY + "/images/<image>", images.get_gallery_image, "GetGalleryImage"),
+    Route(
+        "GET",
+        GALLERY + "/images/<image>/versions",
+        images.list_gallery_versions,
+        "GetGalleryImageVersion",
+    ),
+    Route(
+        "GET",
+        GALLERY + "/images/<image>/versions/<version>",
+        images.get_gallery_version,
+        "GetGalleryImageVersion",
+    ),
+    Route("GET", SUB + SETS, scale_sets.list_scale_sets, "HighCostGetVMScaleSet"),
+    Route(
+        "GET",
+        PLACE + "/virtualmachinescalesets",
+        scale_sets.list_scale_sets,
+        "HighCostGetVMScaleSet",
+    ),
+    Route("GET", RG + SETS, scale_sets.list_scale_sets, "HighCostGetVMScaleSet"),
+    Route("GET", VMSS, scale_sets.get_scale_set, "GetVMScaleSet"),
+    Route("PUT", VMSS, scale_sets.put_scale_set, "CreateVMScaleSet"),
+    Route("PATCH", VMSS, scale_sets.patch_scale_set, "VMScaleSetActions"),
+    Route("DELETE", VMSS, scale_sets.delete_scale_set, "DeleteVMScaleSet"),
+    Route("GET", VMSS + "/instanceview", scale_sets.get_scale_set_view, "HighCostGetVMScaleSet"),
+    Route("GET", VMSS + "/skus", scale_sets.list_scale_set_skus, "GetVMScaleSet"),
+    Route(
+        "GET", VMSS + "/osupgradehistory", rolling_upgrades.list_upgrade_history, "GetVMScaleSet"
+    ),
+    Route("GET", VMSS + "/networkinterfaces", network_interfaces.list_nics),
+    Route("GET", VMSS + "/publicipaddresses", network_interfaces.list_public_ips),
+    Route("POST", VMSS + "/manualupgrade", scale_sets.upgrade_instances, "VMScaleSetActions"),
+    Route("POST", VMSS + "/delete", scale_sets.delete_instances, "VMScaleSetActions"),
+    Route("POST", f"{VMSS}/{ACTIONS}", scale_sets.act_on_scale_set, "VMScaleSetActions"),
+    Route("POST", f"{VMSS}/{POWER_ACTIONS}", scale_sets.act_on_scale_set, "DeleteVMScaleSet"),
+    Route("POST", VMSS + "/performmaintenance", scale_sets.refuse_maintenance, "VMScaleSetActions"),
+    Route("POST", VM + "/performmaintenance", scale_sets.refuse_maintenance, "VMScaleSetVMActions"),
+    Route("GET", VMSS + "/extensions", extensions.list_extensions, "LowCostGet"),
+    Route("GET", VMSS + "/extensions/<extension>", extensions.get_extension, "LowCostGet"),
+    Route("PUT", VMSS + "/extensions/<extension>", extensions.put_extension, "VMScaleSetActions"),
+    Route(
+        "PATCH", VMSS + "/extensions/<extension>", extensions.patch_extension, "VMScaleSetActions"
+    ),
+    Route(
+        "DELETE", VMSS + "/extensions/<extension>", extensions.delete_extension, "VMScaleSetActions"
+    ),
+    Route("GET", NICS, network_interfaces.list_nics),
+    Route("GET", NICS + "/<nic>", network_interfaces.get_nic),
+    Route("GET", PUBLIC_IPS, network_interfaces.list_public_ips),
+    Route("GET", PUBLIC_IPS + "/<ip>", network_interfaces.get_public_ip),
+    Route(
+        "POST",
+        VMSS + "/osrollingupgrade",
+        rolling_upgrades.start_rolling_upgrade,
+        "VMScaleSetActions",
+    ),
+    Route(
+        "POST",
+        VMSS + "/extensionrollingupgrade",
+        rolling_upgrades.start_rolling_upgrade,
+        "VMScaleSetActions",
+    ),
+    Route(
+        "GET",
+        VMSS + "/rollingupgrades/latest",
+        rolling_upgrades.get_rolling_upgrade,
+        "GetVMScaleSet",
+    ),
+    Route(
+        "POST",
+        VMSS + "/rollingupgrades/cancel",
+        rolling_upgrades.cancel_rolling_upgrade,
+        "VMScaleSetActions",
+    ),
+    Route("GET", VMSS + "/virtualmachines", scale_sets.list_instances, "HighCostGetVMScaleSet"),
+    Route("GET", VM, scale_sets.get_instance, "GetVMScaleSetVM"),
+    Route("PUT", VM, scale_sets.put_instance, "VMScaleSetActions"),
+    Route("DELETE", VM, scale_sets.delete_instance, "DeleteVMScaleSetVM"),
+    Route("GET", VM + "/instanceview", scale_sets.get_instance_view, "GetVMScaleSetVM"),
+    Route("POST", f"{VM}/{ACTIONS}", scale_sets.act_on_instance, "VMScaleSetVMActions"),
+    Route("POST", f"{VM}/{POWER_ACTIONS}", scale_sets.act_on_instance, "DeleteVMScaleSetVM"),
+    Route("POST", VM + "/runcommand", run_command.run_command, "VMScaleSetVMActions"),
+    Route("GET", MACHINES, virtual_machines.list_machines, "LowCostGet"),
+    Route("GET", MACHINES + "/<vm>", virtual_machines.get_machine, "LowCostGet"),
+    Route("GET", MACHINES + "/<vm>/instanceview", virtual_machines.get_machine_view, "LowCostGet"),
+    Route("GET", SUB + "/operationresults/<operation>", scale_sets.get_operation_result),
+    Route("GET", PLACE + "/operations/<operation>", scale_sets.get_operation, "GetOperation"),
+]
+
+URLS = Map(
+    [Rule(each.path, methods=[each.method], endpoint=each) for each in ROUTES], strict_slashes=False
+)

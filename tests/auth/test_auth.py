@@ -1,0 +1,563 @@
+"""Tokens: by secret through MSAL, and what every way has in common: keeping a token and renewing it in time."""
+
+from __future__ import annotations
+
+import json
+import logging
+import pickle
+import re
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+import requests
+import responses
+from hypothesis import given
+from hypothesis import strategies as st
+from responses import matchers
+
+import azurerm_lite
+from azurerm_lite import rest
+from azurerm_lite.auth._provider import Provider
+from azurerm_lite.errors import AuthenticationFailed, AzureError
+
+TENANT = "11111111-1111-1111-1111-111111111111"
+APPLICATION = "22222222-2222-2222-2222-222222222222"
+SECRET = "canary~secret.5d1e8b"
+PUBLIC = "https://login.microsoftonline.com"
+LOCAL = "https://127.0.0.1:8443"
+ME = (TENANT, APPLICATION, SECRET)
+BEHIND = " Trace ID: 3c1f Correlation ID: 9b2a Timestamp: 2026-01-02 03:04:05Z"
+
+
+def token_url(authority: str = PUBLIC, tenant: str = TENANT) -> str:
+    """Where a token is asked for."""
+    return f"{authority}/{tenant}/oauth2/v2.0/token"
+
+
+def signs_in(
+    sign_in: responses.RequestsMock, authority: str = PUBLIC, **answer: Any
+) -> responses.BaseResponse:
+    """A sign-in that knows the tenant, and gives this answer to whoever asks for a token."""
+    sign_in.get(
+        f"{authority}/{TENANT}/v2.0/.well-known/openid-configuration",
+        json={
+            "authorization_endpoint": f"{authority}/{TENANT}/oauth2/v2.0/authorize",
+            "token_endpoint": token_url(authority),
+            "issuer": f"{authority}/{TENANT}/v2.0",
+        },
+    )
+    return sign_in.post(token_url(authority), **answer)
+
+
+def a_token(token: str, seconds: int = 3599) -> dict[str, Any]:
+    """What the token endpoint says when it agrees."""
+    return {
+        "token_type": "Bearer",
+        "expires_in": seconds,
+        "ext_expires_in": seconds,
+        "access_token": token,
+    }
+
+
+def refusal(error: str, description: str) -> dict[str, Any]:
+    """What the token endpoint says when it does not."""
+    return {
+        "error": error,
+        "error_description": description + BEHIND,
+        "correlation_id": "9b2a",
+        "error_codes": [1],
+    }
+
+
+@pytest.fixture(autouse=True)
+def local_authority(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An authority that MSAL asks nobody else about: two requests, and no more, are what a token takes."""
+    monkeypatch.setenv("AZURE_AUTHORITY_HOST", LOCAL)
+
+
+# --- by secret ---
+
+
+def test_a_service_principal_gets_a_token(token: str) -> None:
+    """Tenant, application and secret are sent as OAuth's client credentials, for the resource manager's audience."""
+    form = {
+        "client_id": APPLICATION,
+        "client_info": "1",
+        "client_secret": SECRET,
+        "grant_type": "client_credentials",
+        "scope": "https://management.core.windows.net//.default",
+    }
+    with responses.RequestsMock() as sign_in:
+        signs_in(
+            sign_in, LOCAL, json=a_token(token), match=[matchers.urlencoded_params_matcher(form)]
+        )
+        assert azurerm_lite.get_access_token(*ME) == token
+        assert [call.request.method for call in sign_in.calls] == ["GET", "POST"]
+        assert all(call.request.req_kwargs["timeout"] == rest.TIMEOUT for call in sign_in.calls)
+
+
+@pytest.mark.parametrize(
+    ("authority", "scope"),
+    [
+        (PUBLIC, "https://management.core.windows.net//.default"),
+        ("https://login.chinacloudapi.cn", "https://management.core.chinacloudapi.cn//.default"),
+        ("https://login.microsoftonline.us", "https://management.core.usgovcloudapi.net//.default"),
+    ],
+)
+def test_each_cloud_has_its_sign_in_and_audience(
+    authority: str, scope: str, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sign-in of the configured cloud is asked, for a token that its resource manager takes."""
+    monkeypatch.setenv("AZURE_AUTHORITY_HOST", authority)
+    with responses.RequestsMock() as sign_in:
+        signs_in(sign_in, authority, json=a_token(token))
+        assert azurerm_lite.get_access_token(*ME) == token
+        assert parse_qs(str(sign_in.calls[-1].request.body))["scope"] == [scope]
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "description", "code", "advice"),
+    [
+        (
+            401,
+            "invalid_client",
+            "AADSTS7000215: Invalid client secret provided.",
+            "AADSTS7000215",
+            "its value, not its id",
+        ),
+        (
+            401,
+            "invalid_client",
+            "AADSTS7000222: The client secret keys are expired.",
+            "AADSTS7000222",
+            "make a new one",
+        ),
+        (
+            400,
+            "unauthorized_client",
+            "AADSTS700016: Application not found.",
+            "AADSTS700016",
+            "Check the application id",
+        ),
+        (
+            400,
+            "invalid_request",
+            "AADSTS90002: Tenant not found.",
+            "AADSTS90002",
+            "Check the tenant id",
+        ),
+        (
+            400,
+            "invalid_request",
+            "AADSTS900023: Specified tenant is no id.",
+            "AADSTS900023",
+            "Check the tenant id",
+        ),
+        (400, "invalid_scope", "AADSTS70011: The scope is not valid.", "AADSTS70011", ""),
+        (400, "odd_error", "Something without a number.", "odd_error", ""),
+    ],
+)
+def test_a_refusal_is_told_with_its_number_and_what_to_do(
+    status: int, error: str, description: str, code: str, advice: str
+) -> None:
+    """A refused sign-in is `AuthenticationFailed`: the first sentence, number, id, and advice if we have any."""
+    with responses.RequestsMock() as sign_in:
+        signs_in(sign_in, LOCAL, status=status, json=refusal(error, description))
+        with pytest.raises(AuthenticationFailed) as caught:
+            azurerm_lite.get_access_token(*ME)
+    failed = caught.value
+    assert failed.code == code
+    assert failed.request_id == "9b2a"
+    assert failed.message.startswith(f"Sign-in failed: {description}")
+    assert advice in failed.message
+    assert "Trace ID" not in str(failed)
+    assert isinstance(failed, AzureError)
+
+
+def test_a_refusal_by_the_public_cloud_is_told_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MSAL's further questions about a known authority do not hide the refusal."""
+    monkeypatch.delenv("AZURE_AUTHORITY_HOST")
+    description = "AADSTS7000215: Invalid client secret provided."
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as sign_in:
+        signs_in(sign_in, PUBLIC, status=401, json=refusal("invalid_client", description))
+        sign_in.get(
+            f"{PUBLIC}/common/discovery/instance",
+            json={"tenant_discovery_endpoint": "x", "metadata": []},
+        )
+        with pytest.raises(AuthenticationFailed) as caught:
+            azurerm_lite.get_access_token(*ME)
+    assert caught.value.code == "AADSTS7000215"
+
+
+@pytest.mark.parametrize("authority", [PUBLIC, LOCAL])
+def test_an_unknown_tenant_is_told_before_the_secret_is_sent(
+    authority: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tenant that the sign-in does not know is `AuthenticationFailed`, and the secret has not left."""
+    monkeypatch.setenv("AZURE_AUTHORITY_HOST", authority)
+    with responses.RequestsMock() as sign_in:
+        sign_in.get(
+            f"{authority}/nobody.example/v2.0/.well-known/openid-configuration",
+            status=400,
+            json=refusal("invalid_tenant", "AADSTS90002: Tenant 'nobody.example' not found."),
+        )
+        with pytest.raises(AuthenticationFailed, match="Check the tenant id") as caught:
+            azurerm_lite.get_access_token("nobody.example", APPLICATION, SECRET)
+        assert len(sign_in.calls) == 1
+    assert caught.value.code == "invalid_tenant"
+    assert "nobody.example" in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "tenant",
+    ["../common", "a/b", "a?b", "a#b", "@evil.example", "\\evil.example", ":1@evil.example"],
+)
+def test_a_hostile_tenant_does_not_move_the_sign_in(tenant: str) -> None:
+    """Whatever the tenant: nobody but the configured sign-in is asked."""
+    with responses.RequestsMock() as sign_in:
+        sign_in.get(re.compile(".*"), status=400, json=refusal("invalid_tenant", "No."))
+        with pytest.raises(AuthenticationFailed):
+            azurerm_lite.get_access_token(tenant, APPLICATION, SECRET)
+        assert all(str(call.request.url).startswith(LOCAL + "/") for call in sign_in.calls)
+
+
+@pytest.mark.parametrize(
+    "kind", [requests.ConnectionError, requests.ConnectTimeout, requests.ReadTimeout]
+)
+@pytest.mark.parametrize("late", [False, True])
+def test_a_sign_in_out_of_reach_is_told_by_its_host(kind: type[Exception], late: bool) -> None:
+    """Without a network the error is requests' own kind and names the sign-in and the cause."""
+    with responses.RequestsMock() as sign_in:
+        if late:
+            signs_in(sign_in, LOCAL, body=kind("the line went dead"))
+        else:
+            sign_in.get(
+                f"{LOCAL}/{TENANT}/v2.0/.well-known/openid-configuration",
+                body=kind("the line went dead"),
+            )
+        with pytest.raises(kind) as caught:
+            azurerm_lite.get_access_token(*ME)
+    assert (
+        str(caught.value)
+        == f"No answer from 127.0.0.1:8443 (sign-in /{TENANT}, 1 try): the line went dead"
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ({"status": 500, "body": ""}, "500"),
+        ({"status": 503, "body": "<html>", "headers": {"Retry-After": "5"}}, "503"),
+        ({"status": 200, "body": "<html>Please sign in</html>"}, "does not answer as"),
+        ({"status": 307, "headers": {"Location": "https://evil.example/"}}, "does not answer as"),
+        ({"status": 200, "json": {"token_type": "Bearer"}}, "no reason was given"),
+        ({"status": 400, "json": {}}, "no reason was given"),
+    ],
+)
+def test_a_sign_in_that_talks_nonsense_is_a_failure_and_not_a_wrong_tenant(
+    answer: dict[str, Any], told: str
+) -> None:
+    """What is no OAuth answer is `AuthenticationFailed` without misleading advice, and no redirect gets the secret."""
+    with responses.RequestsMock() as sign_in:
+        signs_in(sign_in, LOCAL, **answer)
+        with pytest.raises(AuthenticationFailed, match=f"Sign-in failed: .*{told}") as caught:
+            azurerm_lite.get_access_token(*ME)
+        assert len(sign_in.calls) == 2
+    assert caught.value.code == "SignInFailed"
+    assert "tenant" not in str(caught.value)
+
+
+@pytest.mark.parametrize("argument", ["tenant_id", "application_id", "application_secret"])
+@pytest.mark.parametrize("bad", ["", "  ", None, b"canary~secret.5d1e8b", 5])
+@pytest.mark.parametrize("function", [azurerm_lite.get_access_token, azurerm_lite.token_provider])
+def test_a_missing_argument_is_refused_by_name(
+    function: Callable[..., Any], argument: str, bad: Any
+) -> None:
+    """An empty argument, or one of another type, is named before anything is sent, and never shown."""
+    arguments = dict(
+        zip(("tenant_id", "application_id", "application_secret"), ME, strict=True)
+    ) | {argument: bad}
+    with responses.RequestsMock(), pytest.raises(ValueError, match=argument) as caught:
+        function(**arguments)
+    assert SECRET not in str(caught.value)
+
+
+FAILURES: dict[str, dict[str, Any]] = {
+    "refused": {
+        "status": 401,
+        "json": refusal("invalid_client", "AADSTS7000215: Invalid client secret."),
+    },
+    "server error": {"status": 500, "body": ""},
+    "no JSON": {"status": 200, "body": "<html>"},
+    "redirect": {"status": 307, "headers": {"Location": "https://evil.example/"}},
+    "broken": {"body": requests.ConnectionError("the line went dead")},
+    "answered": {"json": a_token("canary-token-7f3a9c")},
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_neither_secret_nor_token_is_shown(
+    failure: str, token: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However sign-in ends: no text, repr, pickle, traceback or log line of any logger holds secret or token."""
+    caplog.set_level(logging.DEBUG)
+    provider = azurerm_lite.token_provider(*ME)
+    shown = repr(provider) + str(provider)
+    with responses.RequestsMock() as sign_in:
+        signs_in(sign_in, LOCAL, **FAILURES[failure])
+        try:
+            assert provider() == token
+        except (AuthenticationFailed, requests.ConnectionError) as error:
+            shown += repr(error) + str(error) + repr(vars(error)) + str(pickle.dumps(error))
+            shown += "".join(traceback.format_exception(error))
+            assert failure != "answered"
+    for canary in (SECRET, token):
+        assert canary not in shown
+        assert canary not in caplog.text
+    assert "canary" not in repr([record.args for record in caplog.records])
+
+
+# --- a callable for long work ---
+
+
+def test_a_provider_keeps_its_token(token: str) -> None:
+    """A token that is still good is not asked for again, and the tenant not looked up again."""
+    with responses.RequestsMock() as sign_in:
+        signs_in(sign_in, LOCAL, json=a_token(token))
+        provider = azurerm_lite.token_provider(*ME)
+        assert len(sign_in.calls) == 0
+        assert [provider() for _ in range(3)] == [token] * 3
+        assert len(sign_in.calls) == 2
+
+
+def wall(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """So many seconds after the tests began, by the clock on the wall."""
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_000.0 + seconds)
+
+
+def test_a_provider_renews_its_token_ahead_of_its_end(
+    token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token with less than five minutes left is replaced, though it would still do."""
+    wall(monkeypatch, 0)
+    with responses.RequestsMock() as sign_in:
+        signs_in(sign_in, LOCAL, json=a_token("first", 3600))
+        sign_in.post(token_url(LOCAL), json=a_token(token))
+        provider = azurerm_lite.token_provider(*ME)
+        given = []
+        for seconds in (0, 3290, 3310, 3310):
+            wall(monkeypatch, seconds)
+            given.append(provider())
+        assert given == ["first", "first", token, token]
+
+
+def test_short_lived_tokens_are_not_asked_for_at_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token that lasts less than five minutes is kept for half of its life, and half a minute at the most."""
+    with responses.RequestsMock() as sign_in:
+        signs_in(sign_in, LOCAL, json=a_token("short", 200))
+        provider = azurerm_lite.token_provider(*ME)
+        asked = []
+        for seconds in (0, 10, 29, 31, 60, 62):
+            wall(monkeypatch, seconds)
+            provider()
+            asked.append(len([call for call in sign_in.calls if call.request.method == "POST"]))
+    assert asked == [1, 1, 1, 2, 2, 3]
+
+
+FAILED_RENEWALS: dict[str, dict[str, Any]] = {
+    "broken": {"body": requests.ConnectionError("the line went dead")},
+    "refused": {
+        "status": 401,
+        "json": refusal("invalid_client", "AADSTS7000222: The secret has expired."),
+    },
+    "not well": {"status": 503, "body": "<html>"},
+}
+
+
+@pytest.mark.parametrize("failure", FAILED_RENEWALS)
+def test_a_failed_renewal_costs_nothing_while_the_token_is_good(
+    failure: str, token: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The present token is used to its end, a new one tried for each half minute; then the failure is told."""
+    wall(monkeypatch, 0)
+    with responses.RequestsMock() as sign_in:
+        signs_in(sign_in, LOCAL, json=a_token(token, 3600))
+        sign_in.post(token_url(LOCAL), **FAILED_RENEWALS[failure])
+        provider = azurerm_lite.token_provider(*ME)
+        assert provider() == token
+        for seconds, asked in ((3310, 2), (3330, 2), (3341, 3), (3599, 4)):
+            wall(monkeypatch, seconds)
+            assert provider() == token
+            assert len([call for call in sign_in.calls if call.request.method == "POST"]) == asked
+        assert "the token cannot be renewed; it is good for 290 s more" in caplog.text
+        wall(monkeypatch, 3601)
+        with pytest.raises((AuthenticationFailed, requests.ConnectionError)):
+            provider()
+    assert token not in caplog.text
+
+
+def test_threads_go_on_with_a_good_token_while_one_renews_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A sign-in that takes its time holds up only the thread that asks."""
+    began, may_end = threading.Event(), threading.Event()
+    wall(monkeypatch, 0)
+
+    def slowly(_: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
+        began.set()
+        assert may_end.wait(10)
+        return 200, {}, json.dumps(a_token("second"))
+
+    with responses.RequestsMock() as sign_in:
+        signs_in(sign_in, LOCAL, json=a_token("first", 3600))
+        sign_in.add_callback(responses.POST, token_url(LOCAL), slowly)
+        provider = azurerm_lite.token_provider(*ME)
+        assert provider() == "first"
+        wall(monkeypatch, 3400)
+        with ThreadPoolExecutor(1) as threads:
+            renewing = threads.submit(provider)
+            assert began.wait(10)
+            assert provider() == "first"
+            may_end.set()
+            assert renewing.result(10) == "second"
+        assert provider() == "second"
+
+
+def test_a_token_that_azure_holds_for_expired_is_forgotten(token: str) -> None:
+    """Whatever the clock says here: after `forget` a new one is asked for; forgetting another one does nothing."""
+    with responses.RequestsMock() as sign_in:
+        signs_in(sign_in, LOCAL, json=a_token("first"))
+        sign_in.post(token_url(LOCAL), json=a_token(token))
+        provider = azurerm_lite.token_provider(*ME)
+        assert provider() == "first"
+        provider.forget("another")  # type: ignore[attr-defined]
+        assert provider() == "first"
+        provider.forget("first")  # type: ignore[attr-defined]
+        assert provider() == token
+
+
+def test_a_provider_may_be_shared_between_threads(token: str) -> None:
+    """Threads that ask at once get one token, asked for once."""
+    start = threading.Barrier(20)
+    with responses.RequestsMock() as sign_in:
+        signs_in(sign_in, LOCAL, json=a_token(token))
+        provider = azurerm_lite.token_provider(*ME)
+
+        def ask(_: int) -> str:
+            start.wait(5)
+            return provider()
+
+        with ThreadPoolExecutor(20) as threads:
+            assert set(threads.map(ask, range(20))) == {token}
+        assert len(sign_in.calls) == 2
+
+
+def test_a_provider_that_failed_may_be_asked_again(token: str) -> None:
+    """A sign-in that was out of reach once does not spoil the provider."""
+    with responses.RequestsMock() as sign_in:
+        url = f"{LOCAL}/{TENANT}/v2.0/.well-known/openid-configuration"
+        sign_in.get(url, body=requests.ConnectionError("the line went dead"))
+        signs_in(sign_in, LOCAL, json=a_token(token))
+        provider = azurerm_lite.token_provider(*ME)
+        with pytest.raises(requests.ConnectionError):
+            provider()
+        assert provider() == token
+
+
+def test_a_provider_takes_the_service_principal_of_the_environment(
+    token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without arguments, the three variables are the service principal."""
+    for name, value in zip(
+        ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"), ME, strict=True
+    ):
+        monkeypatch.setenv(name, value)
+    with responses.RequestsMock() as sign_in:
+        signs_in(sign_in, LOCAL, json=a_token(token))
+        assert azurerm_lite.token_provider()() == token
+        assert parse_qs(str(sign_in.calls[-1].request.body))["client_secret"] == [SECRET]
+
+
+def test_the_endpoint_that_counts_is_the_one_at_the_making(
+    token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A provider keeps the cloud it was made for."""
+    provider = azurerm_lite.token_provider(*ME)
+    monkeypatch.setenv("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.us")
+    with responses.RequestsMock() as sign_in:
+        signs_in(sign_in, LOCAL, json=a_token(token))
+        assert provider() == token
+
+
+class Told(Provider):
+    """Gives tokens that last as long as it is told, or fails."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now, self.lasts, self.ends, self.asked = 0.0, None, {}, 0
+
+    def _ask(self) -> tuple[str, float]:
+        self.asked += 1
+        if self.lasts is None:
+            raise AuthenticationFailed("No.")
+        token = f"token-{self.asked}"
+        self.ends[token] = self.now + self.lasts
+        return token, self.ends[token]
+
+
+@given(
+    steps=st.lists(st.tuples(st.floats(0, 4000), st.none() | st.integers(1, 90_000)), max_size=30)
+)
+def test_no_token_is_given_past_its_end_and_none_is_asked_for_too_often(
+    steps: list[tuple[float, Any]],
+) -> None:
+    """Whatever the lifetimes, the pauses between calls, and the renewals that fail."""
+    provider = Told()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "time", lambda: provider.now)
+        for pause, lasts in steps:
+            provider.now += pause
+            provider.lasts, asked = lasts, provider.asked
+            good = provider._kept.ends > provider.now
+            try:
+                token = provider()
+            except AuthenticationFailed:
+                assert lasts is None
+                assert not good
+                continue
+            assert provider.ends[token] > provider.now
+            left = provider.ends[token] - provider.now
+            provider()
+            assert provider.asked <= asked + 1, "a second call at the same moment asks for nothing"
+            if asked != provider.asked and lasts is not None:
+                assert provider._kept.renew >= provider.now + min(left / 2, 30)
+
+
+# --- what importing costs ---
+
+
+def test_importing_the_package_does_not_import_msal() -> None:
+    """A fresh interpreter that imports the package has imported neither MSAL nor what MSAL needs."""
+    root = str(Path(azurerm_lite.__file__).parent.parent)
+    code = "import azurerm_lite, json, sys; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    imported = {name.partition(".")[0] for name in json.loads(done.stdout)}
+    assert {"azurerm_lite", "requests"} <= imported
+    assert not imported & {"msal", "jwt", "cryptography", "werkzeug", "trustme", "rich", "pytest"}

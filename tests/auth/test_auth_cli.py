@@ -1,0 +1,284 @@
+"""Tokens by the Azure CLI: a small script in the place of `az` prints what the real one prints, failures included."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import azurerm_lite
+from azurerm_lite.auth import _azure_cli as cli_module
+from azurerm_lite.errors import AuthenticationFailed
+
+TENANT = "11111111-1111-1111-1111-111111111111"
+APPLICATION = "22222222-2222-2222-2222-222222222222"
+
+
+class FakeCli:
+    """An `az` on PATH that prints what it is told and writes down how it was called; on Windows an `az.cmd`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.log = folder, folder / "calls"
+        script = folder / "az.py"
+        script.write_text(
+            "import json, pathlib, sys, time\n"
+            "folder = pathlib.Path(__file__).parent\n"
+            "with open(folder / 'calls', 'a') as log: print(json.dumps(sys.argv[1:]), file=log)\n"
+            "told = json.loads((folder / 'told').read_text())\n"
+            "time.sleep(told['hangs'])\n"
+            "sys.stderr.write(told['error'])\n"
+            "sys.stdout.write(told['printed'])\n"
+            "sys.exit(told['code'])\n"
+        )
+        if os.name == "nt":
+            (folder / "az.cmd").write_text(f'@"{sys.executable}" -S -E "{script}" %*\n')
+        else:
+            (folder / "az").write_text(
+                f'#!/bin/sh\nexec "{sys.executable}" -S -E "{script}" "$@"\n'
+            )
+            (folder / "az").chmod(0o755)
+        self.says("")
+
+    def says(self, printed: Any, code: int = 0, error: str = "", hangs: float = 0) -> None:
+        """From now on: prints this, and ends with this code."""
+        text = printed if isinstance(printed, str) else json.dumps(printed)
+        (self.folder / "told").write_text(
+            json.dumps({"printed": text, "code": code, "error": error, "hangs": hangs})
+        )
+
+    @property
+    def calls(self) -> list[list[str]]:
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        return [json.loads(line) for line in lines]
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCli:
+    """A folder with an `az` in it, ahead of everything on PATH."""
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ.get('PATH', os.defpath)}")
+    return FakeCli(tmp_path)
+
+
+def of_the_cli(token: str, seconds: float | None = 3600) -> dict[str, Any]:
+    """What `az account get-access-token` prints; older ones without `expires_on`."""
+    ends = datetime.fromtimestamp(time.time() + (3600 if seconds is None else seconds))
+    answer = {"accessToken": token, "expiresOn": str(ends), "tenant": TENANT, "tokenType": "Bearer"}
+    return answer if seconds is None else {**answer, "expires_on": int(time.time() + seconds)}
+
+
+def test_the_cli_gives_its_token(cli: FakeCli, token: str) -> None:
+    """The token of whoever is signed in is asked of `az` itself, as JSON."""
+    cli.says(of_the_cli(token), error="WARNING: a new version is out\n")
+    assert azurerm_lite.get_access_token_from_cli() == token
+    assert cli.calls == [["account", "get-access-token", "--output", "json"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        (None, ["account", "show", "--output", "json"]),
+        ("my sub", ["account", "show", "--subscription", "my sub", "--output", "json"]),
+    ],
+)
+def test_the_cli_gives_a_subscription(name: str | None, call: list[str], cli: FakeCli) -> None:
+    """The current subscription, or the one of a name, is asked of `az`."""
+    cli.says({"id": "sub-id", "name": "my sub", "tenantId": TENANT})
+    assert azurerm_lite.get_subscription_from_cli(name) == "sub-id"
+    assert cli.calls == [call]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="az.cmd is given no such name: see the next test")
+def test_a_name_is_not_read_by_a_shell(cli: FakeCli, tmp_path: Path) -> None:
+    """What looks like a command is a name like any other."""
+    cli.says({"id": "sub-id"})
+    name = f"x; touch {tmp_path}/pwned $(touch {tmp_path}/pwned) `touch {tmp_path}/pwned`"
+    azurerm_lite.get_subscription_from_cli(name)
+    assert cli.calls == [["account", "show", "--subscription", name, "--output", "json"]]
+    assert not (tmp_path / "pwned").exists()
+
+
+@pytest.mark.parametrize("name", ["", " ", 5])
+def test_an_empty_subscription_name_is_refused(name: Any) -> None:
+    """An empty name is not taken for the current subscription."""
+    with pytest.raises(ValueError, match="name must be"):
+        azurerm_lite.get_subscription_from_cli(name)
+
+
+@pytest.fixture(params=["token", "subscription", "provider"])
+def asks(request: pytest.FixtureRequest) -> Callable[[], str]:
+    """Each way to ask the CLI for something."""
+    ways: dict[str, Callable[[], str]] = {
+        "token": azurerm_lite.get_access_token_from_cli,
+        "subscription": azurerm_lite.get_subscription_from_cli,
+        "provider": azurerm_lite.token_provider(),
+    }
+    return ways[request.param]
+
+
+def test_a_missing_cli_is_told_with_what_to_do(
+    asks: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no `az` is on PATH, the error says to install it, or to sign in otherwise."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(
+        AuthenticationFailed, match=r"not on PATH: install it and run 'az login'"
+    ) as caught:
+        asks()
+    assert caught.value.code == "CliNotFound"
+
+
+def test_a_cli_that_is_signed_out_is_told_in_its_own_words(
+    asks: Callable[[], str], cli: FakeCli
+) -> None:
+    """What `az` says on failing is what the error says, on one line, with advice at most once."""
+    cli.says("", 1, "ERROR: Please run 'az login' to\n setup account.\n")
+    with pytest.raises(AuthenticationFailed) as caught:
+        asks()
+    assert caught.value.code == "CliFailed"
+    assert "ERROR: Please run 'az login' to setup account." in caught.value.message
+    assert caught.value.message.count("az login") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [("ERROR: AADSTS700082: too old", "ERROR: AADSTS700082"), ("", "exit status 3")],
+)
+def test_a_cli_that_fails_otherwise_is_told_with_advice(
+    error: str, told: str, cli: FakeCli
+) -> None:
+    """Any other failure of `az` is told, with the advice to sign in again."""
+    cli.says("", 3, error)
+    with pytest.raises(AuthenticationFailed, match=told) as caught:
+        azurerm_lite.get_access_token_from_cli()
+    assert caught.value.message.endswith("Run 'az login'.")
+
+
+@pytest.mark.parametrize(
+    "printed", ["", "garbage", "[]", "null", "5", "{}", '"text"', '{"other": 1}', '{"accessToken']
+)
+def test_garbage_from_the_cli_is_an_error(
+    printed: str, asks: Callable[[], str], cli: FakeCli
+) -> None:
+    """Output that is not what was asked for is `AuthenticationFailed`, and is not shown."""
+    cli.says(printed)
+    with pytest.raises(AuthenticationFailed, match="printed something unexpected"):
+        asks()
+
+
+def test_one_answer_of_the_cli_is_not_taken_for_another(cli: FakeCli, token: str) -> None:
+    """A subscription is no token and a token is no subscription; the token is not shown."""
+    cli.says({"id": "sub-id"})
+    with pytest.raises(AuthenticationFailed, match="printed something unexpected"):
+        azurerm_lite.get_access_token_from_cli()
+    cli.says(of_the_cli(token))
+    with pytest.raises(AuthenticationFailed, match="printed something unexpected") as caught:
+        azurerm_lite.get_subscription_from_cli()
+    assert token not in str(caught.value)
+
+
+def test_a_cli_that_hangs_is_not_waited_for_for_ever(
+    cli: FakeCli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An `az` that does not answer, waiting for a person perhaps, ends as an error."""
+    monkeypatch.setattr(cli_module, "TIMEOUT", 0.2)
+    cli.says("", hangs=30)
+    with pytest.raises(AuthenticationFailed, match=r"could not be run: .*timed out"):
+        azurerm_lite.get_access_token_from_cli()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a broken first line is POSIX's")
+def test_a_cli_that_cannot_be_run_is_an_error(cli: FakeCli) -> None:
+    """A broken installation is told as that."""
+    (cli.folder / "az").write_text("#!/no/such/interpreter\n")
+    with pytest.raises(AuthenticationFailed, match="az could not be run") as caught:
+        azurerm_lite.get_access_token_from_cli()
+    assert caught.value.code == "CliFailed"
+
+
+def test_the_cli_is_asked_by_the_provider_until_a_principal_is_complete(
+    cli: FakeCli, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With two of the three variables set, it is still the CLI that is asked."""
+    monkeypatch.setenv("AZURE_TENANT_ID", TENANT)
+    monkeypatch.setenv("AZURE_CLIENT_ID", APPLICATION)
+    cli.says(of_the_cli(token))
+    assert azurerm_lite.token_provider()() == token
+    assert len(cli.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "calls"),
+    [(3600, 1), (320, 1), (290, 1), (0, 3), (-60, 3), (None, 1)],
+    ids=str,
+)
+def test_a_token_of_the_cli_is_kept_until_shortly_before_its_end(
+    seconds: float | None, calls: int, cli: FakeCli, token: str
+) -> None:
+    """A good token is not asked for again, one past its end each time; `expiresOn` will do, and so will neither."""
+    cli.says(of_the_cli(token, seconds))
+    provider = azurerm_lite.token_provider()
+    assert [provider() for _ in range(3)] == [token] * 3
+    assert len(cli.calls) == calls
+
+
+@pytest.mark.parametrize("ends", ["soon", "", None, [], {}, False, 0])
+def test_an_odd_end_of_a_token_does_no_harm(ends: Any, cli: FakeCli, token: str) -> None:
+    """An `expires_on` that is no number is as if it were not there; the token is good all the same."""
+    cli.says({**of_the_cli(token, None), "expires_on": ends})
+    assert azurerm_lite.token_provider()() == token
+    cli.says({**of_the_cli(token, None), "expiresOn": ends})
+    provider = azurerm_lite.token_provider()
+    assert [provider(), provider()] == [token] * 2
+    assert len(cli.calls) == 2
+
+
+def test_the_cli_is_asked_for_a_tenant_or_a_subscription(cli: FakeCli, token: str) -> None:
+    """Who is signed in to several can say which one."""
+    cli.says(of_the_cli(token))
+    assert azurerm_lite.token_provider(cli=True, subscription="my sub")() == token
+    assert azurerm_lite.token_provider(TENANT, cli=True)() == token
+    asked = ["account", "get-access-token"]
+    assert [call[:-2] for call in cli.calls] == [
+        [*asked, "--subscription", "my sub"],
+        [*asked, "--tenant", TENANT],
+    ]
+
+
+@pytest.mark.parametrize("name", ['x" & calc', "%PATH%", "a^b", "a|b", "a>b", "two\nlines"])
+def test_az_cmd_is_given_nothing_that_its_shell_would_read(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows runs a .cmd by its shell, whatever Python does: such a name is refused before anything runs."""
+    monkeypatch.setattr(shutil, "which", lambda name: str(tmp_path / "az.cmd"))
+    with pytest.raises(ValueError, match=r"az\.cmd cannot be given a name with .* in it"):
+        azurerm_lite.get_subscription_from_cli(name)
+
+
+def test_an_az_in_the_current_folder_is_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows looks there first; whoever can write there is not who signs in."""
+    monkeypatch.setattr(shutil, "which", lambda name: "." + os.sep + "az.cmd")
+    with pytest.raises(AuthenticationFailed, match="not on PATH"):
+        azurerm_lite.get_access_token_from_cli()
+
+
+def test_what_az_says_is_told_without_tokens(cli: FakeCli) -> None:
+    """A token that stands in the CLI's words, as with --debug, is masked."""
+    cli.says("", 1, "ERROR: got eyJhbGciOi.eyJpc3Mi.c2lnbmF0dXJl instead\n")
+    with pytest.raises(AuthenticationFailed, match=r"got \*\*\* instead"):
+        azurerm_lite.get_access_token_from_cli()
+
+
+def test_the_plain_function_asks_the_cli_each_time(cli: FakeCli) -> None:
+    """`get_access_token_from_cli` keeps nothing: after another `az login` it gives the other token."""
+    cli.says(of_the_cli("first"))
+    first = azurerm_lite.get_access_token_from_cli()
+    cli.says(of_the_cli("second"))
+    assert (first, azurerm_lite.get_access_token_from_cli()) == ("first", "second")

@@ -1,0 +1,231 @@
+"""What `token_provider()` finds without arguments, what it says of the rest, and `python -m azurerm_lite.auth`."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.certificates import PASSWORD, certificate_pem, key_pem, written
+
+import azurerm_lite as az
+from azurerm_lite.auth import __main__ as program
+from azurerm_lite.auth._environment import find
+from azurerm_lite.sandbox import Sandbox
+from azurerm_lite.sandbox.entra.managed_identity import ASSIGNED, SYSTEM
+from azurerm_lite.sandbox.entra.tokens import APPLICATION, TENANT
+
+WHO = {"AZURE_TENANT_ID": TENANT, "AZURE_CLIENT_ID": APPLICATION}
+VARIABLES = {
+    "secret": {**WHO, "AZURE_CLIENT_SECRET": "canary~secret"},
+    "certificate": {**WHO, "AZURE_CLIENT_CERTIFICATE_PATH": "app.pem"},
+    "workload": {**WHO, "AZURE_FEDERATED_TOKEN_FILE": "token"},
+    "app service": {"IDENTITY_ENDPOINT": "http://127.0.0.1:1/", "IDENTITY_HEADER": "canary"},
+    "cloud shell": {
+        "MSI_ENDPOINT": "http://127.0.0.1:1/",
+        "AZUREPS_HOST_ENVIRONMENT": "cloud-shell/1",
+    },
+    "arc": {"IMDS_ENDPOINT": "http://127.0.0.1:1/"},
+    "vm": {"AZURE_POD_IDENTITY_AUTHORITY_HOST": "http://127.0.0.1:1/"},
+}
+
+
+def set_all(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
+    """Sets environment variables."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(autouse=True)
+def no_az(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No CLI on PATH."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("shown", "way"),
+    [
+        (["secret", "certificate", "workload", "vm"], "client secret"),
+        (["certificate", "workload", "vm"], "client certificate"),
+        (["workload", "app service"], "federated assertion"),
+        (["app service"], "managed identity"),
+        (["cloud shell"], "managed identity"),
+        (["arc"], "managed identity"),
+        (["vm"], "managed identity"),
+        ([], "Azure CLI"),
+    ],
+)
+def test_the_first_way_that_the_environment_shows_is_taken(
+    shown: list[str], way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the order that azure-identity has, too; nobody is asked yet."""
+    for each in shown:
+        set_all(monkeypatch, VARIABLES[each])
+    assert find().way == way
+    assert repr(az.token_provider()) == repr(find())
+
+
+@pytest.mark.parametrize("missing", [*WHO, "AZURE_CLIENT_SECRET"])
+@pytest.mark.parametrize("how", ["unset", "empty"])
+def test_a_way_that_lacks_something_is_passed_over_with_the_reason(
+    missing: str, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a service principal is none; the error at the end of the line says what was missing of each way."""
+    set_all(monkeypatch, VARIABLES["secret"])
+    monkeypatch.setenv(missing, "") if how == "empty" else monkeypatch.delenv(missing)
+    with pytest.raises(az.AuthenticationFailed) as caught:
+        az.token_provider()()
+    told = str(caught.value)
+    assert told.startswith("The Azure CLI (az) is not on PATH")
+    assert f"client secret: {missing} is not set;" in told
+    assert "client certificate: AZURE_CLIENT_CERTIFICATE_PATH" in told
+    assert "workload identity: AZURE_FEDERATED_TOKEN_FILE" in told
+    assert "managed identity: none of IDENTITY_ENDPOINT, MSI_ENDPOINT" in told
+    assert "canary" not in told
+
+
+def test_a_way_that_is_shown_and_fails_is_not_swapped_for_another(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong secret is an error, and not a rollout as somebody else."""
+    monkeypatch.setenv("AZURE_CLIENT_SECRET", "canary~wrong")
+    with pytest.raises(az.AuthenticationFailed, match="its value, not its id") as caught:
+        az.token_provider()()
+    assert "canary" not in str(caught.value)
+
+
+def test_a_certificate_of_the_environment(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its path, its password and whether it is sent along have azure-identity's names."""
+    monkeypatch.delenv("AZURE_CLIENT_SECRET")
+    file = written(tmp_path, key_pem(password=PASSWORD) + certificate_pem())
+    sandbox.register_certificate(
+        written(tmp_path, certificate_pem(), "public.pem"), subject="CN=web"
+    )
+    monkeypatch.setenv("AZURE_CLIENT_CERTIFICATE_PATH", str(file))
+    monkeypatch.setenv("AZURE_CLIENT_CERTIFICATE_PASSWORD", PASSWORD)
+    with pytest.raises(az.AuthenticationFailed, match="AADSTS700027") as caught:
+        az.token_provider()()
+    assert "token_provider() passed over: client secret: AZURE_CLIENT_SECRET is not set." in str(
+        caught.value
+    )
+    monkeypatch.setenv("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", "true")
+    assert az.list_subscriptions(az.token_provider())
+
+
+def test_a_workload_identity_of_the_environment(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Kubernetes mounts."""
+    monkeypatch.delenv("AZURE_CLIENT_SECRET")
+    monkeypatch.setenv(
+        "AZURE_FEDERATED_TOKEN_FILE",
+        str(written(tmp_path, sandbox.federated_token().encode(), "t")),
+    )
+    assert az.list_subscriptions(az.token_provider())
+
+
+@pytest.mark.parametrize("client", [None, ASSIGNED["client_id"]])
+def test_a_managed_identity_of_the_environment(
+    client: str | None, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that AZURE_CLIENT_ID names, where it is set; else the machine's own."""
+    for name in (*WHO, "AZURE_CLIENT_SECRET"):
+        monkeypatch.delenv(name)
+    set_all(
+        monkeypatch,
+        sandbox.managed_identity("app_service") | ({"AZURE_CLIENT_ID": client} if client else {}),
+    )
+    claims = program.claims_of(az.token_provider()())
+    assert claims["appid"] == client or (client is None and claims["appid"] == SYSTEM)
+
+
+# --- the program ---
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The program in a process of its own, warnings as errors."""
+    command = [sys.executable, "-W", "error", "-m", "azurerm_lite.auth", *arguments]
+    root = Path(az.__file__).parent.parent
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=60, cwd=root
+    )
+
+
+def test_the_program_says_which_way_for_whom_and_until_when(sandbox: Sandbox) -> None:
+    """Status 0, nothing on standard error, and no token."""
+    done = run()
+    assert (done.returncode, done.stderr) == (0, "")
+    way, whom, until = done.stdout.splitlines()
+    assert way == "way    client secret, found by the environment: AZURE_CLIENT_SECRET"
+    assert whom == f"for    application {APPLICATION}, tenant {TENANT}"
+    assert re.fullmatch(
+        r"until  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \((59|60) minutes from now\); it is renewed.*",
+        until,
+    )
+    assert "eyJ" not in done.stdout
+
+
+def test_the_program_says_why_there_is_none() -> None:
+    """Status 1, and one line on standard error that names each way."""
+    done = run()
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: The Azure CLI (az) is not on PATH")
+    assert (
+        "client secret: AZURE_CLIENT_SECRET and AZURE_TENANT_ID and AZURE_CLIENT_ID are not set"
+        in line
+    )
+
+
+def test_the_program_has_help() -> None:
+    """And refuses what it does not know."""
+    assert run("--help").returncode == 0
+    assert run("--nonsense").returncode == 2
+
+
+def token_of(claims: Any) -> str:
+    """A token that says this."""
+    return f"eyJh.{base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip('=')}.c2ln"
+
+
+@pytest.mark.parametrize(
+    ("claims", "told"),
+    [
+        (
+            {"upn": "ada@example.com", "appid": "cli", "tid": "t"},
+            "ada@example.com, by way of application cli, tenant t",
+        ),
+        ({"azp": "app"}, "application app"),
+        (
+            {"appid": "a", "xms_mirid": "/subscriptions/x"},
+            "application a, managed identity /subscriptions/x",
+        ),
+        ({}, "whom, the token does not say"),
+        ([], "whom, the token does not say"),
+    ],
+)
+def test_a_token_says_for_whom_it_is(
+    claims: Any, told: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """People, applications, managed identities; and one that says nothing is no failure."""
+    provider = find()
+    monkeypatch.setattr(program, "find", lambda: provider)
+    monkeypatch.setattr(type(provider), "__call__", lambda self: token_of(claims))
+    assert program.main([]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert f"for    {told}" in out
+    assert "until  when, the token does not say" in out
+    assert len([line for line in out if line.startswith("not    ")]) == 4
+
+
+@pytest.mark.parametrize("token", ["opaque", "a.b.c", "a.!!!.c", "", "a..b"])
+def test_a_token_that_is_none_of_the_kind_has_no_claims(token: str) -> None:
+    """Nothing is taken for granted."""
+    assert program.claims_of(token) == {}

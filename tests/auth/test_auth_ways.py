@@ -1,0 +1,779 @@
+"""Each way to sign in, by MSAL for real, against the sandbox's authority and its managed-identity endpoints."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+import requests
+import responses
+from hypothesis import given
+from hypothesis import strategies as st
+from support.certificates import PASSWORD, certificate_pem, key_pem, pfx, written
+
+import azurerm_lite as az
+from azurerm_lite import rest
+from azurerm_lite.auth._error_advice import ADVICE, masked, refused
+from azurerm_lite.sandbox import Sandbox
+from azurerm_lite.sandbox.entra.managed_identity import ARC_PATH, ASSIGNED, RESOURCE_ID, SYSTEM
+from azurerm_lite.sandbox.entra.tokens import APPLICATION, TENANT
+
+ME = (TENANT, APPLICATION)
+Provider = Callable[[], str]
+
+
+def claims(provider: Provider) -> dict[str, Any]:
+    """What the token says, once the sandbox has taken it."""
+    assert az.list_subscriptions(provider)
+    return dict(jwt.decode(provider(), options={"verify_signature": False}))
+
+
+def asked_for_tokens(sandbox: Sandbox) -> int:
+    """How many tokens were asked for."""
+    return len([entry for entry in sandbox.journal if entry.path.endswith("/token")])
+
+
+# --- an application ---
+
+CERTIFICATES: dict[str, tuple[Callable[[], bytes], dict[str, Any]]] = {
+    "PEM": (lambda: key_pem() + certificate_pem(), {}),
+    "PEM, certificate first": (lambda: certificate_pem() + key_pem(), {}),
+    "PEM, among others": (lambda: certificate_pem("other") + key_pem() + certificate_pem(), {}),
+    "PEM, locked": (lambda: key_pem(password=PASSWORD) + certificate_pem(), {"password": PASSWORD}),
+    "PFX": (pfx, {}),
+    "PFX, locked": (lambda: pfx(password=PASSWORD), {"password": PASSWORD}),
+}
+
+
+@pytest.mark.parametrize("kind", CERTIFICATES)
+def test_an_application_signs_in_with_a_certificate(
+    kind: str, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """In each format: the sandbox checks signature, thumbprint and audience of what MSAL makes of it."""
+    sandbox.register_certificate(written(tmp_path, certificate_pem(), "public.pem"))
+    make, more = CERTIFICATES[kind]
+    provider = az.token_provider(*ME, certificate=written(tmp_path, make()), **more)
+    assert claims(provider)["appid"] == APPLICATION
+    assert asked_for_tokens(sandbox) == 1
+
+
+@pytest.mark.parametrize("kind", ["PEM", "PFX"])
+def test_a_certificate_is_trusted_by_its_subject_when_it_is_sent_along(
+    kind: str, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """SNI: the same file without `public_chain` is refused, as no thumbprint is registered."""
+    sandbox.register_certificate(
+        written(tmp_path, certificate_pem(), "public.pem"), subject="CN=web"
+    )
+    file = written(tmp_path, CERTIFICATES[kind][0]())
+    assert (
+        claims(az.token_provider(*ME, certificate=file, public_chain=True))["appid"] == APPLICATION
+    )
+    with pytest.raises(az.AuthenticationFailed, match="register it for the application") as caught:
+        az.token_provider(*ME, certificate=str(file))()
+    assert caught.value.code == "AADSTS700027"
+
+
+def test_a_signature_by_another_key_is_refused(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A certificate of the trusted name, but not registered: the sandbox is no pushover."""
+    sandbox.register_certificate(written(tmp_path, certificate_pem(), "public.pem"))
+    provider = az.token_provider(
+        *ME, certificate=written(tmp_path, key_pem("other") + certificate_pem("other"))
+    )
+    with pytest.raises(az.AuthenticationFailed) as caught:
+        provider()
+    assert caught.value.code == "AADSTS700027"
+    assert caught.value.request_id
+
+
+BAD_FILES: dict[str, tuple[bytes | None, dict[str, Any], str]] = {
+    "missing": (None, {}, "cannot be read: "),
+    "empty": (b"", {}, "cannot be used: it holds no private key"),
+    "garbage": (b"-----BEGIN garbage", {}, "cannot be used: it holds no private key"),
+    "no key": (certificate_pem(), {}, "cannot be used: it holds no private key"),
+    "no certificate": (key_pem(), {}, "holds no certificate for its private key"),
+    "another certificate": (
+        key_pem() + certificate_pem("other"),
+        {},
+        "holds no certificate for its private key",
+    ),
+    "no password": (key_pem(password=PASSWORD) + certificate_pem(), {}, "or one with a password"),
+    "wrong password": (
+        pfx(password=PASSWORD),
+        {"password": "canary-wrong"},
+        "the password does not fit",
+    ),
+}
+
+
+@pytest.mark.parametrize("bad", BAD_FILES)
+def test_what_is_wrong_with_a_certificate_is_told_before_anything_is_sent(
+    bad: str, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """The file is named, its password never."""
+    content, more, told = BAD_FILES[bad]
+    file = tmp_path / "app.pem" if content is None else written(tmp_path, content)
+    with pytest.raises(ValueError, match=f"certificate: .*app.pem .*{told}") as caught:
+        az.token_provider(*ME, certificate=file, **more)()
+    assert "canary" not in str(caught.value)
+    assert sandbox.journal == []
+
+
+def test_a_certificate_that_was_replaced_counts_at_the_next_renewal(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Files are read for each token: whoever rotates them need not start anything anew."""
+    for name in ("web", "other"):
+        sandbox.register_certificate(written(tmp_path, certificate_pem(name), "public.pem"))
+    provider = az.token_provider(*ME, certificate=written(tmp_path, key_pem() + certificate_pem()))
+    first = provider()
+    written(tmp_path, b"half a fi")
+    provider.forget(first)  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match="cannot be used"):
+        provider()
+    written(tmp_path, key_pem("other") + certificate_pem("other"))
+    assert claims(provider)["appid"] == APPLICATION
+
+
+@pytest.mark.parametrize("kind", ["text", "callable", "file"])
+def test_a_workload_signs_in_with_what_another_issuer_says_of_it(
+    kind: str, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """An assertion as it stands, from a callable, or from a file."""
+    more: dict[str, Any] = {
+        "text": {"assertion": sandbox.federated_token()},
+        "callable": {"assertion": sandbox.federated_token},
+        "file": {
+            "assertion_file": written(tmp_path, sandbox.federated_token().encode() + b"\n", "token")
+        },
+    }[kind]
+    assert claims(az.token_provider(*ME, **more))["appid"] == APPLICATION
+
+
+def test_assertions_are_asked_for_anew_with_each_token(sandbox: Sandbox, tmp_path: Path) -> None:
+    """They last minutes, a rollout hours: the callable is called and the file read each time, and only then."""
+    calls = []
+
+    def assertion() -> str:
+        calls.append(1)
+        return sandbox.federated_token()
+
+    file = written(tmp_path, sandbox.federated_token(seconds=-60).encode(), "token")
+    by_file, by_call = (
+        az.token_provider(*ME, assertion_file=file),
+        az.token_provider(*ME, assertion=assertion),
+    )
+    with pytest.raises(az.AuthenticationFailed, match="Check this machine's clock"):
+        by_file()
+    written(tmp_path, sandbox.federated_token().encode(), "token")
+    assert claims(by_file)
+    first = by_call()
+    assert by_call() == first
+    assert len(calls) == 1
+    by_call.forget(first)  # type: ignore[attr-defined]
+    by_call()
+    assert len(calls) == 2
+
+
+def of_a_stranger() -> str:
+    """What an issuer says that the application does not know."""
+    claims = {
+        "iss": "https://stranger.example",
+        "sub": "x",
+        "aud": "api://AzureADTokenExchange",
+        "exp": 4e9,
+    }
+    return jwt.encode(claims, key_pem("other"), algorithm="RS256")
+
+
+@pytest.mark.parametrize(
+    ("make", "code"),
+    [
+        (lambda sandbox: sandbox.federated_token("repo:other/web"), "AADSTS700213"),
+        (lambda sandbox: sandbox.federated_token(audience="api://Other"), "AADSTS700212"),
+        (lambda sandbox: sandbox.federated_token(seconds=-1), "AADSTS700024"),
+        (lambda sandbox: sandbox.federated_token()[:-12] + "AAAAAAAAAAAA", "AADSTS700027"),
+        (lambda sandbox: of_a_stranger(), "AADSTS700211"),
+        (lambda sandbox: "eyJhbGci.not.json", "AADSTS50027"),
+    ],
+)
+def test_an_assertion_that_does_not_fit_is_refused_with_advice(
+    make: Callable[[Sandbox], str], code: str, sandbox: Sandbox
+) -> None:
+    """Subject, audience, issuer, times and signature are looked at; the assertion is not told."""
+    sandbox.federated_token()  # the issuer has a key
+    assertion = make(sandbox)
+    with pytest.raises(az.AuthenticationFailed) as caught:
+        az.token_provider(*ME, assertion=assertion)()
+    assert caught.value.code == code
+    assert ADVICE[code] in str(caught.value)
+    assert assertion not in str(caught.value)
+
+
+@pytest.mark.parametrize("bad", ["/var/run/token", "one.two", ""])
+def test_what_is_no_assertion_is_refused_unsent(bad: str, sandbox: Sandbox, tmp_path: Path) -> None:
+    """A path in the wrong place, an empty file, a file that is not there."""
+    with pytest.raises(ValueError, match="assertion"):
+        az.token_provider(*ME, assertion=bad)()
+    with pytest.raises(ValueError, match="assertion"):
+        az.token_provider(*ME, assertion_file=written(tmp_path, bad.encode(), "token"))()
+    with pytest.raises(ValueError, match=r"assertion_file: .* cannot be read"):
+        az.token_provider(*ME, assertion_file=tmp_path / "missing")()
+    assert sandbox.journal == []
+
+
+def test_an_error_of_the_assertions_callable_comes_through(sandbox: Sandbox) -> None:
+    """It is not dressed up as the sign-in's."""
+
+    def assertion() -> str:
+        raise LookupError("the issuer is on holiday")
+
+    with pytest.raises(LookupError, match="on holiday"):
+        az.token_provider(*ME, assertion=assertion)()
+
+
+def test_a_secret_that_ended_is_told(sandbox: Sandbox) -> None:
+    """Wrong is one thing, expired another."""
+    with pytest.raises(az.AuthenticationFailed, match="its value, not its id"):
+        az.get_access_token(*ME, "wrong")
+    sandbox.expire_secret()
+    with pytest.raises(az.AuthenticationFailed, match="make a new one"):
+        az.get_access_token(*ME, sandbox.application_secret)
+
+
+# --- a managed identity ---
+
+MACHINES = ("vm", "app_service", "machine_learning", "service_fabric")
+
+
+@pytest.fixture(params=MACHINES)
+def machine(
+    request: pytest.FixtureRequest, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """A machine with managed identities."""
+    if request.param == "service_fabric":
+        import msal.managed_identity
+
+        if not hasattr(msal.managed_identity, "_create_service_fabric_http_client"):
+            pytest.skip("this MSAL cannot check Service Fabric's certificate by its thumbprint")
+    for name, value in sandbox.managed_identity(request.param).items():
+        monkeypatch.setenv(name, value)
+    return str(request.param)
+
+
+def test_a_machine_signs_in_with_its_own_identity(machine: str, sandbox: Sandbox) -> None:
+    """The endpoint is asked without any proxy in between, and once."""
+    provider = az.token_provider(managed_identity=True)
+    assert claims(provider)["appid"] == SYSTEM
+    assert asked_for_tokens(sandbox) == 1
+
+
+@pytest.mark.parametrize("machine", ["vm", "app_service", "machine_learning"], indirect=True)
+@pytest.mark.parametrize(
+    "which",
+    [
+        {"application_id": ASSIGNED["client_id"]},
+        {"object_id": ASSIGNED["object_id"]},
+        {"resource_id": RESOURCE_ID},
+    ],
+    ids=lambda which: next(iter(which)),
+)
+def test_a_machine_signs_in_with_an_identity_that_was_assigned(
+    which: dict[str, str], machine: str
+) -> None:
+    """By its client id, its object id, or Azure's resource id."""
+    assert claims(az.token_provider(managed_identity=True, **which))["xms_mirid"] == RESOURCE_ID
+
+
+@pytest.mark.parametrize("machine", ["vm"], indirect=True)
+def test_an_identity_that_the_machine_has_not_got_is_told(machine: str) -> None:
+    """In the endpoint's words."""
+    with pytest.raises(az.AuthenticationFailed, match="Sign-in failed: Identity not found"):
+        az.token_provider(application_id=APPLICATION, managed_identity=True)()
+
+
+@pytest.mark.parametrize("machine", ["app_service", "machine_learning"], indirect=True)
+def test_a_wrong_header_is_told_and_not_shown(
+    machine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is not on the machine gets nothing."""
+    for name in ("IDENTITY_HEADER", "MSI_SECRET"):
+        monkeypatch.setenv(name, "canary-header-93ad")
+    with pytest.raises(az.AuthenticationFailed, match="identity header does not fit") as caught:
+        az.token_provider(managed_identity=True)()
+    assert "canary" not in str(caught.value)
+
+
+def test_a_machine_of_arc_proves_that_it_may_read_the_key(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Arc names a file that only its users can read; what is in it is asked for."""
+    from msal import managed_identity
+
+    identities = sandbox._sign_in.identities
+    for name, value in sandbox.managed_identity("arc").items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(
+        managed_identity,
+        "_supported_arc_platforms_and_their_prefixes",
+        {sys.platform: str(tmp_path)},
+    )
+    identities.arc_key_file = str(tmp_path / "one.key")
+    provider = az.token_provider(managed_identity=True)
+    with pytest.raises(az.AuthenticationFailed, match=r"No such file|cannot find") as caught:
+        provider()
+    assert caught.value.code == "SignInFailed"
+    (tmp_path / "one.key").write_text(identities.header)
+    assert claims(provider)["appid"] == SYSTEM
+    assert [entry.status for entry in sandbox.journal if entry.path == ARC_PATH] == [401, 401, 200]
+
+
+def test_cloud_shell_gives_the_person_in_it(monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+    """MSAL asks the endpoint of Cloud Shell; an id of another identity is refused."""
+    monkeypatch.setenv("AZUREPS_HOST_ENVIRONMENT", "cloud-shell/1.0")
+    monkeypatch.setenv("MSI_ENDPOINT", "http://localhost:50342/oauth2/token")
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as shell:
+        discovery = {
+            "authorization_endpoint": "https://x/y/authorize",
+            "token_endpoint": "https://x/y/token",
+        }
+        shell.get(re.compile("https://login.microsoftonline.com/.*"), json=discovery)
+        shell.post(
+            "http://localhost:50342/oauth2/token",
+            json={"access_token": token, "expires_in": "3599"},
+        )
+        assert az.token_provider(managed_identity=True)() == token
+        with pytest.raises(az.AuthenticationFailed, match="name no other"):
+            az.token_provider(application_id=APPLICATION, managed_identity=True)()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 200, "body": "<html>canary-token-7f3a9c"},
+        {"status": 200, "json": {"access_token": "canary-token-7f3a9c"}},
+        {"status": 200, "json": {"access_token": "canary-token-7f3a9c", "expires_on": "soon"}},
+        {"status": 500, "json": {"message": "canary-token-7f3a9c"}},
+        {"status": 200, "json": ["canary-token-7f3a9c"]},
+    ],
+    ids=repr,
+)
+def test_an_endpoint_that_talks_nonsense_is_a_failure(
+    answer: dict[str, Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A half answer with a token in it is told without the token, and not logged either."""
+    caplog.set_level(0)
+    monkeypatch.setenv("MSI_ENDPOINT", "http://127.0.0.1:1/msi/token")
+    monkeypatch.setenv("MSI_SECRET", "canary-header-93ad")
+    with responses.RequestsMock() as endpoint:
+        endpoint.get("http://127.0.0.1:1/msi/token", **answer)
+        with pytest.raises(az.AuthenticationFailed) as caught:
+            az.token_provider(managed_identity=True)()
+    assert "canary" not in str(caught.value) + repr(caught.value) + caplog.text
+
+
+def test_a_machine_without_an_endpoint_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody listens: the error is requests' own, and names the endpoint."""
+    monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:1")
+    told = r"No answer from 127\.0\.0\.1:1 \(sign-in /metadata/identity/oauth2/token, 1 try\): "
+    with pytest.raises(requests.ConnectionError, match=told):
+        az.token_provider(managed_identity=True)()
+
+
+def test_a_sign_in_that_is_not_trusted_is_not_asked_again(sandbox: Sandbox, clock: Any) -> None:
+    """Trying again cannot help: the error says what can, and nobody waits."""
+    provider = az.token_provider()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("REQUESTS_CA_BUNDLE")
+        with pytest.raises(
+            requests.exceptions.SSLError, match="name its file in REQUESTS_CA_BUNDLE"
+        ):
+            az.list_subscriptions(provider)
+    assert clock.slept == []
+
+
+# --- in other processes, in long work, in other clouds ---
+
+
+def every_way(sandbox: Sandbox, folder: Path) -> dict[str, Provider]:
+    """A provider of each kind, none of which has asked for a token."""
+    file = written(folder, key_pem(password=PASSWORD) + certificate_pem())
+    return {
+        "secret": az.token_provider(*ME, sandbox.application_secret),
+        "certificate": az.token_provider(
+            *ME, certificate=file, password=PASSWORD, public_chain=True
+        ),
+        "assertion": az.token_provider(*ME, assertion=sandbox.federated_token()),
+        "file": az.token_provider(
+            *ME, assertion_file=written(folder, sandbox.federated_token().encode(), "token")
+        ),
+        "identity": az.token_provider(managed_identity=True, resource_id=RESOURCE_ID),
+        "cli": az.token_provider(TENANT, cli=True),
+        "browser": az.token_provider(browser=True),
+        "device": az.token_provider(TENANT, device_code=print, cache_file=folder / "cache"),
+        "found": az.token_provider(),
+    }
+
+
+def test_a_provider_says_how_and_for_whom_and_shows_no_secret(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """The repr of each."""
+    shown = {name: repr(provider) for name, provider in every_way(sandbox, tmp_path).items()}
+    who = f"tenant_id='{TENANT}' application_id='{APPLICATION}'"
+    assert shown["secret"] == shown["found"] == f"<token provider: client secret {who}>"
+    assert shown["certificate"].startswith(
+        f"<token provider: client certificate {who} certificate="
+    )
+    assert shown["assertion"] == f"<token provider: federated assertion {who}>"
+    assert shown["identity"] == f"<token provider: managed identity resource_id='{RESOURCE_ID}'>"
+    assert shown["cli"] == f"<token provider: Azure CLI tenant_id='{TENANT}'>"
+    for secret in (sandbox.application_secret, PASSWORD, "eyJ"):
+        assert secret not in str(shown)
+
+
+@pytest.mark.parametrize("way", ["secret", "certificate", "assertion", "file", "found"])
+def test_a_pickled_provider_signs_in_by_itself_and_carries_no_token(
+    way: str, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """What it signs in with goes along, its token does not; the copy asks for one of its own."""
+    sandbox.register_certificate(written(tmp_path, certificate_pem(), "public.pem"))
+    provider = every_way(sandbox, tmp_path)[way]
+    before = provider()
+    pickled = pickle.dumps(provider)
+    assert before.encode() not in pickled
+    copy = pickle.loads(pickled)
+    assert claims(copy)["appid"] == APPLICATION
+    assert repr(copy) == repr(provider)
+    assert asked_for_tokens(sandbox) == 2
+
+
+def test_every_provider_can_be_pickled(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Also those that a person signs in to."""
+    for name, provider in every_way(sandbox, tmp_path).items():
+        assert repr(pickle.loads(pickle.dumps(provider))) == repr(provider), name
+
+
+def test_a_provider_works_in_another_process(sandbox: Sandbox) -> None:
+    """A fresh interpreter gets it on its standard input, and signs in."""
+    code = "import pickle, sys, azurerm_lite as az; print(az.list_subscriptions(pickle.load(sys.stdin.buffer)))"
+    pickled = pickle.dumps(az.token_provider(*ME, sandbox.application_secret))
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], input=pickled, capture_output=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert sandbox.subscription_id.encode() in done.stdout
+
+
+@pytest.mark.parametrize("way", ["secret", "certificate", "file", "identity"])
+def test_twenty_threads_that_share_a_provider_make_one_request(
+    way: str, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They ask at the same moment, and the sign-in takes its time."""
+    for name, value in sandbox.managed_identity().items():
+        monkeypatch.setenv(name, value)
+    sandbox.register_certificate(written(tmp_path, certificate_pem(), "public.pem"))
+    provider = every_way(sandbox, tmp_path)[way]
+    sandbox.fail_next(path="token", delay=0.2)
+    start = threading.Barrier(20)
+
+    def ask(_: int) -> list[Any]:
+        start.wait(10)
+        return az.list_subscriptions(provider)
+
+    with ThreadPoolExecutor(20) as threads:
+        assert all(threads.map(ask, range(20)))
+    assert asked_for_tokens(sandbox) == 1
+
+
+def test_tokens_of_three_seconds_last_through_a_rollout() -> None:
+    """Renewed ahead of their end, so that Azure never sees an expired one."""
+    with Sandbox(upgrade_seconds=0, token_seconds=3) as sandbox:
+        where = (az.token_provider(), *sandbox.where()[1:])
+        az.wait(
+            where[0],
+            az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="22.04.202411010")),
+        )
+        for _ in az.rollout(*where, pause=1.2):
+            pass
+        assert {vm["properties"]["latestModelApplied"] for vm in az.get_instance_views(*where)} == {
+            True
+        }
+        assert 3 <= asked_for_tokens(sandbox) <= 8
+        assert 401 not in {entry.status for entry in sandbox.journal}
+
+
+def test_a_token_that_azure_calls_expired_is_replaced_though_the_clock_says_otherwise(
+    sandbox: Sandbox,
+) -> None:
+    """This machine's clock may be wrong: the retry goes out with another token, not with the one that was kept."""
+    provider = az.token_provider()
+    first = provider()
+    sandbox.fail_next(401, code="ExpiredAuthenticationToken")
+    assert az.list_subscriptions(provider)
+    assert provider() != first
+    assert [entry.status for entry in sandbox.journal if entry.path == "/subscriptions"] == [
+        401,
+        200,
+    ]
+
+
+def test_a_sign_in_that_is_busy_is_asked_again(sandbox: Sandbox, clock: Any) -> None:
+    """A rollout does not end because the sign-in was not well for a moment; nor does it wait for ever."""
+    sandbox.fail_next(503, path="oauth2/v2.0/token", times=2, retry_after=7)
+    assert az.list_subscriptions(az.token_provider())
+    assert len(clock.slept) == 2
+    assert all(7 <= pause <= 8 for pause in clock.slept)
+    sandbox.fail_next(429, path="oauth2/v2.0/token", times=9, retry_after=3600)
+    with pytest.raises(az.AuthenticationFailed, match="too busy or not well") as caught:
+        az.list_subscriptions(az.token_provider())
+    assert (caught.value.status_code, caught.value.retry_after) == (429, 3600)
+    assert len(clock.slept) == 2
+
+
+def test_the_authority_must_be_https(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MSAL takes no other; a secret in plain text is refused before anything is sent."""
+    monkeypatch.setenv("AZURE_AUTH_ENDPOINT", "http://login.example")
+    with (
+        responses.RequestsMock(),
+        pytest.raises(ValueError, match="AZURE_AUTH_ENDPOINT must be https"),
+    ):
+        az.token_provider(*ME, "secret")
+
+
+@pytest.mark.parametrize("endpoint", ["", "/adfs"])
+def test_ad_fs_of_azure_stack_has_no_tenant_in_its_paths(
+    endpoint: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Named by the endpoint or as the tenant: both end at /adfs, without Microsoft's own directory being asked."""
+    monkeypatch.setenv("AZURE_AUTH_ENDPOINT", sandbox.url + endpoint)
+    monkeypatch.delenv("AZURE_AUTHORITY_HOST")
+    sandbox.register_certificate(written(tmp_path, certificate_pem(), "public.pem"))
+    file = written(tmp_path, key_pem() + certificate_pem())
+    tenant = TENANT if endpoint else "adfs"
+    for provider in (
+        az.token_provider(tenant, APPLICATION, sandbox.application_secret),
+        az.token_provider(tenant, APPLICATION, certificate=file),
+    ):
+        assert provider()
+    assert {entry.path for entry in sandbox.journal} == {
+        "/adfs/.well-known/openid-configuration",
+        "/adfs/oauth2/token",
+    }
+
+
+# --- which way is meant ---
+
+WAYS: dict[str, Any] = {
+    "application_secret": "canary~secret.5d1e8b",
+    "certificate": "app.pem",
+    "assertion": "canary.jwt.5d1e8b",
+    "assertion_file": "token",
+    "managed_identity": True,
+    "cli": True,
+    "browser": True,
+    "device_code": True,
+}
+
+
+@pytest.mark.parametrize("one", WAYS)
+@pytest.mark.parametrize("other", WAYS)
+def test_two_ways_at_once_are_refused(one: str, other: str) -> None:
+    """The error names both, and shows no value."""
+    if one == other:
+        return
+    with pytest.raises(
+        ValueError, match="are different ways to sign in: give one of them"
+    ) as caught:
+        az.token_provider(**{one: WAYS[one], other: WAYS[other]})
+    assert one in str(caught.value)
+    assert other in str(caught.value)
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"application_secret": "s"}, "tenant_id must be a string"),
+        ({"certificate": "app.pem"}, "tenant_id must be"),
+        ({"tenant_id": "t", "certificate": "app.pem"}, "application_id must be"),
+        (
+            {"tenant_id": "t", "application_id": "a"},
+            "application_secret must be .*other ways to sign in: certificate, ",
+        ),
+        ({"tenant_id": "t", "application_id": "a", "certificate": ""}, "certificate must be"),
+        (
+            {"tenant_id": "t", "application_id": "a", "certificate": "x", "password": 5},
+            "password must be",
+        ),
+        ({"tenant_id": "t", "application_id": "a", "assertion": 5}, "assertion must be"),
+        ({"password": "p"}, "password does not go with application_secret"),
+        (
+            {"tenant_id": "t", "managed_identity": True},
+            "tenant_id does not go with managed_identity",
+        ),
+        (
+            {"managed_identity": True, "object_id": "o", "resource_id": "r"},
+            "object_id and resource_id say the same",
+        ),
+        ({"managed_identity": "an-id"}, "managed_identity must be True or False"),
+        (
+            {"cli": True, "tenant_id": "t", "subscription": "s"},
+            "tenant_id and subscription say the same",
+        ),
+        ({"cli": True, "subscription": " "}, "subscription must be"),
+        ({"browser": True, "cache_file": ""}, "cache_file must be"),
+        ({"device_code": 5}, "device_code must be"),
+        ({"cache_file": "x"}, "cache_file does not go with"),
+    ],
+    ids=str,
+)
+def test_what_does_not_fit_together_is_refused_by_name(given: dict[str, Any], told: str) -> None:
+    """One clear error, before anything is sent."""
+    with responses.RequestsMock(), pytest.raises(ValueError, match=told):
+        az.token_provider(**given)
+
+
+# --- refusals ---
+
+
+@pytest.mark.parametrize("code", ADVICE)
+def test_each_refusal_that_people_meet_says_what_to_do(code: str, token: str) -> None:
+    """One sentence of what to do behind the sign-in's own, its number, its id, and no secret."""
+    told = f"{code}: It is so, canary~secret and eyJh.eyJi.c2ln. Trace ID: 1 Correlation ID: 2"
+    error = refused(
+        {"error": "x", "error_description": told, "correlation_id": "9b2a"}, ["canary~secret"]
+    )
+    if code.startswith("AADSTS"):
+        assert (
+            str(error)
+            == f"Sign-in failed: {code}: It is so, *** and ***. {ADVICE[code]} ({code}, request 9b2a)"
+        )
+    assert ADVICE[code].endswith(".")
+
+
+def test_the_number_that_says_more_is_the_one_that_counts() -> None:
+    """Microsoft at times tells two."""
+    told = "AADSTS70002: Error validating credentials. AADSTS500133: Assertion is not within its valid time range"
+    assert refused({"error_description": told}).code == "AADSTS500133"
+    assert refused({"error_description": "AADSTS1: a. AADSTS2: b."}).code == "AADSTS1"
+    assert refused({}).code == "SignInFailed"
+    assert (
+        refused({"error": "odd", "error_description": None, "correlation_id": 5}).request_id is None
+    )
+
+
+JSON = st.recursive(
+    st.none() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+FIELDS = st.sampled_from(["error", "error_description", "correlation_id", "error_codes"])
+
+
+@given(result=st.dictionaries(FIELDS, JSON))
+def test_any_refusal_is_one_line(result: dict[str, Any]) -> None:
+    """Whatever stands in MSAL's dict."""
+    error = refused(result, ["0"])
+    assert str(error).startswith("Sign-in failed: ")
+    assert len(str(error).splitlines()) == 1
+    assert error.code
+
+
+def test_what_looks_like_a_token_is_masked() -> None:
+    """Whoever quotes one."""
+    token = jwt.encode({"a": 1}, "k" * 32, algorithm="HS256")
+    assert masked(f"got {token}, secret s3cret", ["s3cret"]) == "got ***, secret ***"
+    assert masked("nothing to hide") == "nothing to hide"
+
+
+# --- what azure-identity brings ---
+
+
+class Given:
+    """What azure-identity's credentials look like."""
+
+    def __init__(self, *tokens: Any) -> None:
+        self.tokens, self.scopes = list(tokens), []
+
+    def get_token(self, *scopes: str, **_: object) -> Any:
+        self.scopes.append(scopes)
+        token = self.tokens.pop(0)
+        if isinstance(token, Exception):
+            raise token
+        return type("AccessToken", (), {"token": token})
+
+
+def test_a_credential_of_azure_identity_is_taken(sandbox: Sandbox) -> None:
+    """The real thing, in every function, and through a rollout."""
+    identity = pytest.importorskip("azure.identity")
+    credential = identity.ClientSecretCredential(
+        *ME, sandbox.application_secret, disable_instance_discovery=True
+    )
+    where = (credential, *sandbox.where()[1:])
+    az.wait(
+        credential,
+        az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="22.04.202411010")),
+    )
+    assert len(list(az.rollout(*where))) > 5
+    wrong = identity.ClientSecretCredential(*ME, "canary~secret", disable_instance_discovery=True)
+    with pytest.raises(
+        az.AuthenticationFailed, match=r"ClientSecretCredential gives no token: .*AADSTS7000215"
+    ) as caught:
+        az.get_vmss(wrong, *where[1:])
+    assert caught.value.__context__ is None
+    assert "canary" not in repr(caught.value)
+
+
+def test_a_credential_is_asked_for_the_configured_cloud(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The scope is the resource manager's, as for our own tokens."""
+    monkeypatch.setenv("AZURE_RESOURCE_ENDPOINT", "https://management.core.usgovcloudapi.net/")
+    credential = Given(sandbox.access_token)
+    assert az.list_subscriptions(credential)
+    assert credential.scopes == [("https://management.core.usgovcloudapi.net//.default",)]
+
+
+def test_a_credentials_expired_token_is_replaced_once(sandbox: Sandbox) -> None:
+    """As a callable's is."""
+    expired = sandbox._sign_in.tokens.token(seconds=-5)
+    assert az.list_subscriptions(Given(expired, sandbox.access_token))
+    with pytest.raises(az.AuthenticationFailed) as caught:
+        az.list_subscriptions(Given(expired, expired, sandbox.access_token))
+    assert caught.value.code == "ExpiredAuthenticationToken"
+    assert "callable" not in str(caught.value)
+
+
+@pytest.mark.parametrize("token", [None, "", "a b", b"bytes", 3])
+def test_a_credential_that_gives_no_token_is_refused(token: Any) -> None:
+    """Nothing is sent."""
+    with responses.RequestsMock(), pytest.raises(ValueError, match="access_token"):
+        az.list_subscriptions(Given(token))
+
+
+def test_other_errors_of_a_credential_come_through() -> None:
+    """A bug in it is its own."""
+    with pytest.raises(LookupError):
+        rest.bearer(Given(LookupError("x")))
+
+
+def test_json_is_what_the_sign_in_session_lets_through(sandbox: Sandbox) -> None:
+    """MSAL gets to see objects alone."""
+    with rest.sign_in_session() as session:
+        url = f"{sandbox.url}/{TENANT}/v2.0/.well-known/openid-configuration"
+        assert "token_endpoint" in json.loads(session.get(url).text)
+        sandbox.fail_next(path="openid-configuration", text="<html>")
+        with pytest.raises(
+            az.AuthenticationFailed, match="does not answer as Microsoft's sign-in does"
+        ):
+            session.get(url)

@@ -1,0 +1,397 @@
+"""README and docs: their blocks run on the sandbox and print what they say, their links lead somewhere."""
+
+from __future__ import annotations
+
+import html
+import importlib
+import importlib.util
+import inspect
+import json
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, TextIO
+
+import pytest
+from support.az_cli import put_az_on_path
+from support.certificates import certificate_pem, key_pem, written
+from support.clock import Clock
+from support.pages import (
+    PAGES,
+    ROOT,
+    SETS,
+    Block,
+    add,
+    blocks,
+    commands,
+    run,
+    session,
+    steady,
+    typed,
+)
+from support.wrappers import WRAPPERS, Wrapper
+
+import azurerm_lite as az
+from azurerm_lite.sandbox import Sandbox
+from azurerm_lite.sandbox.server import control_api
+
+RUN = [pytest.param(block, id=str(block)) for block in blocks("python")]
+SHOWN = [pytest.param(block, id=str(block)) for block in blocks("console", "yaml")]
+SESSIONS = sorted({block.page for block in blocks("pycon")})
+
+# What stands in a block of each language, and which test runs or reads it.
+LANGUAGES = {
+    "python": "test_every_python_block_runs",
+    "pycon": "test_every_session_prints_what_the_page_says",
+    "console": "test_every_command_does_what_the_page_says",
+    "yaml": "test_every_command_does_what_the_page_says",
+    "sh": "test_the_commands_of_the_shell_are_those_of_the_readme",
+    "json": "test_json_and_yaml_can_be_read",
+    "py": "test_blocks_that_are_not_run_are_few",
+    "powershell": "test_blocks_that_are_not_run_are_few",
+    "shell": "test_blocks_that_are_not_run_are_few",
+    "text": "",
+    "{eval-rst}": "",
+    "{toctree}": "",
+    "{include}": "",
+}
+# Commands that are not run here: what serves until Ctrl-C (test_sandbox.py runs it), what needs a
+# terminal (test_editor.py), what installs (.ci/run does).
+ELSEWHERE = re.compile(
+    r"python -m azurerm_lite\.sandbox$|python examples/vmss_editor\.py|pip install "
+)
+
+
+@pytest.mark.parametrize("heading", ["Try it", "Test"])
+def test_the_two_commands_are_one_line_each(heading: str) -> None:
+    """Under each heading stands one fenced sh block of one line."""
+    (section,) = re.findall(
+        rf"^## {heading}$(.*?)(?=^## |\Z)", (ROOT / "README.md").read_text("utf-8"), re.M | re.S
+    )
+    (command,) = re.findall(r"^```sh\n(.*?)^```$", section, re.M | re.S)
+    assert command.count("\n") == 1
+    assert command.startswith("python3 -m venv .venv && .venv/bin/python -m pip install -q ")
+
+
+@pytest.fixture
+def az_command(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An `az` on PATH that is signed in to the sandbox."""
+    put_az_on_path(sandbox, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def signed_up(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
+    """What signing in needs: a certificate, another issuer, a machine's identity, a person; and the ids to give."""
+    sandbox.register_certificate(written(tmp_path, certificate_pem(), "public.pem"))
+    written(tmp_path, key_pem() + certificate_pem())
+    written(tmp_path, sandbox.federated_token().encode(), "token")
+    monkeypatch.chdir(tmp_path)
+    issuer = {"ACTIONS_ID_TOKEN_REQUEST_URL": f"{sandbox.url}/actions/idtoken?api-version=2.0"}
+    for name, value in {
+        **issuer,
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "x",
+        **sandbox.managed_identity(),
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(
+        "builtins.print", lambda *told, file=None, **more: _printed(sandbox, told, file, more)
+    )
+    names = ("subscription_id", "tenant_id", "application_id", "application_secret")
+    return {name: getattr(sandbox, name) for name in names}
+
+
+def _printed(
+    sandbox: Sandbox, told: tuple[object, ...], file: TextIO | None, more: dict[str, Any]
+) -> None:
+    """Prints; and is the person who reads on standard error that there is a code to enter."""
+    (file or sys.stdout).write(" ".join(map(str, told)) + str(more.get("end", "\n")))
+    if file is sys.stderr:
+        sandbox.enter_code(str(told[0]))
+
+
+def test_each_block_is_in_a_language_that_a_test_looks_at() -> None:
+    """No block is left out because nobody thought of its language."""
+    assert {block.language for block in blocks()} <= set(LANGUAGES)
+    assert set(LANGUAGES.values()) - {""} <= set(globals())
+
+
+@pytest.mark.parametrize("block", RUN)
+def test_every_python_block_runs(
+    sandbox: Sandbox,
+    az_command: None,
+    without_azurerm: None,
+    signed_up: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+    block: Block,
+) -> None:
+    """As it stands, given some ids and, where a page goes on from an earlier block, what that made."""
+    if "azure.identity" in block.text:
+        pytest.importorskip("azure.identity")
+    for name in SETS:
+        if name == "web" or f'"myrg", "{name}"' in block.text:
+            add(sandbox, name, "myrg")
+    names = {**signed_up, "az": az, "Sandbox": Sandbox}
+    if block.number > 0:
+        names |= {"where": sandbox.where("web", "myrg"), "token": sandbox.access_token}
+    exec(compile(block.text, "block", "exec"), names)
+    assert "instances" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("page", SESSIONS, ids=lambda page: page.name)
+def test_every_session_prints_what_the_page_says(sandbox: Sandbox, page: Path) -> None:
+    """The Python prompt of a page, typed from its first block to its last: each line prints what stands below it."""
+    names: dict[str, Any] = {}
+    for block in blocks("pycon"):
+        if block.page == page:
+            for source, printed in session(block.text):
+                assert steady(typed(source, names)) == steady(printed), source
+
+
+@pytest.mark.parametrize("block", SHOWN)
+def test_every_command_does_what_the_page_says(
+    sandbox: Sandbox,
+    clock: Clock,
+    without_azurerm: None,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    block: Block,
+) -> None:
+    """One after the other, answered with yes: each ends with 0 and prints what is shown, where something is shown."""
+    (tmp_path / "vmssupgrade.py").write_text("import azurerm\nprint(azurerm.__name__)\n")
+    (tmp_path / "my_rollout.py").write_text("import os\nos.environ['AZURE_RM_ENDPOINT']\n")
+    (tmp_path / "ca.pem").write_text(Path(sandbox.ca_file).read_text())
+    monkeypatch.chdir(tmp_path)
+    for command, shown in commands(block):
+        if not ELSEWHERE.match(command):
+            status, printed = run(command, sandbox, clock, monkeypatch)
+            assert (status, command) == (0, command)
+            assert not shown.strip() or steady(printed) == steady(shown)
+
+
+def test_the_commands_of_the_shell_are_those_of_the_readme() -> None:
+    """.ci/run runs those as they stand; elsewhere stands nothing but them."""
+    texts = {block.text for block in blocks("sh") if block.page.name == "README.md"}
+    assert texts
+    assert {block.text for block in blocks("sh") if block.page.name == "tutorial.md"} <= texts
+    others = {block.page.name for block in blocks("sh")} - {
+        "README.md",
+        "tutorial.md",
+        "CONTRIBUTING.md",
+    }
+    assert others <= {"performance.md"}, "what measures for minutes stands there"
+    (set_up,) = (
+        block.text.splitlines() for block in blocks("sh") if block.page.name == "CONTRIBUTING.md"
+    )
+    assert set_up[0] == 'python3 -m venv .venv && .venv/bin/python -m pip install -q -e ".[dev]"'
+    assert set_up[1:] == [".ci/run"]
+
+
+def test_json_and_yaml_can_be_read() -> None:
+    """Also the forms for issues, which nothing but the place that shows them would read."""
+    for block in blocks("json"):
+        assert json.loads(block.text)
+    yaml = pytest.importorskip("yaml")
+    forms = [path.read_text("utf-8") for path in (ROOT / ".github").rglob("*.yml")]
+    assert len(forms) > 2
+    for text in [*(block.text for block in blocks("yaml")), *forms]:
+        assert yaml.safe_load(text)
+
+
+def test_blocks_that_are_not_run_are_few() -> None:
+    """A browser, notebooks, processes, Dask, and files that have a test of their own; PowerShell and az, on a page that
+    says so.
+    """
+    places = {(block.page.name, block.language) for block in blocks("py", "powershell", "shell")}
+    mine = [
+        "sandbox.md",
+        "sign-in.md",
+        "notebooks.md",
+        "notebook.md",
+        "heatmap.md",
+        "fleet.md",
+        "CONTRIBUTING.md",
+    ]
+    others = "from-powershell-and-az.md"
+    assert places <= {(page, "py") for page in mine} | {(others, "powershell"), (others, "shell")}
+    assert "*not run*" in (ROOT / "docs" / others).read_text("utf-8")
+    for block in blocks("py"):
+        compile(block.text, str(block), "exec")
+
+
+def test_the_first_example_of_the_readme_does_the_whole_job(
+    sandbox: Sandbox, az_command: None
+) -> None:
+    """The six lines move a set of 20 instances to the new version."""
+    sandbox.add_vmss("web", resource_group="myrg")
+    exec(
+        next(block for block in blocks("python") if block.page.name == "README.md").text,
+        {"subscription_id": sandbox.subscription_id},
+    )
+    views = az.get_instance_views(*sandbox.where("web", "myrg"))
+    assert {az.get_image(vm)["exact_version"] for vm in views} == {"22.04.202411010"}
+    assert len(views) == 20
+
+
+# How to test a script of one's own
+
+SANDBOX = (ROOT / "docs" / "sandbox.md").read_text("utf-8")
+FAULTS = re.findall(r"^\| `(\w+\(.*\))` \|", SANDBOX, re.M)
+
+
+def test_the_tests_that_the_sandbox_page_shows_pass(tmp_path: Path) -> None:
+    """Its files, put into a folder as they stand: pytest finds the script and the fixture, and all is green."""
+    files = dict(re.findall(r"^```py\n# (\w+\.py)\n(.*?)^```$", SANDBOX, re.M | re.S))
+    assert set(files) == {
+        "my_rollout.py",
+        "conftest.py",
+        "test_my_rollout.py",
+        "test_with_azures_sdk.py",
+    }
+    if importlib.util.find_spec("azure") is None:
+        del files["test_with_azures_sdk.py"]
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, "utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path
+    )
+    assert f"\n{''.join(files.values()).count('def test_')} passed in" in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("line", FAULTS)
+def test_every_fault_of_the_table_is_one_line(sandbox: Sandbox, line: str) -> None:
+    """Asked for as the table has it, and without effect on anything before there is a request."""
+    eval(f"sandbox.{line}", {"sandbox": sandbox})
+    assert sandbox.journal == []
+
+
+def test_the_table_has_every_call_that_the_control_endpoint_takes() -> None:
+    """What can go wrong, and what other people do: none of it is a secret."""
+    assert {each.partition("(")[0] for each in FAULTS} == set(control_api.CALLS) - {"add_vmss"} | {
+        "at_request"
+    }
+
+
+def test_every_test_that_the_docs_name_is_there() -> None:
+    """A guarantee stands beside the test that holds it: a test of that name, in that file."""
+    text = (ROOT / "docs" / "rollout.md").read_text("utf-8")
+    named = re.findall(r"`(test_\w+\.py)::(\w+)`", text)
+    assert len(named) > 20
+    for file, name in named:
+        (path,) = (ROOT / "tests").rglob(file)
+        assert re.search(rf"^(def|class) {name}\b", path.read_text("utf-8"), re.M), (
+            f"{file}::{name}"
+        )
+
+
+# Links and pictures
+
+
+def headings(page: Path) -> set[str]:
+    """What a link into a page may name: its headings, as they are turned into anchors."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.M | re.S)
+    found = re.findall(r"^#+ (.+)$", text, re.M)
+    return {
+        re.sub(r"[^\w -]", "", re.sub(r"[`*]", "", each).lower()).strip().replace(" ", "-")
+        for each in found
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_inside_the_repository_lead_somewhere(page: Path) -> None:
+    """To a file that is there, and to a heading that it has. What leads out of the repository is not looked at."""
+    text = re.sub(r"^```.*?^```$|`[^`\n]*`", "", page.read_text("utf-8"), flags=re.M | re.S)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        path, _, anchor = link.partition("#")
+        if not re.match(r"https?:", path):
+            target = (page.parent / path).resolve() if path else page
+            assert target.is_relative_to(ROOT), link
+            assert target.exists(), link
+            assert not anchor or anchor in headings(target), link
+
+
+def test_every_page_is_in_the_index() -> None:
+    """Each page of docs stands in exactly one of the lists that the index has, one for each kind of page."""
+    lists = re.findall(
+        r"^```\{toctree\}\n(.*?)^```$", (ROOT / "docs" / "index.md").read_text("utf-8"), re.M | re.S
+    )
+    assert all(":caption:" in each for each in lists)
+    names = [
+        line for each in lists for line in each.splitlines() if line and not line.startswith(":")
+    ]
+    assert sorted([*names, "index"]) == sorted(
+        page.stem for page in PAGES if page.parent.name == "docs"
+    )
+
+
+def test_the_picture_of_the_rollout_is_what_the_example_prints(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    """Its text, drawn again, is that of the file: else `python docs/pictures/make.py`."""
+    pytest.importorskip("rich")
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "pictures"))
+    make = importlib.import_module("make")
+    drawn = make.record().export_text().splitlines()
+    svg = (ROOT / "docs" / "pictures" / "rollout.svg").read_text("utf-8")
+    lines: dict[str, str] = {}
+    for line, text in re.findall(r'clip-path="url\(#rollout-line-(\d+)\)">([^<]*)</text>', svg):
+        lines[line] = lines.get(line, "") + html.unescape(text)
+    assert ["".join(line.split()) for line in drawn] == [
+        "".join(text.split()) for text in lines.values()
+    ]
+    assert "http" not in re.sub(r"<!--.*?-->|xmlns=\S+", "", svg), (
+        "a picture loads nothing from elsewhere"
+    )
+
+
+# The reference
+
+
+@pytest.fixture(scope="module")
+def conf() -> Any:
+    """docs/conf.py, as Sphinx reads it."""
+    return runpy.run_path(str(ROOT / "docs" / "conf.py"))
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    """Each is shown from its docstring, once."""
+    text = (ROOT / "docs" / "reference.md").read_text("utf-8")
+    shown = re.findall(r"^\.\. auto(?:function|exception|class):: azurerm_lite\.(\w+)$", text, re.M)
+    assert sorted(shown) == sorted(set(az.__all__) - {"__version__"})
+
+
+def test_every_variable_that_is_read_is_in_the_docs() -> None:
+    """What the package looks up in the environment is told of, but for what the system sets."""
+    text = "".join(page.read_text("utf-8") for page in PAGES)
+    sources = [
+        path for path in (ROOT / "azurerm_lite").rglob("*.py") if "sandbox" not in path.parts
+    ]
+    source = "".join(path.read_text("utf-8") for path in sources)
+    read = set(re.findall(r"environ(?:\.get\(|\[)\"(\w+)\"|\"(AZURE_[A-Z_]+)\"", source))
+    names = {name for each in read for name in each if name}
+    assert len(names) > 8
+    assert {name for name in names if f"`{name}`" not in text} <= {"TERM"}
+
+
+@pytest.mark.parametrize("row", WRAPPERS, ids=lambda row: row.function)
+def test_the_operation_of_a_function_is_a_link(conf: Any, row: Wrapper) -> None:
+    """Every docstring of a wrapper ends with an operation whose page can be named: of the service that is asked."""
+    line = (inspect.getdoc(getattr(az, row.function)) or "").splitlines()[-1]
+    link = re.fullmatch(
+        r"Azure: `[^`<]+ - [^`<]+ <(https://learn\.microsoft\.com/rest/api/\S+)>`__\.",
+        conf["linked"](line),
+    )
+    assert link, line
+    service = {"2018-10-01": "virtualnetwork", "2021-04-01": "resources", "2022-12-01": "resources"}
+    assert link[1].split("/")[5] == service.get(row.api, "compute")
+    assert re.fullmatch(r"[a-z/-]+", link[1].split("/rest/api/")[1])
+
+
+def test_several_operations_are_several_links(conf: Any) -> None:
+    """As a rollback has them; what is no operation stays as it is."""
+    two = conf["linked"]("Azure: Virtual Machine Scale Sets - Create Or Update; Update Instances.")
+    assert two.count("/rest/api/compute/virtual-machine-scale-sets/") == 2
+    assert two.endswith("/virtual-machine-scale-sets/update-instances>`__.")
+    assert conf["linked"]("Azure: ``az account show``.") == "Azure: ``az account show``."

@@ -1,0 +1,724 @@
+"""The editor, driven by keys and mouse against the sandbox over HTTPS; its journal shows what was touched."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.editor import Driver, drive, hurry, roll, spot
+
+import azurerm_lite as az
+from azurerm_lite import _clock
+from azurerm_lite.sandbox import Sandbox
+
+pytest.importorskip("textual", reason='the editor needs the extra "examples"')
+
+ROOT = Path(__file__).parents[2]
+
+from editor import actions, picture
+from editor.dialogs import Choose, Confirm, Form, Menu, Roll
+from textual.widgets import Button, Checkbox, DataTable, Input, OptionList, Select, Static
+
+OLD, NEW = "22.04.202410020", "22.04.202411010"
+
+
+@pytest.fixture
+def live(clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """A sandbox in which everything is done at once, and a library that hardly pauses."""
+    monkeypatch.setattr(_clock, "sleep", lambda seconds: time.sleep(min(seconds, 0.01)))
+    with Sandbox(upgrade_seconds=0) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(autouse=True)
+def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody looks at the screen here, and drawing it takes half of the time; that is for the tests of the pictures."""
+    hurry(monkeypatch)
+    monkeypatch.setattr(
+        "textual._compositor.Compositor.render_update", lambda *_, **__: None, raising=False
+    )
+
+
+# Picking
+
+
+def test_picking_by_mouse(live: Sandbox) -> None:
+    """Instances one by one, a row, a column, all; a second click puts back."""
+
+    async def story(driver: Driver) -> None:
+        await driver.click("instance 7", "instance 12")
+        assert driver.heat.targets == ("7", "12")
+        await driver.click("instance 7", "instance 12", "update domain 3")
+        assert list(driver.heat.targets) == az.by_update_domain(driver.editor.instances)[3]
+        await driver.click("update domain 3", "fault domain 2")
+        assert list(driver.heat.targets) == az.by_fault_domain(driver.editor.instances)[2]
+        await driver.click("all")
+        assert len(driver.heat.targets) == 20
+        await driver.click("all")
+        assert not driver.heat.picked
+
+    drive(live, story)
+
+
+def test_picking_by_keyboard(live: Sandbox) -> None:
+    """The arrows reach instances and headings; d, f, z, a and Escape pick more at once."""
+    live.add_vmss("zonal", 9, zones=["1", "2", "3"], fault_domains=3)
+
+    async def story(driver: Driver) -> None:
+        instances = driver.editor.instances
+        await driver.press("home", "d")
+        assert list(driver.heat.targets) == az.by_update_domain(instances)[0]
+        await driver.press("escape", "f")
+        assert list(driver.heat.targets) == az.by_fault_domain(instances)[0]
+        await driver.press("escape", "z")
+        assert list(driver.heat.targets) == az.by_zone(instances)["1"]
+        await driver.press("escape", *["left"] * 5)
+        assert driver.heat.here.name.startswith("update domain 0")
+        await driver.press(*["up"] * 9)
+        await driver.press("right", "right", "space")
+        assert list(driver.heat.targets) == az.by_zone(instances)[driver.heat.here.name[-1]]
+        await driver.press("a")
+        assert len(driver.heat.targets) == 9
+        await driver.press("escape", "end")
+        assert driver.heat.targets == driver.heat.here.ids
+
+    drive(live, story, "zonal")
+
+
+# Doing
+
+
+def test_every_action_touches_what_was_picked_and_nothing_else(live: Sandbox) -> None:
+    """Seven actions by key, each on other instances: the request names them, and no other instance changes."""
+    live.set_image("web", version=NEW)
+    turns = [
+        ("u", "manualupgrade", ["update domain 0"], ["0", "5", "10", "15"]),
+        ("i", "reimage", ["instance 7"], ["7"]),
+        ("p", "poweroff", ["instance 2", "instance 3"], ["2", "3"]),
+        ("s", "start", ["instance 2"], ["2"]),
+        ("r", "restart", ["instance 2", "instance 6"], ["2", "6"]),
+        ("d", "deallocate", ["fault domain 4"], ["4", "8", "12", "16"]),
+        ("x", "delete", ["instance 19", "instance 13"], ["13", "19"]),
+    ]
+
+    async def story(driver: Driver) -> None:
+        for key, path, clicked, ids in turns:
+            before = len(live.changes)
+            await driver.press("escape")
+            await driver.click(*clicked)
+            await driver.press("enter")
+            await driver.dialog(Menu)
+            await driver.press(key)
+            if key != "s":
+                confirm = await driver.dialog(Confirm)
+                assert ", ".join(ids) in str(confirm.query_one(Static).content)
+                await driver.press("y")
+            await driver.until(lambda path=path: any(path in each.path for each in live.journal))
+            await driver.done()
+            assert driver.writes() == [(path, ids)]
+            assert {each.instance_id for each in live.changes[before:]} <= set(ids)
+        await driver.until(lambda: len(driver.editor.spots) == 18)
+        await driver.sees(lambda spot: spot.latest, "0", "5", "10", "15")
+        await driver.sees(lambda spot: spot.power == "stopped", "3")
+        await driver.sees(lambda spot: spot.power == "deallocated", "4", "8", "12", "16")
+        assert any("Delete 13, 19: done" in line for line in driver.log)
+
+    drive(live, story)
+
+
+def test_without_a_yes_nothing_is_sent(live: Sandbox) -> None:
+    """No by key, by button, by Escape, and Enter on the button that has the focus."""
+
+    async def story(driver: Driver) -> None:
+        for key in ("n", "escape", "enter"):
+            await driver.click("instance 7")
+            await driver.press("enter")
+            await driver.dialog(Menu)
+            await driver.press("x")
+            await driver.dialog(Confirm)
+            await driver.press(key)
+            await driver.done()
+            await driver.press("escape")
+        assert driver.writes() == []
+
+    drive(live, story)
+
+
+def test_the_whole_set(live: Sandbox) -> None:
+    """Power off, start, restart, deallocate: one request each, without ids; the question names all."""
+
+    async def story(driver: Driver) -> None:
+        for number, (key, path) in enumerate(
+            [("p", "poweroff"), ("s", "start"), ("r", "restart"), ("d", "deallocate")]
+        ):
+            await driver.press("w")
+            menu = await driver.dialog(Menu)
+            if number == 1:  # by mouse: Start is the first of them
+                await driver.pilot.click(menu.query_one(OptionList), offset=(4, 0))
+            else:
+                await driver.press(key)
+            if key != "s":
+                confirm = await driver.dialog(Confirm)
+                assert "20 instances of web" in str(confirm.query_one(Static).content)
+                await driver.press("y")
+            await driver.until(lambda path=path: any(path in each.path for each in live.journal))
+            await driver.done()
+            assert driver.writes() == [(path, None)]
+        await driver.sees(lambda spot: spot.power == "deallocated", *map(str, range(20)))
+
+    drive(live, story)
+
+
+def test_scaling(live: Sandbox) -> None:
+    """Out without a question, in with one that names how many; what is no number is told in the form."""
+
+    async def story(driver: Driver) -> None:
+        await driver.press("c")
+        await driver.dialog(Form)
+        await driver.fill(capacity="many")
+        assert driver.shown("#wrong") == "capacity must be a whole number, not 'many'."
+        await driver.fill(capacity="23")
+        await driver.until(lambda: len(driver.editor.spots) == 23)
+        await driver.done()
+        await driver.press("c")
+        await driver.dialog(Form)
+        await driver.fill(capacity="21")
+        confirm = await driver.dialog(Confirm)
+        assert "2 instances of web will be deleted for good" in str(
+            confirm.query_one(Static).content
+        )
+        await driver.press("y")
+        await driver.until(lambda: len(driver.editor.spots) == 21)
+        await driver.done()
+        assert [body["sku"]["capacity"] for _, body in driver.writes()] == [23, 21]
+
+    drive(live, story)
+
+
+def test_another_image_and_size_in_the_model(live: Sandbox) -> None:
+    """A version chosen from Azure's list, a SKU, a VM size; refused before sending where it cannot be."""
+
+    async def story(driver: Driver) -> None:
+        await driver.press("i")
+        form = await driver.dialog(Form)
+        choices = form.query_one("#choices", OptionList)
+        await driver.until(lambda: choices.option_count)
+        assert choices.get_option_at_index(0).prompt == NEW
+        await driver.fill(version="new")
+        assert "version must be Major.Minor.Build" in driver.shown("#wrong")
+        choices.focus()
+        await driver.press("down", "enter")
+        assert form.query_one("#version", Input).value in (NEW, OLD)
+        await driver.fill(version=NEW, sku="22_04-lts")
+        confirm = await driver.dialog(Confirm)
+        assert f"22_04-lts:{NEW}" in str(confirm.query_one(Static).content)
+        await driver.press("y")
+        await driver.until(
+            lambda: driver.editor.model and az.get_image(driver.editor.model)["version"] == NEW
+        )
+        await driver.done()
+        assert az.get_image(driver.editor.model)["sku"] == "22_04-lts"
+        await driver.press("v")
+        form = await driver.dialog(Form)
+        await driver.until(lambda: form.query_one("#choices", OptionList).option_count)
+        await driver.fill(size="Standard_D4s_v5")
+        await driver.dialog(Confirm)
+        await driver.press("y")
+        await driver.until(lambda: driver.editor.model["sku"]["name"] == "Standard_D4s_v5")
+        await driver.done()
+        assert [path for path, _ in driver.writes()] == ["web", "web"]
+        await driver.sees(lambda spot: spot.latest)
+
+    drive(live, story)
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value"),
+    [
+        ("legacy", "image_uri", "https://sandboxstorage.blob.core.windows.net/images/web-2.vhd"),
+        (
+            "custom",
+            "image_id",
+            "/subscriptions/{}/resourceGroups/sandbox/providers/Microsoft.Compute/images/web-3",
+        ),
+    ],
+)
+def test_the_other_kinds_of_image(live: Sandbox, name: str, field: str, value: str) -> None:
+    """Unmanaged by its URI, managed by its id."""
+    value = value.format(live.subscription_id)
+
+    async def story(driver: Driver) -> None:
+        await driver.press("i")
+        await driver.dialog(Form)
+        await driver.fill(**{field: value})
+        await driver.dialog(Confirm)
+        await driver.press("y")
+        await driver.until(lambda: az.get_image(driver.editor.model)[field] == value)
+        assert [path for path, _ in driver.writes()] == [name]
+
+    drive(live, story, name)
+
+
+def test_in_mode_automatic_the_question_says_what_azure_will_do(live: Sandbox) -> None:
+    """There a new image reaches all instances at once."""
+
+    async def story(driver: Driver) -> None:
+        await driver.press("i")
+        await driver.dialog(Form)
+        await driver.fill(version=NEW)
+        confirm = await driver.dialog(Confirm)
+        told = str(confirm.query_one(Static).content)
+        assert "auto is in upgrade mode Automatic" in told
+        assert "Azure itself will upgrade its 4 instances" in told
+
+    drive(live, story, "auto")
+
+
+# Rolling
+
+
+def upgraded(driver: Driver) -> list[list[str]]:
+    """The batches that were sent."""
+    return [ids for path, ids in driver.writes() if path == "manualupgrade"]
+
+
+def test_a_rolling_upgrade_stopped_gone_on_with_and_rolled_back(live: Sandbox) -> None:
+    """One domain, a pause that a stop ends at once, the rest; then everything back to the image of before."""
+    domains = [[str(number + each) for number in (0, 5, 10, 15)] for each in range(5)]
+
+    async def story(driver: Driver) -> None:
+        await driver.press("i")
+        await driver.dialog(Form)
+        await driver.fill(version=NEW)
+        await driver.dialog(Confirm)
+        await driver.press("y")
+        await driver.until(lambda: az.get_image(driver.editor.model)["version"] == NEW)
+        await driver.done()
+        driver.writes()
+        await roll(driver, pause="600")
+        await driver.until(lambda: "asking whether to go on" in driver.status)
+        assert driver.status.startswith("▰▰▱▱▱▱▱▱▱▱ 4/20")
+        await driver.press("x")
+        await driver.done()
+        assert upgraded(driver) == domains[:1]
+        assert any("stopped after update domain 0" in line for line in driver.log)
+        await roll(driver)
+        await driver.sees(lambda spot: spot.latest, *map(str, range(20)))
+        await driver.done()
+        assert upgraded(driver) == domains[1:]
+        await driver.press("b")
+        confirm = await driver.dialog(Confirm)
+        assert OLD in str(confirm.query_one(Static).content)
+        await driver.press("y")
+        await driver.until(lambda: az.get_image(driver.editor.model)["version"] == OLD)
+        await driver.done()
+        assert upgraded(driver) == domains
+
+    drive(live, story)
+    assert {az.get_image(vm)["exact_version"] for vm in az.get_instance_views(*live.where())} == {
+        OLD
+    }
+
+
+def test_a_rolling_upgrade_by_size_of_what_is_picked(live: Sandbox) -> None:
+    """The dialog shows the batches beforehand, tells what it does not understand, and keeps to them."""
+    live.set_image("web", version=NEW)
+
+    async def story(driver: Driver) -> None:
+        await driver.click("update domain 1", "instance 3")
+        await driver.press("r")
+        dialog = await driver.dialog(Roll)
+        dialog.query_one("#by", Select).value = "size"
+        await driver.settle()
+        assert "say how many at a time" in driver.shown("#plan")
+        assert dialog.query_one("#yes", Button).disabled
+        dialog.query_one("#most", Input).value = "2"
+        dialog.query_one("#canary", Input).value = "1"
+        dialog.query_one("#only", Checkbox).value = True
+        await driver.until(lambda: driver.shown("#plan").endswith("3. batch 2: 11, 16"))
+        await driver.fill(pause="0")
+        await driver.sees(lambda spot: spot.latest, "1", "3", "6", "11", "16")
+        await driver.done()
+        assert upgraded(driver) == [["1"], ["3", "6"], ["11", "16"]]
+
+    drive(live, story)
+
+
+def test_a_batch_that_fails_is_told_and_can_be_rolled_back(live: Sandbox) -> None:
+    """The rollout halts, naming the instance; the second time it rolls back by itself."""
+    live.set_image("web", version=NEW)
+    live.break_upgrade("web", "6", image=NEW)
+
+    async def story(driver: Driver) -> None:
+        await roll(driver)
+        await driver.until(
+            lambda: any("instance 6: provisioning failed" in line for line in driver.log)
+        )
+        await driver.done()
+        assert len(upgraded(driver)) == 2
+        await roll(driver, back="yes")
+        await driver.until(
+            lambda: any("Rolled back: all 20 instances" in line for line in driver.log)
+        )
+        await driver.done()
+
+    drive(live, story)
+    assert {az.get_image(vm)["exact_version"] for vm in az.get_instance_views(*live.where())} == {
+        OLD
+    }
+
+
+# One thing at a time; what goes wrong
+
+
+@pytest.fixture
+def still(clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """A sandbox whose clock stands: what is begun there stays under way. Whoever waits for it waits to the end."""
+    over = threading.Event()
+    monkeypatch.setattr(_clock, "sleep", lambda _: over.wait(60) and time.sleep(0.01))
+    monkeypatch.setattr(_clock, "monotonic", lambda: 0.0)
+    with Sandbox(upgrade_seconds=60, clock=lambda: 0.0) as sandbox:
+        yield sandbox
+        over.set()
+
+
+def test_one_thing_at_a_time(still: Sandbox) -> None:
+    """While a restart is under way the map shows it, and whatever else is asked for is refused in a sentence."""
+
+    async def story(driver: Driver) -> None:
+        await driver.click("instance 7")
+        await driver.press("enter")
+        await driver.dialog(Menu)
+        await driver.press("r")
+        await driver.dialog(Confirm)
+        await driver.press("y")
+        await driver.sees(lambda spot: spot.is_busy, "7")
+        driver.writes()
+        for key in ("enter", "w", "c", "i", "v", "r", "b", "l"):
+            await driver.press(key)
+            assert driver.status == "One thing at a time: Restart 7 is under way."
+        await driver.press("x")
+        assert driver.status == "No rolling upgrade is under way."
+        assert driver.writes() == []
+        await driver.press("q")
+        await driver.dialog(Confirm)
+        await driver.press("y")
+
+    drive(still, story)
+
+
+def test_read_only_writes_nothing(live: Sandbox) -> None:
+    """Every key that would change something, and Enter besides: the journal has not one write."""
+
+    async def story(driver: Driver) -> None:
+        await driver.press("a")
+        for key in ("enter", "w", "c", "i", "v", "r", "b", "x"):
+            await driver.press(key)
+            await driver.pilot.pause(0.02)
+            assert len(driver.editor.screen_stack) == 1
+        driver.editor._begin("restart", lambda: az.restart_vmss(*driver.editor.where))
+        assert driver.status == "This is read-only: nothing can be changed."
+        assert not driver.editor.job
+        assert driver.writes() == []
+
+    drive(live, story, read_only=True)
+    assert {each.method for each in live.journal if "virtualMachineScaleSets" in each.path} == {
+        "GET"
+    }
+
+
+def test_choosing_among_the_scale_sets(live: Sandbox) -> None:
+    """Opened without a name it lists the subscription's; l does so again."""
+    live.add_vmss("far", 3, resource_group="other", location="westeurope")
+
+    async def story(driver: Driver) -> None:
+        for name in ("custom", "far"):
+            dialog = await driver.dialog(Choose)
+            table = dialog.query_one(DataTable)
+            await driver.until(lambda table=table: table.row_count == 5)
+            row = next(row for row in range(5) if table.get_cell_at((row, 0)) == name)
+            table.move_cursor(row=row)
+            await driver.press("enter")
+            await driver.until(
+                lambda name=name: driver.editor.model and driver.editor.model["name"] == name
+            )
+            await driver.press("l")
+        await driver.dialog(Choose)
+        await driver.press("escape")
+        assert driver.editor.opened == ("other", "far")
+        assert len(driver.editor.spots) == 3
+
+    drive(live, story, None)
+
+
+def test_azure_asks_to_wait(live: Sandbox) -> None:
+    """For long: the sentence says so, and nothing is read before, whoever asks."""
+
+    async def story(driver: Driver) -> None:
+        live.fail_next(429, retry_after=600, path="virtualMachines")
+        await driver.press("g")
+        await driver.until(lambda: any("A fault that was asked for" in line for line in driver.log))
+        before = len(live.journal)
+        await driver.press("g")
+        await driver.until(lambda: driver.status.startswith("Azure asks to wait: looking again in"))
+        await driver.press("g", "g")
+        assert len(live.journal) == before
+        assert len(driver.editor.spots) == 20
+
+    drive(live, story)
+
+
+def test_short_waits_are_told_in_the_log(live: Sandbox) -> None:
+    """What the library waits out by itself is a line of the log, not a line across the screen."""
+
+    async def story(driver: Driver) -> None:
+        live.fail_next(429, retry_after=2, path="virtualMachines")
+        await driver.press("g")
+        await driver.until(lambda: any("waiting 2" in line for line in driver.log))
+
+    drive(live, story)
+
+
+def test_the_scale_set_is_deleted_while_it_is_open(live: Sandbox) -> None:
+    """It says so once, offers nothing to work on, and another one can be opened."""
+
+    async def story(driver: Driver) -> None:
+        where = live.where()
+        az.wait(where[0], az.delete_vmss(*where))
+        driver.writes()
+        await driver.press("g")
+        await driver.until(lambda: any("was not found" in line for line in driver.log))
+        assert driver.editor.spots == []
+        for key in ("enter", "w", "c", "i", "v", "r", "b"):
+            await driver.press(key)
+            assert driver.status == "There is no scale set to work on: press l to choose one."
+        assert driver.writes() == []
+        await driver.press("l")
+        dialog = await driver.dialog(Choose)
+        await driver.until(lambda: dialog.query_one(DataTable).row_count == 3)
+        await driver.press("enter")
+        await driver.until(lambda: driver.editor.model)
+
+    drive(live, story)
+
+
+def test_the_network_goes_and_comes(live: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the middle of reading and of writing: a sentence, the last picture stays, and it goes on by itself."""
+
+    async def story(driver: Driver) -> None:
+        monkeypatch.setenv("AZURE_RM_ENDPOINT", "https://127.0.0.1:9")
+        await driver.press("g")
+        await driver.until(lambda: any("No answer from 127.0.0.1:9" in line for line in driver.log))
+        assert len(driver.editor.spots) == 20
+        await driver.click("instance 7")
+        await driver.press("enter", "s")
+        await driver.until(lambda: any("Start 7: No answer" in line for line in driver.log))
+        await driver.press("l")
+        dialog = await driver.dialog(Choose)
+        await driver.until(lambda: "No answer" in str(dialog.query_one("#wrong", Static).content))
+        await driver.press("escape")
+        monkeypatch.setenv("AZURE_RM_ENDPOINT", live.url)
+        await driver.press("g")
+        await driver.until(lambda: any("web answers again." in line for line in driver.log))
+
+    drive(live, story)
+
+
+def test_an_operation_that_fails_is_a_sentence(live: Sandbox) -> None:
+    """Azure's words and code; the next thing can be done."""
+
+    async def story(driver: Driver) -> None:
+        live.end_next("Failed", code="AllocationFailed", message="No room.")
+        for told in ("Start 7: No room (AllocationFailed).", "Start 7: done"):
+            await driver.press("escape")
+            await driver.click("instance 7")
+            await driver.press("enter", "s")
+            await driver.until(lambda told=told: any(told in line for line in driver.log))
+            await driver.done()
+
+    drive(live, story)
+
+
+def test_the_token_is_renewed(live: Sandbox) -> None:
+    """Azure says that it has ended: it is asked for anew, and nobody notices."""
+    asked: list[float] = []
+
+    def token() -> str:
+        asked.append(time.monotonic())
+        return live.access_token
+
+    async def story(driver: Driver) -> None:
+        live.fail_next(401, code="ExpiredAuthenticationToken", path="virtualMachines")
+        before, looks = len(asked), len(live.journal)
+        await driver.press("g")
+        await driver.until(lambda: len(live.journal) >= looks + 3)
+        assert len(asked) > before + 2
+        assert not any("✗" in line for line in driver.log)
+
+    drive(live, story, token=token)
+
+
+def test_a_token_that_is_refused_is_a_sentence(live: Sandbox) -> None:
+    """While looking and while doing; nothing is changed, and a token that holds makes it go on."""
+    held = [live.access_token]
+
+    async def story(driver: Driver) -> None:
+        held[0] = "canary-token-7f3a9c"
+        await driver.press("g")
+        await driver.until(lambda: any("AuthenticationToken" in line for line in driver.log))
+        before = len(live.changes)
+        await driver.click("instance 7")
+        await driver.press("enter", "s")
+        await driver.until(lambda: any("✗ Start 7: " in line for line in driver.log))
+        assert len(live.changes) == before
+        assert not any(held[0] in line for line in driver.log)
+        held[0] = live.access_token
+        await driver.press("g")
+        await driver.until(lambda: any("web answers again." in line for line in driver.log))
+
+    drive(live, story, token=lambda: held[0])
+
+
+def test_a_token_that_cannot_be_had_is_a_sentence(live: Sandbox) -> None:
+    """The sign-in refuses in the middle: its own words, and nothing ends."""
+    refused: list[bool] = []
+
+    def token() -> str:
+        if refused:
+            raise az.AuthenticationFailed("The client secret has expired.")
+        return live.access_token
+
+    async def story(driver: Driver) -> None:
+        refused.append(True)
+        await driver.press("g")
+        await driver.until(
+            lambda: any("✗ The client secret has expired." in line for line in driver.log)
+        )
+        assert len(driver.editor.spots) == 20
+
+    drive(live, story, token=token)
+
+
+def test_what_nobody_expected_is_told_too(live: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A defect of ours ends neither the editor nor the looking."""
+
+    async def story(driver: Driver) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(picture, "_spot", lambda *_: 1 / 0)
+            await driver.press("g")
+            await driver.until(lambda: any("ZeroDivisionError" in line for line in driver.log))
+        await driver.press("g")
+        await driver.until(lambda: any("answers again" in line for line in driver.log))
+
+    drive(live, story)
+
+
+def test_the_looks_become_rare() -> None:
+    """The more the larger the set, and the longer it takes; the limits of Azure hold for a thousand instances."""
+    assert actions.interval(20, 0) == 2
+    assert actions.interval(20, 99) == actions.interval(20, 10**6) == 6
+    assert actions.interval(1000, 99) == 120
+    assert all(actions.interval(n, 5) <= actions.interval(n + 50, 5) for n in range(1, 1000, 50))
+
+
+# The map
+
+
+def test_signs_and_colours_are_those_of_the_heat_map() -> None:
+    """What one has learnt in a notebook holds in the terminal."""
+    heatmap = sys.modules["azurerm_lite.heatmap"]  # the name in the package is the function's
+    theirs = {
+        power: (*look.signs[0].split("/"), look.fill) for power, look in heatmap._POWER.items()
+    }
+    assert {power: tuple(look[:3]) for power, look in picture.POWER.items()} == theirs
+    assert {flag: signs[0] for flag, signs in heatmap._FLAGS.items()} == picture.FLAGS
+
+
+SPOTS = st.lists(
+    st.tuples(
+        st.tuples(st.integers(-1, 19), st.integers(-1, 4)), st.sampled_from(["1", "2", picture.UNKNOWN]),
+        st.sampled_from(["", "a", "b"]), st.sampled_from(list(picture.POWER)), st.booleans(),
+    ),
+    max_size=120,
+)  # fmt: skip
+
+
+@given(SPOTS, st.integers(20, 200), st.integers(1, 80))
+def test_every_instance_has_one_tile_and_no_two_overlap(
+    found: list[Any], width: int, height: int
+) -> None:
+    """Whatever the domains, zones and placement groups, and however small the window."""
+    spots = [spot(number, *each) for number, each in enumerate(found)]
+    pieces = picture.picture(spots, width, height)
+    assert sorted(piece.spot.id for piece in pieces if piece.spot) == sorted(
+        each.id for each in spots
+    )
+    taken: set[tuple[int, int]] = set()
+    for piece in pieces:
+        assert len(piece.text) <= piece.width - 2
+        area = {(piece.x + x, piece.y + y) for x in range(piece.width) for y in range(piece.height)}
+        assert not area & taken, piece
+        taken |= area
+    assert len({piece.name for piece in pieces}) == len(pieces)
+
+
+def test_a_thousand_instances_are_walked_and_picked(live: Sandbox) -> None:
+    """The map scrolls along with the cursor; a placement group is a heading to pick."""
+    live.add_vmss("large", 1000, update_domains=20)
+
+    async def story(driver: Driver) -> None:
+        assert len(driver.editor.spots) == 1000
+        await driver.press("end")
+        assert driver.heat.scroll_offset.y > 0
+        await driver.press("a")
+        assert len(driver.heat.targets) == 1000
+
+    drive(live, story, "large", size=(80, 24))
+
+
+def test_a_flexible_set(live: Sandbox) -> None:
+    """Names for ids, no domains, no views: they are shown as far as they are known."""
+    live.add_vmss("flex", 4, orchestration="Flexible")
+
+    async def story(driver: Driver) -> None:
+        assert len(driver.editor.spots) == 4
+        await driver.press("a")
+        assert len(driver.heat.targets) == 4
+
+    drive(live, story, "flex")
+
+
+# From the command line
+
+
+def start(*arguments: str, code: str = "") -> subprocess.CompletedProcess[str]:
+    """The script in a process of its own."""
+    command = [
+        sys.executable,
+        *(["-c", code] if code else [str(ROOT / "examples" / "vmss_editor.py")]),
+        *arguments,
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "examples")}
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=60, env=environment
+    )
+
+
+def test_wrong_usage_and_a_missing_extra_are_told() -> None:
+    """Half a name is wrong usage; without Textual the sentence says what to install."""
+    done = start("-s", "web")
+    assert (done.returncode, "go together" in done.stderr) == (2, True)
+    code = "import sys; sys.modules['textual'] = None; import common, vmss_editor; common.run(vmss_editor.main)"
+    done = start("--sandbox", code=code)
+    assert done.returncode == 1
+    assert 'pip install "azurerm-lite[examples]"' in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,325 @@
+"""The example `fleet_rollout.py`, as an operator runs it: targets, waves, what it prints, how it ends."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import azurerm_lite as az
+from azurerm_lite.fleet import rate_limit
+from azurerm_lite.fleet.events import FleetEvent
+from azurerm_lite.rollout.events import Event
+from azurerm_lite.sandbox import Sandbox
+from azurerm_lite.types import Target
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+import fleet_rollout
+
+NEW = "22.04.202411010"
+
+
+@pytest.fixture
+def live(clean_environment: None) -> Iterator[Sandbox]:
+    """A sandbox on real time in which everything is done at once, with four sets in two regions."""
+    with Sandbox(upgrade_seconds=0) as sandbox:
+        for number in range(4):
+            region = ("eastus", "westeurope")[number % 2]
+            sandbox.add_vmss(
+                f"s{number}", 2, update_domains=2, location=region, tags={"ring": str(number % 2)}
+            )
+        yield sandbox
+    rate_limit._pacers.clear()
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """The example in this process; its exit status."""
+    monkeypatch.setattr(sys, "argv", ["fleet_rollout.py", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        fleet_rollout.common.run(fleet_rollout.main)
+    return int(ended.value.code or 0)
+
+
+def versions(sandbox: Sandbox, name: str) -> set[str]:
+    """What the instances of a set run."""
+    return {
+        az.get_image(vm).get("exact_version", "")
+        for vm in az.get_instance_views(*sandbox.where(name))
+    }
+
+
+def test_the_sets_of_a_query_in_waves(
+    live: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The new version is put into the models, then region after region; other sets stay as they are."""
+    assert run(monkeypatch, "--tag", "ring", "-n", NEW, "--waves", "location", "-y") == 0
+    told = capsys.readouterr().out
+    assert told.startswith(
+        "4 scale sets: 2 in eastus, 2 in westeurope\n4 of 4 models changed to 22.04.202411010.\n"
+    )
+    assert "wave 2 is done" in told
+    assert "4 of 4 scale sets done" in told
+    assert {each for number in range(4) for each in versions(live, f"s{number}")} == {NEW}
+    assert versions(live, "web") == {"22.04.202410020"}
+
+
+@pytest.mark.parametrize("kind", ["json", "csv"])
+def test_the_sets_of_a_file(
+    live: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    kind: str,
+) -> None:
+    """JSON or CSV; with `--json` each line of standard output is an event, the last one says that all is done."""
+    rows = [
+        {"subscription_id": live.subscription_id, "resource_group": "sandbox", "vmss_name": f"s{n}"}
+        for n in (1, 3)
+    ]
+    text = (
+        json.dumps(rows)
+        if kind == "json"
+        else "\n".join([",".join(rows[0]), *(",".join(row.values()) for row in rows)])
+    )
+    (tmp_path / "fleet").write_text(text, "utf-8")
+    assert (
+        run(
+            monkeypatch,
+            "--targets",
+            str(tmp_path / "fleet"),
+            "-n",
+            NEW,
+            "-y",
+            "--json",
+            "--waves",
+            "1",
+        )
+        == 0
+    )
+    events = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert (events[0]["kind"], events[-1]["kind"], events[-1]["done"]) == (
+        "fleet_started",
+        "fleet_ended",
+        2,
+    )
+    assert versions(live, "s1") == {NEW}
+    assert versions(live, "s0") == {"22.04.202410020"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "told"),
+    [
+        (
+            ["--targets", "nosuch.csv", "-y"],
+            1,
+            "error: nosuch.csv cannot be read: No such file or directory",
+        ),
+        (["--tag", "nosuch", "-y"], 1, "error: there is no such scale set"),
+        (
+            ["--tag", "ring", "-y", "--waves", "nosuch"],
+            1,
+            "error: waves: sandbox/s0 has no 'nosuch'",
+        ),
+        (["--tag", "ring", "-y", "--max-failed", "x"], 1, "error: max_failed must be"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(
+    live: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str],
+    status: int, told: str,
+) -> None:  # fmt: skip
+    """And the status of any other error."""
+    assert run(monkeypatch, *arguments) == status
+    assert capsys.readouterr().err.startswith(told)
+
+
+def puts(sandbox: Sandbox) -> list[str]:
+    """The sets whose model was put, in order."""
+    return sorted(each.path.rpartition("/")[2] for each in sandbox.journal if each.method == "PUT")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--workers", "0"],
+        ["--waves", "nosuch"],
+        ["--canary", "x"],
+        ["--by", "x"],
+        ["--dask", "127.0.0.1:nosuch"],
+    ],
+)
+def test_options_that_cannot_be_used_leave_the_models_alone(
+    live: Sandbox, monkeypatch: pytest.MonkeyPatch, wrong: list[str]
+) -> None:
+    """They would ask for a version that nobody rolls out then."""
+    if "--dask" in wrong:
+        pytest.importorskip("distributed")
+    assert run(monkeypatch, "--tag", "ring", "-n", NEW, "-y", *wrong) == 1
+    assert not puts(live)
+
+
+def test_a_model_that_does_not_fit_leaves_all_models_alone(
+    live: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The version goes into all of them or into none."""
+    live.add_vmss("s9", 2, tags={"ring": "0"}, mode="Automatic")
+    assert run(monkeypatch, "--tag", "ring", "-n", NEW, "-y") == 1
+    assert "error: s9 is in upgrade mode Automatic" in capsys.readouterr().err
+    assert not puts(live)
+
+
+def test_a_model_that_azure_refuses_is_told_beside_what_was_done(
+    live: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The others are changed; the same command goes on, to the newest version where that is asked for."""
+    live.fail_next(403, method="PUT", path="s2", code="AuthorizationFailed", message="No.")
+    assert run(monkeypatch, "--tag", "ring", "-n", "latest", "-y") == 1
+    out, error = capsys.readouterr()
+    assert "3 of 4 models changed to latest." in out
+    assert error.startswith(
+        "error: 1 of the models could not be changed: s2: No. (AuthorizationFailed, HTTP 403"
+    )
+    assert run(monkeypatch, "--tag", "ring", "-n", "latest", "-y") == 0
+    assert puts(live) == ["s0", "s1", "s2", "s2", "s3"]
+    assert {each for number in range(4) for each in versions(live, f"s{number}")} == {NEW}
+
+
+def test_a_halt_is_told_and_has_its_status(
+    live: Sandbox, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """1, or 3 where all that failed was put back; as JSON with what failed and what is left."""
+    for number in range(4):
+        live.set_image(f"s{number}", version=NEW)
+    live.break_upgrade("s0", "0", image=NEW)
+    assert (
+        run(monkeypatch, "--tag", "ring", "-y", "--json", "--waves", "location", "--workers", "1")
+        == 1
+    )
+    out, error = capfd.readouterr()
+    halt = json.loads(out.splitlines()[-1])
+    assert (halt["kind"], list(halt["failed"]), halt["rolled_back"]) == (
+        "halted",
+        ["sandbox/s0"],
+        False,
+    )
+    assert "sandbox/s3" in halt["not_started"]
+    assert "OSProvisioningTimedOut" in error
+    assert (
+        run(monkeypatch, "--tag", "ring=0", "-y", "--on-failure", "rollback", "--workers", "1") == 3
+    )
+
+
+def test_a_dry_run_changes_nothing(
+    live: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody is asked, and the batches are told."""
+    for number in range(4):
+        live.set_image(f"s{number}", version=NEW)
+    assert run(monkeypatch, "--tag", "ring", "--dry-run", "-n", "22.04.202410020") == 0
+    told = capsys.readouterr().out
+    assert "4 of 4 models would be changed; what follows is about them as they are.\n" in told
+    assert "sandbox/s3: update domain 1: 1 instance (1)" in told
+    assert not puts(live)
+    assert not [each for each in live.journal if "manualupgrade" in each.path]
+
+
+def test_the_table_shows_waves_and_sets() -> None:
+    """What is done, and what is under way with its last words; no more sets than fit."""
+    console = pytest.importorskip("rich.console").Console(file=io.StringIO(), width=100)
+    board = fleet_rollout.Board()
+    targets = [Target("s", "g", f"web-{number}", "eastus") for number in range(23)]
+    for target in targets:
+        board.take(FleetEvent("set_started", "x", target, 1, 2))
+        event = Event("progress", f"at work on {target.vmss_name}", latest=1, total=4)
+        board.take(FleetEvent("set_event", "x", target, 1, 2, event))
+    board.take(FleetEvent("set_done", "x", targets[0], 1, 2, done=1, total=40))
+    board.take(FleetEvent("set_failed", "x", targets[1], 1, 2, done=1, failed=1, total=40))
+    console.print(board)
+    shown: Any = console.file
+    text = shown.getvalue()
+    assert "1 of 40 scale sets done, 1 failed" in text
+    assert "1 of 2" in text
+    assert "at work on web-2" in text
+    assert "at work on web-1 " not in text
+    assert "and 1 more under way" in text
+
+
+@pytest.mark.slow
+def test_the_sandbox_has_thirty_sets_in_three_regions() -> None:
+    """The whole demo, in a process of its own."""
+    command = [
+        sys.executable,
+        "-W",
+        "error",
+        str(EXAMPLES / "fleet_rollout.py"),
+        "--sandbox",
+        "--workers",
+        "30",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "30 scale sets: 10 in eastus, 10 in westcentralus, 10 in westeurope" in done.stdout
+    assert "30 of 30 scale sets done" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C cannot be sent to one process there")
+def test_ctrl_c_lets_the_batches_end(clean_environment: None) -> None:
+    """Status 130; nothing is left under way; the same command goes on."""
+    with Sandbox(upgrade_seconds=2, demo=False) as sandbox:
+        for number in range(3):
+            sandbox.add_vmss(f"s{number}", 4, update_domains=4, tags={"ring": "0"})
+            sandbox.set_image(f"s{number}", version=NEW)
+        command = [
+            sys.executable,
+            str(EXAMPLES / "fleet_rollout.py"),
+            "--tag",
+            "ring",
+            "-y",
+            "--workers",
+            "2",
+        ]
+        process = subprocess.Popen(
+            command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        )
+        while not any("manualupgrade" in each.path for each in sandbox.journal):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert "stopping: waiting for the batches of 2 scale sets to end" in error
+        assert "0 of 3 scale sets done. Run the same command again to go on from there." in error
+        assert "Traceback" not in error
+        assert not sandbox.cloud.running
+        assert len([each for each in sandbox.changes if each.what == "model"]) <= 4
+        assert (
+            subprocess.run(command, check=False, timeout=120, stdout=subprocess.DEVNULL).returncode
+            == 0
+        )
+        assert len([each for each in sandbox.changes if each.what == "model"]) == 12
+
+
+@pytest.mark.slow
+def test_dask_by_its_address(live: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--dask` does it on the cluster at that address."""
+    distributed = pytest.importorskip(
+        "distributed", reason="the extra fleet (distributed) is not installed"
+    )
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=2, processes=True, host="127.0.0.1", dashboard_address=None
+    ) as cluster:
+        address = cluster.scheduler_address
+        assert (
+            run(monkeypatch, "--tag", "ring", "-n", NEW, "-y", "--dask", address, "--workers", "4")
+            == 0
+        )
+    assert {each for number in range(4) for each in versions(live, f"s{number}")} == {NEW}

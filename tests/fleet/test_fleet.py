@@ -1,0 +1,812 @@
+"""The rollout of a fleet, on the sandbox over HTTPS: its waves, its halts, its pace, and what crosses to a worker."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import logging
+import multiprocessing
+import pickle
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+import pytest
+import requests
+from hypothesis import given
+from hypothesis import strategies as st
+from support import fast_time
+from support.clock import Clock
+from support.fleet import NEW, REGIONS, fill, fleet, halted, posted, upgraded
+
+import azurerm_lite as az
+from azurerm_lite import _clock, errors
+from azurerm_lite.fleet import rate_limit, scheduler
+from azurerm_lite.fleet import targets as wave_plan
+from azurerm_lite.fleet.events import FleetEvent
+from azurerm_lite.rollout import prepared
+from azurerm_lite.rollout.events import Event
+from azurerm_lite.sandbox import Sandbox
+from azurerm_lite.types import Batch, Summary, Target
+
+DEFAULTS: dict[str, Any] = {
+    "by": "update_domain",
+    "only": None,
+    "max_batch": None,
+    "canary": None,
+    "canary_bake": None,
+    "pause": 0,
+    "bake": 0,
+    "check": None,
+    "health_timeout": 1800,
+    "max_unhealthy": 0,
+    "on_failure": "stop",
+    "rollback_image": None,
+    "dry_run": False,
+}
+
+
+@pytest.fixture(autouse=True)
+def fresh_pace() -> Iterator[None]:
+    """No test is slowed by the requests of another."""
+    rate_limit._pacers.clear()
+    yield
+    rate_limit._pacers.clear()
+
+
+def waved(sets: int) -> list[str]:
+    """The events of a wave, less those of its sets under way."""
+    return ["wave_started", *["set_started"] * sets, "wave_done"]
+
+
+# The main job
+
+
+def test_every_instance_of_every_set_is_upgraded_once(sandbox: Sandbox) -> None:
+    """Found by one query, rolled out in parallel; the last event sums it up."""
+    names = fill(sandbox, 5)
+    events = list(az.rollout_fleet(sandbox.access_token, fleet(sandbox)))
+    assert upgraded(sandbox) == {(name, str(each)): 1 for name in names for each in range(4)}
+    kinds = [event.kind for event in events if event.kind != "set_event"]
+    assert Counter(kinds)["set_done"] == Counter(kinds)["set_started"] == 5
+    assert (kinds[0], kinds[-1]) == ("fleet_started", "fleet_ended")
+    last = events[-1]
+    assert (last.done, last.failed, last.total, last.summary.upgraded) == (5, 0, 5, 20)
+    assert last.summary.requests == sum("/virtualMachineScaleSets/" in each.path or "/operations/" in each.path
+                                        for each in sandbox.journal)  # fmt: skip
+
+
+def test_a_wave_begins_when_the_one_before_is_done(sandbox: Sandbox) -> None:
+    """A canary region first: no set of another is touched before its last event."""
+    fill(sandbox, 6)
+    first = {"s0", "s3"}
+    events = list(
+        az.rollout_fleet(
+            sandbox.access_token, fleet(sandbox), waves=lambda each: each["location"] != REGIONS[0]
+        )
+    )
+    order = posted(sandbox)
+    assert set(order[:4]) == first
+    assert not first & set(order[4:])
+    kinds = [event.kind for event in events]
+    starts = [kind for kind in kinds if kind in ("wave_started", "set_started", "wave_done")]
+    assert starts == [
+        "wave_started",
+        *["set_started"] * 2,
+        "wave_done",
+        "wave_started",
+        *["set_started"] * 4,
+        "wave_done",
+    ]
+
+
+def test_an_event_of_a_set_says_which_one_and_holds_its_own(sandbox: Sandbox) -> None:
+    """The set's own event is inside, without its instances; both print as lines and go into a log as JSON."""
+    fill(sandbox, 2)
+    events = list(az.rollout_fleet(sandbox.access_token, fleet(sandbox)))
+    of_one = [event for event in events if event.scale_set and event.scale_set.vmss_name == "s1"]
+    kinds = [event.event.kind for event in of_one if event.event and event.event.kind != "progress"]
+    assert kinds == ["started", *["batch_started", "batch_done"] * 2, "finished"]
+    assert not [event for event in of_one if event.event and event.event.instances]
+    assert all(re.fullmatch(r"\d\d:\d\d:\d\d  \S.*", str(event)) for event in events)
+    told = json.loads(json.dumps(of_one[1].to_dict()))
+    assert told["scale_set"] == {
+        "subscription_id": sandbox.subscription_id, "resource_group": "sandbox", "vmss_name": "s1", "location": "eastus"
+    }  # fmt: skip
+    assert told["event"]["kind"] == "started"
+
+
+def test_a_set_costs_in_a_fleet_what_it_costs_alone(sandbox: Sandbox) -> None:
+    """The same requests in the same order: to go on step by step reads nothing again."""
+    fill(sandbox, 2)
+    before = len(sandbox.journal)
+    list(az.rollout(*sandbox.where("s0")))
+    alone = [each.method + each.path.replace("/s0", "") for each in sandbox.journal[before:]]
+    before = len(sandbox.journal)
+    list(az.rollout_fleet(sandbox.access_token, [(sandbox.subscription_id, "sandbox", "s1")]))
+    in_fleet = [each.method + each.path.replace("/s1", "") for each in sandbox.journal[before:]]
+
+    def without_ids(paths: list[str]) -> list[str]:
+        return [re.sub(r"[0-9a-f-]{36}|locations/\w+", "", path) for path in paths]
+
+    assert without_ids(in_fleet) == without_ids(alone)
+
+
+def test_a_canary_is_the_first_batch_of_each_set_and_of_no_other(sandbox: Sandbox) -> None:
+    """What a run knows goes on from step to step."""
+    fill(sandbox, 2)
+    list(az.rollout_fleet(sandbox.access_token, fleet(sandbox), canary=1))
+    sizes = [
+        len(each.body["instanceIds"]) for each in sandbox.journal if "s1/manualupgrade" in each.path
+    ]
+    assert sizes == [1, 1, 2]
+
+
+def test_a_dry_run_changes_nothing(sandbox: Sandbox) -> None:
+    """Each set says what would be done."""
+    fill(sandbox, 2)
+    events = list(az.rollout_fleet(sandbox.access_token, fleet(sandbox), dry_run=True))
+    assert not posted(sandbox)
+    assert sum(event.event.kind == "planned" for event in events if event.event) == 4
+
+
+def test_a_fleet_of_none_is_done_at_once(sandbox: Sandbox) -> None:
+    """Nothing is sent, and that is told."""
+    events = list(az.rollout_fleet(sandbox.access_token, []))
+    assert [event.kind for event in events] == ["fleet_started", "fleet_ended"]
+    assert not sandbox.journal
+
+
+# Halts
+
+
+def test_after_a_wave_that_halts_no_later_one_starts(sandbox: Sandbox) -> None:
+    """The failure is told with its reason; the sets of later waves are not touched; running again goes on."""
+    fill(sandbox, 4)
+    sandbox.break_upgrade("s0", "0")
+    events, halt = halted(az.rollout_fleet(sandbox.access_token, fleet(sandbox), waves=[1, 2]))
+    assert [target.vmss_name for target in halt.failed] == ["s0"]
+    assert isinstance(next(iter(halt.failed.values())), az.RolloutHalted)
+    assert [target.vmss_name for target in halt.not_started] == ["s1", "s2", "s3"]
+    assert set(halt.unhealthy) == {"sandbox/s0 0"}
+    assert "OSProvisioningTimedOut" in str(halt)
+    assert str(halt).endswith("Run it again to go on from there.")
+    assert set(posted(sandbox)) == {"s0"}
+    assert [event.kind for event in events][-2:] == ["stopping", "fleet_ended"]
+
+    sandbox.break_upgrade("s0", "0", "none")
+    list(az.rollout_fleet(sandbox.access_token, fleet(sandbox), waves=[1, 2]))
+    assert set(upgraded(sandbox).values()) == {1}
+    assert len(upgraded(sandbox)) == 16
+
+
+def test_what_runs_when_another_set_halts_ends_its_batch(sandbox: Sandbox) -> None:
+    """No batch is left under way, none is begun any more, and the sets that are left are named."""
+    fill(sandbox, 6, instances=20, domains=5)
+    sandbox.break_upgrade("s0", "0")
+    events, halt = halted(az.rollout_fleet(sandbox.access_token, fleet(sandbox), max_parallel=3))
+    ended = [*halt.failed, *halt.paused, *halt.not_started]
+    done = {event.scale_set for event in events if event.kind == "set_done"}
+    assert len(ended) + len(done) == 6
+    assert [target.vmss_name for target in halt.not_started][-1] == "s5"
+    busy = {
+        vm.provisioning for vmss in sandbox.cloud.sets.values() for vm in vmss.instances.values()
+    }
+    assert busy == {"Succeeded", "Failed"}
+    assert events[-1].summary == halt.summary
+
+
+def test_as_many_sets_may_fail_as_max_failed_says(sandbox: Sandbox) -> None:
+    """A failure within the allowance stops neither its wave nor the next; at the end it is raised all the same."""
+    fill(sandbox, 4)
+    sandbox.break_upgrade("s0", "0")
+    events, halt = halted(
+        az.rollout_fleet(sandbox.access_token, fleet(sandbox), waves=[1], max_failed="25%")
+    )
+    assert [target.vmss_name for target in halt.failed] == ["s0"]
+    assert not halt.not_started
+    assert (events[-1].done, events[-1].failed) == (3, 1)
+    assert "stopping" not in [event.kind for event in events]
+
+
+def test_a_set_that_cannot_be_read_fails_alone(sandbox: Sandbox) -> None:
+    """A name that is wrong is that set's failure, in Azure's words; a set in mode Automatic is refused."""
+    fill(sandbox, 1)
+    targets = [(sandbox.subscription_id, "sandbox", name) for name in ("nosuch", "auto", "s0")]
+    _, halt = halted(az.rollout_fleet(sandbox.access_token, targets, max_failed=2))
+    reasons = {target.vmss_name: type(error) for target, error in halt.failed.items()}
+    assert reasons == {"nosuch": az.NotFound, "auto": az.RolloutHalted}
+    assert len(upgraded(sandbox)) == 4
+
+
+def test_sets_that_fail_may_be_rolled_back(sandbox: Sandbox) -> None:
+    """With `on_failure="rollback"` each set that fails is put back, and the halt says that all were."""
+    fill(sandbox, 2)
+    sandbox.break_upgrade("s0", "1", image=NEW)
+    _, halt = halted(
+        az.rollout_fleet(sandbox.access_token, fleet(sandbox)[:1], on_failure="rollback")
+    )
+    assert halt.rolled_back
+    views = az.get_instance_views(*sandbox.where("s0"))
+    assert {az.get_image(vm)["exact_version"] for vm in views} == {"22.04.202410020"}
+
+
+def test_a_pause_that_says_no_leaves_its_set(sandbox: Sandbox) -> None:
+    """The set is told of as paused, and is no failure; the others go on."""
+    fill(sandbox, 2)
+    asked = []
+
+    def pause(batch: Batch) -> bool:
+        asked.append(batch)
+        return len(asked) > 1
+
+    events = list(
+        az.rollout_fleet(sandbox.access_token, fleet(sandbox), pause=pause, max_parallel=1)
+    )
+    assert [event.kind for event in events if event.kind in ("set_paused", "set_done")] == [
+        "set_paused",
+        "set_done",
+    ]
+
+
+# Leaving
+
+
+def test_leaving_the_loop_ends_between_two_batches(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is under way is over when the loop is left, nothing else was begun, and running again does the rest."""
+    fill(sandbox, 5, instances=10, domains=5)
+    for event in az.rollout_fleet(sandbox.access_token, fleet(sandbox), max_parallel=2):
+        if event.event and event.event.kind == "batch_started":
+            break
+    del event
+    assert not sandbox.cloud.running
+    assert set(posted(sandbox)) <= {"s0", "s1"}
+    before = upgraded(sandbox)
+    assert 0 < len(before) <= 4
+    assert "stopping: waiting for the batches of" in caplog.text
+    list(az.rollout_fleet(sandbox.access_token, fleet(sandbox)))
+    assert len(upgraded(sandbox)) == 50
+    assert set(upgraded(sandbox).values()) == {1}
+
+
+def test_ctrl_c_ends_as_leaving_does(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it strikes the loop that waits, the batches under way are over before it goes on its way."""
+    fill(sandbox, 2, instances=10, domains=5)
+    events = az.rollout_fleet(sandbox.access_token, fleet(sandbox))
+    for event in events:
+        if event.event and event.event.kind == "batch_started":
+            break
+
+    def interrupt(self: object) -> Iterator[FleetEvent]:
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(scheduler.Fleet, "_heard", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        list(events)
+    assert not sandbox.cloud.running
+    assert len(upgraded(sandbox)) <= 4
+
+
+def test_nothing_is_sent_before_the_first_event(sandbox: Sandbox) -> None:
+    """The iterator alone does nothing."""
+    fill(sandbox, 1)
+    targets = fleet(sandbox)
+    before = len(sandbox.journal)
+    az.rollout_fleet(sandbox.access_token, targets)
+    assert len(sandbox.journal) == before
+
+
+# Arguments
+
+
+@pytest.mark.parametrize(
+    ("targets", "options", "told"),
+    [
+        ("web", {}, "targets must be a list"),
+        ([("sub", "group")], {}, "targets: each must be"),
+        (["/subscriptions/x/resourceGroups/y"], {}, "targets: each must be"),
+        ([("s", "g", "web"), ("S", "G", "WEB")], {}, "is there twice"),
+        ([("s", "g", "web")], {"max_parallel": 0}, "max_parallel must be"),
+        ([("s", "g", "web")], {"max_failed": -1}, "max_failed must be a number of scale sets"),
+        ([("s", "g", "web")], {"waves": [0]}, "waves must be a number of scale sets"),
+        ([("s", "g", "web")], {"waves": ["many"]}, "waves must be a number of scale sets"),
+        ([("s", "g", "web")], {"waves": "location"}, "waves: g/web has no 'location'"),
+        (
+            [("s", "g", "web"), ("s", "g", "x")],
+            {"waves": lambda each: 1 if "x" in each else "1"},
+            "waves: the keys",
+        ),
+        ([("s", "g", "web")], {"executor": 4}, "executor must be"),
+        ([("s", "g", "web")], {"by": "rack"}, "by must be"),
+        ([("s", "g", "web")], {"on_failure": "cry"}, "on_failure must be"),
+        ([("s", "g", "web")], {"bake": -1}, "bake must be"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_at_once(
+    targets: Any, options: dict[str, Any], told: str
+) -> None:
+    """By the call itself, naming the argument."""
+    with pytest.raises(ValueError, match=re.escape(told)):
+        az.rollout_fleet("token", targets, **options)
+
+
+def test_a_target_may_be_given_in_three_ways() -> None:
+    """As it was found, by its resource id, by its names."""
+    path = (
+        "/subscriptions/s/resourcegroups/g/providers/microsoft.compute/virtualmachinescalesets/web"
+    )
+    found = {
+        "subscription_id": "s",
+        "resource_group": "g",
+        "vmss_name": "web",
+        "location": "West Europe",
+    }
+    assert wave_plan.target(path) == wave_plan.target(("s", "g", "web")) == Target("s", "g", "web")
+    assert wave_plan.target(found) == Target("s", "g", "web", "westeurope")
+
+
+# Invariants of the waves
+
+
+class _Instead:
+    """An executor on which a step does nothing but to fail or to end, and that knows how many are under way."""
+
+    def __init__(self, fails: set[str]) -> None:
+        self.fails = fails
+        self.pool = ThreadPoolExecutor(4)
+
+    def submit(self, function: Callable[..., Any], ticket: scheduler.Ticket, run: Any) -> Any:
+        error = ValueError("no") if ticket.target.vmss_name in self.fails else None
+        return self.pool.submit(lambda: scheduler.Part(Summary(upgraded=1), error=error))
+
+
+sizes = st.lists(
+    st.integers(1, 5) | st.integers(1, 100).map(lambda percent: f"{percent}%"), max_size=4
+)
+
+
+@given(
+    number=st.integers(0, 12),
+    cut=st.none() | sizes | st.integers(1, 4).map(lambda by: lambda each: int(each[2]) % by),
+    max_parallel=st.integers(1, 5),
+    failing=st.sets(st.integers(0, 11), max_size=3),
+    max_failed=st.integers(0, 3),
+)
+def test_waves_go_in_order_each_target_once_and_never_too_many(
+    number: int, cut: Any, max_parallel: int, failing: set[int], max_failed: int
+) -> None:
+    """Whatever the waves, the failures and the limits: order, at most `max_parallel`, each target exactly once."""
+    targets = [("s", "g", str(each)) for each in range(number)]
+    planned = wave_plan.cut(targets, cut)
+    assert sorted(int(each.vmss_name) for wave in planned for each in wave) == list(range(number))
+    executor: Any = _Instead({str(each) for each in failing})
+    seen, running, raised = [], 0, None
+    events = az.rollout_fleet(
+        lambda: "token",
+        targets,
+        waves=cut,
+        max_parallel=max_parallel,
+        max_failed=max_failed,
+        executor=executor,
+    )
+    try:
+        for event in events:
+            running += event.kind == "set_started"
+            running -= event.kind in ("set_done", "set_failed")
+            assert 0 <= running <= max_parallel
+            seen.append(event)
+    except az.FleetHalted as halt:
+        raised = halt
+    executor.pool.shutdown()
+    started = [event.scale_set for event in seen if event.kind == "set_started"]
+    assert len(set(started)) == len(started)
+    place = {target: at for at, wave in enumerate(planned) for target in wave}
+    assert [place[each] for each in started] == sorted(place[each] for each in started)
+    ended = Counter(event.kind for event in seen)
+    assert ended["set_done"] + ended["set_failed"] == len(started)
+    assert ended["set_done"] == seen[-1].done == seen[-1].summary.upgraded - ended["set_failed"]
+    fail = sum(str(each) in executor.fails for each in range(number))
+    assert (raised is not None) == bool(ended["set_failed"])
+    assert fail > max_failed or len(started) == number
+    assert raised is None or len(raised.not_started) == number - len(started)
+
+
+# The pace
+
+
+def test_a_429_of_one_set_slows_its_neighbours(fast: Sandbox) -> None:
+    """For as long as Azure asks for, nobody in that region sends what was refused; another region goes on."""
+    for name, location in (("a", "eastus"), ("b", "eastus"), ("c", "westeurope")):
+        fast.add_vmss(name, 4, update_domains=2, location=location, tags={"ring": "1"})
+        fast.set_image(name, version=NEW)
+    fast.fail_next(429, method="POST", path="a/manualupgrade", retry_after=150)
+    told = list(az.rollout_fleet(fast.access_token, fleet(fast)))
+    asked = [each for each in fast.journal if "manualupgrade" in each.path]
+    (refused,) = (each.seconds for each in asked if each.status == 429)
+    times = {
+        name: [each.seconds - refused for each in asked if f"/{name}/" in each.path]
+        for name in "abc"
+    }
+    # What was on its way when the refusal came is none that could have been held back.
+    assert not [seconds for name in "ab" for seconds in times[name] if 30 < seconds < 150]
+    assert max(times["b"]) >= 150
+    assert max(times["c"]) < max(times["a"])
+    assert told[-1].summary.throttled == 1
+    held_back = [
+        event.scale_set.vmss_name for event in told if event.event and "Held back" in event.message
+    ]
+    assert set(held_back) == {"b"}
+
+
+def test_while_a_bucket_is_closed_its_neighbours_are_held_back_and_say_so(clock: Clock) -> None:
+    """A short wait is made; a long one is a `Throttled` of ours that nothing was sent for."""
+    watch = rate_limit.Paced("sub", "eastus")
+    url = "https://management.azure.com/subscriptions/sub/resourceGroups/g/x"
+    rate_limit.of("SUB").close({("actions", "eastus"): 4.0})
+    watch.sending("POST", url)
+    assert clock.slept == [pytest.approx(4.0)]
+    rate_limit.of("sub").close({("actions", "eastus"): 100.0})
+    with pytest.raises(az.Throttled, match="Held back for 100 s") as caught:
+        watch.sending("POST", url)
+    assert caught.value.retry_after == pytest.approx(100, abs=1)
+    assert watch.requests == 1
+    watch.sending("GET", url)
+    rate_limit.Paced("sub", "westeurope").sending("POST", url)
+    assert len(clock.slept) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "headers", "closed"),
+    [
+        (
+            '{"error": {"code": "SubscriptionRequestsThrottled"}}',
+            {"Retry-After": "7"},
+            {("writes", ""): 7},
+        ),
+        (
+            '{"error": {"code": "OperationNotAllowed"}}',
+            {"Retry-After": "40"},
+            {("actions", "eastus"): 40},
+        ),
+        ("", {}, {("actions", "eastus"): 15}),
+    ],
+)
+def test_a_refusal_closes_what_it_is_about(
+    clock: Clock, text: str, headers: dict[str, str], closed: dict[rate_limit.Kind, float]
+) -> None:
+    """The resource manager's counts for the whole subscription, Compute's for the region; some say no time."""
+    answer = requests.Response()
+    answer.status_code, answer._content = 429, text.encode()
+    answer.headers.update(headers)
+    watch = rate_limit.Paced("sub", "eastus")
+    watch.answered("POST", "https://management.azure.com/subscriptions/sub/x", answer)
+    assert watch.throttled == 1
+    assert rate_limit.of("sub").closed() == closed
+
+
+@given(
+    asks=st.lists(
+        st.tuples(st.sampled_from(["GET", "POST"]), st.floats(0, 3), st.booleans()), max_size=400
+    ),
+    share=st.sampled_from([1.0, 0.5, 0.01]),
+)
+def test_the_pace_stays_below_the_limits(asks: list[tuple[str, float, bool]], share: float) -> None:
+    """However requests come, no stretch of time holds more than the bucket's depth and what flows into it meanwhile."""
+    clock, before = Clock(), (_clock.monotonic, _clock.sleep)
+    _clock.monotonic, _clock.sleep = clock, clock.sleep
+    rate_limit._pacers.clear()
+    sent: dict[str, list[float]] = {"GET": [], "POST": []}
+    waits: list[float] = []
+    try:
+        rate_limit.of("sub").resize(share)
+        watch = rate_limit.Paced("sub", "eastus")
+        for method, gap, burst in asks:
+            clock.now += 0 if burst else gap
+            try:
+                for _ in range(20):
+                    watch.sending(method, "https://management.azure.com/subscriptions/sub/x")
+                    sent[method].append(clock.now)
+            except az.Throttled as error:
+                waits.append(error.retry_after or 0)
+    finally:
+        _clock.monotonic, _clock.sleep = before
+        rate_limit._pacers.clear()
+    assert all(seconds > 5 for seconds in waits)
+    for method, kind in (("GET", "reads"), ("POST", "writes")):
+        rate, depth = (each * share for each in rate_limit._LIMITS[kind])
+        times = sent[method]
+        for start in range(0, len(times), 50):
+            for end in range(start, len(times), 50):
+                assert end - start <= max(1.0, depth) + rate * (times[end] - times[start])
+
+
+def test_a_worker_elsewhere_keeps_to_its_share_and_hears_of_refusals(sandbox: Sandbox) -> None:
+    """What a task is told counts in its process; what it meets there comes back with its result."""
+    fill(sandbox, 1)
+    target = Target(sandbox.subscription_id, "sandbox", "s0", REGIONS[0])
+    watch = rate_limit.Paced(target.subscription_id, target.location)
+    run = prepared((az.token_provider(), *target[:3]), watch, **DEFAULTS)
+    ticket = scheduler.Ticket(
+        "elsewhere", -1, target, 0.25, {("lists", "eastus"): time.time() + 50}
+    )
+    sandbox.fail_next(429, method="POST", path="s0/manualupgrade", retry_after=40)
+    part = scheduler.step(ticket, run)
+    assert rate_limit.of(target.subscription_id)._share == 0.25
+    assert part.run is run
+    assert [event.kind for event in part.events].count("batch_done") == 1
+    assert not [event for event in part.events if event.instances]
+    assert part.summary.throttled == 1
+    again = scheduler.step(
+        dataclasses.replace(ticket, closed={("polls", "x"): 1e12, ("gets", "x"): 5.0}), run
+    )
+    assert (again.run, again.error, again.events[-1].kind) == (None, None, "finished")
+    assert set(again.closed) == {("polls", "x")}
+
+
+def test_a_storm_of_429s_only_takes_longer(sandbox: Sandbox) -> None:
+    """Every third request of all sets is refused for a while: everything is upgraded once, and no set fails."""
+    fill(sandbox, 4)
+    for at in range(3, 120, 3):
+        sandbox.at_request(at, lambda: sandbox.fail_next(429, retry_after=20))
+    targets = fleet(sandbox)
+    events = list(az.rollout_fleet(sandbox.access_token, targets))
+    assert events[-1].summary.throttled >= 20
+    assert len(upgraded(sandbox)) == 16
+    assert set(upgraded(sandbox).values()) == {1}
+
+
+# What crosses
+
+
+def test_every_error_can_be_sent() -> None:
+    """Errors come back from a worker as they were."""
+    response = requests.Response()
+    response.status_code, response._content, response.url = (
+        409,
+        b"{}",
+        "https://management.azure.com/x?sig=1",
+    )
+    response.request = requests.Request("PUT", "https://management.azure.com/x").prepare()
+    kinds = [
+        each
+        for each in vars(errors).values()
+        if isinstance(each, type) and issubclass(each, az.AzureError)
+    ]
+    for kind in kinds:
+        error = kind(
+            "m",
+            code="C",
+            status_code=409,
+            details=[{"code": "D"}],
+            retry_after=3.0,
+            response=response,
+        )
+        again = pickle.loads(pickle.dumps(error))
+        assert type(again) is kind
+        assert (str(again), again.details, again.retry_after) == (str(error), ({"code": "D"},), 3.0)
+    halt = az.RolloutHalted("m", Batch("b", ("1",)), {"1": "why"}, True, Summary(1))
+    both = az.FleetHalted(
+        "m", {Target("s", "g", "n"): halt}, [Target("s", "g", "p")], [], Summary(2)
+    )
+    again = pickle.loads(pickle.dumps(both))
+    assert str(again.failed[Target("s", "g", "n")]) == "m"
+    assert (again.paused, again.rolled_back, again.unhealthy, again.summary) == (
+        (Target("s", "g", "p"),), True, {"g/n 1": "why"}, Summary(2)
+    )  # fmt: skip
+    timeout = pickle.loads(pickle.dumps(az.OperationTimeout("late")))
+    assert str(timeout) == "late"
+
+
+def test_every_event_can_be_sent(sandbox: Sandbox) -> None:
+    """Events come back from a worker as they were."""
+    fill(sandbox, 1)
+    for event in az.rollout_fleet(sandbox.access_token, fleet(sandbox)):
+        assert pickle.loads(pickle.dumps(event)) == event
+
+
+def test_an_error_that_cannot_be_sent_comes_as_words() -> None:
+    """Rather than to bring down the worker."""
+
+    class Local(Exception):
+        """Cannot be pickled."""
+
+    told = scheduler._portable(Local("what\nhappened"))
+    assert (type(told), str(told)) == (RuntimeError, "Local: what happened")
+
+
+def test_a_run_goes_on_in_another_process_where_it_was(sandbox: Sandbox, clock: Clock) -> None:
+    """Pickled between two batches it reads nothing again but the model, and no token crosses."""
+    fill(sandbox, 1)
+    provider = az.token_provider()
+    run = prepared(
+        (provider, *sandbox.where("s0")[1:]),
+        rate_limit.Paced(sandbox.subscription_id, ""),
+        **DEFAULTS,
+    )
+    list(run.step())
+    crossing = pickle.dumps((scheduler.Ticket("f", 0, Target("s", "g", "n"), 1.0, {}), run))
+    assert provider() not in crossing.decode("latin1")
+    assert provider()[:20] not in crossing.decode("latin1")
+    before = len(sandbox.journal)
+    _, again = pickle.loads(crossing)
+    events = list(again.step())
+    assert again.where[0] is not provider
+    paths = [
+        each.path.rsplit("/", 1)[-1] for each in sandbox.journal[before:] if "/s0" in each.path
+    ]
+    assert paths == ["manualupgrade", "virtualMachines", "s0"]
+    assert events[-1].kind == "finished"
+    assert events[-1].summary.upgraded == 4
+
+
+def test_a_run_that_waited_long_for_a_worker_looks_again(sandbox: Sandbox, clock: Clock) -> None:
+    """What was read before is not relied on."""
+    fill(sandbox, 1)
+    run = prepared((az.token_provider(), *sandbox.where("s0")[1:]), None, **DEFAULTS)
+    list(run.step())
+    run = pickle.loads(pickle.dumps(run))
+    clock.now += 60
+    sandbox.scale("s0", 6)
+    assert list(run.step())[-1].total == 6
+
+
+@pytest.mark.parametrize(
+    ("token", "options", "told"),
+    [
+        ("canary-token", {}, "access_token: a token is not sent to other processes"),
+        (
+            None,
+            {"check": lambda instances: True},
+            "access_token, check and pause must be such that they can be pickled",
+        ),
+    ],
+)
+def test_what_must_not_or_cannot_cross_is_refused_at_once(
+    token: str | None, options: dict[str, Any], told: str, sandbox: Sandbox
+) -> None:
+    """A token, and a function that only this process has; nothing was sent."""
+    with ProcessPoolExecutor(1) as executor, pytest.raises(ValueError, match=told) as caught:
+        az.rollout_fleet(
+            token or az.token_provider(),
+            [(sandbox.subscription_id, "g", "n")],
+            executor=executor,
+            **options,
+        )
+    assert "canary" not in str(caught.value)
+    assert not sandbox.journal
+
+
+def test_no_token_is_told_or_logged(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    """Not in an event, an error or the log."""
+    caplog.set_level(logging.DEBUG)
+    fill(sandbox, 2)
+    sandbox.break_upgrade("s0", "0")
+    token = sandbox.access_token
+    events, halt = halted(az.rollout_fleet(token, fleet(sandbox), max_failed=1))
+    shown = [caplog.text, repr(events), repr(halt), str(halt), *map(repr, halt.failed.values())]
+    assert not [text for text in shown if token in text]
+
+
+# On executors
+
+
+def test_an_executor_that_is_shut_down_ends_the_fleet(sandbox: Sandbox) -> None:
+    """Nothing was begun, nothing is left running, and the reason is told."""
+    fill(sandbox, 2)
+    executor = ThreadPoolExecutor(1)
+    executor.shutdown()
+    _, halt = halted(
+        az.rollout_fleet(sandbox.access_token, fleet(sandbox), executor=executor, max_failed=2)
+    )
+    assert "after shutdown" in str(halt)
+    assert len(halt.failed) + len(halt.not_started) == 2
+    assert not posted(sandbox)
+
+
+class Lost(Executor):
+    """One whose workers are gone: it takes everything and says nothing, until it gives it up."""
+
+    def __init__(self) -> None:
+        self.taken: Future[Any] = Future()
+
+    def submit(self, *_: Any, **__: Any) -> Future[Any]:  # type: ignore[override]
+        """Takes a step."""
+        return self.taken
+
+
+def test_an_executor_that_says_nothing_is_told_of(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every minute; and what it gives up has failed, with a word of why."""
+    monkeypatch.setattr(scheduler, "_LOOK", 0.01)
+    times = itertools.count(0, 30)
+    monkeypatch.setattr(_clock, "monotonic", lambda: next(times))
+    fill(sandbox, 1)
+    executor, told = Lost(), []
+
+    def listen() -> None:
+        for event in az.rollout_fleet(az.token_provider(), fleet(sandbox), executor=executor):
+            told.append(event)
+            if [each.kind for each in told].count("waiting") == 2:
+                executor.taken.cancel()
+
+    with pytest.raises(
+        az.FleetHalted,
+        match=r"s0: the executor gave it up: what it runs on may be gone. Run it again",
+    ):
+        listen()
+    assert all(
+        "1 scale set under way; nothing heard for" in each.message
+        for each in told
+        if each.kind == "waiting"
+    )
+
+
+def test_an_executor_of_ones_own_is_left_open(sandbox: Sandbox) -> None:
+    """With fewer threads than sets at a time the steps take turns; afterwards it can be used for something else."""
+    fill(sandbox, 3)
+    with ThreadPoolExecutor(1) as executor:
+        list(az.rollout_fleet(sandbox.access_token, fleet(sandbox), executor=executor))
+        assert executor.submit(int, "3").result() == 3
+    assert len(upgraded(sandbox)) == 12
+    order = posted(sandbox)
+    assert order[:3] == ["s0", "s1", "s2"], (
+        "one set's second batch was taken before another's first"
+    )
+
+
+def processes(number: int) -> ProcessPoolExecutor:
+    """Workers in processes of their own, which live in the fast time."""
+    return ProcessPoolExecutor(
+        number, multiprocessing.get_context("spawn"), initializer=fast_time.hurry
+    )
+
+
+def test_a_process_pool_does_it_as_well(fast: Sandbox) -> None:
+    """Steps go from worker to worker; events come back, and each instance is upgraded once."""
+    fill(fast, 2)
+    with processes(2) as executor:
+        events = list(
+            az.rollout_fleet(az.token_provider(), fleet(fast), executor=executor, canary=1)
+        )
+    assert len(upgraded(fast)) == 8
+    assert set(upgraded(fast).values()) == {1}
+    of_one = [
+        event.event.kind for event in events if event.event and event.scale_set.vmss_name == "s1"
+    ]
+    assert of_one.count("batch_done") == 3
+    assert of_one[-1] == "finished"
+    assert isinstance(next(event.event for event in events if event.event), Event)
+    first = next(
+        at for at, event in enumerate(events) if event.event and event.event.kind == "batch_done"
+    )
+    assert any(event.kind == "set_event" for event in events[first + 1 :]), "all came at the end"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("at", [8, 20, 35])
+def test_a_worker_that_is_killed_harms_nothing(fast: Sandbox, at: int) -> None:
+    """The fleet halts and says so; run again, every instance was upgraded exactly once."""
+    fill(fast, 4, instances=6, domains=3)
+    targets = fleet(fast)
+    with processes(2) as executor:
+        list(executor.map(abs, range(4)))  # the workers are there
+        victim = multiprocessing.active_children()[0]
+        fast.at_request(at, victim.kill)
+        _, halt = halted(
+            az.rollout_fleet(az.token_provider(), targets, executor=executor, max_parallel=2)
+        )
+    assert {type(error) for error in halt.failed.values()} == {BrokenProcessPool}
+    assert len(halt.failed) + len(halt.not_started) >= 3
+    with processes(2) as executor:
+        list(az.rollout_fleet(az.token_provider(), targets, executor=executor, max_parallel=2))
+    assert len(upgraded(fast)) == 24
+    assert set(upgraded(fast).values()) == {1}

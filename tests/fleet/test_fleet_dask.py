@@ -1,0 +1,106 @@
+"""The rollout of a fleet on Dask: a cluster of worker processes on this machine, and what they send and get."""
+
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from support import fast_time
+from support.fleet import fill, fleet, halted, posted, upgraded
+
+import azurerm_lite as az
+from azurerm_lite.fleet import rate_limit
+from azurerm_lite.sandbox import Sandbox
+
+distributed = pytest.importorskip(
+    "distributed", reason="the extra fleet (distributed) is not installed"
+)
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),
+]  # what Dask warns of is not ours
+
+
+@pytest.fixture
+def client(fast: Sandbox) -> Iterator[Any]:
+    """A client of two worker processes on loopback, which live in the fast time and know the sandbox."""
+    rate_limit._pacers.clear()
+    cluster = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=2, processes=True, host="127.0.0.1", dashboard_address=None
+    )
+    with cluster, distributed.Client(cluster) as client:
+        client.register_worker_callbacks(fast_time.hurry)
+        yield client
+    rate_limit._pacers.clear()
+
+
+def test_dask_rolls_out_a_fleet(fast: Sandbox, client: Any) -> None:
+    """Both workers take part, events come back while it runs, every instance is upgraded once."""
+    fill(fast, 6, instances=4, domains=2)
+    executor = client.get_executor()
+    kinds, seen_running = [], False
+    for event in az.rollout_fleet(
+        az.token_provider(), fleet(fast), executor=executor, max_parallel=4, canary=1
+    ):
+        kinds.append(event.event.kind if event.event else event.kind)
+        seen_running = seen_running or (kinds[-1] == "batch_done" and len(upgraded(fast)) < 24)
+    assert len(upgraded(fast)) == 24
+    assert set(upgraded(fast).values()) == {1}
+    assert kinds.count("batch_done") == 18
+    assert kinds[-1] == "fleet_ended"
+    assert seen_running
+    assert event.summary.upgraded == 24
+
+
+def test_a_halt_comes_back_from_a_worker_as_it_was(fast: Sandbox, client: Any) -> None:
+    """Which instance and why; later waves are not begun."""
+    fill(fast, 4)
+    fast.break_upgrade("s0", "0")
+    _, halt = halted(
+        az.rollout_fleet(
+            az.token_provider(),
+            fleet(fast),
+            executor=client.get_executor(),
+            waves=[1],
+            max_parallel=2,
+        )
+    )
+    assert set(halt.unhealthy) == {"sandbox/s0 0"}
+    assert set(posted(fast)) == {"s0"}
+    assert [target.vmss_name for target in halt.not_started] == ["s1", "s2", "s3"]
+
+
+def test_a_worker_that_dies_is_replaced_and_nothing_is_upgraded_twice(
+    fast: Sandbox, client: Any
+) -> None:
+    """Dask gives its step to another worker, which finds what is under way and goes on."""
+    fill(fast, 4, instances=6, domains=3)
+    targets = fleet(fast)
+    victim = multiprocessing.active_children()[0]
+    fast.at_request(12, victim.kill)
+    events = list(
+        az.rollout_fleet(
+            az.token_provider(), targets, executor=client.get_executor(), max_parallel=4
+        )
+    )
+    assert not victim.is_alive()
+    assert events[-1].done == 4
+    assert len(upgraded(fast)) == 24
+    assert set(upgraded(fast).values()) == {1}
+
+
+def test_no_token_crosses(fast: Sandbox, client: Any) -> None:
+    """A token as such is refused; a provider goes without its own, and each worker makes one."""
+    fill(fast, 2)
+    with pytest.raises(ValueError, match="a token is not sent to other processes"):
+        az.rollout_fleet(fast.access_token, fleet(fast), executor=client.get_executor())
+    provider = az.token_provider()
+    token = provider()
+    assert token.encode() not in pickle.dumps(provider)
+    sign_ins = sum(each.path.endswith("/token") for each in fast.journal)
+    list(az.rollout_fleet(provider, fleet(fast), executor=client.get_executor()))
+    assert sum(each.path.endswith("/token") for each in fast.journal) > sign_ins

@@ -1,0 +1,165 @@
+"""The picture of a dozen sets as it was last looked at, in files.
+
+`python tests/heatmap/test_heatmap_snapshots.py` makes them anew. What changes there is to be looked at
+before it is committed: the texts are meant to be read, the SVGs to be opened in a browser."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.clock import Clock
+from support.heatmap import STATES, Terminal, bare, drawn, instance, spaced, spread
+
+import azurerm_lite as az
+from azurerm_lite import _clock
+from azurerm_lite.heatmap import Heatmap
+from azurerm_lite.sandbox import Sandbox
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "tests" / "snapshots" / "heatmap"
+PICTURE = ROOT / "docs" / "pictures" / "heatmap.svg"
+
+
+def half_way(
+    number: int, update_domain: int | None, fault_domain: int | None, **values: Any
+) -> Any:
+    """An instance of a rollout in which two update domains are done and the third is under way."""
+    done, now = update_domain in (0, 1), update_domain == 2
+    state = "Updating" if now else "Succeeded"
+    return instance(
+        number,
+        update_domain,
+        fault_domain,
+        latestModelApplied=done,
+        provisioningState=state,
+        **values,
+    )
+
+
+SETS = {
+    "five-by-five": spread(25),
+    "half-way": [half_way(number, number % 5, number // 5 % 5) for number in range(25)],
+    "every-state": [
+        instance(
+            number, number % 2, number // 2 % 4, power=power, latestModelApplied=number % 3 > 0
+        )
+        for number, power in enumerate([*STATES, *STATES])
+    ],
+    "every-mark": [
+        instance(1, provisioningState="Updating"),
+        instance(2, 0, 1, provisioningState="Failed"),
+        instance(3, 1, 0, health="unhealthy"),
+        instance(4, 1, 1, provisioningState="Failed", health="unhealthy", latestModelApplied=False),
+    ],
+    "zonal": [half_way(number, number % 5, None, zone=str(number % 3 + 1)) for number in range(18)],
+    "one-fault-domain": [instance(number, number % 5, 0) for number in range(40)],
+    "one-instance": [instance(0)],
+    "no-instance": [],
+    "missing-domains": [
+        instance(1, None, 2),
+        instance(2, 3, None),
+        instance(3, None, None),
+        instance(4, 3, 2),
+    ],
+    "flexible": [
+        instance(
+            f"web_{number * 2654435761 % 2**32:08x}",
+            None,
+            None,
+            zone=str(number % 3 + 1),
+            instanceView=None,
+        )
+        for number in range(9)
+    ],
+    "placement-groups": [
+        half_way(number, number % 5, number // 5 % 5, group=f"group-{number % 2}")
+        for number in range(60)
+    ],
+    "to-be-escaped": [
+        instance('<b a="1">&\'</title>', 0, None, zone="<1>"),
+        instance("a\x1b[2Jb", 1, None, zone="&2"),
+        instance("größe", 1, None, zone="&2", latestModelApplied=False),
+    ],
+    "a-thousand": [half_way(number, number % 5, number // 5 % 5) for number in range(1000)],
+}
+
+
+def as_text(found: list[Any]) -> str:
+    """The text on a terminal and in a file, 80 columns wide; colours left out, test_heatmap.py looks at those."""
+    texts = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "80")
+        for name in ("NO_COLOR", "FORCE_COLOR", "TERM"):
+            patch.delenv(name, raising=False)
+        for tty in (True, False):
+            patch.setattr(sys, "stdout", Terminal(tty=tty))
+            texts.append(bare(str(az.heatmap(found))) + "\n")
+    return "\n".join(texts)
+
+
+def as_svg(picture: Heatmap) -> str:
+    """The SVG of a picture as it is kept."""
+    return spaced(picture.to_svg())
+
+
+def of_the_docs() -> str:
+    """The SVG of the documentation: the sandbox's set in the middle of a rollout, where not all is well."""
+    clock = Clock()
+    with pytest.MonkeyPatch.context() as patch, Sandbox(upgrade_seconds=60, clock=clock) as sandbox:
+        patch.setattr(_clock, "monotonic", clock)
+        patch.setattr(_clock, "sleep", clock.sleep)
+        where = sandbox.where()
+        az.wait(where[0], az.stopdealloc_vmss(*where, instance_ids=["9"]))
+        sandbox.break_upgrade("web", "6", "unhealthy")
+        az.wait(
+            where[0],
+            az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="22.04.202411010")),
+        )
+        az.wait(where[0], az.manual_upgrade(*where, ["6"]))
+        events = az.rollout(*where, max_unhealthy=1)
+        event = next(each for each in events if each.kind == "progress" and each.number == 3)
+        return as_svg(az.heatmap(event.instances))
+
+
+def files() -> Iterator[tuple[Path, str]]:
+    """Each file with what it should hold; the SVG only of sets that are small enough to be read."""
+    for name, found in SETS.items():
+        yield FOLDER / f"{name}.txt", as_text(found)
+        if len(found) <= 60:
+            yield FOLDER / f"{name}.svg", as_svg(az.heatmap(found))
+    yield PICTURE, of_the_docs()
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_the_picture_is_as_it_was(name: str) -> None:
+    """Text and SVG of each set are those of the files, letter by letter."""
+    assert as_text(SETS[name]) == (FOLDER / f"{name}.txt").read_text("utf-8")
+    svg = FOLDER / f"{name}.svg"
+    assert len(SETS[name]) > 60 or as_svg(az.heatmap(SETS[name])) == svg.read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_each_instance_of_each_set_is_drawn_once(name: str) -> None:
+    """The SVG parses, and has as many instances as the set, each under another id."""
+    groups = drawn(az.heatmap(SETS[name]))
+    assert len({group.get("data-instance") for group in groups}) == len(groups) == len(SETS[name])
+
+
+def test_no_other_files_lie_about() -> None:
+    """What no set stands behind any more is deleted."""
+    assert {path.stem for path in FOLDER.iterdir()} == set(SETS)
+
+
+def test_the_picture_of_the_docs_is_what_the_program_draws() -> None:
+    """The sandbox's set in the middle of a rollout looks as the documentation shows it."""
+    assert of_the_docs() == PICTURE.read_text("utf-8")
+
+
+if __name__ == "__main__":
+    for file, text in files():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, "utf-8", newline="\n")

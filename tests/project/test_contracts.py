@@ -1,0 +1,606 @@
+"""The house as a whole: its names, floors, imports and docstrings, and what holds for every function that sends."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import importlib
+import inspect
+import logging
+import re
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import pytest
+import requests
+import responses
+from hypothesis import given
+from hypothesis import strategies as st
+from support.clock import Clock
+from support.names import BASE, shown
+from support.wrappers import NAMES, WRAPPERS, Wrapper, azure, each
+
+import azurerm_lite as az
+from azurerm_lite import _clock
+
+PACKAGE = Path(az.__file__).parent
+
+IDENTITY = ["access_token", "subscription_id", "resource_group", "vmss_name"]
+
+# How the parameters that functions share are told; a function may go on from there.
+SHARED = {
+    "access_token": "Bearer token, or a zero-argument callable that returns one",
+    "subscription_id": "Subscription id.",
+    "resource_group": "Resource group name",
+    "vmss_name": "Scale set name.",
+    "instance_id": "Instance id, as a string or a whole number.",
+    "instance_ids": "One instance id or several (strings or whole numbers)",
+    "if_match": "The etag that the scale set must still have; `None` for ",
+    "location": "Region, such as `westeurope`.",
+    "publisher": "Publisher, such as `Canonical`.",
+    "offer": "Offer of the publisher.",
+    "tenant_id": "Tenant (directory) id or domain name.",
+    "application_id": "Application (client) id.",
+}
+ANNOTATED = {
+    "access_token": "Token",
+    "subscription_id": "str",
+    "resource_group": "str",
+    "vmss_name": "str",
+}
+
+ACTIONS = {
+    "start_vmss",
+    "restart_vmss",
+    "poweroff_vmss",
+    "stopdealloc_vmss",
+    "reimage_vmss",
+    "redeploy_vmss",
+}
+# Options that the design has among the positional arguments.
+POSITIONAL_OPTIONS = {
+    **{action: {"instance_ids"} for action in ACTIONS},
+    "get_subscription_from_cli": {"name"},
+    "token_provider": {"tenant_id", "application_id", "application_secret"},
+}
+NOT_ONE_REQUEST = {"wait", "rollout", "rollout_fleet", "rollback", "follow_rolling_upgrade"}
+
+PACKAGES = ("", "auth", "rollout", "fleet")
+FILES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
+    for folder in PACKAGES
+    for path in (PACKAGE / folder).glob("*.py")
+}
+MODULES = sorted(FILES)
+FUNCTIONS = {
+    name: getattr(az, name) for name in az.__all__ if inspect.isfunction(getattr(az, name))
+}
+SENDING = {
+    name for name in FUNCTIONS if "access_token" in inspect.signature(FUNCTIONS[name]).parameters
+} | {name for name in FUNCTIONS if FUNCTIONS[name].__module__ == "azurerm_lite.auth"}
+
+every_module = pytest.mark.parametrize("module", MODULES)
+every_function = pytest.mark.parametrize("name", FUNCTIONS)
+
+
+@cache
+def parsed(module: str) -> ast.Module:
+    """The syntax tree of a module of the library."""
+    return ast.parse(FILES[module].read_text(encoding="utf-8"))
+
+
+def imported(module: str) -> Iterator[tuple[str, str]]:
+    """What a module imports, wherever in it: (module, name), the module from the package's point of view.
+
+    `from . import rest` is `(".rest", "")`, `from .types import Token` is `(".types", "Token")`.
+    """
+    inside = FILES[module].relative_to(PACKAGE).parts[:-1]
+    for node in ast.walk(parsed(module)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name.replace("azurerm_lite.", "."), "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            around = inside[: len(inside) - node.level + 1] if node.level else ()
+            source = "." * bool(node.level) + ".".join(filter(None, (*around, node.module)))
+            source = re.sub(r"^azurerm_lite\b\.?", ".", source)
+            yield from (
+                (f"{source.rstrip('.')}.{each.name}", "")
+                if not node.module and node.level
+                else (source, each.name)
+                for each in node.names
+            )
+
+
+def sections(function: Callable[..., Any]) -> dict[str, str]:
+    """A docstring by its sections; `""` is the text before the first of them."""
+    parts = re.split(
+        r"^(Args|Returns|Raises|Azure):", inspect.getdoc(function) or "", flags=re.MULTILINE
+    )
+    names = parts[1::2]
+    assert len(names) == len(set(names)), "a section stands twice"
+    return {"": parts[0].strip(), **dict(zip(names, parts[2::2], strict=True))}
+
+
+def entries(section: str) -> dict[str, str]:
+    """The entries of an Args or Raises section: name and text, the text on one line."""
+    found = re.findall(r"^    (\S[^:]*): (.*(?:\n {8,}.*)*)", section, flags=re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in found}
+
+
+# Names
+
+
+def test_all_is_what_the_package_imports_in_order() -> None:
+    """`__all__` is sorted and holds the names that `__init__` imports, and no other."""
+    outside = {"TYPE_CHECKING", "Any", "importlib"}
+    names = {
+        alias.asname or alias.name
+        for node in ast.walk(parsed("__init__"))
+        for alias in getattr(node, "names", [])
+    }
+    assert az.__all__ == sorted(names - outside)
+    for name, function in FUNCTIONS.items():
+        home = importlib.import_module(function.__module__)
+        assert getattr(home, name) is function
+
+
+@pytest.mark.parametrize("name", sorted(az._LAZY))
+def test_a_lazy_name_is_the_one_of_its_module(name: str) -> None:
+    """It is the same object, `dir()` lists it, and it can be imported by name."""
+    home = importlib.import_module(f"azurerm_lite.{az._LAZY[name]}")
+    assert getattr(az, name) is getattr(home, name)
+    assert name in dir(az)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    """As of any module."""
+    with pytest.raises(AttributeError, match="no attribute 'get_vms'"):
+        az.get_vms
+
+
+# Floors
+
+
+def test_imports_run_downwards(capsys: pytest.CaptureFixture[str]) -> None:
+    """The floors of the house, as setup.cfg has them: who may import whom, and every module on a floor."""
+    cli = pytest.importorskip(
+        "importlinter.cli", reason="import-linter comes with the extra dev; .ci/run has it"
+    )
+    kept = cli.lint_imports(
+        config_filename=str(PACKAGE.parent / "setup.cfg"), cache_dir=None, no_cache=True
+    )
+    assert kept == 0, capsys.readouterr().out
+
+
+@every_module
+def test_only_rest_speaks_http(module: str) -> None:
+    """`requests` is imported in rest, errors and auth, where the latter use its exceptions; elsewhere for a type."""
+    names = {name for source, name in imported(module) if source.split(".")[0] == "requests"}
+    if module.split(".")[0] not in ("rest", "_retry", "errors", "auth"):
+        assert names <= {"Response"}
+    assert not {source for source, _ in imported(module)} & {
+        "httpx",
+        "http.client",
+        "urllib.request",
+        "urllib3",
+    } or (module in ("rest", "_retry", "_urls"))
+    for node in ast.walk(parsed(module)):
+        if (
+            module not in ("rest", "_retry")
+            and isinstance(node, ast.Attribute)
+            and ast.unparse(node.value) == "requests"
+        ):
+            used = getattr(requests, node.attr)
+            assert inspect.isclass(used), f"requests.{node.attr}"
+            assert issubclass(used, (Exception, requests.Response)), f"requests.{node.attr}"
+
+
+@every_module
+def test_only_rest_sleeps(module: str) -> None:
+    """All waiting goes through one replaceable function, which is what lets tests run without any."""
+    sleeps = [
+        ast.unparse(node)
+        for node in ast.walk(parsed(module))
+        if isinstance(node, (ast.Attribute, ast.ImportFrom))
+    ]
+    sleeps = [
+        code
+        for code in sleeps
+        if code == "time.sleep" or re.match(r"from (time|asyncio) import .*sleep", code)
+    ]
+    assert sleeps == (["time.sleep"] if module == "_clock" else [])
+
+
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
+)
+def test_each_module_says_first_what_it_holds(path: Path) -> None:
+    """The first line of each file is a docstring, in one sentence."""
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith('"""')
+    assert (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0].endswith(".")
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    """To what `import requests` loads, it adds neither MSAL, nor what extras need, nor what some functions use."""
+    heavy = [
+        "msal",
+        "werkzeug",
+        "trustme",
+        "rich",
+        "cryptography",
+        "azurerm_lite.sandbox",
+        "azurerm_lite.compat",
+    ]
+    heavy += [
+        "azurerm_lite.rollout.run",
+        "azurerm_lite.fleet.scheduler",
+        "concurrent.futures",
+        "dataclasses",
+        "html",
+        "inspect",
+        "subprocess",
+        "textwrap",
+        "uuid",
+    ]
+    code = "import requests, sys; there = set(sys.modules); import azurerm_lite; "
+    code += f"print([name for name in {heavy!r} if name in sys.modules and name not in there])"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=PACKAGE.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    """Without `py.typed`, type checkers would take all of it for untyped."""
+    assert (PACKAGE / "py.typed").is_file()
+
+
+# Signatures and docstrings
+
+
+@every_function
+def test_identity_leads_in_the_same_order_everywhere(name: str) -> None:
+    """access_token, subscription_id, resource_group, vmss_name come first, positional, and are typed alike."""
+    parameters = inspect.signature(FUNCTIONS[name]).parameters
+    leading = [parameter for parameter in IDENTITY if parameter in parameters]
+    assert list(parameters)[: len(leading)] == leading
+    assert "vmss_name" not in leading or leading == IDENTITY
+    for parameter in leading:
+        assert parameters[parameter].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+        assert parameters[parameter].default is inspect.Parameter.empty
+        assert parameters[parameter].annotation == ANNOTATED[parameter]
+
+
+@every_function
+def test_options_are_keyword_only(name: str) -> None:
+    """What has a default is named by the caller, so that options can be added in any order; no `*args`."""
+    for parameter in inspect.signature(FUNCTIONS[name]).parameters.values():
+        assert parameter.kind in (
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            inspect.Parameter.KEYWORD_ONLY,
+        )
+        optional = parameter.default is not inspect.Parameter.empty
+        named = parameter.kind is inspect.Parameter.KEYWORD_ONLY
+        assert named == (optional and parameter.name not in POSITIONAL_OPTIONS.get(name, ())), (
+            parameter
+        )
+
+
+@every_function
+def test_docstrings_say_it_all(name: str) -> None:
+    """Summary, every argument of the signature in its order and no other, what comes back, and Azure's own name."""
+    function = FUNCTIONS[name]
+    signature = inspect.signature(function)
+    told = sections(function)
+    summary, _, more = told[""].partition("\n")
+    assert re.fullmatch(r"[A-Z].*[.:]", summary)
+    assert more == "" or more.startswith("\n"), "the summary is one line"
+    assert list(entries(told.get("Args", ""))) == list(signature.parameters)
+    assert told["Returns"].strip()
+    assert ("Azure" in told) == (name in SENDING)
+    assert told.get("Azure", ".").rstrip().endswith((".", ")"))
+    order = [section for section in ("", "Args", "Returns", "Raises", "Azure") if section in told]
+    assert list(told) == order
+
+
+@every_function
+def test_shared_parameters_are_worded_alike(name: str) -> None:
+    """Who has read one docstring has read them all: the same parameter is told in the same words."""
+    for parameter, text in entries(sections(FUNCTIONS[name]).get("Args", "")).items():
+        assert text.startswith(SHARED.get(parameter, "")), parameter
+        assert text.endswith((".", ".)")), parameter
+
+
+@every_function
+def test_errors_that_are_told_exist(name: str) -> None:
+    """Each name under Raises is an exception that a caller can catch; whoever sends tells at least one of Azure's."""
+    told = entries(sections(FUNCTIONS[name]).get("Raises", ""))
+    kinds = [kind for kinds in told for kind in kinds.split(", ")]
+    for kind in kinds:
+        room, _, error = kind.rpartition(".")
+        found = getattr(requests if room == "requests" else az, error, None) or getattr(
+            builtins, error, None
+        )
+        assert isinstance(found, type), kind
+        assert issubclass(found, Exception), kind
+    if name in SENDING and name != "token_provider":
+        assert {"AzureError", "AuthenticationFailed", "FleetHalted"} & set(kinds)
+
+
+@every_module
+def test_every_function_that_is_not_private_is_typed_and_told(module: str) -> None:
+    """Annotations on each parameter and the result, and a docstring whose arguments are those of the signature."""
+    home = importlib.import_module("azurerm_lite" + ("" if module == "__init__" else f".{module}"))
+    for name, function in vars(home).items():
+        if (
+            name.startswith("_")
+            or not inspect.isfunction(function)
+            or function.__module__ != home.__name__
+        ):
+            continue
+        signature = inspect.signature(function)
+        assert signature.return_annotation is not inspect.Signature.empty, name
+        assert all(
+            each.annotation is not inspect.Parameter.empty for each in signature.parameters.values()
+        ), name
+        told = sections(function)
+        assert told[""], name
+        assert list(entries(told.get("Args", ""))) in ([], list(signature.parameters)), name
+
+
+# Every function that makes a request
+
+
+def test_every_function_that_sends_is_in_the_table() -> None:
+    """A new wrapper is checked by all that follows, and by the tests of its module, or this fails."""
+    wrappers = {
+        name for name in SENDING if "access_token" in inspect.signature(FUNCTIONS[name]).parameters
+    }
+    assert {row.function for row in WRAPPERS} == wrappers - NOT_ONE_REQUEST
+    assert {row.module for row in WRAPPERS} == {"vmss", "images", "subscriptions", "fleet"}
+
+
+@each()
+def test_each_request_has_a_time_limit_an_id_and_goes_nowhere_else(
+    row: Wrapper, token: str, clock: Clock
+) -> None:
+    """Connecting and reading are limited, redirects are not followed, Azure gets an id to trace the request by."""
+    with azure() as wire:
+        wire.add(
+            row.method,
+            re.compile(""),
+            status=row.status,
+            **({} if row.json is None else {"json": row.json}),
+        )
+        row.call(token)
+        (call,) = wire.calls
+        request = call.request
+    connect, read = request.req_kwargs["timeout"]
+    assert 0 < connect <= 60
+    assert 0 < read <= 300
+    assert request.req_kwargs["verify"] is True
+    assert str(request.url).startswith(BASE + "/")
+    assert uuid.UUID(request.headers["x-ms-client-request-id"])
+    assert request.headers["User-Agent"].startswith(f"azurerm-lite/{az.__version__} ")
+    assert dict(parse_qsl(urlsplit(str(request.url)).query))["api-version"] >= "2018-10-01"
+
+
+@each()
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (302, az.AzureError),
+        (400, az.AzureError),
+        (401, az.AuthenticationFailed),
+        (403, az.AzureError),
+        (404, az.NotFound),
+        (409, az.Conflict),
+        (412, az.PreconditionFailed),
+        (429, az.Throttled),
+        (500, az.AzureError),
+        (503, az.Throttled),
+    ],
+)
+def test_a_refusal_is_an_error_in_azures_words(
+    row: Wrapper,
+    status: int,
+    kind: type[az.AzureError],
+    token: str,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The kind fits the status, code, message and request are told, and the token is in none of it, nor in the log."""
+    caplog.set_level(logging.DEBUG)
+    told = {
+        "error": {
+            "code": "SomeCode",
+            "message": "Azure says why.",
+            "details": [{"code": "Inner", "message": "m"}],
+        }
+    }
+    headers = {"x-ms-request-id": "req-1"}
+    headers |= {
+        302: {"Location": f"{BASE}/elsewhere"},
+        429: {"Retry-After": "3"},
+        503: {"Retry-After": "3"},
+    }.get(status, {})
+    with azure() as wire:
+        wire.add(row.method, re.compile(""), status=status, json=told, headers=headers)
+        with pytest.raises(az.AzureError) as caught:
+            row.call(token)
+        tries = len(wire.calls)
+    error = caught.value
+    assert type(error) is kind
+    path = urlsplit(row.url()).path
+    assert (
+        str(error)
+        == f"Azure says why. (SomeCode, HTTP {status}, request req-1, {row.method} {path})"
+    )
+    assert (error.status_code, error.code, error.request_id, error.method) == (
+        status,
+        "SomeCode",
+        "req-1",
+        row.method,
+    )
+    assert error.url == BASE + path
+    assert error.details == ({"code": "Inner", "message": "m"},)
+    repeated = status in (429, 503) or (status == 500 and row.method in ("GET", "PUT", "DELETE"))
+    assert tries == (5 if repeated else 1)
+    assert len(clock.slept) == tries - 1
+    assert status not in (429, 503) or all(3 <= pause <= 10 for pause in clock.slept)
+    shown = [
+        caplog.text,
+        str(error),
+        repr(error),
+        repr(vars(error)),
+        str(error.response.request.headers),
+    ]
+    assert not [text for text in shown if token in text]
+
+
+def outcome(row: Wrapper, token: str) -> Any:
+    """What a call leads to in the end: what it gives, or after a write or an action what `wait` makes of the answer."""
+    given = row.call(token)
+    return az.wait(token, given) if isinstance(given, requests.Response) else given
+
+
+@each()
+def test_an_answer_that_is_not_from_azure_is_an_error(
+    row: Wrapper, token: str, clock: Clock
+) -> None:
+    """A page of a proxy or portal is never given back as if it were the thing that was asked for."""
+    with azure() as wire:
+        wire.add(
+            row.method,
+            re.compile(""),
+            status=200,
+            body="<html>Sign in</html>",
+            content_type="text/html",
+        )
+        with pytest.raises(az.AzureError, match="The answer is not JSON") as caught:
+            outcome(row, token)
+    assert caught.value.code == "InvalidResponse"
+
+
+hostile_names = st.sampled_from(
+    [
+        *(
+            "a/b?c#d..%2f",
+            ".",
+            "..",
+            "...",
+            "../..",
+            "%2e%2e",
+            "%2F",
+            "a\\..\\b",
+            "a;b=c",
+            "a&b=c",
+            "?",
+            "#",
+            "/",
+            "//x",
+        ),
+        *(
+            "@evil.example",
+            ":443",
+            "{vmss_name}",
+            "%",
+            "%%",
+            "*",
+            "~",
+            "a b",
+            " ",
+            "",
+            "\n",
+            "a\r\nX: y",
+            "\x00",
+            "é",
+            "网",
+        ),
+        *("\ud800", "\u2028", "/../../subscriptions", "http://evil.example/"),
+    ]
+) | st.text(max_size=12)
+
+
+@each()
+@given(hostile=hostile_names)
+def test_a_hostile_name_never_leaves_its_segment(row: Wrapper, hostile: str) -> None:
+    """Whatever a name holds, it is refused unsent, or arrives as it is in its own segment of the path."""
+    names = {name: hostile if name != "instance_id" else value for name, value in NAMES.items()}
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as wire:
+        wire.add(
+            row.method,
+            re.compile(""),
+            status=row.status,
+            **({} if row.json is None else {"json": row.json}),
+        )
+        if "{" not in row.path or (
+            hostile not in (".", "..") and hostile.strip() and hostile.isprintable()
+        ):
+            row.call("token", names)
+        else:
+            with pytest.raises(ValueError, match="must be a name"):
+                row.call("token", names)
+            assert not wire.calls
+            return
+        (call,) = wire.calls
+    parts = urlsplit(str(call.request.url))
+    assert f"{parts.scheme}://{parts.netloc}" == BASE
+    assert [unquote(segment) for segment in parts.path.split("/")] == [
+        segment.format_map(names) for segment in row.path.split("/")
+    ]
+    assert dict(parse_qsl(parts.query)) == {**row.query, "api-version": row.api}
+    assert not parts.fragment
+
+
+@each()
+@pytest.mark.parametrize(
+    "access_token", [None, "", "a b", "a\nb", b"bytes", 3, lambda: None], ids=shown
+)
+def test_what_is_no_token_is_refused_before_anything_is_sent(
+    row: Wrapper, access_token: Any, clock: Clock
+) -> None:
+    """An empty variable or a token with a line end in it is a `ValueError` that does not show it."""
+    with azure(expects_requests=False), pytest.raises(ValueError, match="access_token") as caught:
+        row.call(access_token)
+    assert (
+        not isinstance(access_token, str)
+        or not access_token
+        or access_token not in str(caught.value)
+    )
+
+
+@each()
+def test_the_token_is_sent_to_no_other_cloud_than_the_one_configured(
+    row: Wrapper, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each function reads the endpoint when it is called."""
+    monkeypatch.setenv("AZURE_RM_ENDPOINT", "https://management.usgovcloudapi.net/")
+    with azure() as wire:
+        wire.add(
+            row.method,
+            re.compile(""),
+            status=row.status,
+            **({} if row.json is None else {"json": row.json}),
+        )
+        row.call(token)
+        (call,) = wire.calls
+    assert call.request.url == row.url().replace(BASE, "https://management.usgovcloudapi.net")
+
+
+def test_the_seams_for_tests_are_the_real_clock_and_sleep_otherwise() -> None:
+    """What the fixture replaces is `time.monotonic` and `time.sleep`."""
+    import time
+
+    assert (_clock.monotonic, _clock.sleep) == (time.monotonic, time.sleep)

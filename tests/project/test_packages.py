@@ -1,0 +1,120 @@
+"""The wheel and the source distribution: what is in them, and that the same source gives the same bytes."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from support.pages import ROOT
+
+import azurerm_lite as az
+
+pytestmark = pytest.mark.slow
+
+KEPT_OUT = shutil.ignore_patterns(
+    ".git", ".venv", "__pycache__", "_build", ".*_cache", ".hypothesis", "*.egg-info", "dist"
+)
+
+
+def built(folder: Path, umask: int) -> dict[str, Path]:
+    """Wheel and sdist of a copy of this tree whose files are as old as the copy, by the end of their names."""
+    pytest.importorskip("hatchling", reason="comes with the extra dev")
+    shutil.copytree(ROOT, folder / "source", ignore=KEPT_OUT, copy_function=shutil.copyfile)
+    command = [
+        sys.executable,
+        "-m",
+        "build",
+        "--no-isolation",
+        "--outdir",
+        str(folder),
+        str(folder / "source"),
+    ]
+    before = os.umask(umask)
+    try:
+        done = subprocess.run(
+            command,
+            env={**os.environ, "SOURCE_DATE_EPOCH": "1767323045"},
+            capture_output=True,
+            check=False,
+            timeout=120,
+        )
+    finally:
+        os.umask(before)
+    assert done.returncode == 0, done.stderr.decode()
+    return {path.suffix: path for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Wheel (`.whl`) and sdist (`.gz`), built once."""
+    return built(tmp_path_factory.mktemp("one"), 0o022)
+
+
+def test_the_same_source_gives_the_same_bytes(packages: dict[str, Path], tmp_path: Path) -> None:
+    """Built again from another folder, later, by somebody whose files are private."""
+    again = built(tmp_path, 0o077)
+    assert set(again) == {".whl", ".gz"}
+    for suffix, path in again.items():
+        assert path.name == packages[suffix].name
+        assert path.read_bytes() == packages[suffix].read_bytes(), path.name
+
+
+def test_the_wheel_holds_the_package_and_its_licence(packages: dict[str, Path]) -> None:
+    """Every module, py.typed, the licence; no test, no example, nothing that is not ours."""
+    with zipfile.ZipFile(packages[".whl"]) as wheel:
+        names = set(wheel.namelist())
+    modules = {
+        str(path.relative_to(ROOT).as_posix()) for path in (ROOT / "azurerm_lite").rglob("*.py")
+    }
+    assert {name for name in names if ".dist-info/" not in name} == modules | {
+        "azurerm_lite/py.typed"
+    }
+    info = f"azurerm_lite-{az.__version__}.dist-info"
+    more = {"METADATA", "WHEEL", "RECORD", "licenses/LICENSE"}
+    assert {name for name in names if ".dist-info/" in name} == {f"{info}/{name}" for name in more}
+
+
+def test_the_sdist_holds_the_whole_project(packages: dict[str, Path]) -> None:
+    """It can be tested and its docs built: the tests with their helpers and files, docs, examples, and the settings."""
+    with tarfile.open(packages[".gz"]) as sdist:
+        names = {name.partition("/")[2] for name in sdist.getnames()}
+    for folder in ("azurerm_lite", "tests", "docs", "examples", "benchmarks"):
+        there = {
+            path
+            for path in (ROOT / folder).rglob("*")
+            if path.is_file() and "_build" not in path.parts
+        }
+        wanted = {
+            path.relative_to(ROOT).as_posix() for path in there if "__pycache__" not in path.parts
+        }
+        assert wanted <= names, wanted - names
+    assert {
+        "README.md",
+        "LICENSE",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "setup.cfg",
+        ".ci/run",
+    } <= names
+    assert not [name for name in names if re.search(r"\.venv|\.pyc$|vmssconfig|\.git/", name)]
+
+
+def test_the_metadata_is_ours(packages: dict[str, Path]) -> None:
+    """Version, licence, the three dependencies, and each version of Python that it is tested on."""
+    with zipfile.ZipFile(packages[".whl"]) as wheel:
+        text = wheel.read(f"azurerm_lite-{az.__version__}.dist-info/METADATA").decode()
+    head = text.partition("\n\n")[0]
+    assert f"\nVersion: {az.__version__}\n" in head
+    assert "\nLicense-Expression: MIT\n" in head
+    assert "\nRequires-Python: >=3.10\n" in head
+    needed = re.findall(r"^Requires-Dist: ([\w-]+)>=[\d.]+$", head, re.M)
+    assert sorted(needed) == ["msal", "requests", "typing-extensions"]
+    assert re.findall(r":: (3\.\d+)$", head, re.M) == ["3.10", "3.11", "3.12", "3.13"]

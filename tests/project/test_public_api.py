@@ -1,0 +1,53 @@
+"""What scripts may rely on changes only on purpose: a listing of names and signatures, and the changelog beside it."""
+
+from __future__ import annotations
+
+import re
+
+from support.pages import ROOT
+from support.public_api import LISTING, RELEASED, changed, listing, read, untold
+
+import azurerm_lite as az
+
+KINDS = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_the_public_names_are_those_of_the_listing() -> None:
+    """No name or signature changes unnoticed: then `python tests/support/public_api.py`, and a line in CHANGELOG.md."""
+    assert changed(read(LISTING), listing()) == []
+
+
+def test_the_changelog_names_what_changed_since_the_last_release() -> None:
+    """Whatever is new, gone or has another signature stands in backticks in its section Unreleased."""
+    assert untold(changed(read(RELEASED), listing()), CHANGELOG) == []
+
+
+def test_a_change_is_seen_and_must_be_told() -> None:
+    """A new name, one that is gone and a new option are three changes; one that the changelog names is told."""
+    before = {"get_vmss": "(a)", "old": "(a)", "same": "(a)"}
+    names = changed(before, {"get_vmss": "(a, *, b=1)", "new": "(a)", "same": "(a)"})
+    assert names == ["get_vmss", "new", "old"]
+    text = "# C\n\n## Unreleased\n\n- `get_vmss(..., b=)` and new\n\n## 0.1.0\n\n- `old()`\n"
+    assert untold(names, text) == ["new", "old"]
+    assert untold(names, "# C\n") == names
+
+
+def test_the_changelog_is_kept_in_order() -> None:
+    """Unreleased first, then versions with their day, newest first, each with the usual kinds of change; the version
+    of the package is the newest released one, or one that is to come.
+    """
+    ours = tuple(int(part) for part in az.__version__.split("."))
+    first, *releases = re.findall(r"^## (.+)$", CHANGELOG, re.M)
+    assert first == "Unreleased"
+    versions = [re.fullmatch(r"(\d+)\.(\d+)\.(\d+) - \d{4}-\d\d-\d\d", each) for each in releases]
+    numbers = [tuple(map(int, each.groups())) for each in versions if each]
+    assert len(numbers) == len(releases)
+    assert numbers == sorted(numbers, reverse=True)
+    assert ours >= max(numbers, default=ours)
+    assert set(re.findall(r"^### (.+)$", CHANGELOG, re.M)) <= KINDS
+
+
+def test_the_listing_of_the_last_release_is_older_than_ours() -> None:
+    """Before the first release it is empty; afterwards the changelog has a release."""
+    assert bool(read(RELEASED)) == bool(re.search(r"^## \d", CHANGELOG, re.M))

@@ -1,0 +1,323 @@
+"""Errors: what any answer becomes, how it reads, and that it survives a process boundary."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from typing import Any
+
+import pytest
+import requests
+from hypothesis import given
+from hypothesis import strategies as st
+from support.names import VMSS
+
+from azurerm_lite import errors
+from azurerm_lite._text import one_line
+from azurerm_lite.errors import (
+    AuthenticationFailed,
+    AzureError,
+    Conflict,
+    NotFound,
+    OperationFailed,
+    OperationTimeout,
+    PreconditionFailed,
+    RolloutHalted,
+    Throttled,
+    error_from,
+    operation_error,
+)
+from azurerm_lite.types import Batch
+
+PATH = VMSS.removeprefix("https://management.azure.com")
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["error", "code", "message", "details", "target", "error_description"])
+            | st.text(),
+            inner,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+def answer(
+    body: Any = b"", status: int = 400, reason: str | None = "Bad Request", **headers: str
+) -> requests.Response:
+    """An answer as requests would give it; a body that is no bytes is sent as JSON."""
+    response = requests.Response()
+    response.status_code, response.reason = status, reason
+    response.url = f"{VMSS}?api-version=2024-11-01&sig=signature"
+    response.request = requests.Request("PUT", response.url).prepare()
+    response._content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    response.headers.update(
+        {"Content-Type": "application/json; charset=utf-8"} if not isinstance(body, bytes) else {}
+    )
+    response.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
+    return response
+
+
+def one_error(
+    code: str = "SomeCode", message: str = "Some message.", **more: Any
+) -> dict[str, Any]:
+    """Azure's envelope of an error."""
+    return {"error": {"code": code, "message": message, **more}}
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, AzureError),
+        (401, AuthenticationFailed),
+        (403, AzureError),
+        (404, NotFound),
+        (409, Conflict),
+        (412, PreconditionFailed),
+        (429, Throttled),
+        (500, AzureError),
+        (503, AzureError),
+        (302, AzureError),
+    ],
+)
+def test_the_status_decides_the_kind(status: int, kind: type[AzureError]) -> None:
+    """Each status gives exactly its kind, whatever the body says."""
+    for body in (one_error(), b"", b"<html>"):
+        error = error_from(answer(body, status))
+        assert type(error) is kind
+        assert error.status_code == status
+
+
+@pytest.mark.parametrize(
+    "kind", [AuthenticationFailed, NotFound, Conflict, PreconditionFailed, Throttled]
+)
+def test_old_handlers_of_requests_catch_every_kind(kind: type[AzureError]) -> None:
+    """Every kind is an `AzureError`, and that is requests' own `HTTPError`."""
+    assert issubclass(kind, AzureError)
+    assert issubclass(OperationFailed, AzureError)
+    assert issubclass(AzureError, requests.HTTPError)
+    assert issubclass(OperationTimeout, TimeoutError)
+    assert not issubclass(RolloutHalted, AzureError)
+
+
+def test_everything_that_azure_said_is_an_attribute() -> None:
+    """Code, message, target, details, ids and the request are told apart, the query of the URL left off."""
+    detail = {
+        "code": "TooManyRequests",
+        "target": "HighCostGetVMScaleSet3Min",
+        "message": '{"allowed":180}',
+    }
+    body = one_error(
+        "OperationNotAllowed",
+        "Too  many\r\n  requests.",
+        target="imageReference.sku",
+        details=[detail],
+    )
+    error = error_from(
+        answer(body, 429, x_ms_request_id="req-1", x_ms_correlation_request_id="corr-1"), 17.0
+    )
+    assert error.code == "OperationNotAllowed"
+    assert error.message == "Too many requests."
+    assert error.target == "imageReference.sku"
+    assert error.details == (detail,)
+    assert error.request_id == "req-1"
+    assert (error.method, error.url) == ("PUT", VMSS)
+    assert error.retry_after == 17.0
+    assert error.response is not None
+    assert error.response.status_code == 429
+
+
+def test_the_message_reads_as_one_sentence_of_facts() -> None:
+    """A message is Azure's own, then code, status, request id, method and path."""
+    error = error_from(answer(one_error("ResourceNotFound", "Gone."), 404, x_ms_request_id="req-1"))
+    assert str(error) == f"Gone. (ResourceNotFound, HTTP 404, request req-1, PUT {PATH})"
+
+
+def test_the_correlation_id_stands_in_for_a_missing_request_id() -> None:
+    """Where the provider gave no request id, the one of the whole chain is told."""
+    assert (
+        error_from(answer(one_error(), x_ms_correlation_request_id="corr-1")).request_id == "corr-1"
+    )
+    assert error_from(answer(one_error())).request_id is None
+
+
+def test_facts_that_are_missing_leave_no_gap() -> None:
+    """An error without an HTTP answer reads as its message, with what else is known."""
+    assert str(AzureError("Only this.")) == "Only this."
+    assert str(AzureError("Only this.", code="Code")) == "Only this. (Code)"
+    assert str(AzureError("This.", method="GET", url=VMSS)) == f"This. (GET {PATH})"
+    assert str(AzureError("This.", method="GET")) == "This."
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "message"),
+    [
+        ({"error": {"code": "C", "message": "M"}}, "C", "M"),
+        ({"code": "C", "message": "M"}, "C", "M"),
+        (
+            {"error": "invalid_client", "error_description": "AADSTS1: no."},
+            "invalid_client",
+            "AADSTS1: no.",
+        ),
+        (
+            {"error": {"code": "C"}},
+            "C",
+            "No explanation came with the answer (application/json, 24 bytes)",
+        ),
+        ({"error": {"message": "M"}}, "BadRequest", "M"),
+        ({"error": {"code": 5, "message": ["M"]}}, "BadRequest", None),
+        ({"error": None}, "BadRequest", None),
+        ({"error": []}, "BadRequest", None),
+        ([], "BadRequest", None),
+        ("text", "BadRequest", None),
+        (None, "BadRequest", None),
+        (b"", "BadRequest", "No explanation came with the answer (no content type, 0 bytes)"),
+        (b"{", "BadRequest", "No explanation came with the answer (no content type, 1 bytes)"),
+        (b"\xff\xfe\xfa", "BadRequest", None),
+        (b"\xef\xbb\xbf" + b'{"error":{"code":"C","message":"M"}}', "C", "M"),
+    ],
+)
+def test_code_and_message_are_found_where_they_are(
+    body: Any, code: str, message: str | None
+) -> None:
+    """Every envelope Azure uses is read; without one, the status and the kind of the body are told."""
+    error = error_from(answer(body))
+    assert error.code == code
+    assert (
+        error.message == message
+        if message
+        else error.message.startswith("No explanation came with the answer (")
+    )
+
+
+def test_a_page_of_html_is_named_but_not_quoted() -> None:
+    """A portal's page shows up as its type and size, not as markup."""
+    page = b"<html><body>Bad gateway</body></html>"
+    error = error_from(answer(page, 502, "Bad Gateway", Content_Type="text/html; charset=utf-8"))
+    assert error.message == f"No explanation came with the answer (text/html, {len(page)} bytes)"
+    assert error.code == "BadGateway"
+    assert "<" not in str(error)
+
+
+def test_an_answer_without_a_reason_phrase_is_an_error_all_the_same() -> None:
+    """HTTP/2 front ends send no reason phrase: the code is then empty, the status stands."""
+    error = error_from(answer(b"", 500, None))
+    assert error.code == ""
+    assert "HTTP 500" in str(error)
+
+
+def test_details_that_are_no_dicts_are_left_out() -> None:
+    """`details` holds dicts alone, so that whoever reads them need not check."""
+    error = error_from(answer(one_error(details=[{"code": "A"}, "text", None, 3, {"code": "B"}])))
+    assert error.details == ({"code": "A"}, {"code": "B"})
+    assert error_from(answer(one_error(details={"code": "A"}))).details == ()
+
+
+@given(body=ANY_JSON, status=st.integers(300, 599))
+def test_any_json_is_an_error_on_one_line(body: Any, status: int) -> None:
+    """Whatever JSON comes with whatever status: an `AzureError` whose text is one line that holds the status."""
+    error = error_from(answer(body, status, "Some Reason"))
+    assert isinstance(error, AzureError)
+    assert len(str(error).splitlines()) == 1
+    assert f"HTTP {status}" in str(error)
+    assert isinstance(error.code, str)
+    assert isinstance(error.message, str)
+    assert all(isinstance(detail, dict) for detail in error.details)
+
+
+@given(body=st.binary(), status=st.integers(300, 599))
+def test_any_bytes_are_an_error_on_one_line(body: bytes, status: int) -> None:
+    """Bytes that are no JSON, in any encoding or none, do no harm either."""
+    assert len(str(error_from(answer(body, status))).splitlines()) == 1
+
+
+@given(body=ANY_JSON, status=st.sampled_from(["Failed", "Canceled"]))
+def test_any_failed_operation_is_an_error_on_one_line(body: Any, status: str) -> None:
+    """An operation that failed is `OperationFailed`, whatever its body looks like."""
+    error = operation_error(body, status, answer(b"", 200))
+    assert isinstance(error, OperationFailed)
+    assert len(str(error).splitlines()) == 1
+    assert error.code
+
+
+def test_a_failed_operation_tells_its_own_code_and_message() -> None:
+    """The operation's error is what is told, with the id of the request that read it."""
+    operation = {"status": "Failed", **one_error("OSProvisioningTimedOut", "It took too long.")}
+    error = operation_error(operation, "Failed", answer(b"", 200, x_ms_request_id="req-1"))
+    assert (error.code, error.message) == ("OSProvisioningTimedOut", "It took too long.")
+    assert (error.status_code, error.request_id) == (200, "req-1")
+
+
+def test_a_failed_operation_without_an_error_says_so() -> None:
+    """An operation that gives no reason is told as that, not as an empty message."""
+    error = operation_error({"status": "Canceled"}, "Canceled", answer(b"", 200))
+    assert (error.code, error.message) == (
+        "Canceled",
+        "The operation ended Canceled; Azure gave no reason.",
+    )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        error_from(
+            answer(one_error(details=[{"code": "A"}], target="t"), 429, x_ms_request_id="r"), 5.0
+        ),
+        error_from(answer(b"", 404)),
+        operation_error(one_error(), "Failed", answer(b"", 200)),
+        AuthenticationFailed("Sign-in failed.", code="AADSTS1", request_id="r"),
+        OperationTimeout("Time is up."),
+        RolloutHalted("Stopped.", Batch("update domain 1", ("1", "2")), {"1": "Failed"}),
+        RolloutHalted("Stopped."),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_survives_pickling(error: Exception) -> None:
+    """An error that crosses a process boundary keeps its kind, its text and all it says."""
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error)
+    assert str(copy) == str(error)
+    told = {
+        name: value for name, value in vars(error).items() if name not in ("response", "request")
+    }
+    assert told == {
+        name: value for name, value in vars(copy).items() if name not in ("response", "request")
+    }
+
+
+def test_a_halted_rollout_keeps_its_own_list_of_the_unhealthy() -> None:
+    """What halted a rollout is a copy: changing the caller's dict later does not change the error."""
+    unhealthy = {"3": "not healthy"}
+    halted = RolloutHalted("Stopped.", None, unhealthy)
+    unhealthy.clear()
+    assert halted.unhealthy == {"3": "not healthy"}
+    assert halted.batch is None
+    assert RolloutHalted("Stopped.").unhealthy == {}
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ValueError("two\n lines"), "two lines"),
+        (ValueError(), "ValueError"),
+        (KeyError(), "KeyError"),
+        (TimeoutError(" \n "), "TimeoutError"),
+    ],
+)
+def test_any_exception_is_told_on_one_line(error: BaseException, text: str) -> None:
+    """What an exception says fits a log line; one that says nothing is told by its class."""
+    assert one_line(error) == text
+
+
+def test_the_tree_in_the_docstring_is_the_tree() -> None:
+    """The drawing at the top of the module names every class that is defined there."""
+    classes = {
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and value.__module__ == errors.__name__
+    }
+    assert classes == {word for word in (errors.__doc__ or "").split() if word in vars(errors)} - {
+        "requests.HTTPError"
+    }

@@ -1,0 +1,310 @@
+"""Instances by domain and in batches, and the ids of instances: what holds for all lists of them."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import azurerm_lite as az
+from azurerm_lite import _text
+from azurerm_lite import instances as ids_of
+
+numbers = st.integers(0, 2000).map(str)
+names = st.text("abcdefXYZ0189", min_size=8, max_size=8).map("web_".__add__)
+views = st.none() | st.fixed_dictionaries(
+    {},
+    optional={
+        "platformUpdateDomain": st.none() | st.integers(0, 19),
+        "platformFaultDomain": st.none() | st.integers(0, 4),
+        "placementGroupId": st.uuids().map(str),
+    },
+)
+zones = st.none() | st.lists(st.sampled_from(["1", "2", "3", "10"]), max_size=1)
+
+
+def instance(instance_id: str, view: Any = None, zones: Any = None, **more: Any) -> Any:
+    """An instance as Azure lists it; without a view or zones where they are `None`."""
+    properties = {"latestModelApplied": False, **({} if view is None else {"instanceView": view})}
+    return {
+        "instanceId": instance_id,
+        "properties": properties,
+        **({} if zones is None else {"zones": zones}),
+        **more,
+    }
+
+
+instances = st.lists(
+    st.builds(instance, numbers | names, views, zones),
+    max_size=25,
+    unique_by=lambda entry: entry["instanceId"],
+)
+
+GROUPINGS: dict[Callable[..., Any], Callable[[Any], Any]] = {
+    az.by_update_domain: lambda entry: (
+        entry["properties"].get("instanceView", {}).get("platformUpdateDomain")
+    ),
+    az.by_fault_domain: lambda entry: (
+        entry["properties"].get("instanceView", {}).get("platformFaultDomain")
+    ),
+    az.by_zone: lambda entry: (entry.get("zones") or [None])[0],
+}
+every_grouping = pytest.mark.parametrize("group", GROUPINGS, ids=lambda group: group.__name__)
+
+
+def in_numeric_order(ids: list[str]) -> bool:
+    """Whether numbers come first, by value, and names after them, by their letters."""
+    digits = [each for each in ids if each.isdigit()]
+    letters = [each for each in ids if not each.isdigit()]
+    return ids == sorted(digits, key=int) + sorted(letters)
+
+
+@every_grouping
+@given(entries=instances)
+def test_every_instance_stands_once_in_its_own_domain(
+    group: Callable[..., Any], entries: list[Any]
+) -> None:
+    """None is lost, none is doubled, and each stands under the domain that Azure gives, else under `unknown`."""
+    domain_of = {entry["instanceId"]: GROUPINGS[group](entry) for entry in entries}
+    groups = group(entries)
+    assert Counter(each for ids in groups.values() for each in ids) == Counter(list(domain_of))
+    for domain, ids in groups.items():
+        assert ids, "an empty domain"
+        assert {domain_of[each] for each in ids} == {None if domain == "unknown" else domain}
+
+
+@every_grouping
+@given(entries=instances)
+def test_domains_ascend_and_ids_are_in_numeric_order(
+    group: Callable[..., Any], entries: list[Any]
+) -> None:
+    """Domains by their number, `unknown` last; inside each, 9 before 10."""
+    groups = group(entries)
+    known = [domain for domain in groups if domain != "unknown"]
+    assert list(groups) == sorted(known, key=int) + ["unknown"] * ("unknown" in groups)
+    assert all(in_numeric_order(ids) for ids in groups.values())
+
+
+@every_grouping
+@given(entries=instances, data=st.data())
+def test_the_order_of_the_list_does_not_matter(
+    group: Callable[..., Any], entries: list[Any], data: Any
+) -> None:
+    """Azure promises no order; the same instances group the same, from any iterable, and stay as they were."""
+    before = copy.deepcopy(entries)
+    shuffled = data.draw(st.permutations(entries))
+    assert list(group(iter(shuffled)).items()) == list(group(entries).items())
+    assert entries == before
+
+
+@given(entries=instances, size=st.integers(1, 30))
+def test_batches_are_full_but_for_the_last_and_hold_every_instance_once(
+    entries: list[Any], size: int
+) -> None:
+    """No batch is larger than asked for, none is empty, and put together they are all ids in numeric order."""
+    batches = az.in_batches(iter(entries), size)
+    together = [each for batch in batches for each in batch]
+    assert Counter(together) == Counter(entry["instanceId"] for entry in entries)
+    assert in_numeric_order(together)
+    assert all(len(batch) == size for batch in batches[:-1])
+    assert all(1 <= len(batch) <= size for batch in batches)
+
+
+@pytest.mark.parametrize("size", [0, -1, True, False, 1.0, "2", None, [1]], ids=repr)
+def test_a_batch_size_that_is_no_number_of_instances_is_refused(size: Any) -> None:
+    """A whole number of 1 or more, even for no instances at all."""
+    with pytest.raises(ValueError, match="size must be a whole number of 1 or more"):
+        az.in_batches([], size)
+
+
+def test_an_example_of_each_grouping() -> None:
+    """Numbers are numbers, zones are strings as Azure has them, 10 comes after 9."""
+    entries = [
+        instance("10", {"platformUpdateDomain": 0, "platformFaultDomain": 1}, ["2"]),
+        instance("9", {"platformUpdateDomain": 0, "platformFaultDomain": 0}, ["10"]),
+        instance("2", {"platformUpdateDomain": 10, "platformFaultDomain": 0}, ["2"]),
+        instance("3", {"platformUpdateDomain": 9, "platformFaultDomain": 1}, []),
+    ]
+    assert list(az.by_update_domain(entries).items()) == [(0, ["9", "10"]), (9, ["3"]), (10, ["2"])]
+    assert list(az.by_fault_domain(entries).items()) == [(0, ["2", "9"]), (1, ["3", "10"])]
+    assert list(az.by_zone(entries).items()) == [
+        ("2", ["2", "10"]),
+        ("10", ["9"]),
+        ("unknown", ["3"]),
+    ]
+    assert az.in_batches(entries, 3) == [["2", "3", "9"], ["10"]]
+
+
+@every_grouping
+@pytest.mark.parametrize(
+    "entry",
+    [
+        instance("1"),
+        instance("1", {}),
+        instance("1", {"platformUpdateDomain": None, "platformFaultDomain": None}, []),
+        {"instanceId": "1", "properties": {"instanceView": None}, "zones": None},
+    ],
+    ids=repr,
+)
+def test_an_instance_of_which_azure_tells_no_domain_is_unknown(
+    group: Callable[..., Any], entry: Any
+) -> None:
+    """No view, an empty one, and fields that are there but null: a group of its own, never a crash."""
+    assert group([entry]) == {"unknown": ["1"]}
+
+
+@every_grouping
+def test_no_instances_give_no_domains(group: Callable[..., Any]) -> None:
+    """An empty scale set is no error."""
+    assert group([]) == {}
+    assert az.in_batches([], 5) == []
+
+
+def test_domain_zero_is_a_domain() -> None:
+    """The first update domain is not taken for a missing one."""
+    assert az.by_update_domain([instance("1", {"platformUpdateDomain": 0})]) == {0: ["1"]}
+
+
+# Ids
+
+
+@given(ids=st.lists(numbers | names | st.integers(0, 2000), min_size=1, max_size=20))
+def test_ids_become_strings_each_once_in_the_order_given(ids: list[Any]) -> None:
+    """Whatever mixture of strings and numbers, and from a generator as well."""
+    expected = list(dict.fromkeys(str(each) for each in ids))
+    assert ids_of.id_list(ids) == expected
+    assert ids_of.id_list(each for each in ids) == expected
+
+
+@given(instance_id=numbers | names | st.integers(0, 2000))
+def test_one_id_is_that_id(instance_id: Any) -> None:
+    """A string stays as it is, and is one id however many digits it has; a number becomes a string."""
+    assert ids_of.one_id(instance_id) == str(instance_id)
+    assert ids_of.id_list(instance_id) == [str(instance_id)]
+
+
+@given(text=st.text(max_size=12))
+def test_what_passes_as_an_id_is_safe_in_a_path(text: str) -> None:
+    """No text that passes can leave a path segment, or be read as two ids."""
+    try:
+        ids_of.one_id(text)
+    except ValueError:
+        return
+    assert text.isascii()
+    assert text[0].isalnum()
+    assert not set(text) - set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [[], "", "1,2", True, -1, 1.5, None, b"12", ["1", None], {0: ["3"]}, {"1": "x"}],
+    ids=repr,
+)
+def test_what_is_no_id_is_refused_naming_the_argument(ids: Any) -> None:
+    """The error names the argument of the function that was called, not one of ours."""
+    with pytest.raises(ValueError, match=r"^only "):
+        ids_of.id_list(ids, "only")
+
+
+def test_the_refusal_shows_the_value() -> None:
+    """Which of many ids it was can be read from the message."""
+    with pytest.raises(ValueError, match="'1,2'"):
+        ids_of.id_list(["1", "1,2", "3"])
+
+
+def test_all_stands_alone() -> None:
+    """`*` means all instances, so it goes neither with others nor where one instance is meant."""
+    assert ids_of.id_list("*") == ids_of.id_list(["*"]) == ids_of.id_list(["*", "*"]) == ["*"]
+    with pytest.raises(ValueError, match="mixes"):
+        ids_of.id_list(["*", "1"])
+    with pytest.raises(ValueError, match="instance_id must be one instance id"):
+        ids_of.one_id("*")
+
+
+# What is read from an instance
+
+
+@pytest.mark.parametrize(
+    ("statuses", "power", "provisioning"),
+    [
+        (None, None, None),
+        ([], None, None),
+        ([{"code": "PowerState/running"}], "running", None),
+        (
+            [{"code": "ProvisioningState/succeeded"}, {"code": "powerstate/Deallocated"}],
+            "deallocated",
+            "succeeded",
+        ),
+        ([{"code": "ProvisioningState/failed/AllocationFailed"}], None, "failed/allocationfailed"),
+        ([{"code": "PowerStateX/odd"}, {"level": "Info"}], None, None),
+    ],
+    ids=repr,
+)
+def test_a_status_is_found_by_its_family_whatever_its_case(
+    statuses: Any, power: Any, provisioning: Any
+) -> None:
+    """Azure's letter case varies; a family that is not there is `None`."""
+    entry = instance("1", {"statuses": statuses})
+    assert (
+        ids_of.status(entry, "PowerState"),
+        ids_of.status(entry, "ProvisioningState"),
+    ) == (
+        power,
+        provisioning,
+    )
+
+
+@pytest.mark.parametrize(
+    ("view", "health"),
+    [
+        (None, None),
+        ({"vmHealth": None}, None),
+        ({"vmHealth": {"status": None}}, None),
+        ({"vmHealth": {"status": {"level": "Info"}}}, None),
+        ({"vmHealth": {"status": {"code": "HealthState/Healthy"}}}, "healthy"),
+        ({"vmHealth": {"status": {"code": "HealthState/unhealthy"}}}, "unhealthy"),
+    ],
+    ids=repr,
+)
+def test_health_is_what_the_instance_reports(view: Any, health: Any) -> None:
+    """Without a health extension there is none, which is not the same as unhealthy."""
+    assert ids_of.health(instance("1", view)) == health
+
+
+def test_counts_and_lists_read_well() -> None:
+    """One is singular, batches end in es, and a long list of ids is cut with how many more there are."""
+    assert [_text.plural(count, "instance") for count in (0, 1, 2)] == [
+        "0 instances",
+        "1 instance",
+        "2 instances",
+    ]
+    assert _text.plural(3, "batch") == "3 batches"
+    assert _text.join_ids(["1", "2"]) == "1, 2"
+    assert _text.join_ids(["1", "2", "3", "4"], 2) == "1, 2 and 2 more"
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        az.by_update_domain,
+        az.by_fault_domain,
+        az.by_zone,
+        lambda given: az.in_batches(given, 5),
+        az.plan_rollout,
+        az.heatmap,
+    ],
+)
+@pytest.mark.parametrize(
+    "given", [None, 3, "web", b"web", instance("0"), {"properties": {"adminPassword": "s3cret"}}]
+)
+def test_what_is_no_list_of_instances_is_refused(ask: Callable[[Any], object], given: Any) -> None:
+    """A model in their place, or one of them alone, would be taken for its keys; what is in it is not told."""
+    with pytest.raises(
+        ValueError, match=f"^instances must be a list of instances.* not a {type(given).__name__}$"
+    ):
+        ask(given)

@@ -1,0 +1,728 @@
+"""Waiting: where the state of an operation is read, when it counts as ended, and what is left of it."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+import logging
+import math
+from typing import Any
+
+import pytest
+import requests
+import responses
+from hypothesis import given
+from hypothesis import strategies as st
+from responses import registries
+from support.clock import Clock
+from support.names import BASE, SUB, VMSS
+
+from azurerm_lite import _retry, rest
+from azurerm_lite.errors import (
+    AuthenticationFailed,
+    AzureError,
+    Conflict,
+    NotFound,
+    OperationFailed,
+    OperationTimeout,
+    Throttled,
+)
+from azurerm_lite.operations import DEFAULT_TIMEOUT, Poll, polls, wait
+
+URL = f"{VMSS}?api-version=2024-11-01"
+ACTION = f"{VMSS}/manualupgrade?api-version=2024-11-01"
+OPERATION = f"{BASE}/subscriptions/{SUB}/providers/Microsoft.Compute/locations/westeurope/operations/1?api-version=1"
+MONITOR = OPERATION.replace("?", "?monitor=true&")
+ASYNC = {"Azure-AsyncOperation": OPERATION}
+BOTH = {**ASYNC, "Location": MONITOR}
+ordered = functools.partial(responses.RequestsMock, registry=registries.OrderedRegistry)
+
+
+def model(state: str | None = "Succeeded") -> dict[str, Any]:
+    """A scale set in a provisioning state."""
+    return {"name": "web", "properties": {} if state is None else {"provisioningState": state}}
+
+
+def operation(status: str, **more: Any) -> dict[str, Any]:
+    """An operation as Compute shows it."""
+    return {"startTime": "2024-11-01T00:00:00Z", "status": status, "name": "1", **more}
+
+
+def started(
+    azure: responses.RequestsMock,
+    token: str,
+    method: str = "POST",
+    status: int = 202,
+    headers: dict[str, str] | None = None,
+    body: Any = None,
+) -> requests.Response:
+    """What the call that started an operation returned."""
+    url = ACTION if method == "POST" else URL
+    azure.add(
+        method,
+        url,
+        status=status,
+        headers=headers or {},
+        **({} if body is None else {"json": body}),
+    )
+    return rest.send(token, method, url, {})
+
+
+def running_forever(azure: responses.RequestsMock, **answer: Any) -> None:
+    """Every look at the operation gets the same answer."""
+    azure.get(OPERATION, **(answer or {"json": operation("InProgress")}))
+
+
+# --- where the state is read, and what is left in the end ---
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [(201, ASYNC), (200, ASYNC), (202, BOTH)],
+    ids=["created", "updated", "accepted"],
+)
+def test_a_write_ends_with_the_resource(
+    method: str, status: int, headers: dict[str, str], clock: Clock, token: str
+) -> None:
+    """A PUT or PATCH is followed by its operation, then the resource itself is read."""
+    with ordered() as azure:
+        response = started(azure, token, method, status, headers, model("Updating"))
+        azure.get(OPERATION, json=operation("InProgress"))
+        azure.get(OPERATION, json=operation("Succeeded"))
+        azure.get(URL, json=model())
+        assert wait(token, response) == model()
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"), [({"body": b""}, None), ({"json": {"output": 1}}, {"output": 1})]
+)
+def test_an_action_ends_with_what_stands_at_its_location(
+    answer: dict[str, Any], expected: Any, clock: Clock, token: str
+) -> None:
+    """A POST is followed by its operation, then by its `Location`, which is often empty."""
+    with ordered() as azure:
+        response = started(azure, token, "POST", 202, BOTH)
+        azure.get(OPERATION, json=operation("Succeeded"))
+        azure.get(MONITOR, **answer)
+        assert wait(token, response) == expected
+
+
+def test_an_action_without_a_location_ends_with_nothing(clock: Clock, token: str) -> None:
+    """A POST that names only its operation leaves `None`."""
+    with ordered() as azure:
+        response = started(azure, token, "POST", 202, ASYNC)
+        azure.get(OPERATION, json=operation("Succeeded"))
+        assert wait(token, response) is None
+
+
+def test_a_deletion_ends_with_nothing(clock: Clock, token: str) -> None:
+    """A DELETE reads neither the resource, which is gone, nor the `Location`."""
+    with ordered() as azure:
+        response = started(azure, token, "DELETE", 202, BOTH)
+        azure.get(OPERATION, json=operation("InProgress"))
+        azure.get(OPERATION, json=operation("Succeeded"))
+        assert wait(token, response) is None
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "body", "expected"),
+    [
+        ("PUT", 200, model(), model()),
+        ("PUT", 201, model("succeeded"), model("succeeded")),
+        ("PATCH", 200, model(None), model(None)),
+        ("PATCH", 200, {"name": "web"}, {"name": "web"}),
+        ("PUT", 200, {"properties": None}, {"properties": None}),
+        ("POST", 200, None, None),
+        ("POST", 200, {"walkPerformed": True}, {"walkPerformed": True}),
+        ("DELETE", 200, None, None),
+        ("DELETE", 204, None, None),
+        ("POST", 202, None, None),
+    ],
+)
+def test_what_ended_at_once_is_not_asked_for(
+    method: str, status: int, body: Any, expected: Any, clock: Clock, token: str
+) -> None:
+    """Without headers and without a running state there is nothing to wait for, and nothing more is sent."""
+    seen: list[str] = []
+    with ordered() as azure:
+        response = started(azure, token, method, status, None, body)
+        assert (
+            wait(token, response, on_poll=lambda status, seconds: seen.append(status)) == expected
+        )
+        assert len(azure.calls) == 1
+    assert (seen, clock.slept) == ([], [])
+
+
+def test_a_location_alone_is_asked_until_it_is_no_202(clock: Clock, token: str) -> None:
+    """Where only `Location` came, 202 means running and the body of the last answer is the result."""
+    seen: list[str] = []
+    with ordered() as azure:
+        response = started(azure, token, "POST", 202, {"Location": MONITOR})
+        azure.get(MONITOR, status=202)
+        azure.get(MONITOR, status=202, json={"status": "Failed"})
+        azure.get(MONITOR, status=200, json={"output": 1})
+        assert wait(token, response, on_poll=lambda status, seconds: seen.append(status)) == {
+            "output": 1
+        }
+    assert seen == ["InProgress", "InProgress", "Succeeded"]
+
+
+@pytest.mark.parametrize(("method", "status"), [("POST", 204), ("DELETE", 204), ("DELETE", 200)])
+def test_a_location_that_ends_empty_leaves_nothing(
+    method: str, status: int, clock: Clock, token: str
+) -> None:
+    """A last answer without a body is `None`."""
+    with ordered() as azure:
+        response = started(azure, token, method, 202, {"Location": MONITOR})
+        azure.get(MONITOR, status=status)
+        assert wait(token, response) is None
+
+
+def test_a_location_that_refuses_is_an_error(clock: Clock, token: str) -> None:
+    """Where only `Location` came, a 4xx from it is the operation's failure."""
+    with ordered() as azure:
+        response = started(azure, token, "POST", 202, {"Location": MONITOR})
+        azure.get(
+            MONITOR, status=409, json={"error": {"code": "OperationNotAllowed", "message": "No."}}
+        )
+        with pytest.raises(Conflict, match="No"):
+            wait(token, response)
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_a_write_without_headers_is_followed_by_its_own_state(
+    method: str, clock: Clock, token: str
+) -> None:
+    """Without a header the resource itself is read until its provisioning state ends; no further GET follows."""
+    seen: list[str] = []
+    with ordered() as azure:
+        response = started(azure, token, method, 200, None, model("Updating"))
+        azure.get(URL, json=model("Updating"))
+        azure.get(URL, json=model("Succeeded"))
+        assert wait(token, response, on_poll=lambda status, seconds: seen.append(status)) == model(
+            "Succeeded"
+        )
+    assert seen == ["Updating", "Succeeded"]
+
+
+def test_a_state_that_vanishes_means_ready(clock: Clock, token: str) -> None:
+    """A resource that stops telling a provisioning state is ready, as Azure's contract has it."""
+    with ordered() as azure:
+        response = started(azure, token, "PUT", 201, None, model("Creating"))
+        azure.get(URL, json=model(None))
+        assert wait(token, response) == model(None)
+
+
+@pytest.mark.parametrize("state", ["Failed", "Canceled"])
+def test_a_write_that_failed_at_once_is_no_success(state: str, clock: Clock, token: str) -> None:
+    """An answer that says Failed in its very body is not handed out as the resource."""
+    with ordered() as azure:
+        response = started(azure, token, "PUT", 200, None, model(state))
+        azure.get(URL, json=model(state))
+        with pytest.raises(OperationFailed, match=state):
+            wait(token, response)
+
+
+def test_the_operation_goes_before_the_location_and_the_state(clock: Clock, token: str) -> None:
+    """Of the three places, `Azure-AsyncOperation` is read first, whatever the status and the body say."""
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as azure:
+        response = started(azure, token, "PUT", 202, BOTH, model("Succeeded"))
+        azure.get(OPERATION, json=operation("Failed", error={"code": "C", "message": "M"}))
+        azure.get(MONITOR, json={})
+        azure.get(URL, json=model())
+        with pytest.raises(OperationFailed):
+            wait(token, response)
+        assert [call.request.url for call in azure.calls][1:] == [OPERATION]
+
+
+def test_the_location_goes_before_the_state(clock: Clock, token: str) -> None:
+    """Of `Location` and the provisioning state, `Location` is read."""
+    with ordered() as azure:
+        response = started(azure, token, "PUT", 202, {"Location": MONITOR}, model("Updating"))
+        azure.get(MONITOR, status=202)
+        azure.get(MONITOR, json=model())
+        assert wait(token, response) == model()
+
+
+@pytest.mark.parametrize("name", ["azure-asyncoperation", "AZURE-ASYNCOPERATION"])
+def test_the_case_of_the_header_does_not_matter(name: str, clock: Clock, token: str) -> None:
+    """Headers are found in any letter case."""
+    with ordered() as azure:
+        response = started(azure, token, "DELETE", 202, {name: OPERATION})
+        azure.get(OPERATION, json=operation("Succeeded"))
+        assert wait(token, response) is None
+
+
+@pytest.mark.parametrize("header", ["Azure-AsyncOperation", "Location"])
+def test_an_operation_elsewhere_is_not_asked(header: str, clock: Clock, token: str) -> None:
+    """A header that points to another host is an error at once, and the token does not go there."""
+    for link in (
+        "https://evil.example/",
+        "https://evil.example\\@management.azure.com/",
+        OPERATION.replace("s:", ":"),
+    ):
+        with ordered() as azure:
+            response = started(azure, token, "POST", 202, {header: link})
+            with pytest.raises(AzureError, match="the token is not sent there"):
+                wait(token, response)
+            assert len(azure.calls) == 1
+    assert clock.slept == []
+
+
+def test_an_operation_with_its_port_said_aloud_is_asked(clock: Clock, token: str) -> None:
+    """`:443` is the port there is anyway."""
+    link = OPERATION.replace("azure.com/", "azure.com:443/")
+    with ordered() as azure:
+        response = started(azure, token, "DELETE", 202, {"Azure-AsyncOperation": link})
+        azure.get(link, json=operation("Succeeded"))
+        assert wait(token, response) is None
+
+
+# --- when it has ended ---
+
+
+@pytest.mark.parametrize("word", ["Succeeded", "succeeded", "SUCCEEDED"])
+def test_success_is_success_in_any_case(word: str, clock: Clock, token: str) -> None:
+    """The letter case of the end does not matter."""
+    with ordered() as azure:
+        response = started(azure, token, "DELETE", 202, ASYNC)
+        azure.get(OPERATION, json=operation(word))
+        assert wait(token, response) is None
+
+
+@pytest.mark.parametrize(
+    "word", ["Failed", "failed", "FAILED", "Canceled", "canceled", "Cancelled"]
+)
+def test_a_failure_is_told_with_its_own_code_and_message(
+    word: str, clock: Clock, token: str
+) -> None:
+    """An operation that ends badly is `OperationFailed`, with Azure's code, message and details."""
+    error = {
+        "code": "OSProvisioningTimedOut",
+        "message": "Too\r\n long.",
+        "details": [{"code": "D"}],
+    }
+    with ordered() as azure:
+        response = started(azure, token, "POST", 202, BOTH)
+        azure.get(OPERATION, json=operation("InProgress"))
+        azure.get(
+            OPERATION, json=operation(word, error=error), headers={"x-ms-request-id": "req-9"}
+        )
+        with pytest.raises(OperationFailed) as caught:
+            wait(token, response)
+    failed = caught.value
+    assert (failed.code, failed.message, failed.details) == (
+        "OSProvisioningTimedOut",
+        "Too long.",
+        ({"code": "D"},),
+    )
+    assert (failed.request_id, failed.status_code) == ("req-9", 200)
+
+
+def test_a_failure_without_an_error_says_that_none_was_given(clock: Clock, token: str) -> None:
+    """An operation that only says Failed is told as that."""
+    with ordered() as azure:
+        response = started(azure, token, "POST", 202, ASYNC)
+        azure.get(OPERATION, json=operation("Failed"))
+        with pytest.raises(OperationFailed, match="ended Failed; Azure gave no reason") as caught:
+            wait(token, response)
+    assert caught.value.code == "Failed"
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["InProgress", "Running", "Updating", "Accepted", "SomethingNew", None, "", " \n", 5, {"a": 1}],
+)
+def test_any_other_word_means_that_it_runs(word: Any, clock: Clock, token: str) -> None:
+    """Only four words end an operation; new ones do not, and what is no word is told as Unknown."""
+    seen: list[str] = []
+    with ordered() as azure:
+        response = started(azure, token, "DELETE", 202, ASYNC)
+        azure.get(OPERATION, json={"status": word})
+        azure.get(OPERATION, json=operation("Succeeded"))
+        wait(token, response, on_poll=lambda status, seconds: seen.append(status))
+    assert seen == [word if isinstance(word, str) and word.strip() else "Unknown", "Succeeded"]
+
+
+@pytest.mark.parametrize("body", [[], "text", 5, None, {}, {"properties": {"status": "Succeeded"}}])
+def test_a_body_without_a_status_is_no_end(body: Any, clock: Clock, token: str) -> None:
+    """JSON of another shape is looked at again."""
+    with ordered() as azure:
+        response = started(azure, token, "DELETE", 202, ASYNC)
+        azure.get(OPERATION, json=body)
+        azure.get(OPERATION, json=operation("Succeeded"))
+        assert wait(token, response) is None
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["status", "properties", "provisioningState", "error"]), inner
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(
+    method=st.sampled_from(["PUT", "PATCH", "POST"]),
+    asynchronous=st.booleans(),
+    first=JSON,
+    then=JSON,
+)
+def test_any_json_ends_in_a_result_or_an_error_of_ours(
+    method: str, asynchronous: bool, first: Any, then: Any
+) -> None:
+    """Whatever JSON comes, waiting for a single look ends as a result, a failure or a timeout."""
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as azure:
+        response = started(azure, "token", method, 200, ASYNC if asynchronous else {}, first)
+        azure.get(OPERATION, json=then)
+        azure.get(URL, json=then)
+        told = "a result"
+        try:
+            wait("token", response, timeout=0)
+        except (AzureError, OperationTimeout) as error:
+            told = str(error)
+    assert len(told.splitlines()) == 1
+
+
+# --- how long is waited ---
+
+
+def test_the_first_look_is_at_once_and_the_pauses_grow(clock: Clock, token: str) -> None:
+    """Without word from Azure the pause grows from one second to ten, a fifteenth of the time gone by."""
+    with responses.RequestsMock() as azure:
+        response = started(azure, token, "DELETE", 202, ASYNC)
+        running_forever(azure)
+        with pytest.raises(OperationTimeout):
+            wait(token, response, timeout=200)
+    began = list(itertools.accumulate(clock.slept, initial=0.0))
+    assert clock.slept[:15] == [1.0] * 15
+    assert clock.slept[:-1] == sorted(clock.slept[:-1])
+    assert clock.slept[-2] == 10.0
+    assert all(
+        pause == pytest.approx(min(10.0, max(1.0, gone / 15)))
+        for gone, pause in zip(began, clock.slept[:-1], strict=False)
+    )
+
+
+@pytest.mark.parametrize("seconds", [1.5, 2, 14.9, 20, 60.1, 200, 1000])
+def test_an_operation_costs_a_bounded_number_of_looks_and_little_time(
+    seconds: float, clock: Clock, token: str
+) -> None:
+    """Never more looks than docs/rollout.md says, and the end is noticed within a fifteenth, or a second."""
+    with responses.RequestsMock() as azure:
+        response = started(azure, token, "DELETE", 202, ASYNC)
+        ends = clock.now + seconds
+
+        def answer(request: Any) -> tuple[int, dict[str, str], str]:
+            return 200, {}, json.dumps(operation("InProgress" if clock.now < ends else "Succeeded"))
+
+        azure.add_callback("GET", OPERATION, answer)
+        wait(token, response)
+        looks = len(azure.calls) - 1
+    assert looks <= min(seconds + 2, 40 + seconds / 10)
+    assert clock.now - ends <= max(1, seconds / 15)
+
+
+@pytest.mark.parametrize("asked", [2, 17, 60])
+def test_retry_after_is_obeyed_between_looks(asked: int, clock: Clock, token: str) -> None:
+    """A pause that Azure asks for goes before our own interval, and is kept exactly."""
+    with ordered() as azure:
+        response = started(azure, token, "DELETE", 202, ASYNC)
+        azure.get(OPERATION, json=operation("InProgress"), headers={"Retry-After": str(asked)})
+        azure.get(OPERATION, json=operation("InProgress"))
+        azure.get(OPERATION, json=operation("Succeeded"))
+        wait(token, response, interval=3)
+    assert clock.slept == [asked, 3]
+
+
+@pytest.mark.parametrize("said", ["0", "soon", "Wed, 21 Oct 2015 07:28:00 GMT"])
+def test_a_retry_after_without_a_pause_leaves_our_own(said: str, clock: Clock, token: str) -> None:
+    """Zero, garbage and past dates are no reason to ask without a pause."""
+    with ordered() as azure:
+        response = started(azure, token, "DELETE", 202, ASYNC)
+        azure.get(OPERATION, json=operation("InProgress"), headers={"Retry-After": said})
+        azure.get(OPERATION, json=operation("Succeeded"))
+        wait(token, response)
+    assert clock.slept == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("timeout", "interval", "slept"),
+    [(10, 4, [4, 4, 2]), (8, 4, [4, 4]), (3, 60, [3]), (0.5, 0.2, [0.2, 0.2, 0.1])],
+)
+def test_the_last_look_is_at_the_limit(
+    timeout: float, interval: float, slept: list[float], clock: Clock, token: str
+) -> None:
+    """No pause goes past the limit, and the state is read once more there before giving up."""
+    seen: list[float] = []
+    with responses.RequestsMock() as azure:
+        response = started(azure, token, "POST", 202, BOTH)
+        running_forever(azure)
+        with pytest.raises(OperationTimeout) as caught:
+            wait(
+                token,
+                response,
+                timeout=timeout,
+                interval=interval,
+                on_poll=lambda status, gone: seen.append(gone),
+            )
+    assert clock.slept == pytest.approx(slept)
+    assert seen[-1] == pytest.approx(timeout)
+    assert f"POST {VMSS}/manualupgrade has not ended after {timeout:g} s (it is InProgress)" in str(
+        caught.value
+    )
+
+
+def test_an_end_at_the_limit_counts(clock: Clock, token: str) -> None:
+    """An operation that has ended by the last look is no timeout."""
+    with ordered() as azure:
+        response = started(azure, token, "DELETE", 202, ASYNC)
+        azure.get(OPERATION, json=operation("InProgress"), headers={"Retry-After": "600"})
+        azure.get(OPERATION, json=operation("Succeeded"))
+        assert wait(token, response, timeout=30) is None
+    assert clock.slept == [30]
+
+
+@pytest.mark.parametrize("status", ["InProgress", "Succeeded"])
+def test_a_timeout_of_zero_is_a_single_look(status: str, clock: Clock, token: str) -> None:
+    """With `timeout=0` the state is read once: done, or `OperationTimeout`, without a pause."""
+    with ordered() as azure:
+        response = started(azure, token, "DELETE", 202, ASYNC)
+        azure.get(OPERATION, json=operation(status))
+        if status == "Succeeded":
+            assert wait(token, response, timeout=0) is None
+        else:
+            with pytest.raises(OperationTimeout):
+                wait(token, response, timeout=0)
+    assert clock.slept == []
+
+
+def test_two_hours_are_the_limit_where_none_is_given(clock: Clock, token: str) -> None:
+    """Nothing waits for ever: without a limit of the caller's there is one of ours."""
+    with responses.RequestsMock() as azure:
+        response = started(azure, token, "DELETE", 202, ASYNC)
+        running_forever(azure)
+        with pytest.raises(OperationTimeout, match="after 7200 s"):
+            wait(token, response, interval=1000)
+    assert sum(clock.slept) == DEFAULT_TIMEOUT == 7200
+
+
+def test_waiting_again_after_a_timeout_goes_on(clock: Clock, token: str) -> None:
+    """The same response can be waited for a second time."""
+    with ordered() as azure:
+        response = started(azure, token, "DELETE", 202, ASYNC)
+        azure.get(OPERATION, json=operation("InProgress"))
+        azure.get(OPERATION, json=operation("Succeeded"))
+        with pytest.raises(OperationTimeout, match="wait for the same response again"):
+            wait(token, response, timeout=0)
+        assert wait(token, response) is None
+
+
+@pytest.mark.parametrize("argument", ["timeout", "interval"])
+@pytest.mark.parametrize("value", [-1, -0.001, math.nan, -math.inf])
+def test_a_negative_time_is_refused(argument: str, value: float, clock: Clock, token: str) -> None:
+    """A time that is none is a `ValueError` that names the argument, before anything is sent."""
+    with ordered() as azure:
+        response = started(azure, token, "DELETE", 202, ASYNC)
+        for function in (wait, polls):
+            with pytest.raises(ValueError, match=f"{argument} must be seconds"):
+                function(token, response, **{argument: value})
+        assert len(azure.calls) == 1
+
+
+@pytest.mark.parametrize("given", [None, "Succeeded", {"properties": {"adminPassword": "s3cret"}}])
+def test_what_is_no_response_is_refused(given: Any, token: str) -> None:
+    """A model in its place is told by its kind alone."""
+    for function in (wait, polls):
+        with pytest.raises(ValueError, match=f"^response must be .* not a {type(given).__name__}$"):
+            function(token, given)
+
+
+def test_each_look_is_told(clock: Clock, token: str) -> None:
+    """`on_poll` hears status and seconds after every look, the last one included."""
+    seen: list[tuple[str, float]] = []
+    with ordered() as azure:
+        response = started(azure, token, "DELETE", 202, ASYNC)
+        for status in ("InProgress", "InProgress", "Succeeded"):
+            azure.get(OPERATION, json=operation(status))
+        wait(
+            token,
+            response,
+            interval=7,
+            on_poll=lambda status, seconds: seen.append((status, seconds)),
+        )
+    assert seen == [("InProgress", 0), ("InProgress", 7), ("Succeeded", 14)]
+
+
+def test_a_failing_listener_ends_the_waiting(clock: Clock, token: str) -> None:
+    """What `on_poll` raises comes through: a caller can stop waiting that way."""
+
+    def stop(status: str, seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    with ordered() as azure:
+        response = started(azure, token, "DELETE", 202, ASYNC)
+        azure.get(OPERATION, json=operation("InProgress"))
+        with pytest.raises(KeyboardInterrupt):
+            wait(token, response, on_poll=stop)
+
+
+def test_the_looks_can_be_taken_one_by_one(clock: Clock, token: str) -> None:
+    """`polls` sends nothing before it is asked, and its end holds the result."""
+    with ordered() as azure:
+        response = started(azure, token, "PUT", 200, ASYNC, model("Updating"))
+        azure.get(OPERATION, json=operation("InProgress"))
+        azure.get(OPERATION, json=operation("Succeeded"))
+        azure.get(URL, json=model())
+        looks = polls(token, response)
+        assert len(azure.calls) == 1
+        assert next(looks) == Poll("InProgress", 0)
+        assert len(azure.calls) == 2
+        assert next(looks) == Poll("Succeeded", 1)
+        with pytest.raises(StopIteration) as end:
+            next(looks)
+    assert end.value.value == model()
+
+
+# --- when the state cannot be read ---
+
+PASSING: dict[str, dict[str, Any]] = {
+    "not found": {"status": 404, "json": {"error": {"code": "NotFound", "message": "Not yet."}}},
+    "server error": {"status": 500},
+    "request timeout": {"status": 408},
+    "gateway": {"status": 504, "body": "<html>"},
+    "no JSON": {"status": 200, "body": "<html>"},
+    "broken": {"body": requests.ConnectionError("the line went dead")},
+    "silent": {"body": requests.ReadTimeout("timed out")},
+}
+
+
+@pytest.mark.parametrize("trouble", PASSING)
+def test_trouble_on_the_way_is_not_the_operations(trouble: str, clock: Clock, token: str) -> None:
+    """A look that fails in passing is tried again, and told as Unknown meanwhile."""
+    seen: list[str] = []
+    with ordered() as azure:
+        response = started(azure, token, "DELETE", 202, ASYNC)
+        azure.get(OPERATION, json=operation("InProgress"))
+        for _ in range(2):
+            azure.get(OPERATION, **PASSING[trouble])
+        azure.get(OPERATION, json=operation("Succeeded"))
+        assert wait(token, response, on_poll=lambda status, seconds: seen.append(status)) is None
+    assert seen == ["InProgress", "Unknown", "Unknown", "Succeeded"]
+    assert clock.slept == [1, 1, 1]
+
+
+@pytest.mark.parametrize("trouble", PASSING)
+def test_trouble_that_stays_is_an_error_after_two_minutes(
+    trouble: str, clock: Clock, token: str
+) -> None:
+    """Two minutes without a readable state end the waiting with what went wrong, however much time is left."""
+    seen: list[float] = []
+    with responses.RequestsMock() as azure:
+        response = started(azure, token, "DELETE", 202, ASYNC)
+        running_forever(azure, **PASSING[trouble])
+        with pytest.raises((AzureError, *_retry.CONNECTION_ERRORS)):
+            wait(token, response, interval=10, on_poll=lambda status, seconds: seen.append(seconds))
+    assert seen[-1] < 120 <= sum(clock.slept) < 140
+
+
+def test_a_state_that_was_readable_in_between_starts_the_two_minutes_anew(
+    clock: Clock, token: str
+) -> None:
+    """Only an unbroken run of unreadable states counts."""
+    with ordered() as azure:
+        response = started(azure, token, "DELETE", 202, ASYNC)
+        for _ in range(5):
+            azure.get(OPERATION, **PASSING["not found"])
+            azure.get(OPERATION, json=operation("InProgress"))
+        azure.get(OPERATION, json=operation("Succeeded"))
+        assert wait(token, response, interval=100) is None
+    assert sum(clock.slept) == 1000
+
+
+def test_throttling_is_no_trouble(clock: Clock, token: str) -> None:
+    """An operation whose state is throttled for long is waited for as Azure asks, beyond two minutes, and told so."""
+    seen: list[tuple[str, float]] = []
+    with ordered() as azure:
+        response = started(azure, token, "DELETE", 202, ASYNC)
+        azure.get(OPERATION, status=429, headers={"Retry-After": "300"})
+        azure.get(OPERATION, status=429, headers={"Retry-After": "600"})
+        azure.get(OPERATION, json=operation("Succeeded"))
+        wait(token, response, on_poll=lambda status, seconds: seen.append((status, seconds)))
+    assert clock.slept == [300, 600]
+    assert seen == [("Throttled", 0), ("Throttled", 300), ("Succeeded", 900)]
+
+
+def test_the_limit_holds_under_throttling(clock: Clock, token: str) -> None:
+    """To be asked to wait past the limit ends at the limit, as a timeout."""
+    with responses.RequestsMock() as azure:
+        response = started(azure, token, "DELETE", 202, ASYNC)
+        running_forever(azure, status=429, headers={"Retry-After": "900"})
+        with pytest.raises(OperationTimeout, match="it is Throttled"):
+            wait(token, response, timeout=60)
+    assert clock.slept == [60]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (400, "BadRequest", AzureError),
+        (401, "InvalidAuthenticationToken", AuthenticationFailed),
+        (403, "AuthorizationFailed", AzureError),
+        (409, "Conflict", Conflict),
+    ],
+)
+def test_a_refused_look_is_an_error_at_once(
+    status: int, code: str, kind: type[AzureError], clock: Clock, token: str
+) -> None:
+    """What no pause will mend is told at once, and is not taken for the operation's failure."""
+    with ordered() as azure:
+        response = started(azure, token, "DELETE", 202, ASYNC)
+        azure.get(OPERATION, status=status, json={"error": {"code": code, "message": "No."}})
+        with pytest.raises(kind) as caught:
+            wait(token, response)
+    assert not isinstance(caught.value, OperationFailed)
+    assert clock.slept == []
+
+
+def test_a_token_is_renewed_while_waiting(clock: Clock, token: str) -> None:
+    """A callable outlives the token it gave first."""
+    tokens = iter(["old", token, token])
+    expired = {"error": {"code": "ExpiredAuthenticationToken", "message": "Old."}}
+    with ordered() as azure:
+        response = started(azure, token, "DELETE", 202, ASYNC)
+        azure.get(OPERATION, status=401, json=expired)
+        azure.get(OPERATION, json=operation("Succeeded"))
+        assert wait(lambda: next(tokens), response) is None
+        assert azure.calls[-1].request.headers["Authorization"] == f"Bearer {token}"
+
+
+def test_the_resource_that_is_gone_in_the_end_is_told(clock: Clock, token: str) -> None:
+    """A resource that somebody deleted meanwhile is `NotFound`, not `None`."""
+    with ordered() as azure:
+        response = started(azure, token, "PUT", 200, ASYNC, model("Updating"))
+        azure.get(OPERATION, json=operation("Succeeded"))
+        azure.get(URL, status=404, json={"error": {"code": "ResourceNotFound", "message": "Gone."}})
+        with pytest.raises(NotFound):
+            wait(token, response)
+
+
+def test_the_token_shows_up_nowhere_while_waiting(
+    clock: Clock, token: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither a timeout nor a failure nor the log holds the token."""
+    caplog.set_level(logging.DEBUG)
+    with responses.RequestsMock() as azure:
+        response = started(azure, token, "DELETE", 202, ASYNC)
+        running_forever(azure, status=429, headers={"Retry-After": "5"})
+        with pytest.raises(OperationTimeout) as caught:
+            wait(token, response, timeout=1)
+    assert token not in f"{caught.value!r} {caught.value} {vars(caught.value)} {caplog.text}"
+    behind = caught.value.__context__
+    assert behind is None or isinstance(behind, Throttled)

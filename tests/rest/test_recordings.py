@@ -1,0 +1,223 @@
+"""Recorded Azure traffic, replayed through the public functions.
+
+The recordings are not part of the project. They are looked for beside the checkout, or in the
+folder that AZURERM_LITE_RECORDINGS names; without them these tests are skipped.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+import requests
+import responses
+from support.clock import Clock
+from support.names import BASE
+from support.recordings import FOLDER
+
+import azurerm_lite as az
+from azurerm_lite import settings
+
+pytestmark = pytest.mark.skipif(
+    not FOLDER.is_dir(),
+    reason=f"no recorded Azure traffic in {FOLDER}: name its folder in AZURERM_LITE_RECORDINGS",
+)
+
+SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
+
+# The recorded requests that no function of ours makes, as method and end of the path. They are made
+# by hand; what follows from them (looks at the operation, its result) is `wait` again.
+FOREIGN = {
+    "vm-images": ["GET versions/1.0.0"],
+    "vmss-rolling-upgrades": [],
+    "vmss-vm": [
+        "PUT virtualmachines/1",  # tags of an instance
+        "POST 1/restart",
+        "POST 1/poweroff",
+        "POST 1/start",
+        "POST 1/runCommand",
+        "POST 1/deallocate",
+        "DELETE virtualmachines/1",
+    ],
+}
+
+
+def comparable(url: str) -> tuple[str, dict[str, str]]:
+    """Path and query of a URL: Azure reads paths whatever their letter case, and a query in any order."""
+    parts = urlsplit(url)
+    return parts.path.lower(), dict(parse_qsl(parts.query, keep_blank_values=True))
+
+
+class Replay:
+    """Answers each request with what Azure answered, and fails on any but the one that was recorded next."""
+
+    def __init__(self, recorded: list[dict[str, Any]], token: str) -> None:
+        self.recorded = recorded
+        self.token = token
+        self.made = 0
+        self.by_hand: list[str] = []
+
+    def answer(self, request: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
+        """The next recorded answer, if this is the next recorded request."""
+        assert self.made < len(self.recorded), (
+            f"one request too many: {request.method} {request.url}"
+        )
+        expected = self.recorded[self.made]
+        assert request.headers["Authorization"] == f"Bearer {self.token}"
+        assert (request.method, *comparable(str(request.url))) == (
+            expected["method"],
+            *comparable(expected["path"]),
+        )
+        assert str(request.url).startswith(BASE)
+        assert json.loads(request.body or b"null") == expected["body"]
+        self.made += 1
+        body = "" if expected["response"] is None else json.dumps(expected["response"])
+        return expected["status"], expected["headers"], body
+
+    def request_by_hand(self) -> requests.Response:
+        """Makes the next recorded request without the library."""
+        expected = self.recorded[self.made]
+        self.by_hand.append(
+            f"{expected['method']} {'/'.join(urlsplit(expected['path']).path.split('/')[-2:])}"
+        )
+        headers = {"Authorization": f"Bearer {self.token}"}
+        return requests.request(
+            expected["method"],
+            BASE + expected["path"],
+            json=expected["body"],
+            headers=headers,
+            timeout=1,
+        )
+
+    def wait(self, response: requests.Response) -> Any:
+        """`wait`, with the statuses that it saw checked against those recorded meanwhile."""
+        seen: list[str] = []
+        before = self.made
+        result = az.wait(self.token, response, on_poll=lambda status, _seconds: seen.append(status))
+        polled = [each["response"] for each in self.recorded[before : self.made]]
+        assert seen == [
+            each["status"] for each in polled if isinstance(each, dict) and "startTime" in each
+        ]
+        assert seen[-1] == "Succeeded"
+        return result
+
+
+@pytest.fixture
+def replay(monkeypatch: pytest.MonkeyPatch, token: str, clock: Clock) -> Callable[[str], Any]:
+    """Replays a file of recordings: all of it, in order, each request by a function but for those named above."""
+
+    @contextmanager
+    def replaying(name: str) -> Iterator[Replay]:
+        recorded = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))["interactions"]
+        monkeypatch.setattr(
+            settings, "COMPUTE_API", comparable(recorded[0]["path"])[1]["api-version"]
+        )
+        replay = Replay(recorded, token)
+        with responses.RequestsMock(assert_all_requests_are_fired=False) as wire:
+            for method in ("GET", "PUT", "PATCH", "POST", "DELETE"):
+                wire.add_callback(method, re.compile(""), replay.answer, content_type=None)
+            yield replay
+        left = [f"{each['method']} {each['path']}" for each in recorded[replay.made :]]
+        assert not left, "recorded requests that were not made"
+        assert replay.by_hand == FOREIGN[name]
+
+    return replaying
+
+
+def test_every_recording_is_replayed() -> None:
+    """A file that is added to the folder wants a test here."""
+    assert sorted(path.stem for path in FOLDER.glob("*.json")) == sorted(FOREIGN)
+
+
+def test_platform_images_are_listed_as_azure_lists_them(
+    replay: Callable[[str], Any], token: str
+) -> None:
+    """Publishers, offers, SKUs and versions are bare arrays, given back as they are, and lead from one to the next."""
+    with replay("vm-images") as recording:
+        place: list[str] = [SUBSCRIPTION, "westus"]
+        for list_them in (az.list_publishers, az.list_offers, az.list_skus, az.list_sku_versions):
+            recorded = recording.recorded[recording.made]["response"]
+            entries = list_them(token, *place)  # type: ignore[operator]
+            assert entries == recorded
+            assert entries
+            place.append(entries[0]["name"])
+        assert recording.request_by_hand().status_code == 200
+
+
+def test_the_life_of_a_scale_set_is_followed_request_by_request(
+    replay: Callable[[str], Any], token: str
+) -> None:
+    """Create, look at an instance, upgrade and delete it, delete the set: each wait polls and ends as recorded."""
+    with replay("vmss-vm") as recording:
+        recorded = [each["response"] for each in recording.recorded]
+        where = (token, SUBSCRIPTION, "rgname", recorded[0]["name"])
+
+        created = recording.wait(az.put_vmss(*where, recording.recorded[0]["body"]))
+        assert created == recorded[10]
+        assert created["properties"]["provisioningState"] == "Succeeded"
+        with pytest.raises(az.NotFound) as caught:
+            az.get_vmss_vm_instance_view(*where, 0)
+        assert (caught.value.code, caught.value.message) == (
+            "NotFound",
+            recorded[11]["error"]["message"],
+        )
+        assert az.get_vmss_vm_instance_view(*where, "1") == recorded[12]
+        instance = az.get_vmss_vm(*where, 1)
+        assert instance == recorded[13]
+
+        tagged = recording.wait(recording.request_by_hand())
+        assert tagged == recorded[16]
+        for _ in ("restart", "poweroff", "start"):
+            assert recording.wait(recording.request_by_hand()) is None
+        assert (
+            recording.wait(recording.request_by_hand()) == recorded[34]
+        )  # what runCommand printed
+        assert recording.wait(az.manual_upgrade(*where, "1")) is None
+        assert recording.wait(recording.request_by_hand()) is None  # deallocate
+        assert recording.wait(az.delete_vmss_vms(*where, [1])) is None
+        assert recording.wait(recording.request_by_hand()) is None  # delete the instance again
+        assert recording.wait(az.delete_vmss(*where)) is None
+
+
+def test_upgrades_that_azure_runs_are_followed_request_by_request(
+    replay: Callable[[str], Any], token: str, clock: Clock
+) -> None:
+    """Two operations at once are waited for one after the other; the newest upgrade is read while one runs."""
+    with replay("vmss-rolling-upgrades") as recording:
+        recorded = [each["response"] for each in recording.recorded]
+        where = (token, SUBSCRIPTION, "rgname", recorded[0]["name"])
+
+        assert recording.wait(az.put_vmss(*where, recording.recorded[0]["body"])) == recorded[10]
+        # Azure gave no Retry-After: eight pauses between nine looks, of a second growing to five.
+        assert len(clock.slept) == 8
+        assert clock.slept == sorted(clock.slept)
+        assert 1 <= clock.slept[0] <= clock.slept[-1] <= 5
+        assert recording.wait(az.start_extension_upgrade(*where)) is None
+        upgrade = az.start_os_upgrade(*where)
+        assert az.get_rolling_upgrade(*where) == recorded[34]
+        cancelling = az.cancel_rolling_upgrade(*where)
+        assert recording.wait(upgrade) is None
+        assert recording.wait(cancelling) is None
+        assert recording.wait(az.delete_vmss(*where)) is None
+
+
+def test_what_azure_recorded_is_what_the_pure_functions_read(token: str) -> None:
+    """The image of a recorded instance and model, its domains and its statuses are read from Azure's own shapes."""
+    recorded = json.loads((FOLDER / "vmss-vm.json").read_text(encoding="utf-8"))["interactions"]
+    model, instance = recorded[10]["response"], recorded[13]["response"]
+    assert instance["properties"]["latestModelApplied"] is True
+    image = az.get_image(instance)
+    assert {key: value for key, value in image.items() if key != "exact_version"} == az.get_image(
+        model
+    )
+    assert image["exact_version"] == "14393.3930.2009041537"
+    assert az.by_update_domain([instance]) == {1: ["1"]}
+    assert az.by_fault_domain([instance]) == {1: ["1"]}
+    assert az.by_zone([instance]) == {"unknown": ["1"]}
+    changed = az.set_image(model, version=image["exact_version"])
+    assert az.get_image(changed)["version"] == "14393.3930.2009041537"

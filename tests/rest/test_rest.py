@@ -1,0 +1,1286 @@
+"""HTTP with Azure: URLs, tokens, retries, pages; on `responses`, and on real sockets where the wire itself matters."""
+
+from __future__ import annotations
+
+import email.utils
+import functools
+import json
+import logging
+import pickle
+import re
+import socket
+import socketserver
+import ssl
+import struct
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import pytest
+import requests
+import responses
+import trustme
+from hypothesis import example, given
+from hypothesis import strategies as st
+from responses import matchers, registries
+from support.clock import Clock
+from support.names import BASE, VMSS
+
+from azurerm_lite import _clock, _retry, rest, settings
+from azurerm_lite.errors import AuthenticationFailed, AzureError, PreconditionFailed, Throttled
+
+URL = f"{VMSS}?api-version=2024-11-01"
+PATH = urlsplit(VMSS).path
+LIST = f"{BASE}/subscriptions?api-version=2022-12-01"
+METHODS = ("GET", "PUT", "DELETE", "PATCH", "POST")
+EXPIRED = {
+    "error": {
+        "code": "ExpiredAuthenticationToken",
+        "message": "The access token expiry is in the past.",
+    }
+}
+ordered = functools.partial(responses.RequestsMock, registry=registries.OrderedRegistry)
+anything_goes = functools.partial(responses.RequestsMock, assert_all_requests_are_fired=False)
+
+
+@pytest.fixture(autouse=True)
+def closed_connections() -> Iterator[None]:
+    """No connection outlives the test that opened it."""
+    yield
+    rest.session.close()
+
+
+# --- URLs ---
+
+PRINTABLE = st.text(
+    st.characters(codec="utf-8", exclude_categories=["C", "Z"], include_characters=" "), min_size=1
+)
+NAMES = PRINTABLE.filter(lambda name: name.strip() and name not in (".", ".."))
+
+
+@given(name=NAMES)
+@example("a/../../b?x=y#z")
+@example("...")
+@example("%2e%2e")
+@example("ä ö")
+def test_a_name_stays_in_its_segment(name: str) -> None:
+    """Any printable name is one segment of the path that is really sent, and reads back as it was."""
+    url = rest.url(
+        "/subscriptions/{subscription_id}/resourcegroups", {"subscription_id": name}, "2021-04-01"
+    )
+    sent = str(requests.Request("GET", url).prepare().url)
+    assert sent.startswith(BASE + "/")
+    segments = urlsplit(sent).path.split("/")
+    assert segments[:2] == ["", "subscriptions"]
+    assert [unquote(segment) for segment in segments[2:]] == [name, "resourcegroups"]
+    assert parse_qsl(urlsplit(sent).query) == [("api-version", "2021-04-01")]
+
+
+@given(value=PRINTABLE, top=st.none() | st.integers())
+@example("a&api-version=1#x", None)
+@example("properties/latestModelApplied eq true", 1)
+def test_a_query_value_stays_in_its_parameter(value: str, top: int | None) -> None:
+    """Any printable value reads back as it was; `None` is left out."""
+    url = rest.url("/x", {}, "2024-11-01", {"$filter": value, "$top": top})
+    expected = {"$filter": value, "api-version": "2024-11-01"} | (
+        {} if top is None else {"$top": str(top)}
+    )
+    assert (
+        dict(parse_qsl(urlsplit(str(requests.Request("GET", url).prepare().url)).query)) == expected
+    )
+
+
+@pytest.mark.parametrize(
+    "name", [".", "..", "", " ", "\t", "a\nb", "a\0b", "\x7f", "\ud800", None, 7, b"x", ["x"]]
+)
+def test_what_is_no_name_is_refused_by_its_argument(name: Any) -> None:
+    """What would leave or break its segment is a `ValueError` that names the argument."""
+    with pytest.raises(ValueError, match="resource_group must be a name"):
+        rest.url("/r/{resource_group}", {"resource_group": name}, "2021-04-01")
+
+
+@given(name=st.text())
+def test_any_text_is_one_segment_or_refused(name: str) -> None:
+    """No text at all makes a URL with another number of segments."""
+    try:
+        path = urlsplit(rest.url("/r/{name}/s", {"name": name}, "1")).path
+    except ValueError as error:
+        path = str(error)
+    assert path.startswith("name must be a name") or path.split("/")[1::2] == ["r", "s"]
+
+
+def test_a_url_stands_at_the_configured_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    """URLs begin with the resource manager that the environment names, path included."""
+    monkeypatch.setenv("AZURE_RM_ENDPOINT", "https://127.0.0.1:8443/base/")
+    assert rest.url("/x", {}, "1") == "https://127.0.0.1:8443/base/x?api-version=1"
+
+
+# --- tokens ---
+
+
+@pytest.mark.parametrize(
+    "bad",
+    ["", " ", "{}\n", "Bearer {}", "{} ", "{}\r\nX-Evil: 1", "{}\0", "{}é", "{}\u2028", "\t{}"],
+)
+@pytest.mark.parametrize("called", [False, True])
+def test_a_malformed_token_is_refused_unseen(bad: str, called: bool, token: str) -> None:
+    """A string that cannot be a token is refused before anything is sent, and the error does not show it."""
+    malformed = bad.format(token)
+    with responses.RequestsMock(), pytest.raises(ValueError, match="access_token") as caught:
+        rest.get((lambda: malformed) if called else malformed, URL)
+    assert token not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    "bad", [b"canary-token-7f3a9c", None, 5, {"accessToken": "canary-token-7f3a9c"}]
+)
+@pytest.mark.parametrize("called", [False, True])
+def test_what_is_no_string_is_refused_by_its_type(bad: Any, called: bool, token: str) -> None:
+    """Bytes, dicts and other things are told by type, not by value."""
+    with responses.RequestsMock(), pytest.raises(ValueError, match=type(bad).__name__) as caught:
+        rest.get((lambda: bad) if called else bad, URL)
+    assert token not in str(caught.value)
+
+
+@given(before=st.text(), after=st.text())
+def test_a_token_is_taken_as_it_is_or_refused_unseen(before: str, after: str) -> None:
+    """Any text with the canary in it is either sent as it stands or refused without being shown."""
+    text = f"{before}canary{after}"
+    try:
+        told = rest.bearer(text)
+    except ValueError as error:
+        told = str(error)
+    if re.fullmatch(r"[!-~]+", text):
+        assert told == text
+    else:
+        assert "canary" not in told
+        assert "access_token" in told
+
+
+def test_a_callable_is_asked_at_each_request(token: str) -> None:
+    """A callable that returns a token is called anew for every request."""
+    tokens = iter(["first", "second"])
+    with ordered() as azure:
+        for expected in ("first", "second"):
+            azure.get(
+                URL,
+                json={},
+                match=[matchers.header_matcher({"Authorization": f"Bearer {expected}"})],
+            )
+        rest.get(lambda: next(tokens), URL)
+        rest.get(lambda: next(tokens), URL)
+
+
+def test_an_error_of_the_callable_comes_through() -> None:
+    """What a token provider raises is not dressed up as something else."""
+
+    def refuse() -> str:
+        raise AuthenticationFailed("Signed out.")
+
+    with responses.RequestsMock(), pytest.raises(AuthenticationFailed, match="Signed out"):
+        rest.get(refuse, URL)
+
+
+def test_a_sign_in_that_is_down_is_not_blamed_on_azure(clock: Clock) -> None:
+    """A token provider without a network is asked again, even for a POST, and its own error is the one that is told."""
+    asked = []
+
+    def down() -> str:
+        asked.append(1)
+        raise requests.ConnectionError("No answer from login.microsoftonline.com")
+
+    with responses.RequestsMock(), pytest.raises(requests.ConnectionError) as caught:
+        rest.send(down, "POST", URL)
+    assert str(caught.value) == "No answer from login.microsoftonline.com"
+    assert len(asked) == _retry.MAX_ATTEMPTS
+    assert len(clock.slept) == _retry.MAX_ATTEMPTS - 1
+
+
+def test_a_sign_in_that_comes_back_is_used(clock: Clock, token: str) -> None:
+    """After a pause in the sign-in the request goes out once, with the token."""
+    outcomes = iter([requests.ConnectTimeout("down"), token])
+
+    def shaky() -> str:
+        outcome = next(outcomes)
+        if isinstance(outcome, str):
+            return outcome
+        raise outcome
+
+    with responses.RequestsMock() as azure:
+        azure.post(
+            URL, json={}, match=[matchers.header_matcher({"Authorization": f"Bearer {token}"})]
+        )
+        rest.send(shaky, "POST", URL)
+    assert len(clock.slept) == 1
+
+
+# --- one request ---
+
+
+def test_a_request_says_who_it_is_and_what_it_takes(token: str) -> None:
+    """Bearer header, our name and version, an id of its own, JSON wanted, a time limit, and no redirect."""
+    headers = {
+        "Authorization": f"Bearer {token}",
+        "User-Agent": re.compile(
+            rf"azurerm-lite/{re.escape(settings.VERSION)} python-requests/\d.*"
+        ),
+        "x-ms-client-request-id": re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
+        "Accept": "application/json",
+    }
+    with responses.RequestsMock() as azure:
+        azure.get(
+            URL,
+            json={"name": "web"},
+            match=[
+                matchers.header_matcher(headers),
+                matchers.request_kwargs_matcher({"timeout": rest.TIMEOUT}),
+            ],
+        )
+        assert rest.get(token, URL) == {"name": "web"}
+        assert "Content-Type" not in azure.calls[0].request.headers
+        assert azure.calls[0].request.body is None
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_has_a_time_limit(method: str, token: str) -> None:
+    """No request of any kind may wait for ever."""
+    with responses.RequestsMock() as azure:
+        azure.add(method, URL, match=[matchers.request_kwargs_matcher({"timeout": rest.TIMEOUT})])
+        rest.send(token, method, URL)
+    assert all(limit > 0 for limit in rest.TIMEOUT)
+
+
+def test_whoever_borrows_the_session_has_a_time_limit_too() -> None:
+    """MSAL sends through the same session without a word on time: the limit holds all the same."""
+    with responses.RequestsMock() as azure:
+        azure.get(URL, match=[matchers.request_kwargs_matcher({"timeout": rest.TIMEOUT})])
+        rest.session.get(URL)
+        assert "Authorization" not in azure.calls[0].request.headers
+
+
+def test_a_body_is_sent_as_json_with_further_headers(token: str) -> None:
+    """Dicts go out as JSON, named as such, with If-Match as it was given."""
+    body = {"sku": {"capacity": 3}, "tags": {"größe": "ü"}}
+    headers = {"If-Match": '"2"', "Content-Type": "application/json"}
+    with responses.RequestsMock() as azure:
+        azure.put(
+            URL,
+            json=body,
+            match=[matchers.json_params_matcher(body), matchers.header_matcher(headers)],
+        )
+        assert rest.send(token, "PUT", URL, body, {"If-Match": '"2"'}).json() == body
+
+
+def test_an_empty_body_is_sent_as_one(token: str) -> None:
+    """An empty dict is a body; only `None` is none."""
+    with responses.RequestsMock() as azure:
+        azure.post(URL, match=[matchers.json_params_matcher({})])
+        rest.send(token, "POST", URL, {})
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("location", ["https://evil.example/", f"{BASE}/elsewhere"])
+def test_a_redirect_is_an_error_and_not_followed(status: int, location: str, token: str) -> None:
+    """The token follows no redirect, neither away nor within Azure."""
+    with responses.RequestsMock() as azure:
+        azure.get(URL, status=status, headers={"Location": location})
+        with pytest.raises(AzureError) as caught:
+            rest.get(token, URL)
+        assert len(azure.calls) == 1
+    assert caught.value.status_code == status
+    assert caught.value.response.next is None
+
+
+def test_a_secret_follows_no_redirect_either() -> None:
+    """Whoever borrows the session to send a secret is not led away with it."""
+    with responses.RequestsMock() as azure:
+        azure.post(
+            "https://login.example/token", status=307, headers={"Location": "https://evil.example/"}
+        )
+        rest.session.post("https://login.example/token", data={"client_secret": "secret"})
+        assert len(azure.calls) == 1
+
+
+def test_no_cookie_is_kept(token: str) -> None:
+    """What one answer sets does not turn up in the next request."""
+    with responses.RequestsMock() as azure:
+        azure.get(URL, json={}, headers={"Set-Cookie": "session=1; Path=/"})
+        rest.get(token, URL)
+        rest.get(token, URL)
+        assert "Cookie" not in azure.calls[1].request.headers
+    assert not list(rest.session.cookies)
+
+
+def test_the_answer_does_not_hold_the_token(token: str) -> None:
+    """The request on a returned answer has lost its token: it may be printed, logged and pickled."""
+    with responses.RequestsMock() as azure:
+        azure.put(URL, json={})
+        response = rest.send(token, "PUT", URL, {"a": 1})
+        assert azure.calls[0].request.headers["Authorization"] == f"Bearer {token}"
+    assert "Authorization" not in response.request.headers
+    assert response.request.method == "PUT"
+    assert response.request.url == URL
+    assert token.encode() not in pickle.dumps(response)
+
+
+def test_a_request_is_logged_on_one_line_without_its_query(
+    token: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log tells method, path, status and time; a signature in the query stays out."""
+    caplog.set_level(logging.INFO, logger="azurerm_lite")
+    with responses.RequestsMock() as azure:
+        azure.get(VMSS, json={})
+        rest.get(token, f"{VMSS}?sig=signature")
+    (record,) = caplog.records
+    assert re.fullmatch(rf"GET {re.escape(PATH)} -> 200 in \d+ ms", record.getMessage())
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [(b"", None), (b"null", None), (b"{}", {}), (b"[1]", [1]), (b"\xef\xbb\xbf{}", {}), (b"0", 0)],
+)
+def test_an_answer_is_its_json(body: bytes, expected: Any, token: str) -> None:
+    """A body is told as its JSON, a missing one as `None`."""
+    with responses.RequestsMock() as azure:
+        azure.get(URL, body=body, content_type="application/json; charset=utf-8")
+        assert rest.get(token, URL) == expected
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>Please sign in</html>", b"{", b"\xff\xfe\xfa", b"Infinity2"]
+)
+def test_a_success_that_is_no_json_is_an_error(body: bytes, token: str) -> None:
+    """A captive portal's 200 is not taken for Azure's answer."""
+    with responses.RequestsMock() as azure:
+        azure.get(URL, body=body, content_type="text/html")
+        with pytest.raises(AzureError, match="not JSON") as caught:
+            rest.get(token, URL)
+    assert (caught.value.code, caught.value.status_code) == ("InvalidResponse", 200)
+    assert "sign in" not in str(caught.value)
+
+
+# --- where the token may go ---
+
+FOREIGN = [
+    "https://evil.example/",
+    "http://management.azure.com/",
+    "https://management.azure.com:8443/",
+    "https://management.azure.com:80/",
+    "https://management.azure.com@evil.example/",
+    "https://management.azure.com:443@evil.example/",
+    "https://evil.example\\@management.azure.com/",
+    "https://evil.example\\.management.azure.com/",
+    "https://evil.example#@management.azure.com/",
+    "https://evil.example?@management.azure.com/",
+    "https://user:password@management.azure.com/",
+    "https://[@management.azure.com/",
+    "https://management.azure.com.evil.example/",
+    "https://management.azure.com./",
+    "https://management.azure.com\t.evil.example/",
+    "https://management.azure.com%2eevil.example/",
+    "https://MANAGEMENT.azure.co\u1d50/",
+    "https://xmanagement.azure.com/",
+    "//evil.example/",
+    "//management.azure.com/",
+    "/subscriptions",
+    "https:evil.example",
+    "https:///evil.example/",
+    "file:///etc/passwd",
+    "javascript:alert(1)",
+    " https://management.azure.com/",
+    "https://management.azure.com:x/",
+    "https://[::1",
+    "https://",
+    "x",
+]
+
+
+@pytest.mark.parametrize("link", FOREIGN)
+def test_a_link_that_points_elsewhere_is_not_followed(link: str, token: str) -> None:
+    """A next page at another host, port, scheme or user is an error, and nothing goes there."""
+    with responses.RequestsMock() as azure:
+        azure.get(LIST, json={"value": [{}], "nextLink": link})
+        with pytest.raises(AzureError, match="the token is not sent there") as caught:
+            rest.get_list(token, LIST)
+        assert len(azure.calls) == 1
+    assert caught.value.code == "ForeignLink"
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        f"{BASE}:443/next?$skiptoken=1",
+        f"{BASE}/next?$skiptoken=1",
+        "HTTPS://Management.Azure.COM/next?$skiptoken=1",
+        f"{BASE}/next?u=https://evil.example/",
+        f"{BASE}/next?u=@evil.example",
+        f"{BASE}/@evil.example/",
+        f"{BASE}//evil.example/",
+    ],
+)
+def test_a_link_to_azure_itself_is_followed(link: str, token: str) -> None:
+    """The default port said aloud, capitals and odd queries are still the same endpoint."""
+    with responses.RequestsMock() as azure:
+        azure.get(LIST, json={"value": [1], "nextLink": link})
+        azure.get(
+            re.compile(r"(?i)https://management\.azure\.com(:443)?/.*(next|evil)"),
+            json={"value": [2]},
+        )
+        assert rest.get_list(token, LIST) == [1, 2]
+
+
+@given(
+    scheme=st.sampled_from(["https://", "https:\\\\", "https:/", "http://", ""]),
+    front=st.text("\\/@:?#[]%.\t\n e\u3002\uff0f", max_size=4),
+    host=st.sampled_from(["management.azure.com", "evil.example", "management.azure.com:443"]),
+    middle=st.text("\\/@:?#[]%.\t\n e0\u3002\uff0f", max_size=4),
+    rest_of_it=st.sampled_from(
+        ["", "/x", "@evil.example/", "@management.azure.com/", ".evil.example/", "evil.example"]
+    ),
+)
+@example("https://", "", "management.azure.com", "", "/x")
+@example("https://", "", "management.azure.com", "/", "@evil.example/")
+@example("https://", "", "evil.example", "\\@", "management.azure.com")
+@example("https://", "", "management.azure.com", "\\[", "")
+def test_the_token_goes_nowhere_but_to_azure(
+    scheme: str, front: str, host: str, middle: str, rest_of_it: str
+) -> None:
+    """However a link is spelt: it is refused, or the connection that requests would open is Azure's."""
+    link, refused = scheme + front + host + middle + rest_of_it, ""
+    with anything_goes() as azure:
+        azure.get(re.compile("(?s).*"), json={})
+        try:
+            rest.get("token", link)
+        except AzureError as error:
+            refused = error.code
+        sent = [call.request for call in azure.calls]
+    assert len(sent) == (not refused)
+    assert refused in ("", "ForeignLink")
+    for request in sent:
+        target, _ = rest.session.get_adapter(BASE).build_connection_pool_key_attributes(
+            request, True
+        )
+        assert (target["scheme"], target["host"], target["port"] or 443) == (
+            "https",
+            "management.azure.com",
+            443,
+        )
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["http://rm.example", "http://10.0.0.1", "http://127.0.0.1.evil.example", "http://0.0.0.0"],
+)
+def test_plain_http_is_refused(header: str, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token is not sent where the way there can be read."""
+    monkeypatch.setenv("AZURE_RM_ENDPOINT", header)
+    with (
+        responses.RequestsMock(),
+        pytest.raises(ValueError, match="AZURE_RM_ENDPOINT must be https"),
+    ):
+        rest.get(token, rest.url("/x", {}, "1"))
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["http://127.0.0.1:5000", "http://localhost", "http://[::1]:80", "http://127.8.9.10"],
+)
+def test_plain_http_is_fine_on_loopback(
+    endpoint: str, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A local sandbox need not speak TLS."""
+    monkeypatch.setenv("AZURE_RM_ENDPOINT", endpoint)
+    with responses.RequestsMock() as azure:
+        azure.get(f"{endpoint}/x", json={"local": True})
+        assert rest.get(token, rest.url("/x", {}, "1")) == {"local": True}
+
+
+def test_an_endpoint_with_a_user_in_it_is_refused(
+    token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user and a password in the endpoint have no meaning, so nothing is sent."""
+    monkeypatch.setenv("AZURE_RM_ENDPOINT", "https://user:password@rm.example")
+    with responses.RequestsMock(), pytest.raises(ValueError, match="AZURE_RM_ENDPOINT"):
+        rest.get(token, rest.url("/x", {}, "1"))
+
+
+# --- pages ---
+
+
+def pages_of(azure: responses.RequestsMock, *answers: Any) -> None:
+    """Registers the pages of a list: each answer at its own link, in order."""
+    links = [
+        LIST,
+        *(f"{BASE}/subscriptions?$skiptoken={number}" for number in range(1, len(answers))),
+    ]
+    for link, answer in zip(links, answers, strict=True):
+        azure.get(link, json=answer)
+
+
+def link_to(number: int) -> str:
+    """The link to a further page."""
+    return f"{BASE}/subscriptions?$skiptoken={number}"
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ([{"value": [1, 2]}], [1, 2]),
+        ([{"value": []}], []),
+        ([{"value": [1], "nextLink": None}], [1]),
+        ([{"value": [1], "nextLink": ""}], [1]),
+        ([{"value": [1], "nextLink": link_to(1)}, {"value": [2]}], [1, 2]),
+        (
+            [
+                {"value": [1], "nextLink": link_to(1)},
+                {"value": [], "nextLink": link_to(2)},
+                {"value": [3]},
+            ],
+            [1, 3],
+        ),
+        (
+            [{"value": [], "nextLink": link_to(1)}, {"value": [{"a": 1}], "nextLink": None}],
+            [{"a": 1}],
+        ),
+        ([[{"name": "22.04"}, {"name": "24.04"}]], [{"name": "22.04"}, {"name": "24.04"}]),
+        ([[]], []),
+    ],
+)
+def test_a_list_is_all_its_pages(answers: list[Any], expected: list[Any], token: str) -> None:
+    """Pages follow each other, an empty one is not the last, a null link is; a bare array is the whole list."""
+    with ordered() as azure:
+        pages_of(azure, *answers)
+        assert rest.get_list(token, LIST) == expected
+
+
+@given(sizes=st.lists(st.integers(0, 3), min_size=1, max_size=6))
+def test_paging_loses_nothing(sizes: list[int]) -> None:
+    """However a list is cut into pages: every entry once, in order, one request per page."""
+    last = len(sizes) - 1
+    answers = [
+        {"value": [f"{page}-{entry}" for entry in range(size)]}
+        | ({"nextLink": link_to(page + 1)} if page < last else {})
+        for page, size in enumerate(sizes)
+    ]
+    with ordered() as azure:
+        pages_of(azure, *answers)
+        assert rest.get_list("token", LIST) == [
+            entry for answer in answers for entry in answer["value"]
+        ]
+        assert len(azure.calls) == len(sizes)
+
+
+def test_pages_are_fetched_as_they_are_needed(token: str) -> None:
+    """Whoever stops after the first page has asked for no second."""
+    with responses.RequestsMock() as azure:
+        azure.get(LIST, json={"value": [1], "nextLink": link_to(1)})
+        assert next(rest.pages(token, LIST)) == [1]
+        assert len(azure.calls) == 1
+
+
+@pytest.mark.parametrize("back", [LIST, link_to(1)])
+def test_pages_in_a_circle_are_an_error(back: str, token: str) -> None:
+    """A list that leads back to a page already seen ends as an error, not never."""
+    with ordered() as azure:
+        pages_of(azure, {"value": [1], "nextLink": link_to(1)}, {"value": [2], "nextLink": back})
+        with pytest.raises(AzureError, match="circle") as caught:
+            rest.get_list(token, LIST)
+    assert caught.value.code == "NextLinkRepeats"
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"value": None}, {"value": {}}, {"value": "text"}, "text", 5, None, {"values": []}]
+)
+def test_what_is_no_list_is_an_error(body: Any, token: str) -> None:
+    """An answer without a list is not taken for an empty one."""
+    with responses.RequestsMock() as azure:
+        azure.get(LIST, json=body)
+        with pytest.raises(AzureError, match="holds no list"):
+            rest.get_list(token, LIST)
+
+
+@pytest.mark.parametrize("link", [5, True, {"href": "x"}, ["x"], 0, False])
+def test_a_next_link_that_is_no_text_is_an_error(link: Any, token: str) -> None:
+    """A link of another type is an error of Azure's, not a crash, and not the end of the list."""
+    with responses.RequestsMock() as azure:
+        azure.get(LIST, json={"value": [1], "nextLink": link})
+        with pytest.raises(AzureError) as caught:
+            rest.get_list(token, LIST)
+    assert caught.value.code == "InvalidResponse"
+
+
+def test_a_page_that_fails_loses_the_list_and_not_the_error(token: str) -> None:
+    """When a later page fails, half a list is not handed out."""
+    with ordered() as azure:
+        azure.get(LIST, json={"value": [1], "nextLink": link_to(1)})
+        azure.get(
+            link_to(1),
+            status=403,
+            json={"error": {"code": "AuthorizationFailed", "message": "No."}},
+        )
+        with pytest.raises(AzureError) as caught:
+            rest.get_list(token, LIST)
+    assert caught.value.code == "AuthorizationFailed"
+
+
+# --- what is repeated ---
+
+YES, NO = True, False
+
+
+@pytest.mark.parametrize(
+    ("status", "told", "expected"),
+    [
+        # expected: for GET, PUT, DELETE; for PATCH, POST
+        (429, True, (YES, YES)),
+        (429, False, (YES, YES)),
+        (503, True, (YES, YES)),
+        (503, False, (YES, NO)),
+        (408, False, (YES, NO)),
+        (500, False, (YES, NO)),
+        (502, False, (YES, NO)),
+        (504, False, (YES, NO)),
+        (500, True, (YES, NO)),
+        (501, False, (NO, NO)),
+        (505, True, (NO, NO)),
+        (400, False, (NO, NO)),
+        (401, False, (NO, NO)),
+        (403, True, (NO, NO)),
+        (404, False, (NO, NO)),
+        (409, False, (NO, NO)),
+        (409, True, (NO, NO)),
+        (412, False, (NO, NO)),
+        (302, False, (NO, NO)),
+        (None, False, (YES, NO)),
+    ],
+)
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("attempt", [1, 4, 5, 6])
+def test_what_is_sent_again(
+    method: str, attempt: int, status: int | None, told: bool, expected: tuple[bool, bool]
+) -> None:
+    """Only what is safe is repeated, and nothing after the fifth try."""
+    again = attempt < 5 and expected[method in ("PATCH", "POST")]
+    assert _retry.should_retry(method, status, attempt, has_retry_after=told) is again
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_never_left_may_be_sent_again_by_any_method(method: str) -> None:
+    """A connection that never came about is safe to try again, four times."""
+    assert [
+        _retry.should_retry(method, None, attempt, was_not_sent=True) for attempt in range(1, 7)
+    ] == [YES] * 4 + [NO] * 2
+
+
+@given(attempt=st.integers(1, 5))
+def test_a_pause_doubles_with_jitter(attempt: int) -> None:
+    """Without word from Azure the pause doubles from half a second, at most halved by chance."""
+    longest = 0.5 * 2 ** (attempt - 1)
+    assert longest / 2 <= _retry.delay(attempt) <= longest
+    assert longest / 2 <= _retry.delay(attempt, 0.0) <= longest
+
+
+@given(attempt=st.integers(1, 5), asked=st.floats(0.001, 120))
+def test_a_pause_is_never_shorter_than_asked(attempt: int, asked: float) -> None:
+    """What Azure asks for is obeyed, with a little on top so that not all come back at once."""
+    assert asked <= _retry.delay(attempt, asked) <= asked + 0.125 * 2 ** (attempt - 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (None, None),
+        ("", None),
+        ("  ", None),
+        ("0", 0.0),
+        ("17", 17.0),
+        (" 17 ", 17.0),
+        ("1235", 1235.0),
+        ("9" * 400, float("inf")),
+        ("-5", None),
+        ("1.5", None),
+        ("1e3", None),
+        ("soon", None),
+        ("nan", None),
+        ("²", None),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        ("Mon, 01 Jan 0001 00:00:00 -0000", 0.0),
+        ("Wed, 32 Oct 2015 07:28:00 GMT", None),
+        ("Mon, 01 Jan 2020 00:00:00 +99999999999999999", None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date_or_nothing(
+    value: str | None, seconds: float | None
+) -> None:
+    """Seconds and past dates are read exactly, garbage counts as not said."""
+    response = requests.Response()
+    response.headers.update({} if value is None else {"Retry-After": value})
+    assert _retry.retry_after(response) == seconds
+
+
+@pytest.mark.parametrize("ahead", [60, 3600])
+def test_retry_after_may_be_a_date_to_come(ahead: int) -> None:
+    """A date is told as the seconds until then."""
+    response = requests.Response()
+    response.headers["Retry-After"] = email.utils.formatdate(time.time() + ahead, usegmt=True)
+    seconds = _retry.retry_after(response)
+    assert seconds is not None
+    assert ahead - 30 < seconds <= ahead
+
+
+@given(
+    value=st.text()
+    | st.from_regex(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{1,5} \d\d:\d\d:\d\d ([+-]\d{1,30}|GMT)")
+)
+def test_any_retry_after_is_read_or_ignored(value: str) -> None:
+    """No header, however odd, is more than seconds or nothing."""
+    response = requests.Response()
+    response.headers["Retry-After"] = value
+    seconds = _retry.retry_after(response)
+    assert seconds is None or seconds >= 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_is_obeyed_by_every_method(
+    method: str, status: int, clock: Clock, token: str
+) -> None:
+    """Told to wait, every method waits at least that long, then goes on."""
+    with ordered() as azure:
+        azure.add(method, URL, status=status, headers={"Retry-After": "7"})
+        azure.add(method, URL, status=status, headers={"Retry-After": "33"})
+        azure.add(method, URL, json={})
+        assert rest.send(token, method, URL).status_code == 200
+    first, second = clock.slept
+    assert 7 <= first < 8
+    assert 33 <= second < 34
+
+
+def test_a_repeated_request_is_the_same_request(clock: Clock, token: str) -> None:
+    """Tries of one call share their id, body and headers; another call has another id."""
+    body = {"sku": {"capacity": 2}}
+    with ordered() as azure:
+        for status in (500, 200, 200):
+            azure.put(
+                URL,
+                status=status,
+                json={},
+                match=[
+                    matchers.json_params_matcher(body),
+                    matchers.header_matcher({"If-Match": "*"}),
+                ],
+            )
+        rest.send(token, "PUT", URL, body, {"If-Match": "*"})
+        rest.send(token, "PUT", URL, body, {"If-Match": "*"})
+        first, again, other = (
+            call.request.headers["x-ms-client-request-id"] for call in azure.calls
+        )
+    assert first == again != other
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_pause_up_to_the_cap_is_waited_out_and_a_longer_one_is_not(
+    status: int, clock: Clock, token: str
+) -> None:
+    """Two minutes are waited; to be asked for more is an error that says how much, at once."""
+    with ordered() as azure:
+        azure.post(URL, status=status, headers={"Retry-After": "120"})
+        azure.post(URL, status=status, headers={"Retry-After": "121"})
+        with pytest.raises(Throttled) as caught:
+            rest.send(token, "POST", URL)
+    assert caught.value.retry_after == 121
+    assert len(clock.slept) == 1
+
+
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("method", METHODS)
+def test_throttling_is_told_after_five_tries(
+    method: str, told: bool, clock: Clock, token: str
+) -> None:
+    """Five refusals in a row are a `Throttled`, with the pause that Azure asked for last."""
+    with responses.RequestsMock() as azure:
+        azure.add(method, URL, status=429, headers={"Retry-After": "1"} if told else {})
+        with pytest.raises(Throttled) as caught:
+            rest.send(token, method, URL)
+        assert len(azure.calls) == 5
+    assert caught.value.retry_after == (1.0 if told else None)
+    assert len(clock.slept) == 4
+
+
+@pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_passing_failure_is_repeated_where_that_is_safe(
+    method: str, status: int, clock: Clock, token: str
+) -> None:
+    """GET, PUT and DELETE are tried five times; POST and PATCH once, for they may have happened."""
+    tries = 5 if method in ("GET", "PUT", "DELETE") else 1
+    with responses.RequestsMock() as azure:
+        azure.add(method, URL, status=status)
+        with pytest.raises(AzureError) as caught:
+            rest.send(token, method, URL)
+        assert len(azure.calls) == tries
+    assert caught.value.status_code == status
+    assert len(clock.slept) == tries - 1
+    assert clock.slept == sorted(clock.slept)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [requests.ConnectionError, requests.ReadTimeout, requests.exceptions.ChunkedEncodingError],
+)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_broken_connection_is_repeated_where_that_is_safe(
+    method: str, broken: type[Exception], clock: Clock, token: str
+) -> None:
+    """An answer that was lost is asked for again, but never by a POST or PATCH."""
+    tries = 5 if method in ("GET", "PUT", "DELETE") else 1
+    with responses.RequestsMock() as azure:
+        azure.add(method, URL, body=broken("the line went dead"))
+        with pytest.raises(broken) as caught:
+            rest.send(token, method, URL)
+        assert len(azure.calls) == tries
+    told = "5 tries" if tries == 5 else "1 try"
+    assert (
+        str(caught.value)
+        == f"No answer from management.azure.com ({method} {PATH}, {told}): the line went dead"
+    )
+
+
+def test_a_lost_answer_is_mended_by_the_next(
+    clock: Clock, token: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A GET whose answer was lost twice is answered at the third try, and the log says what was waited for."""
+    with ordered() as azure:
+        azure.get(URL, body=requests.ConnectionError("the line went dead"))
+        azure.get(URL, status=502)
+        azure.get(URL, json={"name": "web"})
+        assert rest.get(token, URL) == {"name": "web"}
+    waits = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert [wait.partition(": ")[2] for wait in waits] == [
+        f"GET {PATH}: the line went dead",
+        f"No explanation came with the answer (text/plain, 0 bytes) (BadGateway, HTTP 502, GET {PATH})",
+    ]
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_precondition_that_failed_after_a_lost_answer_may_be_our_own(
+    lost: bool, clock: Clock, token: str
+) -> None:
+    """A 412 says when an earlier try of the same PUT may be what changed the resource."""
+    refusal = {"error": {"code": "PreconditionFailed", "message": "Etag does not match."}}
+    with ordered() as azure:
+        azure.put(URL, body=requests.ConnectionError("the line went dead")) if lost else azure.put(
+            URL, status=429
+        )
+        azure.put(URL, status=412, json=refusal)
+        with pytest.raises(PreconditionFailed) as caught:
+            rest.send(token, "PUT", URL, {}, {"If-Match": '"1"'})
+    assert caught.value.message.startswith("Etag does not match.")
+    assert ("the change may be our own" in str(caught.value)) is lost
+
+
+def test_an_expired_token_is_renewed_once_where_it_can_be(clock: Clock, token: str) -> None:
+    """A callable is asked again after `ExpiredAuthenticationToken`, without a pause, for a POST too."""
+    tokens = iter(["old", token])
+    with ordered() as azure:
+        azure.post(
+            URL,
+            status=401,
+            json=EXPIRED,
+            match=[matchers.header_matcher({"Authorization": "Bearer old"})],
+        )
+        azure.post(
+            URL, json={}, match=[matchers.header_matcher({"Authorization": f"Bearer {token}"})]
+        )
+        rest.send(lambda: next(tokens), "POST", URL)
+    assert clock.slept == []
+
+
+def test_a_token_that_stays_expired_is_an_error(token: str) -> None:
+    """The second `ExpiredAuthenticationToken` in one call is final."""
+    with responses.RequestsMock() as azure:
+        azure.get(URL, status=401, json=EXPIRED)
+        with pytest.raises(AuthenticationFailed):
+            rest.get(lambda: token, URL)
+        assert len(azure.calls) == 2
+
+
+@pytest.mark.parametrize(
+    ("called", "code"),
+    [(False, "ExpiredAuthenticationToken"), (True, "InvalidAuthenticationToken")],
+)
+def test_another_refusal_of_the_token_is_final(called: bool, code: str, token: str) -> None:
+    """A string cannot be renewed, and a token that is wrong is not made right by asking again."""
+    with responses.RequestsMock() as azure:
+        azure.get(URL, status=401, json={"error": {"code": code, "message": "No."}})
+        with pytest.raises(AuthenticationFailed) as caught:
+            rest.get((lambda: token) if called else token, URL)
+        assert len(azure.calls) == 1
+    assert caught.value.code == code
+
+
+# --- the wire itself ---
+
+OK = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 12\r\n\r\n{"wire": 42}'
+
+
+class Wire(socketserver.ThreadingTCPServer):
+    """A server on loopback that answers as the script says: one entry per request, the last one for all further."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, *script: Callable[[socket.socket], bool], port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), socketserver.BaseRequestHandler)
+        self.script, self.requests, self.connections, self.hung_up = (
+            script,
+            [],
+            0,
+            threading.Event(),
+        )
+        self._lock = threading.Lock()
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            self.connections += 1
+        stream = request.makefile("rb")
+        while head := self._read(stream):
+            with self._lock:
+                self.requests.append(head)
+                act = self.script[min(len(self.requests), len(self.script)) - 1]
+            if not act(request):
+                break
+        stream.close()
+        request.close()
+        self.hung_up.set()
+
+    def _read(self, stream: Any) -> bytes:
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            line = stream.readline()
+            if not line:
+                return b""
+            head += line
+        length = re.search(rb"(?i)content-length: (\d+)", head)
+        return head + (stream.read(int(length[1])) if length else b"")
+
+    def __enter__(self) -> Wire:
+        threading.Thread(
+            target=self.serve_forever, kwargs={"poll_interval": 0.005}, daemon=True
+        ).start()
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        rest.session.close()  # or the handlers would wait for a further request
+        self.shutdown()
+        self.server_close()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+def says(answer: bytes, keep: bool = True) -> Callable[[socket.socket], bool]:
+    """Answers with these bytes, then keeps the connection or closes it."""
+
+    def act(connection: socket.socket) -> bool:
+        connection.sendall(answer)
+        return keep
+
+    return act
+
+
+def resets(connection: socket.socket) -> bool:
+    """Breaks the connection in the middle of an answer, as a machine that dies does."""
+    connection.sendall(OK[:30])
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    return False
+
+
+def is_silent(connection: socket.socket) -> bool:
+    """Never answers."""
+    connection.settimeout(10)
+    connection.recv(1)
+    return False
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_many_requests_share_one_connection(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests one after the other, of every method, open one TCP connection."""
+    with Wire(says(OK)) as wire:
+        monkeypatch.setenv("AZURE_RM_ENDPOINT", wire.url)
+        for method in METHODS * 5:
+            assert rest.send(
+                token, method, f"{wire.url}/x", {"a": 1} if method != "GET" else None
+            ).json() == {"wire": 42}
+        assert len(wire.requests) == 25
+        assert wire.connections == 1
+
+
+def test_refused_and_failed_requests_share_the_connection_too(
+    token: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Errors and retries do not cost a new handshake each."""
+    busy = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 3\r\nContent-Length: 2\r\n\r\n{}"
+    gone = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+    with Wire(says(busy), says(gone), says(OK)) as wire:
+        monkeypatch.setenv("AZURE_RM_ENDPOINT", wire.url)
+        with pytest.raises(AzureError):
+            rest.get(token, f"{wire.url}/x")
+        assert rest.get(token, f"{wire.url}/x") == {"wire": 42}
+        assert (len(wire.requests), wire.connections) == (3, 1)
+
+
+def test_a_connection_that_azure_closed_while_idle_is_replaced(
+    token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A POST after a pause goes out on a new connection, once, instead of failing on the old one."""
+    with Wire(says(OK, keep=False)) as wire:
+        monkeypatch.setenv("AZURE_RM_ENDPOINT", wire.url)
+        rest.get(token, f"{wire.url}/x")
+        assert wire.hung_up.wait(5)
+        rest.send(token, "POST", f"{wire.url}/x", {})
+        assert [head.split()[0] for head in wire.requests] == [b"GET", b"POST"]
+        assert wire.connections == 2
+
+
+def test_a_netrc_file_does_not_replace_the_token(
+    token: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A netrc entry for the host changes nothing, neither for the token nor for whoever borrows the session."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text(
+        "machine 127.0.0.1 login someone password secret\ndefault login someone password secret\n"
+    )
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    with Wire(says(OK)) as wire:
+        monkeypatch.setenv("AZURE_RM_ENDPOINT", wire.url)
+        assert requests.utils.get_netrc_auth(wire.url) == ("someone", "secret")
+        rest.get(token, f"{wire.url}/x")
+        rest.session.get(f"{wire.url}/x")
+        first, second = (head.decode() for head in wire.requests)
+    assert re.findall(r"(?i)authorization: (.*)\r", first) == [f"Bearer {token}"]
+    assert "authorization" not in second.lower()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PATCH"])
+def test_a_refused_connection_is_tried_five_times_by_any_method(
+    method: str, token: str, clock: Clock, free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nobody listens, every method is tried five times; the error names host, method, tries and cause."""
+    monkeypatch.setenv("AZURE_RM_ENDPOINT", f"http://127.0.0.1:{free_port}")
+    with pytest.raises(requests.ConnectionError) as caught:
+        rest.send(token, method, f"http://127.0.0.1:{free_port}/x", {})
+    assert str(caught.value).startswith(
+        f"No answer from 127.0.0.1:{free_port} ({method} /x, 5 tries): "
+    )
+    assert "0x" not in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+    assert len(clock.slept) == 4
+
+
+def test_a_post_that_was_refused_goes_out_when_somebody_listens(
+    token: str, free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A POST that never left is sent again after the pause, and arrives once."""
+    started: list[Wire] = []
+    monkeypatch.setattr(
+        _clock, "sleep", lambda seconds: started.append(Wire(says(OK), port=free_port).__enter__())
+    )
+    monkeypatch.setenv("AZURE_RM_ENDPOINT", f"http://127.0.0.1:{free_port}")
+    try:
+        assert rest.send(token, "POST", f"http://127.0.0.1:{free_port}/x", {}).status_code == 200
+        assert [len(wire.requests) for wire in started] == [1]
+    finally:
+        for wire in started:
+            wire.__exit__()
+
+
+TRUNCATED = OK.replace(b"Content-Length: 12", b"Content-Length: 900")
+BREAKS = {
+    "reset": resets,
+    "hung up": says(b"", keep=False),
+    "truncated body": says(TRUNCATED, keep=False),
+    "truncated chunk": says(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{", keep=False
+    ),
+    "no HTTP": says(b"SSH-2.0-OpenSSH_9.6\r\n\r\n", keep=False),
+}
+
+
+@pytest.mark.parametrize("act", BREAKS.values(), ids=BREAKS)
+def test_an_answer_that_breaks_off_is_asked_for_again(
+    act: Callable[[socket.socket], bool], token: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A GET survives a broken answer; half an answer is never taken for a whole one."""
+    with Wire(act, act, says(OK)) as wire:
+        monkeypatch.setenv("AZURE_RM_ENDPOINT", wire.url)
+        assert rest.get(token, f"{wire.url}/x") == {"wire": 42}
+        assert len(wire.requests) == 3
+    assert len(clock.slept) == 2
+
+
+@pytest.mark.parametrize("act", BREAKS.values(), ids=BREAKS)
+def test_a_post_whose_answer_breaks_off_is_not_repeated(
+    act: Callable[[socket.socket], bool], token: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A POST that may have arrived is sent once, and the error says that there was one try."""
+    with Wire(act) as wire:
+        monkeypatch.setenv("AZURE_RM_ENDPOINT", wire.url)
+        with pytest.raises(
+            _retry.CONNECTION_ERRORS, match=r"No answer from 127.0.0.1:\d+ \(POST /x, 1 try\): ."
+        ):
+            rest.send(token, "POST", f"{wire.url}/x?secret=1", {})
+        assert len(wire.requests) == 1
+    assert clock.slept == []
+
+
+@pytest.mark.parametrize(("method", "tries"), [("GET", 5), ("POST", 1)])
+def test_a_silent_line_ends_by_the_time_limit(
+    method: str, tries: int, token: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Silence is a timeout: repeated for a GET, final for a POST that Azure may have taken."""
+    monkeypatch.setattr(rest, "TIMEOUT", (5.0, 0.03))
+    with Wire(is_silent) as wire:
+        monkeypatch.setenv("AZURE_RM_ENDPOINT", wire.url)
+        with pytest.raises(requests.Timeout, match="timed out"):
+            rest.send(token, method, f"{wire.url}/x")
+        assert len(wire.requests) == tries
+    assert len(clock.slept) == tries - 1
+
+
+def test_a_certificate_that_is_not_trusted_is_told_at_once(
+    token: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An untrusted certificate is not tried again; the error says what to set, and no request got through."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+
+    class Secured(Wire):
+        def finish_request(self, request: Any, client_address: Any) -> None:
+            try:
+                super().finish_request(
+                    context.wrap_socket(request, server_side=True), client_address
+                )
+            except OSError:
+                request.close()
+
+    with Secured(says(OK)) as wire:
+        url = wire.url.replace("http:", "https:")
+        monkeypatch.setenv("AZURE_RM_ENDPOINT", url)
+        with pytest.raises(
+            requests.exceptions.SSLError, match=r"is not trusted: .*REQUESTS_CA_BUNDLE"
+        ) as caught:
+            rest.get(token, f"{url}/x")
+        assert wire.requests == []
+    assert clock.slept == []
+    assert len(str(caught.value).splitlines()) == 1
+
+
+# --- the token appears nowhere ---
+
+
+def answers(azure: responses.RequestsMock, **answer: Any) -> None:
+    """Any request gets this answer."""
+    azure.add("GET", re.compile(".*"), **answer)
+
+
+SCENES: dict[str, dict[str, Any]] = {
+    "refused": {
+        "status": 403,
+        "json": {"error": {"code": "AuthorizationFailed", "message": "No."}},
+    },
+    "token refused": {"status": 401, "json": EXPIRED, "headers": {"WWW-Authenticate": "Bearer"}},
+    "throttled": {"status": 429, "headers": {"Retry-After": "9"}},
+    "throttled for long": {"status": 429, "headers": {"Retry-After": "900"}},
+    "server error": {"status": 500, "body": "<html>"},
+    "redirect within": {"status": 307, "headers": {"Location": f"{BASE}/other"}},
+    "redirect away": {"status": 307, "headers": {"Location": "https://evil.example/"}},
+    "no JSON": {"body": "<html>"},
+    "no list": {"json": {}},
+    "foreign link": {"json": {"value": [], "nextLink": "https://evil.example/"}},
+    "circle": {"json": {"value": [], "nextLink": LIST}},
+    "broken": {"body": requests.ConnectionError("the line went dead")},
+    "silent": {"body": requests.ReadTimeout("timed out")},
+    "half": {"body": requests.exceptions.ChunkedEncodingError("half")},
+    "odd": {"body": requests.exceptions.ContentDecodingError("odd")},
+}
+
+
+def shown(error: BaseException) -> Iterator[bytes]:
+    """Everything an exception and those behind it could show: text, traceback, pickle, request and answer."""
+    behind: BaseException | None = error
+    while behind is not None:
+        yield repr(behind).encode() + str(behind).encode() + repr(vars(behind)).encode()
+        for request in (
+            getattr(behind, "request", None),
+            getattr(getattr(behind, "response", None), "request", None),
+        ):
+            yield repr(getattr(request, "headers", None)).encode()
+        behind = behind.__cause__ or behind.__context__
+    yield "".join(traceback.format_exception(error)).encode()
+    yield pickle.dumps(error)
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_the_token_is_in_no_error_and_no_log(
+    scene: str, token: str, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However a request fails: no text, repr, pickle, traceback or log line of any logger holds the token."""
+    caplog.set_level(logging.DEBUG)
+    with responses.RequestsMock() as azure:
+        answers(azure, **SCENES[scene])
+        with pytest.raises((requests.RequestException, AzureError)) as caught:
+            rest.get_list(token, LIST)
+    for text in shown(caught.value):
+        assert token.encode() not in text
+    assert token not in caplog.text
+    assert caplog.records or scene == "odd"
+
+
+@pytest.mark.parametrize("act", [*BREAKS.values(), is_silent], ids=[*BREAKS, "silent"])
+def test_the_token_is_in_no_error_and_no_log_of_a_broken_line(
+    act: Callable[[socket.socket], bool],
+    token: str,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The same on real sockets, where urllib3 writes a log of its own."""
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setattr(rest, "TIMEOUT", (5.0, 0.03))
+    with Wire(act) as wire:
+        monkeypatch.setenv("AZURE_RM_ENDPOINT", wire.url)
+        with pytest.raises(requests.RequestException) as caught:
+            rest.get(token, f"{wire.url}/x")
+        assert all(token.encode() in head for head in wire.requests)
+    for text in shown(caught.value):
+        assert token.encode() not in text
+    assert any(record.name.startswith("urllib3") for record in caplog.records)
+    assert token not in caplog.text
+
+
+def test_an_error_can_be_told_from_another_process(token: str) -> None:
+    """A pickled error brings its answer along, body and request, without the token."""
+    body = {"error": {"code": "Conflict", "message": "Busy."}}
+    with responses.RequestsMock() as azure:
+        azure.put(URL, status=409, json=body)
+        with pytest.raises(AzureError) as caught:
+            rest.send(token, "PUT", URL, {"a": 1})
+    copy = pickle.loads(pickle.dumps(caught.value))
+    assert copy.response.json() == body
+    assert json.loads(copy.response.request.body) == {"a": 1}
+    assert copy.response.request.headers["User-Agent"].startswith("azurerm-lite/")

@@ -1,0 +1,63 @@
+"""Subscriptions, locations and resource groups: what is sent, and what comes back."""
+
+from __future__ import annotations
+
+import pytest
+from support.clock import Clock
+from support.names import BASE, SUB
+from support.wrappers import Wrapper, assert_pages_are_followed, assert_sent_as_written, azure, each
+
+import azurerm_lite as az
+
+
+@each("subscriptions")
+def test_each_function_makes_the_one_request_of_the_reference(
+    row: Wrapper, token: str, clock: Clock
+) -> None:
+    """Method, path, query, headers and result are those that the REST reference shows."""
+    assert_sent_as_written(row, token)
+
+
+@each("subscriptions")
+def test_each_list_follows_its_pages(row: Wrapper, token: str, clock: Clock) -> None:
+    """A list is the entries of all pages, in order, an empty page in between included."""
+    assert_pages_are_followed(row, token)
+
+
+def test_a_subscription_that_is_not_there_is_told_in_azures_words(token: str, clock: Clock) -> None:
+    """A 404 is `NotFound` with Azure's code, message and request id, and says which request it was."""
+    told = {
+        "error": {
+            "code": "SubscriptionNotFound",
+            "message": f"The subscription '{SUB}' could not be found.",
+        }
+    }
+    with azure() as wire:
+        wire.get(
+            f"{BASE}/subscriptions/{SUB}/resourcegroups",
+            status=404,
+            json=told,
+            headers={"x-ms-request-id": "req-1"},
+        )
+        with pytest.raises(az.NotFound) as caught:
+            az.list_resource_groups(token, SUB)
+    assert caught.value.code == "SubscriptionNotFound"
+    assert str(caught.value) == (
+        f"The subscription '{SUB}' could not be found. "
+        f"(SubscriptionNotFound, HTTP 404, request req-1, GET /subscriptions/{SUB}/resourcegroups)"
+    )
+
+
+def test_a_token_that_is_a_callable_is_asked_at_each_page(clock: Clock) -> None:
+    """A long list outlives a token: every page is asked for with the token of that moment."""
+    tokens = iter(["first", "second"])
+    with azure() as wire:
+        link = f"{BASE}/subscriptions?page=2"
+        wire.get(
+            f"{BASE}/subscriptions?api-version=2022-12-01",
+            json={"value": [{"id": "a"}], "nextLink": link},
+        )
+        wire.get(link, json={"value": [{"id": "b"}]})
+        assert az.list_subscriptions(lambda: next(tokens)) == [{"id": "a"}, {"id": "b"}]
+        sent = [call.request.headers["Authorization"] for call in wire.calls]
+    assert sent == ["Bearer first", "Bearer second"]

@@ -1,0 +1,229 @@
+"""A rollout against everything at once, played at random: sets, faults, autoscale, other people, and being cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from hypothesis import Phase, assume, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from support.clock import Clock
+from support.rollout import NEW, OLD, OLD_IMAGE
+
+import azurerm_lite as az
+from azurerm_lite import _clock
+from azurerm_lite.rollout import plan
+from azurerm_lite.sandbox import Sandbox
+from azurerm_lite.sandbox.model.cloud import Cloud
+from azurerm_lite.sandbox.model.resources import Operation, ScaleSet
+
+STATUSES = st.sampled_from([429, 500, 502, 503, 504])
+KINDS = st.sampled_from(
+    [("GET", "/virtualMachineScaleSets/web"), ("POST", "/manualupgrade"), ("GET", "/operations/")]
+)
+
+
+class Judge(Cloud):
+    """A cloud that looks at each upgrade at the moment that it begins: that is when two could overlap."""
+
+    upgrades: list[Operation]
+    most: int
+    is_by_domain: bool
+    wrong: list[str]  # and not an exception, which the server would turn into one more fault
+
+    def upgrade(self, vmss: ScaleSet, ids: Any) -> tuple[Operation, int]:
+        """Notes two batches at once, too many instances, two domains together, instances outside that are busy."""
+        job, number = super().upgrade(vmss, ids)
+        busy = {each.id for each in vmss.instances.values() if each.provisioning == "Updating"}
+        domains = {vmss.instances[each].update_domain for each in ids}
+        found = {
+            "two batches in flight": any(not each.ended for each in self.upgrades),
+            "instances outside the batch are being updated": not busy <= set(ids),
+            f"{len(ids)} at once, where {self.most} may be": len(ids) > self.most,
+            "two domains together": self.is_by_domain and len(domains) > 1,
+        }
+        self.wrong += [what for what, is_so in found.items() if is_so]
+        self.upgrades.append(job)
+        return job, number
+
+
+class Rollouts(RuleBasedStateMachine):
+    """Steps of a rollout, between them whatever else happens to a scale set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = Clock()
+        self.seams = _clock.monotonic, _clock.sleep
+        _clock.monotonic, _clock.sleep = self.clock, self.clock.sleep
+        self.sandbox = Sandbox(upgrade_seconds=60, clock=self.clock, demo=False, page_size=17)
+        self.sandbox.cloud.__class__ = Judge
+        self.sandbox.cloud.upgrades, self.sandbox.cloud.wrong = [], []
+        self.sandbox.__enter__()
+        self.events: Iterator[Any] | None = None
+
+    def teardown(self) -> None:
+        """Whatever happened: when the trouble is over, a last call finishes."""
+        try:
+            if self.sandbox.cloud.sets:
+                self._finish()
+        finally:
+            self.sandbox.__exit__()
+            _clock.monotonic, _clock.sleep = self.seams
+
+    def _finish(self) -> None:
+        self.events = None
+        self.sandbox._app.faults.clear()
+        self.sandbox.cloud.endings.clear()
+        for vm in self.vmss.instances.values():
+            vm.fault, vm.protection, vm.health = None, None, "healthy" if vm.health else ""
+        for job in [
+            each for each in self.sandbox.cloud.running.values() if each.due == float("inf")
+        ]:
+            job.due = self.clock()
+        self.clock.sleep(10_000)
+        self.sandbox.set_image("web", version=NEW)
+        self.judge_by(most=10**6, is_by_domain=False)
+        list(az.rollout(*self.sandbox.where(), by=7, max_unhealthy="100%"))
+        self.clock.sleep(10_000)
+        left = [vm.id for vm in self.vmss.instances.values() if vm.exact_version != NEW]
+        assert left == []
+        assert self.sandbox.cloud.wrong == []
+
+    @property
+    def vmss(self) -> ScaleSet:
+        """The scale set that all is about."""
+        return self.sandbox.cloud.scale_set("sandbox", "web")
+
+    def judge_by(self, most: int, is_by_domain: bool) -> None:
+        """What the judge allows from now on."""
+        self.sandbox.cloud.most, self.sandbox.cloud.is_by_domain = most, is_by_domain
+
+    @initialize(
+        instances=st.integers(1, 60),
+        domains=st.integers(0, 20),
+        zones=st.sampled_from([(), ("1", "2", "3")]),
+        gaps=st.sets(st.integers(0, 59), max_size=20),
+    )
+    def make(self, instances: int, domains: int, zones: Any, gaps: set[int]) -> None:
+        """A set of any shape, with gaps in its ids, and a new image in its model."""
+        self.sandbox.add_vmss("web", instances, update_domains=domains, zones=zones)
+        for each in sorted(gaps)[: instances - 1]:
+            self.vmss.instances.pop(str(each), None)
+        self.vmss.sku["capacity"] = len(self.vmss.instances)
+        assume(self.vmss.instances)
+        self.sandbox.set_image("web", version=NEW)
+
+    def begin(self, by: Any, max_batch: Any, canary: Any, on_failure: str, **options: Any) -> None:
+        """A rollout, cut in any way."""
+        total = len(self.vmss.instances) + 60  # as many as autoscale may add meanwhile
+        has_domains = any(vm.update_domain is not None for vm in self.vmss.instances.values())
+        limits = [size for size in (max_batch, by if by != "update_domain" else None) if size]
+        if by == "update_domain" and not has_domains:
+            limits.append(plan.FALLBACK)
+        self.judge_by(
+            min((plan.share(each, total, "by", least=1) for each in limits), default=total),
+            is_by_domain=by == "update_domain" and has_domains,
+        )
+        self.events = az.rollout(
+            *self.sandbox.where(), by=by, max_batch=max_batch, canary=canary, on_failure=on_failure,
+            rollback_image=OLD_IMAGE, health_timeout=600, **options,
+        )  # fmt: skip
+
+    @rule(
+        options=st.fixed_dictionaries(
+            {
+                "by": st.sampled_from(["update_domain", "update_domain", 1, 7]),
+                "max_batch": st.sampled_from([None, 3]),
+                "canary": st.sampled_from([None, 1]),
+                "bake": st.sampled_from([0, 45]),
+                "pause": st.sampled_from([0, 20]),
+                "on_failure": st.sampled_from(["stop", "rollback"]),
+            }
+        ),
+        steps=st.integers(5, 60),
+    )
+    def go_on(self, options: dict[str, Any], steps: int) -> None:
+        """Some steps of a rollout, begun where none is under way; it ends by itself, or halts, or stays where it is."""
+        if self.events is None:
+            self.begin(**options)
+        for _ in range(steps):
+            try:
+                next(self.events)
+            except (StopIteration, az.RolloutHalted, requests.RequestException):
+                self.events = None
+                return
+
+    @rule()
+    def cut_off(self) -> None:
+        """The process dies; what Azure does goes on."""
+        self.events = None
+
+    @rule(version=st.sampled_from([OLD, NEW]))
+    def change_model(self, version: str) -> None:
+        """Somebody puts another image into the model, or the same."""
+        self.sandbox.set_image("web", version=version)
+
+    @rule(change=st.integers(-5, 5))
+    def autoscale(self, change: int) -> None:
+        """Instances come or go."""
+        self.sandbox.scale("web", max(1, min(60, len(self.vmss.instances) + change)))
+
+    @rule(status=STATUSES, kind=KINDS, times=st.integers(1, 3))
+    def fail(self, status: int, kind: tuple[str, str], times: int) -> None:
+        """Some of the next requests are refused."""
+        self.sandbox.fail_next(status, method=kind[0], path=kind[1], times=times)
+
+    @rule(kind=KINDS, drop=st.sampled_from(["before", "after", "truncate"]))
+    def drop(self, kind: tuple[str, str], drop: str) -> None:
+        """A connection breaks."""
+        self.sandbox.fail_next(method=kind[0], path=kind[1], drop=drop)
+
+    @rule(how=st.sampled_from(["fail", "unhealthy", "silent", "none"]), data=st.data())
+    def break_one(self, how: str, data: st.DataObject) -> None:
+        """An instance does not bear the new image."""
+        self.sandbox.break_upgrade(
+            "web", data.draw(st.sampled_from(sorted(self.vmss.instances))), how, image=NEW
+        )
+
+    @rule(data=st.data())
+    def restart_one(self, data: st.DataObject) -> None:
+        """Somebody else restarts an instance, if Azure lets them."""
+        one = data.draw(st.sampled_from(sorted(self.vmss.instances)))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(self.sandbox._app, "faults", [])
+            try:
+                az.restart_vmss(*self.sandbox.where(), one)
+            except az.Conflict:
+                return
+
+    @rule(seconds=st.integers(1, 300))
+    def wait(self, seconds: int) -> None:
+        """Time passes."""
+        self.clock.sleep(seconds)
+
+    @invariant()
+    def nothing_went_wrong(self) -> None:
+        """The judge saw nothing; each instance runs the old image or the new one, whole."""
+        assert self.sandbox.cloud.wrong == []
+        if self.sandbox.cloud.sets:
+            assert {vm.exact_version for vm in self.vmss.instances.values()} <= {OLD, NEW}
+
+
+# Shrinking takes minutes: a failure's own steps tell enough.
+SETTINGS = settings(stateful_step_count=20, deadline=None, phases=[Phase.generate])
+
+
+class TestRollouts(Rollouts.TestCase):  # type: ignore[name-defined]
+    """A few games in every run."""
+
+    settings = settings(SETTINGS, max_examples=15)
+
+
+@pytest.mark.slow
+class TestManyRollouts(Rollouts.TestCase):  # type: ignore[name-defined]
+    """And many, longer ones."""
+
+    settings = settings(SETTINGS, max_examples=150, stateful_step_count=40)

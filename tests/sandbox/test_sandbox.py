@@ -1,0 +1,535 @@
+"""The sandbox: it speaks Azure's protocol, behaves as Azure's scale sets do, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from support.clock import Clock
+
+import azurerm_lite as az
+from azurerm_lite.sandbox import Sandbox
+
+API = {"api-version": "2024-11-01"}
+
+
+def ask(sandbox: Sandbox, method: str, path: str, **options: Any) -> requests.Response:
+    """A bare request, as another client would send it."""
+    headers = {"Authorization": f"Bearer {sandbox.access_token}", **options.pop("headers", {})}
+    url = path if path.startswith("https") else sandbox.url + path
+    with requests.Session() as session:
+        return session.request(
+            method, url, headers=headers, params=options.pop("params", API), timeout=10, **options
+        )
+
+
+def code(response: requests.Response) -> tuple[int, str]:
+    """Status and Azure's code of a refusal."""
+    return response.status_code, response.json()["error"]["code"]
+
+
+def vmss(sandbox: Sandbox, name: str = "web") -> str:
+    """The path of a scale set."""
+    group = f"/subscriptions/{sandbox.subscription_id}/resourceGroups/sandbox"
+    return f"{group}/providers/Microsoft.Compute/virtualMachineScaleSets/{name}"
+
+
+# The with block
+
+
+def test_everything_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the block the environment points to the sandbox; after it, it is what it was, and the CA file is gone."""
+    monkeypatch.setenv("AZURE_RM_ENDPOINT", "https://management.example.com")
+    before = dict(os.environ)
+    with Sandbox(upgrade_seconds=0) as sandbox:
+        assert os.environ["AZURE_RM_ENDPOINT"] == sandbox.url
+        assert Path(sandbox.ca_file).exists()
+        assert len(az.list_vmss_sub(az.token_provider(), sandbox.subscription_id)) == 4
+    assert dict(os.environ) == before
+    assert not Path(sandbox.ca_file).exists()
+
+
+def test_an_error_in_the_block_puts_everything_back_too() -> None:
+    """Tests fail now and then; the next one must not find the sandbox's settings."""
+    before = dict(os.environ)
+    with pytest.raises(RuntimeError), Sandbox():
+        raise RuntimeError
+    assert dict(os.environ) == before
+
+
+def test_it_listens_on_loopback_alone(sandbox: Sandbox) -> None:
+    """Nobody else on the network can reach it."""
+    assert sandbox.url.startswith("https://127.0.0.1:")
+    port = int(sandbox.url.rpartition(":")[2])
+    with pytest.raises(OSError), socket.create_connection(("127.0.0.2", port), timeout=2):  # noqa: PT011
+        pass
+
+
+def test_a_client_that_never_speaks_holds_up_nobody(sandbox: Sandbox) -> None:
+    """The TLS handshake is each connection's own business."""
+    port = int(sandbox.url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port)):
+        assert az.get_vmss(*sandbox.where())["name"] == "web"
+
+
+def test_it_ends_while_a_client_keeps_its_connection(tmp_path: Path) -> None:
+    """Leaving the block does not wait for others to hang up; their next request finds nobody."""
+    with requests.Session() as session:
+        session.trust_env = False
+        session.verify = str(tmp_path / "ca.pem")
+        with Sandbox(upgrade_seconds=0) as sandbox:
+            (tmp_path / "ca.pem").write_bytes(Path(sandbox.ca_file).read_bytes())
+            assert session.get(f"{sandbox.url}/subscriptions", timeout=10).status_code == 401
+        with pytest.raises(requests.ConnectionError):
+            session.get(f"{sandbox.url}/subscriptions", timeout=10)
+
+
+def test_two_sandboxes_live_side_by_side() -> None:
+    """Each has a port, a CA and credentials of its own; a token of one is no good at the other."""
+    with Sandbox() as outer:
+        token = outer.access_token
+        with Sandbox() as inner:
+            assert inner.url != outer.url
+            with pytest.raises(az.AuthenticationFailed):
+                az.list_vmss_sub(token, inner.subscription_id)
+        assert len(az.list_vmss_sub(token, outer.subscription_id)) == 4
+
+
+def test_several_clients_at_once(sandbox: Sandbox) -> None:
+    """Twenty threads that read and write see a consistent state."""
+    seen: list[int] = []
+
+    def work() -> None:
+        seen.append(len(az.get_instance_views(*sandbox.where())))
+
+    threads = [threading.Thread(target=work) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [20] * 20
+
+
+# Signing in
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (None, "AuthenticationFailed"),
+        ("Bearer nonsense", "InvalidAuthenticationToken"),
+        ("Basic GOOD", "InvalidAuthenticationToken"),
+        ("GOOD", "InvalidAuthenticationToken"),
+        ("EXPIRED", "ExpiredAuthenticationToken"),
+        ("ELSEWHERE", "InvalidAuthenticationTokenAudience"),
+    ],
+)
+def test_a_request_needs_a_good_token(sandbox: Sandbox, header: str | None, expected: str) -> None:
+    """No token, a foreign one, one past its end or one for something else: 401 with Azure's code."""
+    if header:
+        header = header.replace("GOOD", sandbox.access_token)
+    if header == "EXPIRED":
+        header = "Bearer " + sandbox._sign_in.tokens.token(seconds=-1)
+    if header == "ELSEWHERE":
+        header = "Bearer " + sandbox._sign_in.tokens.token("https://graph.microsoft.com")
+    answer = ask(sandbox, "GET", "/subscriptions", headers={"Authorization": header})
+    assert code(answer) == (401, expected)
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_msal_signs_in(sandbox: Sandbox) -> None:
+    """The client-credentials flow of MSAL, for real."""
+    token = az.get_access_token(
+        sandbox.tenant_id, sandbox.application_id, sandbox.application_secret
+    )
+    assert az.list_subscriptions(token)[0]["subscriptionId"] == sandbox.subscription_id
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "number"),
+    [(2, "wrong", "AADSTS7000215"), (1, "00000000-0000-0000-0000-000000000000", "AADSTS700016")],
+)
+def test_wrong_credentials_are_refused_as_azure_does(
+    sandbox: Sandbox, place: int, value: str, number: str
+) -> None:
+    """A wrong secret, an unknown application: Microsoft's number, and never the secret."""
+    given = [sandbox.tenant_id, sandbox.application_id, sandbox.application_secret]
+    given[place] = value
+    with pytest.raises(az.AuthenticationFailed) as caught:
+        az.get_access_token(*given)
+    assert caught.value.code == number
+    assert sandbox.application_secret not in str(caught.value)
+
+
+# The protocol
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("GET", "/subscriptions/other/resourcegroups", (404, "SubscriptionNotFound")),
+        ("GET", "{vmss}/nothing", (404, "InvalidResourceType")),
+        ("GET", "{nope}", (404, "ResourceNotFound")),
+        ("GET", "{nogroup}", (404, "ResourceGroupNotFound")),
+        ("GET", "{vmss}/virtualMachines/99", (404, "NotFound")),
+        ("GET", "{vmss}/rollingUpgrades/latest", (404, "NotFound")),
+        ("POST", "{vmss}/manualupgrade", (400, "InvalidParameter")),
+        ("POST", "{vmss}/rollingUpgrades/cancel", (409, "OperationNotAllowed")),
+    ],
+)
+def test_what_is_not_there_is_refused_in_azures_words(
+    sandbox: Sandbox, method: str, path: str, expected: tuple[int, str]
+) -> None:
+    """Status and code, as Azure gives them."""
+    path = path.format(
+        vmss=vmss(sandbox),
+        nope=vmss(sandbox, "nope"),
+        nogroup=vmss(sandbox).replace("/sandbox/", "/nope/"),
+    )
+    assert code(ask(sandbox, method, path)) == expected
+
+
+def test_an_api_version_is_needed(sandbox: Sandbox) -> None:
+    """Without one, or with one that is none, nothing is answered."""
+    assert code(ask(sandbox, "GET", vmss(sandbox), params={})) == (
+        400,
+        "MissingApiVersionParameter",
+    )
+    assert code(ask(sandbox, "GET", vmss(sandbox), params={"api-version": "new"})) == (
+        400,
+        "InvalidApiVersionParameter",
+    )
+
+
+def test_paths_match_without_regard_to_case(sandbox: Sandbox) -> None:
+    """As Azure's do; names come back as they were given at creation."""
+    assert (
+        ask(sandbox, "GET", vmss(sandbox).upper().replace("SUBSCRIPTIONS", "subscriptions")).json()[
+            "name"
+        ]
+        == "web"
+    )
+
+
+def test_every_answer_carries_ids_and_limits(sandbox: Sandbox) -> None:
+    """Request ids, and what is left of the rate limits, which counts down."""
+    left = []
+    for _ in range(2):
+        headers = ask(
+            sandbox, "GET", vmss(sandbox), headers={"x-ms-return-client-request-id": "true"}
+        ).headers
+        assert {"x-ms-request-id", "x-ms-correlation-request-id", "x-ms-routing-request-id"} <= set(
+            headers
+        )
+        left.append(
+            int(
+                re.findall(
+                    r"GetVMScaleSet3Min;(\d+)", headers["x-ms-ratelimit-remaining-resource"]
+                )[0]
+            )
+        )
+    assert left[1] == left[0] - 1
+
+
+def test_etags_guard_the_model(sandbox: Sandbox) -> None:
+    """If-Match on the etag that was read goes through once; then it is 412, and nothing was overwritten."""
+    where = sandbox.where()
+    model = az.get_vmss(*where)
+    az.wait(where[0], az.put_vmss(*where, az.set_image(model, version="22.04.202411010")))
+    with pytest.raises(az.PreconditionFailed):
+        az.put_vmss(*where, az.set_image(model, version="22.04.202409120"))
+    assert az.get_image(az.get_vmss(*where))["version"] == "22.04.202411010"
+    assert az.put_vmss(*where, model, if_match="*").status_code == 200
+
+
+def test_older_api_versions_know_no_etag(sandbox: Sandbox) -> None:
+    """Before 2023-09-01 there was none."""
+    assert (
+        "etag"
+        not in ask(sandbox, "GET", vmss(sandbox), params={"api-version": "2020-06-01"}).json()
+    )
+
+
+def test_lists_come_in_pages(clock: Clock) -> None:
+    """A page holds so many entries and a link to the next; a bad link is refused."""
+    with Sandbox(page_size=7, clock=clock) as sandbox:
+        first = ask(sandbox, "GET", vmss(sandbox) + "/virtualMachines").json()
+        assert len(first["value"]) == 7
+        assert first["nextLink"].startswith(sandbox.url)
+        assert [vm["instanceId"] for vm in az.get_instance_views(*sandbox.where())] == [
+            str(each) for each in range(20)
+        ]
+        bad = ask(
+            sandbox, "GET", vmss(sandbox) + "/virtualMachines", params={**API, "$skiptoken": "x"}
+        )
+        assert code(bad) == (400, "InvalidParameter")
+
+
+def test_a_long_running_operation_as_azure_has_it(sandbox: Sandbox, clock: Clock) -> None:
+    """202, empty, both headers and Retry-After; InProgress, then Succeeded with an end; Location 202, then 200."""
+    answer = ask(sandbox, "POST", vmss(sandbox) + "/restart")
+    assert (answer.status_code, answer.content) == (202, b"")
+    assert answer.headers["Retry-After"] == "10"
+    state = ask(sandbox, "GET", answer.headers["Azure-AsyncOperation"], params={})
+    assert state.json()["status"] == "InProgress"
+    assert "endTime" not in state.json()
+    assert ask(sandbox, "GET", answer.headers["Location"], params={}).status_code == 202
+    clock.sleep(60)
+    assert (
+        ask(sandbox, "GET", answer.headers["Azure-AsyncOperation"], params={}).json()["status"]
+        == "Succeeded"
+    )
+    done = ask(sandbox, "GET", answer.headers["Location"], params={})
+    assert (done.status_code, done.content) == (200, b"")
+
+
+def test_a_put_answers_with_the_resource(sandbox: Sandbox) -> None:
+    """200 for a set that is there and 201 for a new one, the body with its provisioning state, no Location."""
+    body = az.get_vmss(*sandbox.where())
+    old = ask(sandbox, "PUT", vmss(sandbox), json=body)
+    assert (old.status_code, old.json()["properties"]["provisioningState"]) == (200, "Updating")
+    new = ask(sandbox, "PUT", vmss(sandbox, "new"), json=body)
+    assert (new.status_code, new.json()["properties"]["provisioningState"]) == (201, "Creating")
+    for answer in (old, new):
+        assert "Azure-AsyncOperation" in answer.headers
+        assert "Location" not in answer.headers
+
+
+# The behaviour
+
+
+def test_a_put_leaves_the_instances_alone_in_mode_manual(sandbox: Sandbox) -> None:
+    """The model changes; the instances run what they ran, and say that it is not the latest."""
+    where = sandbox.where()
+    az.wait(
+        where[0], az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="22.04.202411010"))
+    )
+    for vm in az.get_instance_views(*where):
+        assert vm["properties"]["latestModelApplied"] is False
+        assert az.get_image(vm)["exact_version"] == "22.04.202410020"
+
+
+def test_a_put_upgrades_all_at_once_in_mode_automatic(sandbox: Sandbox) -> None:
+    """As Azure does it, which is why the rollout refuses such sets."""
+    where = sandbox.where("auto")
+    answer = az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="22.04.202411010"))
+    assert {vm["properties"]["provisioningState"] for vm in az.get_instance_views(*where)} == {
+        "Updating"
+    }
+    az.wait(where[0], answer)
+    assert {az.get_image(vm)["exact_version"] for vm in az.get_instance_views(*where)} == {
+        "22.04.202411010"
+    }
+
+
+def test_an_upgrade_takes_its_time(sandbox: Sandbox, clock: Clock) -> None:
+    """Meanwhile the instances are Updating on the old image; another write conflicts; then they are on the new one."""
+    where = sandbox.where()
+    az.wait(
+        where[0], az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="22.04.202411010"))
+    )
+    az.manual_upgrade(*where, [3, 4])
+    assert az.get_vmss_vm(*where, 3)["properties"]["provisioningState"] == "Updating"
+    with pytest.raises(az.Conflict, match="conflict with a concurrent request"):
+        az.manual_upgrade(*where, [5])
+    clock.sleep(59)
+    assert az.get_vmss_vm(*where, 3)["properties"]["latestModelApplied"] is False
+    clock.sleep(1)
+    after = az.get_vmss_vm(*where, 3)["properties"]
+    assert (after["latestModelApplied"], after["provisioningState"]) == (True, "Succeeded")
+
+
+def test_upgrading_what_is_current_is_free(sandbox: Sandbox, clock: Clock) -> None:
+    """The operation is over at once and charges nothing."""
+    answer = az.manual_upgrade(*sandbox.where(), "*")
+    assert answer.headers["x-ms-request-charge"] == "0"
+    az.wait(sandbox.access_token, answer)
+    assert clock.slept == []
+
+
+def test_one_vanished_id_refuses_all(sandbox: Sandbox) -> None:
+    """Azure's own word for it, and none of the others is touched."""
+    with pytest.raises(az.AzureError, match="instanceId 99 is not an active"):
+        az.manual_upgrade(*sandbox.where(), ["1", "99"])
+
+
+@pytest.mark.parametrize(
+    ("action", "during", "after"),
+    [
+        (az.poweroff_vmss, "stopping", "stopped"),
+        (az.stopdealloc_vmss, "deallocating", "deallocated"),
+        (az.restart_vmss, "starting", "running"),
+        (az.start_vmss, "starting", "running"),
+        (az.reimage_vmss, "stopping", "running"),
+        (az.redeploy_vmss, "stopping", "running"),
+    ],
+)
+def test_power_moves_through_its_states(
+    sandbox: Sandbox, action: Any, during: str, after: str
+) -> None:
+    """Only the instances that are named, and then the state that the action leaves."""
+    where = sandbox.where()
+    answer = action(*where, [7])
+
+    def power(id: int) -> str:
+        return az.get_vmss_vm_instance_view(*where, id)["statuses"][1]["code"]
+
+    assert (power(7), power(8)) == (f"PowerState/{during}", "PowerState/running")
+    az.wait(where[0], answer)
+    assert power(7) == f"PowerState/{after}"
+
+
+def test_scaling_out_and_in(sandbox: Sandbox) -> None:
+    """New instances have the newest model and new ids; scaling in takes the newest, but not what is protected."""
+    where = sandbox.where("custom")
+    az.wait(where[0], az.scale_vmss(*where, 8))
+    az.wait(where[0], az.protect_vmss_vm(*where, 7, from_scale_in=True))
+    az.wait(where[0], az.scale_vmss(*where, 3))
+    assert [vm["instanceId"] for vm in az.list_vmss_vms(*where)] == ["0", "1", "7"]
+    az.wait(where[0], az.scale_vmss(*where, 4))
+    assert [vm["instanceId"] for vm in az.list_vmss_vms(*where)] == ["0", "1", "7", "8"]
+    az.wait(where[0], az.delete_vmss_vms(*where, 8))
+    assert az.get_vmss(*where)["sku"]["capacity"] == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "reference", "expected"),
+    [
+        ("web", {"version": "1.2.3"}, (404, "PlatformImageNotFound")),
+        (
+            "web",
+            {"publisher": None, "id": "/subscriptions/x/images/y"},
+            (409, "OperationNotAllowed"),
+        ),
+        ("custom", {"version": "1.2.3"}, (400, "InvalidParameter")),
+        ("custom", {"id": "/subscriptions/x/images/y"}, (404, "NotFound")),
+    ],
+)
+def test_images_that_azure_would_refuse(
+    sandbox: Sandbox, name: str, reference: dict[str, Any], expected: tuple[int, str]
+) -> None:
+    """A version that is not there, another kind of image, an id beside a version, an unknown id."""
+    body: Any = az.get_vmss(*sandbox.where(name))
+    image = body["properties"]["virtualMachineProfile"]["storageProfile"]["imageReference"]
+    image |= reference
+    if image.get("id") and name == "web":
+        image = {"id": image["id"]}
+        body["properties"]["virtualMachineProfile"]["storageProfile"]["imageReference"] = image
+    assert code(ask(sandbox, "PUT", vmss(sandbox, name), json=body)) == expected
+
+
+def test_latest_is_resolved_on_the_instances(sandbox: Sandbox) -> None:
+    """The model keeps the word; what an instance runs is told by its exactVersion."""
+    sandbox.add_vmss("moving", 1, image="Canonical:0001-com-ubuntu-server-jammy:22_04-lts:latest")
+    image = az.get_image(az.get_instance_views(*sandbox.where("moving"))[0])
+    assert (image["version"], image["exact_version"]) == ("latest", "22.04.202411010")
+    assert "exact_version" not in az.get_image(az.get_vmss(*sandbox.where("moving")))
+
+
+def test_azures_own_rolling_upgrade_runs_and_is_cancelled(sandbox: Sandbox, clock: Clock) -> None:
+    """Batch by batch by the policy; cancelling lets the batch under way end, and leaves the rest."""
+    where = sandbox.where()
+    az.wait(
+        where[0], az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="22.04.202411010"))
+    )
+    az.start_os_upgrade(*where)
+    clock.sleep(90)
+    progress = az.get_rolling_upgrade(*where)["properties"]["progress"]
+    assert progress == {
+        "successfulInstanceCount": 4,
+        "failedInstanceCount": 0,
+        "inProgressInstanceCount": 4,
+        "pendingInstanceCount": 12,
+    }
+    az.cancel_rolling_upgrade(*where)
+    clock.sleep(600)
+    properties = az.get_rolling_upgrade(*where)["properties"]
+    assert properties["runningStatus"]["code"] == "Cancelled"
+    assert properties["progress"]["successfulInstanceCount"] == 8
+    az.wait(where[0], az.start_os_upgrade(*where))
+    assert az.get_rolling_upgrade(*where)["properties"]["runningStatus"]["code"] == "Completed"
+    assert (
+        az.get_os_upgrade_history(*where)[0]["properties"]["progress"]["successfulInstanceCount"]
+        == 12
+    )
+
+
+def test_a_deleted_set_is_gone(sandbox: Sandbox) -> None:
+    """Deleting takes its time; then it is 404, and deleting again is nothing to do."""
+    where = sandbox.where("legacy")
+    az.wait(where[0], az.delete_vmss(*where))
+    with pytest.raises(az.NotFound):
+        az.get_vmss(*where)
+    assert az.delete_vmss(*where).status_code == 204
+
+
+def test_faults_are_answered_as_often_as_asked_for(sandbox: Sandbox) -> None:
+    """The next requests of a kind fail, then all is as before; the journal has them all."""
+    sandbox.fail_next(503, method="GET", path="/subscriptions", times=2, code="Busy")
+    answers = [ask(sandbox, "GET", "/subscriptions").status_code for _ in range(3)]
+    assert answers == [503, 503, 200]
+    assert [each.status for each in sandbox.journal] == answers
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "told"),
+    [
+        (
+            [
+                sys.executable,
+                "-c",
+                "import azurerm_lite as az; exit(len(az.list_subscriptions(az.token_provider())))",
+            ],
+            1,
+            "",
+        ),
+        (["there-is-no-such-program"], 127, "error: there-is-no-such-program cannot be run: "),
+    ],
+    ids=["a script", "nothing"],
+)
+def test_it_runs_a_command(command: list[str], status: int, told: str) -> None:
+    """`python -m azurerm_lite.sandbox COMMAND` ends as the command does, which found the sandbox by its environment."""
+    words = [sys.executable, "-m", "azurerm_lite.sandbox", "--seconds", "0", *command]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == status
+    assert done.stderr.startswith(told)
+
+
+def test_it_serves_other_programs() -> None:
+    """`python -m azurerm_lite.sandbox` prints where it is and the credentials, and works with them."""
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "azurerm_lite.sandbox", "--seconds", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        lines = []
+        while not lines or "scale sets" not in lines[-1]:
+            lines.append(process.stdout.readline())
+            assert lines[-1], "the sandbox ended"
+        values = dict(re.findall(r"(?:export |\$env:)(\w+)\s*=\s*['\"](.*)['\"]", "".join(lines)))
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                "import azurerm_lite as az; print(len(az.list_subscriptions(az.token_provider())))",
+            ],
+            env={**os.environ, **values},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.stdout.strip() == "1", done.stderr
+    finally:
+        process.kill()
+        process.communicate()

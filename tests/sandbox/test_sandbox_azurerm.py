@@ -1,0 +1,356 @@
+"""The original azurerm 0.10.0, unmodified, works against the sandbox as it did against Azure.
+
+It runs in an environment of its own, which `interpreter` in conftest makes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from support.clock import Clock
+from support.original_azurerm import Original, running
+
+from azurerm_lite.sandbox import Sandbox
+
+pytestmark = pytest.mark.slow
+
+OLD, NEW = "22.04.202410020", "22.04.202411010"
+IMAGE = ("eastus", "Canonical", "0001-com-ubuntu-server-jammy", "22_04-lts-gen2")
+
+
+@pytest.fixture
+def azurerm(interpreter: str, sandbox: Sandbox) -> Iterator[Original]:
+    """azurerm at work on the sandbox."""
+    with running(interpreter, sandbox) as call:
+        yield call
+
+
+def views(azurerm: Original, sandbox: Sandbox, name: str = "web") -> dict[str, Any]:
+    """The instance views of a scale set, by instance id."""
+    listed = azurerm("list_vmss_vm_instance_view", *sandbox.where(name))["value"]
+    return {each["instanceId"]: each["properties"]["instanceView"] for each in listed}
+
+
+def powers(azurerm: Original, sandbox: Sandbox) -> dict[str, str]:
+    """The power state of each instance."""
+    return {
+        id: next(
+            each["code"] for each in view["statuses"] if each["code"].startswith("PowerState/")
+        )
+        for id, view in views(azurerm, sandbox).items()
+    }
+
+
+# Reading
+
+
+def test_scale_sets_are_listed(azurerm: Original, sandbox: Sandbox) -> None:
+    """By resource group and by subscription, each with its capacity."""
+    token, subscription, group, _ = sandbox.where()
+    capacities = {"web": 20, "legacy": 6, "custom": 6, "auto": 4}
+    for listed in (
+        azurerm("list_vmss", token, subscription, group),
+        azurerm("list_vmss_sub", token, subscription),
+    ):
+        assert {each["name"]: each["sku"]["capacity"] for each in listed["value"]} == capacities
+
+
+def test_a_scale_set_is_read(azurerm: Original, sandbox: Sandbox) -> None:
+    """Model, instance view, SKUs, and what hangs on the network."""
+    where = sandbox.where()
+    model = azurerm("get_vmss", *where)
+    assert (model["name"], model["location"], model["sku"]["capacity"]) == ("web", "eastus", 20)
+    assert model["properties"]["provisioningState"] == "Succeeded"
+    assert (
+        model["properties"]["virtualMachineProfile"]["storageProfile"]["imageReference"]["version"]
+        == OLD
+    )
+    assert "etag" not in model, "azurerm asks for an api-version that had none"
+    view = azurerm("get_vmss_instance_view", *where)
+    assert {each["code"]: each["count"] for each in view["virtualMachine"]["statusesSummary"]}[
+        "ProvisioningState/succeeded"
+    ] == 20
+    assert model["sku"]["name"] in [
+        each["sku"]["name"] for each in azurerm("list_vmss_skus", *where)["value"]
+    ]
+    assert len(azurerm("get_vmss_nics", *where)["value"]) == 20
+    assert isinstance(azurerm("get_vmss_public_ips", *where)["value"], list)
+    assert azurerm("get_vmss_rolling_upgrades", *where)["error"]["code"] == "NotFound"
+
+
+def test_an_instance_is_read(azurerm: Original, sandbox: Sandbox) -> None:
+    """By its id as a number; its view stands alone and says where it is."""
+    where = sandbox.where()
+    instance = azurerm("get_vmss_vm", *where, 7)
+    assert (instance["instanceId"], instance["name"]) == ("7", "web_7")
+    assert instance["properties"]["latestModelApplied"] is True
+    assert instance["properties"]["storageProfile"]["imageReference"]["exactVersion"] == OLD
+    view = azurerm("get_vmss_vm_instance_view", *where, 7)
+    assert view["platformUpdateDomain"] == 2
+    assert "PowerState/running" in [each["code"] for each in view["statuses"]]
+
+
+def test_instances_are_listed_page_by_page(interpreter: str, clock: Clock) -> None:
+    """azurerm's own loop over nextLink finds them all, and so does one that asks for a page at a time."""
+    with Sandbox(page_size=7, clock=clock) as sandbox, running(interpreter, sandbox) as azurerm:
+        where = sandbox.where()
+        everyone = [str(each) for each in range(20)]
+        assert [
+            each["instanceId"] for each in azurerm("list_vmss_vms", *where)["value"]
+        ] == everyone
+        assert list(views(azurerm, sandbox)) == everyone
+        pages = [azurerm("list_vmss_vm_instance_view_pg", *where)]
+        while "nextLink" in pages[-1]:
+            pages.append(azurerm("list_vmss_vm_instance_view_pg", *where, pages[-1]["nextLink"]))
+        assert [len(each["value"]) for each in pages] == [7, 7, 6]
+        assert [each["instanceId"] for page in pages for each in page["value"]] == everyone
+
+
+def test_selecting_the_instance_view_leaves_out_the_rest(
+    azurerm: Original, sandbox: Sandbox
+) -> None:
+    """azurerm's $select=instanceView: an entry has its id, and no latestModelApplied."""
+    for each in azurerm("list_vmss_vm_instance_view", *sandbox.where())["value"]:
+        assert each["instanceId"]
+        assert "instanceView" in each["properties"]
+        assert "latestModelApplied" not in each["properties"]
+
+
+def test_images_are_found(azurerm: Original, sandbox: Sandbox) -> None:
+    """Publishers, offers, SKUs and versions lead from one to the next; they are bare arrays."""
+    path = [sandbox.access_token, sandbox.subscription_id, IMAGE[0]]
+    for function, wanted in zip(
+        ("list_publishers", "list_offers", "list_skus"), IMAGE[1:], strict=True
+    ):
+        assert wanted in [each["name"] for each in azurerm(function, *path)]
+        path.append(wanted)
+    assert [each["name"] for each in azurerm("list_sku_versions", *path)][-1] == NEW
+
+
+def test_the_subscription_and_its_groups_are_found(azurerm: Original, sandbox: Sandbox) -> None:
+    """Subscriptions, locations, resource groups: at paths that end in a slash, as azurerm writes them."""
+    token, subscription, group, _ = sandbox.where()
+    assert [each["subscriptionId"] for each in azurerm("list_subscriptions", token)["value"]] == [
+        subscription
+    ]
+    assert "eastus" in [
+        each["name"] for each in azurerm("list_locations", token, subscription)["value"]
+    ]
+    assert [
+        each["name"] for each in azurerm("list_resource_groups", token, subscription)["value"]
+    ] == [group]
+
+
+# Changing
+
+
+def test_a_new_image_is_brought_to_a_few_instances(
+    azurerm: Original, sandbox: Sandbox, clock: Clock
+) -> None:
+    """The upgrade as azurerm's scripts do it: read the model, change the version, put it back, upgrade by ids."""
+    where = sandbox.where()
+    model = azurerm("get_vmss", *where)
+    model["properties"]["virtualMachineProfile"]["storageProfile"]["imageReference"]["version"] = (
+        NEW
+    )
+    answer = azurerm("update_vmss", *where, json.dumps(model))
+    assert answer["status"] == 200
+    clock.sleep(60)
+    assert azurerm("get_vmss", *where)["properties"]["provisioningState"] == "Succeeded"
+
+    def images() -> dict[str, tuple[str, bool]]:
+        """The exact version of each instance, and whether it is the latest model's."""
+        return {
+            each["instanceId"]: (
+                each["properties"]["storageProfile"]["imageReference"]["exactVersion"],
+                each["properties"]["latestModelApplied"],
+            )
+            for each in azurerm("list_vmss_vms", *where)["value"]
+        }
+
+    assert set(images().values()) == {(OLD, False)}
+    first = [
+        id for id, view in views(azurerm, sandbox).items() if view["platformUpdateDomain"] == 0
+    ]
+    assert azurerm("upgrade_vmss_vms", *where, json.dumps(first))["status"] == 202
+    refused = azurerm("upgrade_vmss_vms", *where, '["1"]')
+    assert (refused["status"], json.loads(refused["text"])["error"]["code"]) == (409, "Conflict")
+    clock.sleep(60)
+    assert (
+        {id for id, image in images().items() if image == (NEW, True)}
+        == set(first)
+        == {"0", "5", "10", "15"}
+    )
+    assert azurerm("upgrade_vmss_vms", *where, '["*"]')["status"] == 202
+    clock.sleep(60)
+    assert set(images().values()) == {(NEW, True)}
+
+
+@pytest.mark.parametrize(
+    ("function", "after"),
+    [
+        ("poweroff_vmss", "stopped"),
+        ("stopdealloc_vmss", "deallocated"),
+        ("restart_vmss", "running"),
+        ("start_vmss", "running"),
+    ],
+)
+def test_power_of_a_whole_set_and_of_some_instances(
+    azurerm: Original, sandbox: Sandbox, clock: Clock, function: str, after: str
+) -> None:
+    """A function for a few leaves the others alone; the one for the set takes them all."""
+    where = sandbox.where()
+    everyone = [str(each) for each in range(20)]
+    if function == "start_vmss":
+        assert azurerm("poweroff_vmss", *where)["status"] == 202
+        clock.sleep(60)
+    before = powers(azurerm, sandbox)
+    assert azurerm(function + "_vms", *where, '["3", "4"]')["status"] == 202
+    clock.sleep(60)
+    some = dict.fromkeys(["3", "4"], f"PowerState/{after}")
+    assert powers(azurerm, sandbox) == {**before, **some}
+    assert azurerm(function, *where)["status"] == 202
+    clock.sleep(60)
+    assert powers(azurerm, sandbox) == dict.fromkeys(everyone, f"PowerState/{after}")
+
+
+def test_an_instance_is_reimaged(azurerm: Original, sandbox: Sandbox, clock: Clock) -> None:
+    """It is Updating meanwhile, and Succeeded after; its neighbours are left alone."""
+    where = sandbox.where()
+    assert azurerm("reimage_vmss_vms", *where, '["2"]')["status"] == 202
+    assert azurerm("get_vmss_vm", *where, 2)["properties"]["provisioningState"] == "Updating"
+    assert azurerm("get_vmss_vm", *where, 3)["properties"]["provisioningState"] == "Succeeded"
+    clock.sleep(60)
+    assert azurerm("get_vmss_vm", *where, 2)["properties"]["provisioningState"] == "Succeeded"
+
+
+def test_the_capacity_may_be_text(azurerm: Original, sandbox: Sandbox, clock: Clock) -> None:
+    """azurerm sends it so, out and in; it comes back as a number."""
+    where = sandbox.where("custom")
+    for capacity in (9, 4):
+        answer = azurerm("scale_vmss", *where, capacity)
+        assert answer["status"] == 200
+        assert json.loads(answer["text"])["sku"]["capacity"] == capacity
+        clock.sleep(60)
+        assert azurerm("get_vmss", *where)["sku"]["capacity"] == capacity
+        assert len(azurerm("list_vmss_vms", *where)["value"]) == capacity
+
+
+def test_instances_and_sets_are_deleted(azurerm: Original, sandbox: Sandbox, clock: Clock) -> None:
+    """The capacity goes down with the instances; a set that is gone is told as an error, which azurerm returns."""
+    where = sandbox.where("legacy")
+    assert azurerm("delete_vmss_vms", *where, '["1", "2"]')["status"] == 202
+    clock.sleep(60)
+    assert list(views(azurerm, sandbox, "legacy")) == ["0", "3", "4", "5"]
+    assert azurerm("get_vmss", *where)["sku"]["capacity"] == 4
+    assert azurerm("delete_vmss", *where)["status"] == 202
+    clock.sleep(60)
+    assert azurerm("get_vmss", *where)["error"]["code"] == "ResourceNotFound"
+    assert azurerm("delete_vmss", *where)["status"] == 204
+
+
+@pytest.mark.parametrize("version", [NEW, "latest"])
+def test_a_scale_set_is_created(
+    azurerm: Original, sandbox: Sandbox, clock: Clock, version: str
+) -> None:
+    """201 and Creating, then three running instances on the image; the password comes back nowhere."""
+    where = sandbox.where("fresh")
+    subnet = f"/subscriptions/{sandbox.subscription_id}/resourceGroups/sandbox/providers/Microsoft.Network/x/subnets/y"
+    sign_in = ("operator", "canary-password", "ssh-ed25519 AAAA")
+    arguments = (
+        "Standard_D2s_v5",
+        3,
+        *IMAGE[1:],
+        version,
+        subnet,
+        "eastus",
+        None,
+        None,
+        "Premium_LRS",
+        *sign_in,
+    )
+    answer = azurerm("create_vmss", *where, *arguments)
+    assert answer["status"] == 201
+    assert json.loads(answer["text"])["properties"]["provisioningState"] == "Creating"
+    clock.sleep(60)
+    model = azurerm("get_vmss", *where)
+    assert model["properties"]["provisioningState"] == "Succeeded"
+    instances = azurerm("list_vmss_vms", *where)["value"]
+    assert [
+        (
+            each["properties"]["storageProfile"]["imageReference"]["exactVersion"],
+            each["sku"]["name"],
+        )
+        for each in instances
+    ] == [(NEW, "Standard_D2s_v5")] * 3
+    assert "canary" not in json.dumps([answer, model, instances])
+
+
+def test_an_instance_is_put_back_with_a_protection(
+    azurerm: Original, sandbox: Sandbox, clock: Clock
+) -> None:
+    """put_vmss_vm with the policy alone; scaling in then spares the instance."""
+    where = sandbox.where("custom")
+    answer = azurerm(
+        "put_vmss_vm", *where, 5, {"properties": {"protectionPolicy": {"protectFromScaleIn": True}}}
+    )
+    assert answer["status"] == 200
+    clock.sleep(60)
+    azurerm("scale_vmss", *where, 2)
+    clock.sleep(60)
+    assert "5" in [each["instanceId"] for each in azurerm("list_vmss_vms", *where)["value"]]
+
+
+def test_a_resource_group_is_made_and_deleted(
+    azurerm: Original, sandbox: Sandbox, clock: Clock
+) -> None:
+    """201, found by its name in letters of either case, and gone after its deletion."""
+    token, subscription = sandbox.access_token, sandbox.subscription_id
+    assert (
+        azurerm("create_resource_group", token, subscription, "Fresh", "westeurope")["status"]
+        == 201
+    )
+    group = azurerm("get_resource_group", token, subscription, "fresh")
+    assert (group["name"], group["location"]) == ("Fresh", "westeurope")
+    assert azurerm("delete_resource_group", token, subscription, "Fresh")["status"] == 202
+    clock.sleep(60)
+    assert (
+        azurerm("get_resource_group", token, subscription, "Fresh")["error"]["code"]
+        == "ResourceGroupNotFound"
+    )
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "expected"),
+    [
+        ("upgrade_vmss_vms", ['["1", "99"]'], (400, "InvalidParameter")),
+        ("start_vmss_vms", ['["a b"]'], (400, "InvalidParameter")),
+        ("upgrade_vmss_vms", ['["1"'], (400, "InvalidRequestContent")),
+        ("scale_vmss", ["many"], (400, "InvalidParameter")),
+        ("scale_vmss", [-1], (400, "InvalidParameter")),
+        ("scale_vmss", [101], (409, "OperationNotAllowed")),
+        ("put_vmss_vm", [99, {}], (404, "NotFound")),
+    ],
+)
+def test_refusals_come_as_azure_words_them(
+    azurerm: Original,
+    sandbox: Sandbox,
+    function: str,
+    arguments: list[Any],
+    expected: tuple[int, str],
+) -> None:
+    """Ids that are gone or none, bodies that are no JSON, capacities that cannot be: status and code, never a 5xx."""
+    answer = azurerm(function, *sandbox.where(), *arguments)
+    assert (answer["status"], json.loads(answer["text"])["error"]["code"]) == expected
+
+
+def test_a_bad_token_is_refused(azurerm: Original, sandbox: Sandbox) -> None:
+    """azurerm returns what Azure said."""
+    where = ("canary-token", *sandbox.where()[1:])
+    assert azurerm("list_vmss_vms", *where)["error"]["code"] == "InvalidAuthenticationToken"

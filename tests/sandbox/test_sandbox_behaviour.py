@@ -1,0 +1,490 @@
+"""How the sandbox's scale sets behave: spreading, scaling, models in use, and the upgrades that Azure runs itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from support.clock import Clock
+
+import azurerm_lite as az
+from azurerm_lite import rest
+from azurerm_lite.sandbox import Sandbox
+from azurerm_lite.sandbox.model import placement
+
+NEW = "22.04.202411010"
+
+
+def bump(sandbox: Sandbox, name: str, version: str = NEW) -> Any:
+    """Puts a new version into a model."""
+    where = sandbox.where(name)
+    return az.wait(
+        where[0], az.put_vmss(*where, az.set_image(az.get_vmss(*where), version=version))
+    )
+
+
+def views(sandbox: Sandbox, name: str) -> list[Any]:
+    """Every instance with its view."""
+    return az.get_instance_views(*sandbox.where(name))
+
+
+def spread(sandbox: Sandbox, name: str, *fields: str) -> Counter[Any]:
+    """How many instances share each value of some fields of the instance view."""
+    return Counter(
+        tuple(vm["properties"]["instanceView"].get(field) for field in fields)
+        for vm in views(sandbox, name)
+    )
+
+
+# Spreading
+
+
+def test_a_regional_set_is_spread_over_five_by_five(sandbox: Sandbox) -> None:
+    """Each update domain and each fault domain has its share."""
+    assert set(spread(sandbox, "web", "platformUpdateDomain").values()) == {4}
+    assert set(spread(sandbox, "web", "platformFaultDomain").values()) == {4}
+
+
+def test_a_zonal_set_is_spread_over_its_zones(sandbox: Sandbox) -> None:
+    """The same in each zone, which counts its own update domains; one fault domain by default."""
+    sandbox.add_vmss("zonal", 30, zones=["1", "2", "3"])
+    seen = Counter(
+        (vm["zones"][0], vm["properties"]["instanceView"]["platformUpdateDomain"])
+        for vm in views(sandbox, "zonal")
+    )
+    assert seen == {(zone, domain): 2 for zone in "123" for domain in range(5)}
+    assert spread(sandbox, "zonal", "platformFaultDomain") == {(0,): 30}
+
+
+def test_a_large_set_has_placement_groups_of_a_hundred(sandbox: Sandbox) -> None:
+    """250 instances make three of them; a domain spans all three."""
+    sandbox.add_vmss("large", 250)
+    assert sorted(spread(sandbox, "large", "placementGroupId").values()) == [50, 100, 100]
+    assert len(spread(sandbox, "large", "placementGroupId", "platformUpdateDomain")) == 15
+
+
+def test_a_single_placement_group_holds_a_hundred(sandbox: Sandbox) -> None:
+    """One more is refused; the set can be opened, but not closed again."""
+    where = sandbox.where()
+    with pytest.raises(az.Conflict, match="total limit of '100'"):
+        az.scale_vmss(*where, 101)
+    az.wait(where[0], az.patch_vmss(*where, {"properties": {"singlePlacementGroup": False}}))
+    az.wait(where[0], az.scale_vmss(*where, 101))
+    with pytest.raises(az.Conflict) as caught:
+        az.patch_vmss(
+            *where, {"properties": {"singlePlacementGroup": True}, "sku": {"capacity": 5}}
+        )
+    assert caught.value.code == "PropertyChangeNotAllowed"
+
+
+def test_the_number_of_fault_domains_is_fixed(sandbox: Sandbox) -> None:
+    """As Azure has it: decided at creation."""
+    model: Any = az.get_vmss(*sandbox.where())
+    model["properties"]["platformFaultDomainCount"] = 3
+    with pytest.raises(az.Conflict) as caught:
+        az.put_vmss(*sandbox.where(), model)
+    assert (caught.value.code, caught.value.target) == (
+        "PropertyChangeNotAllowed",
+        "platformFaultDomainCount",
+    )
+
+
+# The network
+
+
+def test_nics_and_public_ips(sandbox: Sandbox) -> None:
+    """A network interface for each instance; a public IP where the model that it has asks for one."""
+    where = sandbox.where("custom")
+    assert len(az.get_vmss_nics(*where)) == 6
+    assert az.get_vmss_public_ips(*where) == []
+    model: Any = az.get_vmss(*where)
+    nic = model["properties"]["virtualMachineProfile"]["networkProfile"][
+        "networkInterfaceConfigurations"
+    ][0]
+    address = {"name": "ip", "properties": {"publicIPAddressConfiguration": {"name": "public"}}}
+    nic["properties"]["ipConfigurations"] = [address]
+    az.wait(where[0], az.put_vmss(*where, model))
+    az.wait(where[0], az.manual_upgrade(*where, [1, 2]))
+    found = az.get_vmss_public_ips(*where)
+    assert [each["properties"]["ipAddress"] for each in found] == ["203.0.113.2", "203.0.113.3"]
+    assert all("/virtualMachines/" in each["id"] for each in found)
+
+
+# Scaling
+
+
+def test_scaling_in_keeps_zones_and_fault_domains_even(sandbox: Sandbox) -> None:
+    """From the fullest zone, there from the fullest fault domain, there the highest id."""
+    sandbox.add_vmss("zonal", 9, zones=["1", "2", "3"])
+    where = sandbox.where("zonal")
+    az.wait(where[0], az.delete_vmss_vms(*where, [0, 3]))
+    az.wait(where[0], az.scale_vmss(*where, 4))
+    assert sorted(Counter(vm["zones"][0] for vm in views(sandbox, "zonal")).values()) == [1, 1, 2]
+    assert "8" not in {vm["instanceId"] for vm in views(sandbox, "zonal")}
+    regional = sandbox.where()
+    az.wait(regional[0], az.scale_vmss(*regional, 10))
+    assert set(spread(sandbox, "web", "platformFaultDomain").values()) == {2}
+
+
+def test_new_instances_have_the_newest_model(sandbox: Sandbox) -> None:
+    """In every mode; the old ones keep theirs in mode Manual."""
+    bump(sandbox, "web")
+    where = sandbox.where()
+    az.wait(where[0], az.scale_vmss(*where, 22))
+    latest = {
+        vm["instanceId"]: vm["properties"]["latestModelApplied"] for vm in views(sandbox, "web")
+    }
+    assert [id for id, is_latest in latest.items() if is_latest] == ["20", "21"]
+
+
+def test_an_eleventh_model_is_refused(sandbox: Sandbox) -> None:
+    """Ten models may be in use by instances; upgrading some makes room."""
+    where = sandbox.where()
+    for number in range(10):
+        az.wait(where[0], az.patch_vmss(*where, {"sku": {"name": f"Standard_D{number}"}}))
+        body: Any = az.get_vmss(*where)
+        body["properties"]["virtualMachineProfile"]["userData"] = str(number)
+        if number == 9:
+            with pytest.raises(az.Conflict, match="limit of 10 models"):
+                az.put_vmss(*where, body)
+            break
+        az.wait(where[0], az.put_vmss(*where, body))
+        az.wait(where[0], az.manual_upgrade(*where, number))
+    az.wait(where[0], az.manual_upgrade(*where, "*"))
+    az.wait(where[0], az.put_vmss(*where, body, if_match="*"))
+
+
+def test_protected_instances_are_left_alone_by_the_set(sandbox: Sandbox) -> None:
+    """Actions on the whole set skip them; actions that name them do not."""
+    where = sandbox.where("custom")
+    az.wait(where[0], az.protect_vmss_vm(*where, 2, from_scale_set_actions=True))
+    az.wait(where[0], az.poweroff_vmss(*where))
+    off = {vm["instanceId"] for vm in views(sandbox, "custom") if "PowerState/stopped" in str(vm)}
+    assert off == {"0", "1", "3", "4", "5"}
+    az.wait(where[0], az.poweroff_vmss(*where, 2))
+    assert "PowerState/stopped" in str(az.get_vmss_vm_instance_view(*where, 2))
+
+
+def test_health_is_told_by_those_whose_own_model_has_the_extension(sandbox: Sandbox) -> None:
+    """A set without it tells nothing; where it is added, an instance tells as soon as it is on the new model."""
+    where = sandbox.where("legacy")
+
+    def healths() -> list[str]:
+        seen = [vm["properties"]["instanceView"].get("vmHealth") for vm in views(sandbox, "legacy")]
+        return [each["status"]["code"] for each in seen if each]
+
+    assert healths() == []
+    profile: Any = az.get_vmss(*sandbox.where())["properties"]["virtualMachineProfile"]
+    added = {
+        "properties": {"virtualMachineProfile": {"extensionProfile": profile["extensionProfile"]}}
+    }
+    az.wait(where[0], az.patch_vmss(*where, added))
+    assert healths() == []
+    az.wait(where[0], az.manual_upgrade(*where, [1, 2]))
+    assert healths() == ["HealthState/healthy"] * 2
+
+
+def test_of_writes_at_the_same_time_one_goes_through(sandbox: Sandbox) -> None:
+    """Eight clients at once: one restarts the set, the others are told that somebody else does."""
+    with ThreadPoolExecutor(8) as pool:
+        jobs = [pool.submit(az.restart_vmss, *sandbox.where()) for _ in range(8)]
+    refused = [job.exception() for job in jobs if job.exception()]
+    assert [type(each) for each in refused] == [az.Conflict] * 7
+    asked = [each.status for each in sandbox.journal if each.method == "POST"]
+    assert asked.count(202) == 1
+
+
+# Upgrades that Azure runs
+
+
+def test_mode_rolling_upgrades_by_itself_in_batches(sandbox: Sandbox, clock: Clock) -> None:
+    """A change of the model starts it; its status moves batch by batch, with the pause of the policy between."""
+    sandbox.add_vmss(
+        "rolls", 10, mode="Rolling", rolling_policy={"pauseTimeBetweenBatches": "PT2M"}
+    )
+    bump(sandbox, "rolls")
+    where = sandbox.where("rolls")
+    seen = []
+    for _ in range(5):
+        seen.append(
+            az.get_rolling_upgrade(*where)["properties"]["progress"]["successfulInstanceCount"]
+        )
+        clock.sleep(180)
+    assert seen == [0, 2, 4, 6, 8]
+    clock.sleep(600)
+    properties = az.get_rolling_upgrade(*where)["properties"]
+    assert properties["runningStatus"]["code"] == "Completed"
+    assert {az.get_image(vm)["exact_version"] for vm in views(sandbox, "rolls")} == {NEW}
+
+
+def test_a_rolling_upgrade_stops_at_its_unhealthy_limit(sandbox: Sandbox, clock: Clock) -> None:
+    """Too many upgraded instances are unhealthy: it is Faulted, with Azure's code, and the rest is untouched."""
+    sandbox.add_vmss("rolls", 10, mode="Rolling")
+    sandbox.break_upgrade("rolls", "1", "unhealthy")
+    bump(sandbox, "rolls")
+    clock.sleep(3600)
+    properties = az.get_rolling_upgrade(*sandbox.where("rolls"))["properties"]
+    assert properties["runningStatus"]["code"] == "Faulted"
+    assert (
+        properties["error"]["code"] == "MaxUnhealthyUpgradedInstancePercentExceededInRollingUpgrade"
+    )
+    assert properties["progress"]["pendingInstanceCount"] == 8
+
+
+def test_a_rolling_upgrade_does_not_begin_on_an_unhealthy_set(
+    sandbox: Sandbox, clock: Clock
+) -> None:
+    """More unhealthy than allowed before the first batch: Faulted at once."""
+    sandbox.add_vmss("ill", 4, mode="Rolling")
+    for id in ("0", "1"):
+        sandbox.cloud.scale_set("sandbox", "ill").instances[id].health = "unhealthy"
+    bump(sandbox, "ill")
+    properties = az.get_rolling_upgrade(*sandbox.where("ill"))["properties"]
+    assert properties["error"]["code"] == "MaxUnhealthyInstancePercentExceededBeforeRollingUpgrade"
+    assert properties["progress"]["pendingInstanceCount"] == 4
+
+
+def test_a_rolling_upgrade_goes_zone_by_zone(sandbox: Sandbox, clock: Clock) -> None:
+    """Unless the policy lets it cross zones."""
+    sandbox.add_vmss(
+        "zonal", 6, zones=["1", "2"], mode="Rolling", rolling_policy={"maxBatchInstancePercent": 50}
+    )
+    bump(sandbox, "zonal")
+    clock.sleep(60)
+    upgraded = {
+        vm["zones"][0] for vm in views(sandbox, "zonal") if vm["properties"]["latestModelApplied"]
+    }
+    assert upgraded == {"1"}
+
+
+def test_the_operation_of_an_os_upgrade_lasts_as_long_as_it(sandbox: Sandbox) -> None:
+    """Also in mode Manual: waiting for it waits for all batches."""
+    bump(sandbox, "web")
+    where = sandbox.where()
+    az.wait(where[0], az.start_os_upgrade(*where))
+    assert {vm["properties"]["latestModelApplied"] for vm in views(sandbox, "web")} == {True}
+
+
+def test_mode_automatic_takes_all_at_once(sandbox: Sandbox, clock: Clock) -> None:
+    """All instances are down together: the reason to refuse such sets."""
+    where = sandbox.where("auto")
+    az.put_vmss(*where, az.set_image(az.get_vmss(*where), version=NEW))
+    assert all("PowerState/stopping" in str(vm) for vm in views(sandbox, "auto"))
+    clock.sleep(60)
+    assert all("PowerState/running" in str(vm) for vm in views(sandbox, "auto"))
+
+
+def test_unhealthy_instances_come_first_if_the_policy_says_so(
+    sandbox: Sandbox, clock: Clock
+) -> None:
+    """`prioritizeUnhealthyInstances`: else they would come in their turn."""
+    policy = {"prioritizeUnhealthyInstances": True, "maxUnhealthyInstancePercent": 50}
+    sandbox.add_vmss("rolls", 10, mode="Rolling", rolling_policy=policy)
+    for id in ("8", "9"):
+        sandbox.cloud.scale_set("sandbox", "rolls").instances[id].health = "unhealthy"
+    bump(sandbox, "rolls")
+    clock.sleep(60)
+    upgraded = {
+        vm["instanceId"] for vm in views(sandbox, "rolls") if vm["properties"]["latestModelApplied"]
+    }
+    assert upgraded == {"8", "9"}
+
+
+def test_a_rolling_upgrade_crosses_zones_if_the_policy_says_so(
+    sandbox: Sandbox, clock: Clock
+) -> None:
+    """`enableCrossZoneUpgrade`: a batch takes from all zones."""
+    policy = {"maxBatchInstancePercent": 50, "enableCrossZoneUpgrade": True}
+    sandbox.add_vmss("zonal", 6, zones=["1", "2"], mode="Rolling", rolling_policy=policy)
+    bump(sandbox, "zonal")
+    clock.sleep(60)
+    upgraded = {
+        vm["zones"][0] for vm in views(sandbox, "zonal") if vm["properties"]["latestModelApplied"]
+    }
+    assert upgraded == {"1", "2"}
+
+
+def test_a_batch_that_fails_ends_a_rolling_upgrade(sandbox: Sandbox, clock: Clock) -> None:
+    """Faulted with Azure's code, the failed instance counted, and no further batch."""
+    sandbox.add_vmss("rolls", 10, mode="Rolling")
+    sandbox.break_upgrade("rolls", "2")
+    bump(sandbox, "rolls")
+    clock.sleep(3600)
+    properties = az.get_rolling_upgrade(*sandbox.where("rolls"))["properties"]
+    assert properties["runningStatus"]["code"] == "Faulted"
+    assert properties["error"]["code"] == "RollingUpgradeInProgressWithFailedUpgradedVMs"
+    assert properties["progress"] == {
+        "successfulInstanceCount": 3,
+        "failedInstanceCount": 1,
+        "inProgressInstanceCount": 0,
+        "pendingInstanceCount": 6,
+    }
+
+
+@pytest.mark.parametrize("mode", ["Automatic", "Rolling"])
+def test_an_instance_that_sticks_holds_up_what_azure_runs(
+    sandbox: Sandbox, clock: Clock, mode: str
+) -> None:
+    """Updating for as long as one likes; mended, it and what waited for it end."""
+    sandbox.add_vmss("stuck", 4, mode=mode)
+    sandbox.break_upgrade("stuck", "0", "stick")
+    where = sandbox.where("stuck")
+    az.put_vmss(*where, az.set_image(az.get_vmss(*where), version=NEW))
+    clock.sleep(36_000)
+    assert az.get_vmss_vm(*where, 0)["properties"]["provisioningState"] == "Updating"
+    with pytest.raises(az.Conflict):
+        az.restart_vmss(*where)
+    sandbox.break_upgrade("stuck", "0", "none")
+    clock.sleep(3600)
+    assert {az.get_image(vm)["exact_version"] for vm in views(sandbox, "stuck")} == {NEW}
+
+
+def test_the_history_has_the_last_five_upgrades(sandbox: Sandbox) -> None:
+    """The newest first, each with the image that it was to bring."""
+    where = sandbox.where()
+    versions = ["22.04.202409120", "22.04.202410020", NEW] * 2
+    for version in versions:
+        bump(sandbox, "web", version)
+        az.wait(where[0], az.start_os_upgrade(*where))
+    history = az.get_os_upgrade_history(*where)
+    assert [each["properties"]["targetImageReference"]["version"] for each in history] == versions[
+        :0:-1
+    ]
+
+
+@pytest.mark.parametrize("name", ["legacy", "custom"])
+def test_an_os_upgrade_needs_an_image_that_has_versions(sandbox: Sandbox, name: str) -> None:
+    """Of the platform or a gallery; one that is a single image is refused, but for an upgrade of extensions."""
+    with pytest.raises(az.Conflict, match="cannot be used") as caught:
+        az.start_os_upgrade(*sandbox.where(name))
+    assert caught.value.code == "OperationNotAllowed"
+    az.wait(sandbox.access_token, az.start_extension_upgrade(*sandbox.where(name)))
+
+
+# One instance
+
+
+def test_a_whole_body_gives_an_instance_a_model_of_its_own(sandbox: Sandbox) -> None:
+    """The PUT of what a GET gave un-applies the set's model, as clients have found; an upgrade applies it again."""
+    where = sandbox.where("custom")
+    whole: Any = az.get_vmss_vm(*where, 3)
+    whole["properties"]["protectionPolicy"] = {"protectFromScaleIn": True}
+    path = f"/subscriptions/{where[1]}/resourceGroups/{where[2]}/providers/Microsoft.Compute/virtualMachineScaleSets"
+    url = rest.url(f"{path}/custom/virtualMachines/3", {}, "2024-11-01")
+    az.wait(where[0], rest.send(where[0], "PUT", url, body=whole))
+    after: Any = az.get_vmss_vm(*where, 3)
+    told = after["properties"]
+    assert (told["latestModelApplied"], told["modelDefinitionApplied"]) == (False, "VirtualMachine")
+    assert told["protectionPolicy"] == {"protectFromScaleIn": True}
+    assert after["etag"] != whole["etag"]
+    az.wait(where[0], az.manual_upgrade(*where, "3"))
+    told = az.get_vmss_vm(*where, 3)["properties"]
+    assert (told["latestModelApplied"], told["modelDefinitionApplied"]) == (
+        True,
+        "VirtualMachineScaleSet",
+    )
+    assert told["protectionPolicy"] == {"protectFromScaleIn": True}
+
+
+def test_a_reimage_may_name_the_version(sandbox: Sandbox) -> None:
+    """`exactVersion` is what the OS disk is reimaged to; without it, to what the instance's own model says."""
+    where = sandbox.where()
+    path = f"/subscriptions/{where[1]}/resourceGroups/{where[2]}/providers/Microsoft.Compute/virtualMachineScaleSets/web"
+    whole_set = rest.url(f"{path}/reimage", {}, "2024-11-01")
+    single = rest.url(f"{path}/virtualMachines/4/reimage", {}, "2024-11-01")
+
+    def versions() -> dict[str, str]:
+        seen = {vm["instanceId"]: az.get_image(vm)["exact_version"] for vm in views(sandbox, "web")}
+        return {id: version for id, version in seen.items() if version != "22.04.202410020"}
+
+    body: Any = {
+        "instanceIds": ["2"],
+        "exactVersion": NEW,
+        "osProfile": {"adminPassword": "canary"},
+    }
+    az.wait(where[0], rest.send(where[0], "POST", whole_set, body=body))
+    az.wait(where[0], rest.send(where[0], "POST", single, body={"exactVersion": "22.04.202409120"}))
+    assert versions() == {"2": NEW, "4": "22.04.202409120"}
+    assert "canary" not in str([views(sandbox, "web"), sandbox.journal])
+    az.wait(where[0], az.reimage_vmss(*where, [2, 4]))
+    assert versions() == {}
+    with pytest.raises(az.NotFound, match="is not available"):
+        rest.send(where[0], "POST", single, body={"exactVersion": "1.2.3"})
+
+
+def test_an_instance_may_fail_with_one_image_alone(sandbox: Sandbox) -> None:
+    """Broken for a version, it takes another; what failed is set up anew even where the model is the same."""
+    where = sandbox.where("web")
+    sandbox.break_upgrade("web", "7", image=NEW)
+    bump(sandbox, "web")
+    with pytest.raises(az.OperationFailed):
+        az.wait(where[0], az.manual_upgrade(*where, "7"))
+    bump(sandbox, "web", "22.04.202410020")
+    az.wait(where[0], az.manual_upgrade(*where, "7"))
+    told = az.get_vmss_vm(*where, 7)["properties"]
+    assert (told["latestModelApplied"], told["provisioningState"]) == (True, "Succeeded")
+
+
+# Scale-in policies
+
+# The ids in each zone, and in which order they go: the examples in Azure's own documentation of the
+# policies.
+DOCUMENTED = {"1": [3, 4, 5, 10], "2": [2, 6, 9, 11], "3": [1, 7, 8]}
+
+
+@pytest.mark.parametrize(
+    ("rule", "order"), [("OldestVM", [2, 3, 1, 4, 6, 5]), ("NewestVM", [11, 10, 9, 8, 5, 7])]
+)
+def test_scaling_in_goes_by_the_policy(sandbox: Sandbox, rule: str, order: list[int]) -> None:
+    """Zones are evened out first; in the fullest zone the oldest or the newest goes."""
+    sandbox.add_vmss("zonal", 36, zones=["1", "2", "3"])
+    vmss = sandbox.cloud.scale_set("sandbox", "zonal")
+    found = {number: zone for zone, numbers in DOCUMENTED.items() for number in numbers}
+    for id in [each for each in vmss.instances if int(each) not in found]:
+        del vmss.instances[id]
+    for instance in vmss.instances.values():
+        instance.zone = found[instance.number]
+    vmss.properties["scaleInPolicy"] = {"rules": [rule]}
+    assert [each.number for each in placement.scale_in(vmss, len(order))] == order
+
+
+def test_the_policy_does_not_take_what_is_protected(sandbox: Sandbox) -> None:
+    """The oldest stays where it is protected, and the next oldest goes."""
+    where = sandbox.where("custom")
+    az.wait(
+        where[0], az.patch_vmss(*where, {"properties": {"scaleInPolicy": {"rules": ["OldestVM"]}}})
+    )
+    az.wait(where[0], az.protect_vmss_vm(*where, 0, from_scale_in=True))
+    az.wait(where[0], az.scale_vmss(*where, 4))
+    assert [vm["instanceId"] for vm in az.list_vmss_vms(*where)] == ["0", "3", "4", "5"]
+
+
+# Flexible sets
+
+
+def test_a_flexible_set_scales_and_rolls(sandbox: Sandbox, clock: Clock) -> None:
+    """Out with new names, in by the usual policy; Azure's own rolling upgrade goes through its instances in batches."""
+    sandbox.add_vmss("flex", 5, zones=["1", "2"], orchestration="Flexible", mode="Rolling")
+    where = sandbox.where("flex")
+    before = [vm["instanceId"] for vm in az.list_vmss_vms(*where)]
+    az.wait(where[0], az.scale_vmss(*where, 7))
+    after = [vm["instanceId"] for vm in az.list_vmss_vms(*where)]
+    assert (after[:5], len(set(after))) == (before, 7)
+    az.wait(where[0], az.scale_vmss(*where, 4))
+    assert [vm["instanceId"] for vm in az.list_vmss_vms(*where)] == after[:4]
+    bump(sandbox, "flex")
+    clock.sleep(3600)
+    assert az.get_rolling_upgrade(*where)["properties"]["progress"]["successfulInstanceCount"] == 4
+    assert {az.get_image(vm)["exact_version"] for vm in az.list_vmss_vms(*where)} == {NEW}
+
+
+def test_a_flexible_set_may_have_a_thousand_instances(sandbox: Sandbox) -> None:
+    """It has no placement groups to fill."""
+    sandbox.add_vmss("flex", 1, orchestration="Flexible")
+    where = sandbox.where("flex")
+    with pytest.raises(az.Conflict, match="total limit of '1000'"):
+        az.scale_vmss(*where, 1001)
+    az.wait(where[0], az.scale_vmss(*where, 150))
+    assert len(az.list_vmss_vms(*where)) == 150

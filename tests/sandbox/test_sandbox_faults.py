@@ -1,0 +1,405 @@
+"""The sandbox's faults on demand: by Python, by its control endpoint, and what other people do meanwhile."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from support.clock import Clock
+
+import azurerm_lite as az
+from azurerm_lite import rest
+from azurerm_lite.sandbox import Sandbox
+
+
+def bump(sandbox: Sandbox) -> None:
+    """Puts a new image into the model of `web`."""
+    where = sandbox.where()
+    az.wait(
+        where[0], az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="22.04.202411010"))
+    )
+
+
+def control(sandbox: Sandbox, call: str, **arguments: Any) -> requests.Response:
+    """A call to the control endpoint, as a client in any language would make it."""
+    return requests.post(f"{sandbox.url}/sandbox/{call}", json=arguments, timeout=10)
+
+
+# Answers that go wrong
+
+
+def test_a_fault_is_for_whole_segments_of_a_path(sandbox: Sandbox) -> None:
+    """`virtualMachines` stands at the beginning of `virtualMachineScaleSets`, too, which is not meant."""
+    sandbox.fail_next(400, method="get", path="web/virtualMachines")
+    assert az.get_vmss(*sandbox.where())["name"] == "web"
+    with pytest.raises(az.AzureError, match="asked for"):
+        az.list_vmss_vms(*sandbox.where())
+
+
+def test_a_broken_connection_before_the_request_takes_effect(sandbox: Sandbox) -> None:
+    """Nothing was done, and the client cannot know."""
+    sandbox.fail_next(method="POST", drop="before")
+    with pytest.raises(requests.ConnectionError, match="No answer from 127"):
+        az.restart_vmss(*sandbox.where())
+    assert sandbox.journal[-1].status == 0
+    assert sandbox.changes == []
+
+
+def test_a_broken_connection_after_the_request_took_effect(sandbox: Sandbox) -> None:
+    """All was done, and the client cannot know."""
+    sandbox.fail_next(method="POST", drop="after")
+    with pytest.raises(requests.ConnectionError):
+        az.restart_vmss(*sandbox.where(), [3])
+    assert {change.instance_id for change in sandbox.changes} == {"3"}
+
+
+def test_a_truncated_answer_is_a_broken_one(sandbox: Sandbox, clock: Clock) -> None:
+    """Half of the body that the header promised: a GET is asked again, and then complete."""
+    sandbox.fail_next(path="virtualMachines", drop="truncate")
+    assert len(az.get_instance_views(*sandbox.where())) == 20
+    assert [each.status for each in sandbox.journal] == [0, 200]
+    assert len(clock.slept) == 1
+
+
+def test_an_answer_that_is_no_json(sandbox: Sandbox) -> None:
+    """The page of a proxy, with status 200."""
+    sandbox.fail_next(text="<html>Please sign in</html>")
+    with pytest.raises(az.AzureError, match="is a proxy or a portal in between"):
+        az.get_vmss(*sandbox.where())
+
+
+def test_a_delay_holds_up_that_request_alone(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client with less patience than the delay gives up on it; another request is answered meanwhile."""
+    monkeypatch.setattr(rest, "TIMEOUT", (5.0, 0.2))
+    sandbox.fail_next(method="POST", delay=1.0)
+    with pytest.raises(requests.ReadTimeout):
+        az.start_vmss(*sandbox.where())
+    assert az.get_vmss(*sandbox.where())["name"] == "web"
+
+
+@pytest.mark.parametrize(("status", "state"), [("Failed", "Failed"), ("Canceled", "Succeeded")])
+def test_an_operation_that_ends_in_another_way(sandbox: Sandbox, status: str, state: str) -> None:
+    """Failed or Canceled with the error that was asked for; the instances keep their model."""
+    bump(sandbox)
+    sandbox.end_next(status, code="AllocationFailed", message="No room.")
+    with pytest.raises(az.OperationFailed, match="No room") as caught:
+        az.wait(sandbox.access_token, az.manual_upgrade(*sandbox.where(), [1, 2]))
+    assert caught.value.code == "AllocationFailed"
+    one = az.get_vmss_vm(*sandbox.where(), 1)["properties"]
+    assert (one["latestModelApplied"], one["provisioningState"]) == (False, state)
+    az.wait(sandbox.access_token, az.manual_upgrade(*sandbox.where(), [1, 2]))
+    assert az.get_vmss_vm(*sandbox.where(), 1)["properties"]["latestModelApplied"] is True
+
+
+def test_an_operation_that_failed_says_so_at_its_location_too(
+    sandbox: Sandbox, clock: Clock
+) -> None:
+    """For clients that follow that header alone: an error instead of the 200 of success."""
+    sandbox.end_next("Failed", code="AllocationFailed")
+    answer = az.restart_vmss(*sandbox.where())
+    clock.sleep(60)
+    headers = {"Authorization": f"Bearer {sandbox.access_token}"}
+    told = requests.get(answer.headers["Location"], headers=headers, timeout=10)
+    assert (told.status_code, told.json()["error"]["code"]) == (409, "AllocationFailed")
+
+
+def test_a_rolling_upgrade_that_ends_in_another_way(sandbox: Sandbox, clock: Clock) -> None:
+    """Faulted with that error; the batch under way is given up, and the next upgrade begins as if nothing were."""
+    bump(sandbox)
+    sandbox.end_next("Failed", code="InternalExecutionError")
+    with pytest.raises(az.OperationFailed):
+        az.wait(sandbox.access_token, az.start_os_upgrade(*sandbox.where()))
+    told = az.get_rolling_upgrade(*sandbox.where())["properties"]
+    assert (told["runningStatus"]["code"], told["error"]["code"]) == (
+        "Faulted",
+        "InternalExecutionError",
+    )
+    states = {vm["properties"]["provisioningState"] for vm in az.list_vmss_vms(*sandbox.where())}
+    assert states == {"Succeeded", "Failed"}
+    az.wait(sandbox.access_token, az.start_os_upgrade(*sandbox.where()))
+    assert (
+        az.get_rolling_upgrade(*sandbox.where())["properties"]["runningStatus"]["code"]
+        == "Completed"
+    )
+
+
+def test_a_deletion_that_fails_can_be_asked_for_again(sandbox: Sandbox) -> None:
+    """The set is still there, and then it is gone."""
+    where = sandbox.where("custom")
+    sandbox.end_next("Failed")
+    with pytest.raises(az.OperationFailed):
+        az.wait(where[0], az.delete_vmss(*where))
+    assert len(az.list_vmss_vms(*where)) == 6
+    az.wait(where[0], az.delete_vmss(*where))
+    with pytest.raises(az.NotFound):
+        az.get_vmss(*where)
+
+
+def test_a_spent_limit_is_refused_until_its_window_ends(sandbox: Sandbox, clock: Clock) -> None:
+    """Compute's own 429: OperationNotAllowed with a detail that names the limit, and Retry-After."""
+    sandbox.throttle("GetVMScaleSet")
+    with pytest.raises(az.Throttled) as caught:
+        az.get_vmss(*sandbox.where())
+    assert caught.value.code == "OperationNotAllowed"
+    assert caught.value.details[0]["target"] == "GetVMScaleSet3Min"
+    assert caught.value.retry_after == 180
+    clock.sleep(180)
+    assert az.get_vmss(*sandbox.where())["name"] == "web"
+
+
+def test_a_limit_is_spent_by_asking_too_often(sandbox: Sandbox) -> None:
+    """The header counts down to 0, and then it is 429."""
+    where = sandbox.where()
+    for _ in range(180):
+        last = rest.send(
+            where[0], "GET", rest.url(f"/subscriptions/{where[1]}{SETS}", {}, "2024-11-01")
+        )
+    assert "HighCostGetVMScaleSet3Min;0," in last.headers["x-ms-ratelimit-remaining-resource"]
+    with pytest.raises(az.Throttled):
+        az.list_vmss_sub(*where[:2])
+
+
+SETS = "/providers/Microsoft.Compute/virtualMachineScaleSets"
+
+
+def test_short_tokens(sandbox: Sandbox) -> None:
+    """Tokens last as long as was asked for; past that they are refused as expired."""
+    sandbox.set_token_seconds(-1)
+    with pytest.raises(az.AuthenticationFailed) as caught:
+        az.get_vmss(*sandbox.where())
+    assert caught.value.code == "ExpiredAuthenticationToken"
+
+
+# What other people do meanwhile
+
+
+def test_somebody_scales_at_a_request(sandbox: Sandbox) -> None:
+    """Just before the third request from now the set has grown."""
+    sandbox.at_request(3, lambda: sandbox.scale("web", 25))
+    sizes = [len(az.list_vmss_vms(*sandbox.where())) for _ in range(4)]
+    assert sizes == [20, 20, 25, 25]
+
+
+def test_somebody_scales_in_while_a_batch_is_under_way(sandbox: Sandbox) -> None:
+    """Even in the middle of an operation; the rollout takes it as it comes."""
+    bump(sandbox)
+    events = []
+    for event in az.rollout(*sandbox.where()):
+        events.append(event)
+        if event.kind == "progress" and event.number == 2:
+            sandbox.scale("web", 15)
+    assert events[-1].latest == events[-1].total == 15
+
+
+def test_somebody_changes_the_model_at_a_request(sandbox: Sandbox) -> None:
+    """A PUT with the etag that was read meets a set that has moved on."""
+    where = sandbox.where()
+    model = az.get_vmss(*where)
+    sandbox.at_request(1, lambda: sandbox.set_image("web", version="22.04.202409120"))
+    with pytest.raises(az.PreconditionFailed):
+        az.put_vmss(*where, az.set_image(model, version="22.04.202411010"))
+    assert az.get_image(az.get_vmss(*where))["version"] == "22.04.202409120"
+
+
+# The control endpoint
+
+
+def test_any_client_can_ask_for_faults(sandbox: Sandbox) -> None:
+    """A POST of JSON, without a token, does what the method of that name does."""
+    assert control(
+        sandbox, "fail_next", status=503, method="GET", times=1, retry_after=7
+    ).json() == {"done": "fail_next"}
+    az.get_vmss(*sandbox.where())
+    assert [each.status for each in sandbox.journal] == [503, 200]
+    control(sandbox, "add_vmss", name="more", instances=3)
+    control(sandbox, "scale", vmss_name="more", capacity=5, at_request=2)
+    assert [len(az.list_vmss_vms(*sandbox.where("more"))) for _ in range(3)] == [3, 5, 5]
+
+
+def status(sandbox: Sandbox) -> Any:
+    """The status of a GET of `web`, or what happened to its connection."""
+    url = f"{sandbox.url}/subscriptions/{sandbox.subscription_id}/resourceGroups/sandbox{SETS}/web"
+    headers = {"Authorization": f"Bearer {sandbox.access_token}"}
+    try:
+        answer = requests.get(
+            url, params={"api-version": "2024-11-01"}, headers=headers, timeout=10
+        )
+    except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
+        return "broken"
+    return answer.text if answer.text.startswith("<") else answer.status_code
+
+
+def upgraded(sandbox: Sandbox) -> Any:
+    """How the operation of an upgrade of instance 7 ends, and how the instance is then."""
+    bump(sandbox)
+    try:
+        az.wait(sandbox.access_token, az.manual_upgrade(*sandbox.where(), "7"), timeout=600)
+        ended = "Succeeded"
+    except az.OperationTimeout:
+        ended = "InProgress"
+    except az.OperationFailed as failure:
+        ended = failure.code or ""
+    view: Any = az.get_vmss_vm_instance_view(*sandbox.where(), 7)
+    return ended, view.get("vmHealth", {}).get("status", {}).get("code", ""), "vmAgent" in view
+
+
+def ended(sandbox: Sandbox) -> Any:
+    """Code and message with which a restart ends."""
+    with pytest.raises(az.OperationFailed) as caught:
+        az.wait(sandbox.access_token, az.restart_vmss(*sandbox.where()))
+    return caught.value.code, caught.value.message
+
+
+def read(sandbox: Sandbox) -> Any:
+    """The capacity and the version in the model."""
+    model: Any = az.get_vmss(*sandbox.where())
+    return model["sku"]["capacity"], az.get_image(model)["version"]
+
+
+WEB: Any = {"vmss_name": "web", "instance_id": "7"}
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments", "look", "expected"),
+    [
+        ("fail_next", {"status": 404}, status, 404),
+        ("fail_next", {"drop": "before"}, status, "broken"),
+        ("fail_next", {"drop": "after"}, status, "broken"),
+        ("fail_next", {"drop": "truncate"}, status, "broken"),
+        ("fail_next", {"text": "<html>"}, status, "<html>"),
+        ("fail_next", {"delay": 0.01}, status, 200),
+        ("throttle", {"policy": "GetVMScaleSet"}, status, 429),
+        ("set_token_seconds", {"seconds": -1}, status, 401),
+        ("break_upgrade", WEB, upgraded, ("OSProvisioningTimedOut", "HealthState/healthy", True)),
+        ("break_upgrade", {**WEB, "how": "stick"}, upgraded, ("InProgress", "", False)),
+        (
+            "break_upgrade",
+            {**WEB, "how": "unhealthy"},
+            upgraded,
+            ("Succeeded", "HealthState/unhealthy", True),
+        ),
+        ("break_upgrade", {**WEB, "how": "silent"}, upgraded, ("Succeeded", "", True)),
+        ("break_upgrade", {**WEB, "how": "agentless"}, upgraded, ("Succeeded", "", False)),
+        (
+            "break_upgrade",
+            {**WEB, "how": "none"},
+            upgraded,
+            ("Succeeded", "HealthState/healthy", True),
+        ),
+        (
+            "end_next",
+            {"code": "AllocationFailed", "message": "Full."},
+            ended,
+            ("AllocationFailed", "Full."),
+        ),
+        ("end_next", {"status": "Canceled", "code": "A", "message": "B."}, ended, ("A", "B.")),
+        ("scale", {"vmss_name": "web", "capacity": 25}, read, (25, "22.04.202410020")),
+        (
+            "scale",
+            {"vmss_name": "web", "capacity": 15, "at_request": 1},
+            read,
+            (15, "22.04.202410020"),
+        ),
+        (
+            "set_image",
+            {"vmss_name": "web", "version": "22.04.202409120"},
+            read,
+            (20, "22.04.202409120"),
+        ),
+    ],
+)
+def test_every_kind_of_fault_can_be_asked_for_over_http(
+    sandbox: Sandbox, call: str, arguments: dict[str, Any], look: Any, expected: Any
+) -> None:
+    """It has the effect that it has from Python."""
+    answer = control(sandbox, call, **arguments)
+    assert answer.status_code == 200, answer.text
+    assert look(sandbox) == expected
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments", "message"),
+    [
+        ("stop", {}, "there is no 'stop'"),
+        ("_app", {}, "there is no '_app'"),
+        ("fail_next", {"drop": "sideways"}, "drop must be before, after or truncate"),
+        ("fail_next", {"nonsense": 1}, "nonsense"),
+        (
+            "break_upgrade",
+            {"vmss_name": "web", "instance_id": "0", "how": "softly"},
+            "how must be one of",
+        ),
+        ("break_upgrade", {"vmss_name": "nope", "instance_id": "0"}, "was not found"),
+        ("end_next", {"status": "Lost"}, "status must be Failed or Canceled"),
+        ("throttle", {"policy": "Everything"}, "policy must be one of"),
+        ("scale", {"vmss_name": "web", "capacity": 5, "at_request": 0}, "number must be 1 or more"),
+    ],
+)
+def test_a_call_that_does_not_fit_says_why(
+    sandbox: Sandbox, call: str, arguments: dict[str, Any], message: str
+) -> None:
+    """400 with what is wrong; only what is meant for others can be called."""
+    answer = control(sandbox, call, **arguments)
+    assert answer.status_code == 400
+    assert message in answer.json()["error"]["message"]
+
+
+def test_the_journal_tells_what_happened_to_which_instance(sandbox: Sandbox, clock: Clock) -> None:
+    """Requests with their statuses, and the states of each instance with the seconds at which they changed."""
+    bump(sandbox)
+    began = clock.now
+    az.wait(sandbox.access_token, az.manual_upgrade(*sandbox.where(), "7"))
+    journal = requests.get(f"{sandbox.url}/sandbox/journal", timeout=10).json()
+    assert [each["status"] for each in journal["requests"] if each["method"] == "POST"] == [202]
+    changes = [each for each in journal["changes"] if each["instance_id"] == "7"]
+    assert [(each["what"], each["after"]) for each in changes] == [
+        ("provisioning", "Updating"),
+        ("power", "stopping"),
+        ("power", "starting"),
+        ("power", "running"),
+        ("provisioning", "Succeeded"),
+        ("model", "Canonical:0001-com-ubuntu-server-jammy:22_04-lts-gen2:22.04.202411010"),
+    ]
+    (asked,) = [each for each in journal["requests"] if each["method"] == "POST"]
+    assert (asked["seconds"], asked["query"]["api-version"][:2]) == (began, "20")
+    assert changes[0]["seconds"] == began
+    assert changes[-1]["seconds"] - began >= 60
+
+
+# The pytest plugin
+
+
+def test_the_plugin_gives_a_fixture_to_those_who_ask(tmp_path: Path) -> None:
+    """`azure_sandbox` works in a test suite of somebody else's."""
+    (tmp_path / "conftest.py").write_text(
+        'pytest_plugins = ["azurerm_lite.sandbox.pytest_plugin"]\n'
+    )
+    (tmp_path / "test_mine.py").write_text(
+        "import azurerm_lite as az\n"
+        "def test_it(azure_sandbox):\n"
+        "    assert len(az.list_vmss_sub(az.token_provider(), azure_sandbox.subscription_id)) == 4\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        cwd=tmp_path,
+    )
+    assert "1 passed" in done.stdout, done.stdout
+
+
+def test_the_plugin_costs_nothing_while_it_is_not_used() -> None:
+    """Importing it loads no part of the sandbox."""
+    code = (
+        "import sys, azurerm_lite.sandbox.pytest_plugin\n"
+        "assert not {'werkzeug', 'trustme', 'azurerm_lite.sandbox.local'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

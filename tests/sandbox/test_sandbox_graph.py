@@ -1,0 +1,381 @@
+"""Azure Resource Graph: the query that we send and its pages on the wire, and how the sandbox answers."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+import requests
+import responses
+from hypothesis import given
+from hypothesis import strategies as st
+from support.clock import Clock
+from support.names import BASE
+
+import azurerm_lite as az
+from azurerm_lite import resource_graph
+from azurerm_lite.sandbox import Sandbox
+from azurerm_lite.sandbox.errors import Refusal
+from azurerm_lite.sandbox.handlers.resource_graph import Query
+
+URL = BASE + "/providers/Microsoft.ResourceGraph/resources"
+UBUNTU = "Canonical:0001-com-ubuntu-server-jammy:22_04-lts-gen2"
+ROW = {
+    "id": "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Compute/virtualMachineScaleSets/web",
+    "name": "web",
+    "subscriptionId": "s",
+    "resourceGroup": "rg",
+    "location": "westeurope",
+    "tags": {"env": "prod"},
+    "capacity": 3,
+    "mode": "Manual",
+    "uri": None,
+    "reference": {"publisher": "Canonical", "offer": "jammy", "sku": "lts", "version": "22.04.1"},
+}
+FOUND = {
+    "id": ROW["id"],
+    "subscription_id": "s",
+    "resource_group": "rg",
+    "vmss_name": "web",
+    "location": "westeurope",
+    "capacity": 3,
+    "mode": "Manual",
+    "tags": {"env": "prod"},
+    "version": "22.04.1",
+    "image": {
+        "kind": "platform",
+        "publisher": "Canonical",
+        "offer": "jammy",
+        "sku": "lts",
+        "version": "22.04.1",
+    },
+}
+
+
+def names(found: list[Any]) -> list[str]:
+    """The names of the sets found."""
+    return [each["vmss_name"] for each in found]
+
+
+# On the wire
+
+
+def test_one_query_goes_over_all_subscriptions(token: str) -> None:
+    """A POST to the one address, with the query, the format and the size of a page, and no subscription named."""
+    with responses.RequestsMock() as wire:
+        wire.post(URL, json={"data": [ROW], "resultTruncated": "false"})
+        assert az.find_scale_sets(token) == [FOUND]
+        (call,) = wire.calls
+    assert call.request.url == URL + "?api-version=2024-04-01"
+    body = json.loads(call.request.body)
+    assert set(body) == {"query", "options"}
+    assert body["options"] == {"$top": 1000, "resultFormat": "objectArray"}
+    assert body["query"].endswith("\n| order by id asc")
+
+
+def test_what_is_asked_for_stands_in_the_query(token: str) -> None:
+    """Regions, tags and the image are conditions of it; subscriptions stand beside it."""
+    with responses.RequestsMock() as wire:
+        wire.post(URL, json={"data": []})
+        az.find_scale_sets(
+            token, subscriptions=["s1", "s2"], image="Canonical:jammy", tag={"env": "it's", "own\\er": None},
+            location=["West Europe", "eastus"],
+        )  # fmt: skip
+        body = json.loads(wire.calls[0].request.body)
+    assert body["subscriptions"] == ["s1", "s2"]
+    reference = "properties.virtualMachineProfile.storageProfile.imageReference"
+    assert body["query"].split("\n| ")[2:-2] == [
+        "where location in~ ('westeurope', 'eastus')",
+        r"where tostring(tags['env']) == 'it\'s'",
+        r"where isnotnull(tags['own\\er'])",
+        f"where tostring({reference}.publisher) =~ 'Canonical'",
+        f"where tostring({reference}.offer) =~ 'jammy'",
+    ]
+
+
+def test_pages_are_followed_by_their_tokens(token: str) -> None:
+    """The same query again with the token of the page before, until there is none."""
+    with responses.RequestsMock() as wire:
+        wire.post(URL, json={"data": [ROW], "$skipToken": "two", "resultTruncated": "true"})
+        wire.post(URL, json={"data": [], "$skipToken": "three"})
+        wire.post(URL, json={"data": [ROW]})
+        assert az.find_scale_sets(token) == [FOUND, FOUND]
+        bodies = [json.loads(call.request.body) for call in wire.calls]
+    assert [body["options"].get("$skipToken") for body in bodies] == [None, "two", "three"]
+    assert len({body["query"] for body in bodies}) == 1
+
+
+@pytest.mark.parametrize(
+    ("pages", "code"),
+    [
+        ([{"data": [], "$skipToken": "x"}, {"data": [], "$skipToken": "x"}], "NextLinkRepeats"),
+        ([{"data": [ROW], "resultTruncated": "true"}], "ResultTruncated"),
+        ([{"value": []}], "InvalidResponse"),
+        ([[]], "InvalidResponse"),
+    ],
+)
+def test_an_answer_that_is_not_whole_is_an_error(token: str, pages: list[Any], code: str) -> None:
+    """A part of the sets is never given back as if it were all."""
+    with responses.RequestsMock() as wire:
+        for page in pages:
+            wire.post(URL, json=page)
+        with pytest.raises(az.AzureError) as caught:
+            az.find_scale_sets(token)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("row", "image", "version"),
+    [
+        ({"reference": None, "uri": "https://x/a.vhd"}, {"kind": "image_uri", "image_uri": "https://x/a.vhd"}, ""),
+        ({"reference": {"id": "/g/images/a/versions/1.2.3"}}, {"kind": "image_id",
+                                                             "image_id": "/g/images/a/versions/1.2.3"}, "1.2.3"),
+        ({"reference": None}, {}, ""),
+        ({"capacity": None, "tags": None, "mode": None}, FOUND["image"], "22.04.1"),
+    ],
+)  # fmt: skip
+def test_each_kind_of_image_is_told(row: dict[str, Any], image: Any, version: str) -> None:
+    """As `get_image` tells it, with its version; what a row lacks is empty."""
+    (found,) = resource_graph.scale_sets([{**ROW, **row}])
+    assert (found["image"], found["version"]) == (image, version)
+    assert found["mode"] == "Manual"
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"image": ""}, "image must be"),
+        ({"image": "a::b"}, "image must be"),
+        ({"image": "a:b:c:d:e"}, "image must be"),
+        ({"image": "a\nb"}, "no text that a query could hold"),
+        ({"tag": ""}, "tag must be"),
+        ({"tag": {"a": 1}}, "tag must be"),
+        ({"location": ""}, "location must be"),
+        ({"location": [3]}, "location must be"),
+        ({"subscriptions": "s"}, "subscriptions must be"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused_unsent(
+    token: str, options: dict[str, Any], told: str
+) -> None:
+    """Naming the argument."""
+    with responses.RequestsMock(), pytest.raises(ValueError, match=told):
+        az.find_scale_sets(token, **options)
+
+
+@given(
+    value=st.text(st.characters(blacklist_categories=["C", "Zl", "Zp"]), min_size=1).filter(
+        str.isprintable
+    )
+)
+def test_no_value_leaves_its_quotes(value: str) -> None:
+    """Whatever a tag's value holds, the query asks for exactly that, and for nothing else."""
+    text = resource_graph.query(None, {"env": value}, [])
+    row = {"type": "microsoft.compute/virtualmachinescalesets", "id": "x", "tags": {"env": value}}
+    assert len(Query(text).run([row])) == 1
+    assert (
+        Query(text).run(
+            [{**row, "tags": {"env": value + "x"}}, {**row, "tags": None}, {**row, "type": "y"}]
+        )
+        == []
+    )
+
+
+# On the sandbox
+
+
+def test_sets_are_found_by_image_tag_and_region(sandbox: Sandbox) -> None:
+    """Conditions are met together; names of images and regions in letters of either case."""
+    sandbox.add_vmss("a", 2, location="westeurope", tags={"env": "prod", "ring": "0"})
+    sandbox.add_vmss("b", 2, location="japaneast", tags={"env": "test"})
+    token = sandbox.access_token
+    assert names(az.find_scale_sets(token)) == ["a", "auto", "b", "custom", "legacy", "web"]
+    assert names(az.find_scale_sets(token, location="West Europe")) == ["a"]
+    assert names(az.find_scale_sets(token, location=["westeurope", "japaneast"], tag="env")) == [
+        "a",
+        "b",
+    ]
+    assert names(az.find_scale_sets(token, tag="env=prod")) == ["a"]
+    assert names(az.find_scale_sets(token, tag={"env": "prod", "ring": "1"})) == []
+    assert names(az.find_scale_sets(token, image=UBUNTU.lower())) == ["a", "auto", "b", "web"]
+    assert names(az.find_scale_sets(token, image=UBUNTU + ":1.2.3")) == []
+    found = az.find_scale_sets(token, image=f"{UBUNTU}:22.04.202410020", tag="ring")[0]
+    model = az.get_vmss(*sandbox.where("a"))
+    assert (found["image"], found["capacity"], found["id"]) == (az.get_image(model), 2, model["id"])
+    assert (found["version"], found["tags"]) == ("22.04.202410020", {"env": "prod", "ring": "0"})
+    custom = az.get_image(az.get_vmss(*sandbox.where("custom")))["image_id"]
+    assert names(az.find_scale_sets(token, image=custom)) == ["custom"]
+    assert names(az.find_scale_sets(token, image=custom.rpartition("/")[0])) == ["custom"]
+    assert names(az.find_scale_sets(token, image=custom[:-1])) == []
+    uri = az.get_image(az.get_vmss(*sandbox.where("legacy")))["image_uri"]
+    assert names(az.find_scale_sets(token, image=uri)) == ["legacy"]
+
+
+def test_a_change_of_a_model_is_found(sandbox: Sandbox) -> None:
+    """The query sees what the model asks for."""
+    sandbox.set_image("web", version="22.04.202411010")
+    assert names(az.find_scale_sets(sandbox.access_token, image=UBUNTU + ":22.04.202411010")) == [
+        "web"
+    ]
+
+
+def test_pages_of_the_sandbox_fit_together(clock: Clock) -> None:
+    """Each set once, in the order of ids, however small a page is; the quota of fifteen queries is waited for."""
+    with Sandbox(page_size=3, clock=clock, demo=False) as sandbox:
+        for number in range(50):
+            sandbox.add_vmss(f"s{number:02}", 0)
+        found = az.find_scale_sets(sandbox.access_token)
+        statuses = [each.status for each in sandbox.journal if "ResourceGraph" in each.path]
+    assert names(found) == [f"s{number:02}" for number in range(50)]
+    assert statuses.count(200) == 17
+    assert statuses.count(429) == 1
+    assert max(clock.slept) >= 5
+
+
+def asked(
+    sandbox: Sandbox, query: str, version: str = "2024-04-01", **more: Any
+) -> requests.Response:
+    """What the sandbox answers to a query."""
+    headers = {"Authorization": f"Bearer {sandbox.access_token}"}
+    url = f"{sandbox.url}/providers/Microsoft.ResourceGraph/resources?api-version={version}"
+    return requests.post(
+        url, json={"query": query, **more}, headers=headers, timeout=10, verify=sandbox.ca_file
+    )
+
+
+def test_an_answer_counts_and_tells_the_quota(sandbox: Sandbox) -> None:
+    """As the real one does: how many rows in all and here, whether that is all, and how many queries are left."""
+    answer = asked(sandbox, "resources | project id, name | order by id desc", options={"$top": 2})
+    body = answer.json()
+    assert (body["totalRecords"], body["count"], body["resultTruncated"]) == (4, 2, "true")
+    assert [row["name"] for row in body["data"]] == ["web", "legacy"]
+    assert answer.headers["x-ms-user-quota-remaining"] == "14"
+    assert re.fullmatch(r"00:00:0\d", answer.headers["x-ms-user-quota-resets-after"])
+    options = {"$top": 2, "$skipToken": body["$skipToken"]}
+    last = asked(sandbox, "resources | project id, name | order by id desc", options=options).json()
+    assert [row["name"] for row in last["data"]] == ["custom", "auto"]
+    assert (last["resultTruncated"], "$skipToken" in last) == ("false", False)
+    other = asked(sandbox, "resources", options=options)
+    assert (other.status_code, other.json()["error"]["details"][0]["code"]) == (
+        400,
+        "InvalidSkipToken",
+    )
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "securityresources",
+        "resources | summarize count()",
+        "resources | where name == web",
+        "resources | where name ==",
+        "resources | where name has 'web'",
+        "resources | where strlen(name) == '3'",
+        "resources | where name == 'it's'",
+        "resources where name == 'web'",
+        "resources | where name in~ ('web'",
+        "resources | order id",
+    ],
+)
+def test_a_query_that_it_cannot_read_is_refused_as_azure_does(sandbox: Sandbox, query: str) -> None:
+    """BadRequest, with InvalidQuery and ParserFailure in the details: nothing is answered by guessing."""
+    answer = asked(sandbox, query)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (400, "BadRequest")
+    assert [each["code"] for each in error["details"]] == ["InvalidQuery", "ParserFailure"]
+    with pytest.raises(Refusal):
+        Query(query)
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        (
+            {"subscriptions": ["00000000-0000-0000-0000-000000000000"]},
+            "NoValidSubscriptionsInQueryRequest",
+        ),
+        ({"subscriptions": []}, "NoValidSubscriptionsInQueryRequest"),
+        ({"options": {"$top": 1001}}, "InvalidQueryOptions"),
+        ({"options": {"$skipToken": "???"}}, "InvalidSkipToken"),
+        ({"query": None}, "InvalidQuery"),
+    ],
+)
+def test_other_faults_of_a_request_are_refused(
+    sandbox: Sandbox, more: dict[str, Any], code: str
+) -> None:
+    """Each with its own code."""
+    query = more.pop("query", "resources")
+    error = asked(sandbox, query, **more).json()["error"]
+    assert error["details"][0]["code"] == code
+
+
+def test_an_api_version_that_it_does_not_have_is_refused(sandbox: Sandbox) -> None:
+    """Those of Compute are none of its own."""
+    assert (
+        asked(sandbox, "resources", "2024-11-01").json()["error"]["code"]
+        == "NoRegisteredProviderFound"
+    )
+
+
+def test_a_refusal_is_told_with_its_reason(sandbox: Sandbox) -> None:
+    """Azure hides it in the details; the message has it."""
+    with pytest.raises(az.AzureError, match="There must be at least one subscription") as caught:
+        az.find_scale_sets(
+            sandbox.access_token, subscriptions=["00000000-0000-0000-0000-000000000000"]
+        )
+    assert caught.value.code == "BadRequest"
+
+
+# Azure's own SDK
+
+
+@pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+def test_azures_sdk_queries_the_sandbox(sandbox: Sandbox) -> None:
+    """Our query, sent by the SDK, gives our rows; no field of the answer is one that the SDK does not declare."""
+    identity = pytest.importorskip(
+        "azure.identity", reason="needs the extra conformance (azure-identity)"
+    )
+    sdk = pytest.importorskip("azure.mgmt.resourcegraph", reason="needs azure-mgmt-resourcegraph")
+    from azure.mgmt.resourcegraph.models import QueryRequest, QueryRequestOptions
+
+    credential = identity.ClientSecretCredential(
+        sandbox.tenant_id,
+        sandbox.application_id,
+        sandbox.application_secret,
+        authority=sandbox.url.removeprefix("https://"),
+        disable_instance_discovery=True,
+        connection_verify=sandbox.ca_file,
+    )
+    scopes = ["https://management.azure.com/.default"]
+    with sdk.ResourceGraphClient(
+        credential,
+        base_url=sandbox.url,
+        credential_scopes=scopes,
+        connection_verify=sandbox.ca_file,
+    ) as client:
+        options = QueryRequestOptions(top=3, result_format="objectArray")
+        first = client.resources(
+            QueryRequest(query=resource_graph.query(None, None, []), options=options)
+        )
+        options.skip_token = first.skip_token
+        second = client.resources(
+            QueryRequest(query=resource_graph.query(None, None, []), options=options)
+        )
+        with pytest.raises(Exception, match="BadRequest"):
+            client.resources(QueryRequest(query="resources | summarize count()"))
+    credential.close()
+    assert (first.total_records, first.count, first.result_truncated, second.skip_token) == (
+        4,
+        3,
+        "true",
+        None,
+    )
+    assert resource_graph.scale_sets([*first.data, *second.data]) == az.find_scale_sets(
+        sandbox.access_token
+    )
+    assert not first.additional_properties

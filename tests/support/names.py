@@ -1,0 +1,21 @@
+"""Names that many tests use: a subscription, a scale set, its URL."""
+
+from __future__ import annotations
+
+import re
+
+SUB = "00000000-0000-0000-0000-000000000001"
+
+
+WHERE = (SUB, "myrg", "web")
+
+
+BASE = "https://management.azure.com"
+
+
+VMSS = f"{BASE}/subscriptions/{SUB}/resourceGroups/myrg/providers/Microsoft.Compute/virtualMachineScaleSets/web"
+
+
+def shown(value: object) -> str:
+    """A value as the name of a test: the same in every process, wherever in memory it stands."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))

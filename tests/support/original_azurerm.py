@@ -1,0 +1,60 @@
+"""The original azurerm, run in a Python of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from azurerm_lite.sandbox import Sandbox
+
+# Calls one function after the other, as told by lines of JSON: its name and its arguments.
+DRIVER = """
+import json
+import sys
+
+import azurerm
+
+for line in sys.stdin:
+    name, arguments = json.loads(line)
+    answer = getattr(azurerm, name)(*arguments)
+    if hasattr(answer, "status_code"):
+        answer = {"status": answer.status_code, "headers": dict(answer.headers), "text": answer.text}
+    print(json.dumps(answer), flush=True)
+"""
+
+
+# A function of azurerm: its name, then its arguments. A response comes as its status, headers and
+# text.
+Original = Callable[..., Any]
+
+
+@contextmanager
+def running(interpreter: str, sandbox: Sandbox) -> Iterator[Original]:
+    """A process with azurerm in it, pointed at the sandbox by the environment alone."""
+    environment = {**os.environ, **sandbox.environment}
+    command = [interpreter, "-c", DRIVER]
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+
+        def call(name: str, *arguments: Any) -> Any:
+            process.stdin.write(json.dumps([name, arguments]) + "\n")
+            process.stdin.flush()
+            answer = process.stdout.readline()
+            assert answer, (
+                f"azurerm.{name} raised; its traceback stands in what was printed to stderr"
+            )
+            return json.loads(answer)
+
+        yield call

@@ -1,0 +1,145 @@
+"""The pages of README and docs: their blocks, sessions and links, and how a block is run on the sandbox."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import runpy
+import shlex
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import azurerm_lite.sandbox
+from azurerm_lite.sandbox import Sandbox
+from azurerm_lite.sandbox.model.resources import SUBSCRIPTION
+from support.clock import Clock
+
+ROOT = Path(__file__).parents[2]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+
+_COMPUTE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/sandbox/providers/Microsoft.Compute"
+# The scale sets that pages speak of beside the sandbox's own; `web` is in whatever resource group
+# is asked for.
+SETS: dict[str, dict[str, Any]] = {
+    "web": {},
+    "zonal": {"zones": ["1", "2", "3"], "instances": 9},
+    "gallery": {"image": f"{_COMPUTE}/galleries/demo/images/web/versions/1.0.0", "instances": 5},
+    "custom": {"image": f"{_COMPUTE}/images/web-1", "instances": 5},
+}
+
+
+class Block(NamedTuple):
+    """A fenced block: its page, which one of the page it is in its language (from 0), and its text."""
+
+    page: Path
+    language: str
+    number: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page.name}:{self.language}:{self.number}"
+
+
+def blocks(*languages: str) -> Iterator[Block]:
+    """The blocks of all pages that are in one of these languages; of any, without one."""
+    for page in PAGES:
+        counted: dict[str, int] = {}
+        found = re.findall(
+            r"^( *)```(\S*)(?: .*)?\n(.*?)^\1```$", page.read_text("utf-8"), re.M | re.S
+        )
+        for _, language, text in found:
+            number = counted[language] = counted.get(language, -1) + 1
+            if not languages or language in languages:
+                yield Block(page, language, number, textwrap.dedent(text))
+
+
+def steady(text: str) -> str:
+    """What is printed, without what differs from run to run: times, and how many seconds something took."""
+    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "DAY TIME UTC", text)
+    text = re.sub(r"^\d\d:\d\d:\d\d(?=  )", "TIME", text, flags=re.M)
+    text = re.sub(r"\b(in|for) \d+ s\b", r"\1 N s", text)
+    return re.sub(r"\d+ minutes from now", "N minutes from now", text)
+
+
+def session(text: str) -> list[tuple[str, str]]:
+    """The entries of a session at the Python prompt: what is typed and what is printed."""
+    entries = re.findall(r"^>>> (.*\n(?:\.\.\..*\n)*)((?:(?!>>> ).*\n)*)", text, re.M)
+    return [(re.sub(r"^\.\.\. ?", "", source, flags=re.M), printed) for source, printed in entries]
+
+
+def typed(source: str, names: dict[str, Any]) -> str:
+    """What the Python prompt prints for an entry."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(source, "<prompt>", "single"), names)
+    return printed.getvalue()
+
+
+def commands(block: Block) -> list[tuple[str, str]]:
+    """The commands of a console session, each with what is printed below it; of a workflow, those that run Python."""
+    if block.language == "yaml":
+        return [(line, "") for line in re.findall(r"run: (python (?!-m pip).*)$", block.text, re.M)]
+    parts = re.split(r"^\$ (.*)\n", block.text, flags=re.M)
+    return list(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def run(
+    command: str, sandbox: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> tuple[int, str]:
+    """Runs a command of a page on the sandbox; its exit status and what it prints.
+
+    An example runs in this process, where time passes at once, and its questions are answered with
+    yes. Whatever else runs as a child, which finds the end of its input at once.
+    """
+    words = [each.removeprefix(".venv/bin/") for each in shlex.split(command)]
+    with monkeypatch.context() as patch:
+        while "=" in words[0]:
+            name, _, value = words.pop(0).partition("=")
+            patch.setenv(name, value)
+            if name == "AZURE_RM_ENDPOINT":
+                for other in (
+                    "AZURE_AUTH_ENDPOINT",
+                    "AZURE_AUTHORITY_HOST",
+                    "AZURE_RESOURCE_ENDPOINT",
+                ):
+                    patch.delenv(other)
+        if not words[1].startswith("examples/"):
+            return _child([sys.executable if each == "python" else each for each in words])
+        _, example, *arguments = words
+        if "-r" in arguments:
+            add(sandbox, arguments[arguments.index("-s") + 1], arguments[arguments.index("-r") + 1])
+            arguments = [*arguments, "-y"]
+        patch.setattr(
+            azurerm_lite.sandbox, "Sandbox", partial(Sandbox, upgrade_seconds=60, clock=clock)
+        )
+        patch.setattr(sys, "argv", [example, *arguments])
+        patch.syspath_prepend(str(ROOT / "examples"))
+        return _example(str(ROOT / example))
+
+
+def _child(words: list[str]) -> tuple[int, str]:
+    done = subprocess.run(
+        words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60
+    )
+    return done.returncode, done.stdout
+
+
+def _example(path: str) -> tuple[int, str]:
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), pytest.raises(SystemExit) as end:
+        runpy.run_path(path, run_name="__main__")
+    return int(end.value.code or 0), printed.getvalue()
+
+
+def add(sandbox: Sandbox, name: str, resource_group: str) -> None:
+    """Makes a scale set that a page speaks of, once."""
+    if (resource_group.lower(), name) not in sandbox.cloud.sets:
+        sandbox.add_vmss(name, resource_group=resource_group, **SETS[name])

@@ -1,0 +1,76 @@
+"""The public names with their signatures, as text: `python tests/support/public_api.py` writes tests/public_api.txt anew."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import azurerm_lite as az
+from azurerm_lite.sandbox import Sandbox
+
+LISTING = Path(__file__).parents[1] / "public_api.txt"
+RELEASED = Path(__file__).parents[1] / "public_api_released.txt"
+"""The listing as it was at the last release; empty before the first."""
+
+
+def listing() -> dict[str, str]:
+    """What scripts may rely on: `{name: signature}`, by name."""
+    return dict(sorted([*_names(), *_sandbox()]))
+
+
+def _names() -> Iterator[tuple[str, str]]:
+    for name in az.__all__:
+        yield name, _signature(getattr(az, name))
+
+
+def _signature(found: object) -> str:
+    """The signature of a function or an exception; the fields of a shape."""
+    if inspect.isclass(found) and issubclass(found, BaseException):
+        made = str(inspect.signature(found)) if "__init__" in vars(found) else ""
+        return f"{made} is a {', '.join(base.__name__ for base in found.__bases__)}".strip()
+    if inspect.isclass(found):
+        fields = getattr(found, "__dataclass_fields__", None) or found.__annotations__
+        return f"({', '.join(fields)})"
+    return str(inspect.signature(found)) if callable(found) else type(found).__name__
+
+
+def _sandbox() -> Iterator[tuple[str, str]]:
+    yield "sandbox.Sandbox", str(inspect.signature(Sandbox))
+    for name, found in vars(Sandbox).items():
+        if not name.startswith("_"):
+            yield (
+                f"sandbox.Sandbox.{name}",
+                str(inspect.signature(found)) if callable(found) else "attribute",
+            )
+
+
+def read(path: Path) -> dict[str, str]:
+    """A listing from its file."""
+    lines = path.read_text("utf-8").splitlines()
+    return dict(line.split("  ", 1) for line in lines if line and not line.startswith("#"))
+
+
+def changed(before: dict[str, str], now: dict[str, str]) -> list[str]:
+    """The names that came, went, or have another signature."""
+    return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+
+
+def untold(names: list[str], changelog: str) -> list[str]:
+    """Those that the section Unreleased of the changelog does not name in backticks.
+
+    Who names a function of the sandbox names it with or without `Sandbox.` before it.
+    """
+    (section,) = re.findall(r"^## Unreleased$(.*?)(?=^## |\Z)", changelog, re.M | re.S) or [""]
+    told = {word for code in re.findall(r"`([^`]+)`", section) for word in re.findall(r"\w+", code)}
+    return [name for name in names if name.rpartition(".")[2] not in told]
+
+
+if __name__ == "__main__":
+    head = "# The public names and their signatures: python tests/support/public_api.py. A change is told in CHANGELOG.md.\n"
+    LISTING.write_text(
+        head + "".join(f"{name}  {text}\n" for name, text in listing().items()),
+        "utf-8",
+        newline="\n",
+    )

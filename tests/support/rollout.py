@@ -1,0 +1,65 @@
+"""Helpers of the rollout's tests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import azurerm_lite as az
+from azurerm_lite.sandbox import Sandbox
+
+NEW = "22.04.202411010"
+
+
+OLD = "22.04.202410020"
+
+
+def bump(sandbox: Sandbox, name: str = "web", **image: str) -> None:
+    """Puts a new image into a scale set's model, as the first lines of every rollout do."""
+    where = sandbox.where(name)
+    az.wait(
+        where[0],
+        az.put_vmss(*where, az.set_image(az.get_vmss(*where), **(image or {"version": NEW}))),
+    )
+
+
+def posted(sandbox: Sandbox) -> list[list[str]]:
+    """The ids of each upgrade that Azure took, in order."""
+    return [
+        each.body["instanceIds"]
+        for each in sandbox.journal
+        if "manualupgrade" in each.path and each.status == 202
+    ]
+
+
+def running(sandbox: Sandbox, name: str = "web") -> dict[str, str]:
+    """What each instance runs."""
+    views = az.get_instance_views(*sandbox.where(name))
+    return {vm["instanceId"]: az.get_image(vm).get("exact_version", "") for vm in views}
+
+
+def on(kind: str, number: int, act: Callable[[], Any], events: Any) -> list[Any]:
+    """Goes through the events and does something at the first of a kind and number."""
+    seen, is_done = [], False
+    for event in events:
+        seen.append(event)
+        if (event.kind, event.number) == (kind, number) and not is_done:
+            is_done = True
+            act()
+    return seen
+
+
+def reasons(halt: az.RolloutHalted) -> dict[str, str]:
+    """Why which instance is unhealthy, less the time since when, which each has."""
+    told = {
+        id: re.fullmatch(r"(.+) since 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC", why)
+        for id, why in halt.unhealthy.items()
+    }
+    return {id: found[1] for id, found in told.items() if found}
+
+
+IMAGE = {"kind": "platform", "publisher": "Canonical", "offer": "0001-com-ubuntu-server-jammy"}
+
+
+OLD_IMAGE: Any = {**IMAGE, "sku": "22_04-lts-gen2", "version": OLD}
