@@ -1,7 +1,7 @@
 """Run by a Python that has only azurerm-lite installed: nothing came with it but its dependencies, and theirs."""
 
-import importlib.metadata as metadata
 import re
+from importlib import metadata
 
 import azurerm_lite as az
 

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 text = (Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8")
-(dependencies,) = re.findall(r"^dependencies = \[\n(.*?)^\]", text, re.M | re.S)
-bounds = re.findall(r'^ *"([\w-]+)>=([\d.]+)"', dependencies, re.M)
+(dependencies,) = re.findall(r"^dependencies = \[\n(.*?)^\]", text, re.MULTILINE | re.DOTALL)
+bounds = re.findall(r'^ *"([\w-]+)>=([\d.]+)"', dependencies, re.MULTILINE)
 assert len(bounds) == len(dependencies.strip().splitlines()), (
     "a dependency has no lower bound, or more than one"
 )

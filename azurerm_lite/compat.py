@@ -166,7 +166,7 @@ _OUTSIDE = {
 
 
 def __getattr__(name: str) -> Any:
-    """azurerm's modules; and for a name that is not here, whether azurerm has it."""
+    """Azurerm's modules; and for a name that is not here, whether azurerm has it."""
     if name in _MODULES.split():
         return importlib.import_module("azurerm_lite.compat")
     for what, names in _OUTSIDE.items():

@@ -17,7 +17,7 @@ Waves: TypeAlias = "str | Callable[[Any], Any] | Sequence[int | str] | None"
 
 _ID = re.compile(
     r"/subscriptions/([^/]+)/resourceGroups/([^/]+)/providers/Microsoft\.Compute/virtualMachineScaleSets/([^/]+)",
-    re.I,
+    re.IGNORECASE,
 )
 _KEYS = ("subscription_id", "resource_group", "vmss_name")
 

@@ -1,7 +1,8 @@
 """The event that a rollout emits.
 
 It stands by itself because `dataclasses` is most of what importing us would cost: this is loaded
-when a rollout begins."""
+when a rollout begins.
+"""
 
 from __future__ import annotations
 

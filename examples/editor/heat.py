@@ -158,7 +158,7 @@ class Heat(ScrollView, can_focus=True):
             nearest = lambda piece: (
                 abs(_middle(piece) - _middle(here)),
                 abs(_centre(piece) - _centre(here)),
-            )  # noqa: E731
+            )
         self._put(min(found, key=nearest))
 
     def _put(self, piece: Piece) -> None:

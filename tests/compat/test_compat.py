@@ -104,7 +104,7 @@ def test_the_page_for_azurerms_users_has_every_name() -> None:
         .read_text("utf-8")
         .partition("## The new names")[2]
     )
-    rows = re.findall(r"^\| (`.*?) \| (.*?) \|$", page, re.M)
+    rows = re.findall(r"^\| (`.*?) \| (.*?) \|$", page, re.MULTILINE)
     old = [name for row in rows for name in re.findall(r"`(\w+)", row[0])]
     assert sorted(old) == sorted(compat.__all__)
     for row in rows:
@@ -269,7 +269,7 @@ def test_bad_input_is_an_error_that_names_the_argument(
 
 
 def test_the_token_goes_to_the_resource_manager_alone(token: str) -> None:
-    """azurerm's helpers sent it wherever the URL said."""
+    """Azurerm's helpers sent it wherever the URL said."""
     for function, arguments in (
         (compat.do_get, ()),
         (compat.do_put, ("{}",)),
@@ -283,7 +283,7 @@ def test_the_token_goes_to_the_resource_manager_alone(token: str) -> None:
 
 
 def test_a_body_may_be_text_bytes_a_dict_or_nothing(token: str) -> None:
-    """azurerm took text alone, and made a form of a dict."""
+    """Azurerm took text alone, and made a form of a dict."""
     for given, sent in (
         ('{"a": 1}', b'{"a": 1}'),
         (b'{"a": 1}', b'{"a": 1}'),
@@ -318,7 +318,7 @@ def test_a_token_for_a_service_principal(sandbox: Sandbox) -> None:
 def test_without_the_cli_there_is_none_and_a_line_that_says_why(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """azurerm printed and returned None; scripts test for it."""
+    """Azurerm printed and returned None; scripts test for it."""
     monkeypatch.setenv("PATH", str(tmp_path))
     assert compat.get_access_token_from_cli() is None
     assert compat.get_subscription_from_cli("some") is None
@@ -362,7 +362,7 @@ def test_the_user_agent_is_ours() -> None:
 
 
 def test_a_model_that_is_kept_can_be_put_again(sandbox: Sandbox, clock: Clock) -> None:
-    """azurerm's api-version had no etag: by the old names the last one wins, by the new ones nothing is lost."""
+    """Azurerm's api-version had no etag: by the old names the last one wins, by the new ones nothing is lost."""
     where = sandbox.where()
     kept = compat.get_vmss(*where)
     for number in "12":

@@ -68,9 +68,11 @@ ELSEWHERE = re.compile(
 def test_the_two_commands_are_one_line_each(heading: str) -> None:
     """Under each heading stands one fenced sh block of one line."""
     (section,) = re.findall(
-        rf"^## {heading}$(.*?)(?=^## |\Z)", (ROOT / "README.md").read_text("utf-8"), re.M | re.S
+        rf"^## {heading}$(.*?)(?=^## |\Z)",
+        (ROOT / "README.md").read_text("utf-8"),
+        re.MULTILINE | re.DOTALL,
     )
-    (command,) = re.findall(r"^```sh\n(.*?)^```$", section, re.M | re.S)
+    (command,) = re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
     assert command.count("\n") == 1
     assert command.startswith("python3 -m venv .venv && .venv/bin/python -m pip install -q ")
 
@@ -237,12 +239,12 @@ def test_the_first_example_of_the_readme_does_the_whole_job(
 # How to test a script of one's own
 
 SANDBOX = (ROOT / "docs" / "sandbox.md").read_text("utf-8")
-FAULTS = re.findall(r"^\| `(\w+\(.*\))` \|", SANDBOX, re.M)
+FAULTS = re.findall(r"^\| `(\w+\(.*\))` \|", SANDBOX, re.MULTILINE)
 
 
 def test_the_tests_that_the_sandbox_page_shows_pass(tmp_path: Path) -> None:
     """Its files, put into a folder as they stand: pytest finds the script and the fixture, and all is green."""
-    files = dict(re.findall(r"^```py\n# (\w+\.py)\n(.*?)^```$", SANDBOX, re.M | re.S))
+    files = dict(re.findall(r"^```py\n# (\w+\.py)\n(.*?)^```$", SANDBOX, re.MULTILINE | re.DOTALL))
     assert set(files) == {
         "my_rollout.py",
         "conftest.py",
@@ -281,7 +283,7 @@ def test_every_test_that_the_docs_name_is_there() -> None:
     assert len(named) > 20
     for file, name in named:
         (path,) = (ROOT / "tests").rglob(file)
-        assert re.search(rf"^(def|class) {name}\b", path.read_text("utf-8"), re.M), (
+        assert re.search(rf"^(def|class) {name}\b", path.read_text("utf-8"), re.MULTILINE), (
             f"{file}::{name}"
         )
 
@@ -291,8 +293,8 @@ def test_every_test_that_the_docs_name_is_there() -> None:
 
 def headings(page: Path) -> set[str]:
     """What a link into a page may name: its headings, as they are turned into anchors."""
-    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.M | re.S)
-    found = re.findall(r"^#+ (.+)$", text, re.M)
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {
         re.sub(r"[^\w -]", "", re.sub(r"[`*]", "", each).lower()).strip().replace(" ", "-")
         for each in found
@@ -302,7 +304,9 @@ def headings(page: Path) -> set[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_inside_the_repository_lead_somewhere(page: Path) -> None:
     """To a file that is there, and to a heading that it has. What leads out of the repository is not looked at."""
-    text = re.sub(r"^```.*?^```$|`[^`\n]*`", "", page.read_text("utf-8"), flags=re.M | re.S)
+    text = re.sub(
+        r"^```.*?^```$|`[^`\n]*`", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL
+    )
     for link in re.findall(r"\]\(([^)\s]+)\)", text):
         path, _, anchor = link.partition("#")
         if not re.match(r"https?:", path):
@@ -315,7 +319,9 @@ def test_links_inside_the_repository_lead_somewhere(page: Path) -> None:
 def test_every_page_is_in_the_index() -> None:
     """Each page of docs stands in exactly one of the lists that the index has, one for each kind of page."""
     lists = re.findall(
-        r"^```\{toctree\}\n(.*?)^```$", (ROOT / "docs" / "index.md").read_text("utf-8"), re.M | re.S
+        r"^```\{toctree\}\n(.*?)^```$",
+        (ROOT / "docs" / "index.md").read_text("utf-8"),
+        re.MULTILINE | re.DOTALL,
     )
     assert all(":caption:" in each for each in lists)
     names = [
@@ -358,7 +364,9 @@ def conf() -> Any:
 def test_every_public_name_is_in_the_reference() -> None:
     """Each is shown from its docstring, once."""
     text = (ROOT / "docs" / "reference.md").read_text("utf-8")
-    shown = re.findall(r"^\.\. auto(?:function|exception|class):: azurerm_lite\.(\w+)$", text, re.M)
+    shown = re.findall(
+        r"^\.\. auto(?:function|exception|class):: azurerm_lite\.(\w+)$", text, re.MULTILINE
+    )
     assert sorted(shown) == sorted(set(az.__all__) - {"__version__"})
 
 

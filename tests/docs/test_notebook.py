@@ -1,7 +1,8 @@
 """The notebook of the examples: it runs from top to bottom, and the page of the docs is what it shows.
 
 `python tests/docs/test_notebook.py` runs it and makes docs/notebook.md and its pictures anew; they are
-to be looked at then."""
+to be looked at then.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +62,7 @@ def rendered(notebook: Any) -> dict[Path, str]:
         for output in cell.get("outputs", ()):
             if "text/html" in output.get("data", {}):
                 path = PAGE.parent / "pictures" / f"notebook-{len(pictures) + 1}.svg"
-                svg = re.search("<svg.*</svg>", output["data"]["text/html"], re.S)
+                svg = re.search("<svg.*</svg>", output["data"]["text/html"], re.DOTALL)
                 assert svg, "what the notebook shows is the heat map"
                 pictures[path] = spaced(svg[0])
                 told = re.search('aria-label="([^"]*)"', svg[0])
@@ -72,7 +73,7 @@ def rendered(notebook: Any) -> dict[Path, str]:
 
 def timeless(text: str) -> str:
     """A text without what depends on the day and on how fast the machine is."""
-    text = re.sub(r"^.*: InProgress, \d+ s\n", "", text, flags=re.M)
+    text = re.sub(r"^.*: InProgress, \d+ s\n", "", text, flags=re.MULTILINE)
     text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|\b\d\d:\d\d:\d\d\b", "TIME", text)
     return re.sub(r"\b\d+ s\b", "N s", text)
 
@@ -98,7 +99,9 @@ def test_the_code_is_valid_and_the_page_shows_it() -> None:
 def test_the_five_lines_of_the_docs_are_the_notebooks() -> None:
     """What docs/heatmap.md shows of a notebook is in the notebook, where it is run."""
     (block,) = re.findall(
-        r"^```py\n(.*?)\n```$", (PAGE.parent / "heatmap.md").read_text("utf-8"), re.M | re.S
+        r"^```py\n(.*?)\n```$",
+        (PAGE.parent / "heatmap.md").read_text("utf-8"),
+        re.MULTILINE | re.DOTALL,
     )
     assert block.replace("\n\n", "\n").count("\n") == 4
     assert block in ["".join(cell["source"]) for cell in cells("code")]

@@ -1,7 +1,8 @@
 """The picture of a dozen sets as it was last looked at, in files.
 
 `python tests/heatmap/test_heatmap_snapshots.py` makes them anew. What changes there is to be looked at
-before it is committed: the texts are meant to be read, the SVGs to be opened in a browser."""
+before it is committed: the texts are meant to be read, the SVGs to be opened in a browser.
+"""
 
 from __future__ import annotations
 

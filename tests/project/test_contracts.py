@@ -181,7 +181,7 @@ def test_imports_run_downwards(capsys: pytest.CaptureFixture[str]) -> None:
 def test_only_rest_speaks_http(module: str) -> None:
     """`requests` is imported in rest, errors and auth, where the latter use its exceptions; elsewhere for a type."""
     names = {name for source, name in imported(module) if source.split(".")[0] == "requests"}
-    if module.split(".")[0] not in ("rest", "_retry", "errors", "auth"):
+    if module.split(".", maxsplit=1)[0] not in ("rest", "_retry", "errors", "auth"):
         assert names <= {"Response"}
     assert not {source for source, _ in imported(module)} & {
         "httpx",

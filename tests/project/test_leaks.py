@@ -107,7 +107,7 @@ def shown(error: BaseException) -> str:
         print(pickle.dumps(error), file=text)
     # The lines of this file stand in the traceback, and name the marks.
     return re.sub(
-        r'  File "[^"]*test_leaks.py".*?(?=\n  File |\n\S|\Z)', "", text.getvalue(), flags=re.S
+        r'  File "[^"]*test_leaks.py".*?(?=\n  File |\n\S|\Z)', "", text.getvalue(), flags=re.DOTALL
     )
 
 

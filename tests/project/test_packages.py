@@ -115,6 +115,6 @@ def test_the_metadata_is_ours(packages: dict[str, Path]) -> None:
     assert f"\nVersion: {az.__version__}\n" in head
     assert "\nLicense-Expression: MIT\n" in head
     assert "\nRequires-Python: >=3.10\n" in head
-    needed = re.findall(r"^Requires-Dist: ([\w-]+)>=[\d.]+$", head, re.M)
+    needed = re.findall(r"^Requires-Dist: ([\w-]+)>=[\d.]+$", head, re.MULTILINE)
     assert sorted(needed) == ["msal", "requests", "typing-extensions"]
-    assert re.findall(r":: (3\.\d+)$", head, re.M) == ["3.10", "3.11", "3.12", "3.13"]
+    assert re.findall(r":: (3\.\d+)$", head, re.MULTILINE) == ["3.10", "3.11", "3.12", "3.13"]

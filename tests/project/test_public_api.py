@@ -38,16 +38,16 @@ def test_the_changelog_is_kept_in_order() -> None:
     of the package is the newest released one, or one that is to come.
     """
     ours = tuple(int(part) for part in az.__version__.split("."))
-    first, *releases = re.findall(r"^## (.+)$", CHANGELOG, re.M)
+    first, *releases = re.findall(r"^## (.+)$", CHANGELOG, re.MULTILINE)
     assert first == "Unreleased"
     versions = [re.fullmatch(r"(\d+)\.(\d+)\.(\d+) - \d{4}-\d\d-\d\d", each) for each in releases]
     numbers = [tuple(map(int, each.groups())) for each in versions if each]
     assert len(numbers) == len(releases)
     assert numbers == sorted(numbers, reverse=True)
     assert ours >= max(numbers, default=ours)
-    assert set(re.findall(r"^### (.+)$", CHANGELOG, re.M)) <= KINDS
+    assert set(re.findall(r"^### (.+)$", CHANGELOG, re.MULTILINE)) <= KINDS
 
 
 def test_the_listing_of_the_last_release_is_older_than_ours() -> None:
     """Before the first release it is empty; afterwards the changelog has a release."""
-    assert bool(read(RELEASED)) == bool(re.search(r"^## \d", CHANGELOG, re.M))
+    assert bool(read(RELEASED)) == bool(re.search(r"^## \d", CHANGELOG, re.MULTILINE))

@@ -23,7 +23,7 @@ IMAGE = ("eastus", "Canonical", "0001-com-ubuntu-server-jammy", "22_04-lts-gen2"
 
 @pytest.fixture
 def azurerm(interpreter: str, sandbox: Sandbox) -> Iterator[Original]:
-    """azurerm at work on the sandbox."""
+    """Azurerm at work on the sandbox."""
     with running(interpreter, sandbox) as call:
         yield call
 
@@ -94,7 +94,7 @@ def test_an_instance_is_read(azurerm: Original, sandbox: Sandbox) -> None:
 
 
 def test_instances_are_listed_page_by_page(interpreter: str, clock: Clock) -> None:
-    """azurerm's own loop over nextLink finds them all, and so does one that asks for a page at a time."""
+    """Azurerm's own loop over nextLink finds them all, and so does one that asks for a page at a time."""
     with Sandbox(page_size=7, clock=clock) as sandbox, running(interpreter, sandbox) as azurerm:
         where = sandbox.where()
         everyone = [str(each) for each in range(20)]
@@ -112,7 +112,7 @@ def test_instances_are_listed_page_by_page(interpreter: str, clock: Clock) -> No
 def test_selecting_the_instance_view_leaves_out_the_rest(
     azurerm: Original, sandbox: Sandbox
 ) -> None:
-    """azurerm's $select=instanceView: an entry has its id, and no latestModelApplied."""
+    """Azurerm's $select=instanceView: an entry has its id, and no latestModelApplied."""
     for each in azurerm("list_vmss_vm_instance_view", *sandbox.where())["value"]:
         assert each["instanceId"]
         assert "instanceView" in each["properties"]
@@ -228,7 +228,7 @@ def test_an_instance_is_reimaged(azurerm: Original, sandbox: Sandbox, clock: Clo
 
 
 def test_the_capacity_may_be_text(azurerm: Original, sandbox: Sandbox, clock: Clock) -> None:
-    """azurerm sends it so, out and in; it comes back as a number."""
+    """Azurerm sends it so, out and in; it comes back as a number."""
     where = sandbox.where("custom")
     for capacity in (9, 4):
         answer = azurerm("scale_vmss", *where, capacity)
@@ -351,6 +351,6 @@ def test_refusals_come_as_azure_words_them(
 
 
 def test_a_bad_token_is_refused(azurerm: Original, sandbox: Sandbox) -> None:
-    """azurerm returns what Azure said."""
+    """Azurerm returns what Azure said."""
     where = ("canary-token", *sandbox.where()[1:])
     assert azurerm("list_vmss_vms", *where)["error"]["code"] == "InvalidAuthenticationToken"

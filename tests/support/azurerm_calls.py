@@ -195,7 +195,7 @@ def _powered() -> Iterator[Call]:
 
 
 def _helped() -> Iterator[Call]:
-    """azurerm's REST helpers."""
+    """Azurerm's REST helpers."""
     yield Call("do_get", (), "GET", WEB, gives="item", endpoint=True)
     yield Call("do_get_next", (), "GET", WEB + "/virtualMachines", gives="list", endpoint=True)
     yield Call("do_get_next", (), "GET", WEB, gives="item", endpoint=True)

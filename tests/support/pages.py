@@ -53,7 +53,9 @@ def blocks(*languages: str) -> Iterator[Block]:
     for page in PAGES:
         counted: dict[str, int] = {}
         found = re.findall(
-            r"^( *)```(\S*)(?: .*)?\n(.*?)^\1```$", page.read_text("utf-8"), re.M | re.S
+            r"^( *)```(\S*)(?: .*)?\n(.*?)^\1```$",
+            page.read_text("utf-8"),
+            re.MULTILINE | re.DOTALL,
         )
         for _, language, text in found:
             number = counted[language] = counted.get(language, -1) + 1
@@ -64,15 +66,18 @@ def blocks(*languages: str) -> Iterator[Block]:
 def steady(text: str) -> str:
     """What is printed, without what differs from run to run: times, and how many seconds something took."""
     text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "DAY TIME UTC", text)
-    text = re.sub(r"^\d\d:\d\d:\d\d(?=  )", "TIME", text, flags=re.M)
+    text = re.sub(r"^\d\d:\d\d:\d\d(?=  )", "TIME", text, flags=re.MULTILINE)
     text = re.sub(r"\b(in|for) \d+ s\b", r"\1 N s", text)
     return re.sub(r"\d+ minutes from now", "N minutes from now", text)
 
 
 def session(text: str) -> list[tuple[str, str]]:
     """The entries of a session at the Python prompt: what is typed and what is printed."""
-    entries = re.findall(r"^>>> (.*\n(?:\.\.\..*\n)*)((?:(?!>>> ).*\n)*)", text, re.M)
-    return [(re.sub(r"^\.\.\. ?", "", source, flags=re.M), printed) for source, printed in entries]
+    entries = re.findall(r"^>>> (.*\n(?:\.\.\..*\n)*)((?:(?!>>> ).*\n)*)", text, re.MULTILINE)
+    return [
+        (re.sub(r"^\.\.\. ?", "", source, flags=re.MULTILINE), printed)
+        for source, printed in entries
+    ]
 
 
 def typed(source: str, names: dict[str, Any]) -> str:
@@ -86,8 +91,11 @@ def typed(source: str, names: dict[str, Any]) -> str:
 def commands(block: Block) -> list[tuple[str, str]]:
     """The commands of a console session, each with what is printed below it; of a workflow, those that run Python."""
     if block.language == "yaml":
-        return [(line, "") for line in re.findall(r"run: (python (?!-m pip).*)$", block.text, re.M)]
-    parts = re.split(r"^\$ (.*)\n", block.text, flags=re.M)
+        return [
+            (line, "")
+            for line in re.findall(r"run: (python (?!-m pip).*)$", block.text, re.MULTILINE)
+        ]
+    parts = re.split(r"^\$ (.*)\n", block.text, flags=re.MULTILINE)
     return list(zip(parts[1::2], parts[2::2], strict=True))
 
 

@@ -62,7 +62,9 @@ def untold(names: list[str], changelog: str) -> list[str]:
 
     Who names a function of the sandbox names it with or without `Sandbox.` before it.
     """
-    (section,) = re.findall(r"^## Unreleased$(.*?)(?=^## |\Z)", changelog, re.M | re.S) or [""]
+    (section,) = re.findall(
+        r"^## Unreleased$(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL
+    ) or [""]
     told = {word for code in re.findall(r"`([^`]+)`", section) for word in re.findall(r"\w+", code)}
     return [name for name in names if name.rpartition(".")[2] not in told]
 

@@ -32,7 +32,7 @@ QUOTA, SPAN = 15, 5.0
 
 _Row = dict[str, Any]
 _TOKEN = re.compile(
-    r"\s*(?:('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|(in~|\w+|==|!=|=~|!~|[|(),=.\[\]]))", re.S
+    r"\s*(?:('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|(in~|\w+|==|!=|=~|!~|[|(),=.\[\]]))", re.DOTALL
 )
 _STRINGS: dict[str, Callable[[str, str], bool]] = {
     "==": lambda left, right: left == right,
