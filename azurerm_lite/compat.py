@@ -25,8 +25,8 @@ from . import subscriptions as _subscriptions
 from . import vmss as _vmss
 from .errors import AuthenticationFailed as _AuthenticationFailed
 from .errors import AzureError as _AzureError
-from .instances import id_list as _id_list
-from .instances import one_id as _one_id
+from .instances import parse_instance_id as _parse_instance_id
+from .instances import parse_instance_ids as _parse_instance_ids
 from .types import Token
 
 __all__ = [
@@ -243,7 +243,7 @@ def _vm_url(
         "resource_group": resource_group,
         "vmss_name": vmss_name,
     }
-    names["instance_id"] = _one_id(instance_id)
+    names["instance_id"] = _parse_instance_id(instance_id)
     return _url(
         _VM + "/{instance_id}" + tail,
         _settings.NETWORK_API if tail else _settings.COMPUTE_API,
@@ -263,7 +263,7 @@ def _parsed(argument: str, value: Any) -> Any:
 
 def _ids(instance_ids: Ids, argument: str = "instance_ids") -> list[str]:
     """Ids as the new functions take them; checked here, for `None` would mean the whole set there."""
-    return _id_list(_parsed(argument, instance_ids), argument)
+    return _parse_instance_ids(_parsed(argument, instance_ids), argument)
 
 
 def _model(vmss_body: Body, argument: str) -> dict[str, Any]:

@@ -19,8 +19,9 @@ from .instances import (
     by_update_domain,
     by_zone,
     health,
-    several,
-    status,
+    power_state,
+    provisioning_status,
+    require_instances,
     view,
 )
 from .types import Instance
@@ -161,7 +162,7 @@ class Heatmap:
 def heatmap(instances: Iterable[Instance]) -> Heatmap:
     """The picture of a scale set: a row per update domain, a column per fault domain, each instance coloured by state.
 
-    Where no instance has a fault domain, zones make the columns. A set of several placement groups
+    Where no instance has a fault domain, zones make the columns. A set of require_instances placement groups
     is a table for each.
 
     Args:
@@ -175,7 +176,9 @@ def heatmap(instances: Iterable[Instance]) -> Heatmap:
     Raises:
         ValueError: `instances` are no instances.
     """
-    found = list({instance["instanceId"]: instance for instance in several(instances)}.values())
+    found = list(
+        {instance["instanceId"]: instance for instance in require_instances(instances)}.values()
+    )
     has_racks = any(view(each).get("platformFaultDomain") is not None for each in found)
     zonal = not has_racks and any(each.get("zones") for each in found)
     groups: dict[str, list[Instance]] = {}
@@ -208,9 +211,9 @@ def _block(title: str, instances: Sequence[Instance], zonal: bool) -> _Block:
 
 def _spot(instance: Instance) -> _Spot:
     properties, seen = instance["properties"], view(instance)
-    power, healthy = status(instance, "PowerState"), health(instance)
+    power, healthy = power_state(instance), health(instance)
     state = str(
-        properties.get("provisioningState") or status(instance, "ProvisioningState") or UNKNOWN
+        properties.get("provisioningState") or provisioning_status(instance) or UNKNOWN
     ).lower()
     latest = bool(properties.get("latestModelApplied"))
     update_domain, fault_domain = seen.get("platformUpdateDomain"), seen.get("platformFaultDomain")

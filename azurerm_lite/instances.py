@@ -26,7 +26,7 @@ def by_update_domain(instances: Iterable[Instance]) -> dict[Domain, list[str]]:
     Returns:
         `{update domain: [instance id, …]}`, domains ascending, ids in numeric order. Instances for
         which Azure gives no update domain (those of Flexible sets, for one) stand under
-        `"unknown"`, last. In a set of several placement groups or zones a number gathers that
+        `"unknown"`, last. In a set of require_instances placement groups or zones a number gathers that
         domain of each.
 
     Raises:
@@ -65,7 +65,7 @@ def by_zone(instances: Iterable[Instance]) -> dict[Domain, list[str]]:
         ValueError: `instances` are no instances.
     """
     groups: dict[Domain, list[str]] = {}
-    for instance in several(instances):
+    for instance in require_instances(instances):
         groups.setdefault(next(iter(instance.get("zones") or ()), None) or UNKNOWN, []).append(
             instance["instanceId"]
         )
@@ -87,11 +87,11 @@ def in_batches(instances: Iterable[Instance], size: int) -> list[list[str]]:
     """
     if isinstance(size, bool) or not isinstance(size, int) or size < 1:
         raise ValueError(f"size must be a whole number of 1 or more, not {size!r}")
-    ids = sorted_ids(instance["instanceId"] for instance in several(instances))
+    ids = sorted_ids(instance["instanceId"] for instance in require_instances(instances))
     return [ids[start : start + size] for start in range(0, len(ids), size)]
 
 
-def several(instances: Iterable[Instance]) -> Iterable[Instance]:
+def require_instances(instances: Iterable[Instance]) -> Iterable[Instance]:
     """The instances that a caller gave, where they can be some: a model, or one instance alone, has slipped in before.
 
     Args:
@@ -114,7 +114,7 @@ def several(instances: Iterable[Instance]) -> Iterable[Instance]:
 def _by_view(instances: Iterable[Instance], name: str) -> dict[Domain, list[str]]:
     """Ids by what the instance views say of a domain."""
     groups: dict[Domain, list[str]] = defaultdict(list)
-    for instance in several(instances):
+    for instance in require_instances(instances):
         # As view() does it: calling it would be a third of the time that a thousand instances take.
         domain: Any = (instance["properties"].get("instanceView") or _NO_VIEW).get(name)
         groups[UNKNOWN if domain is None else domain].append(instance["instanceId"])
@@ -126,10 +126,10 @@ def _in_order(groups: Mapping[Domain, Iterable[str]]) -> dict[Domain, list[str]]
 
 
 def _domain_order(domain: Domain) -> tuple[bool, tuple[int, str]]:
-    return domain == UNKNOWN, id_order(str(domain))
+    return domain == UNKNOWN, id_sort_key(str(domain))
 
 
-def id_order(instance_id: str) -> tuple[int, str]:
+def id_sort_key(instance_id: str) -> tuple[int, str]:
     """A sort key: ids of digits by their number, names after them by their letters."""
     return (int(instance_id), "") if instance_id.isdecimal() else (2**63, instance_id)
 
@@ -138,14 +138,14 @@ def sorted_ids(ids: Iterable[str]) -> list[str]:
     """Ids in numeric order, names after them."""
     ids = sorted(ids)
     # Azure writes no leading zeros, so the shorter number is the smaller one.
-    return sorted(ids, key=len if "".join(ids).isdecimal() else id_order)
+    return sorted(ids, key=len if "".join(ids).isdecimal() else id_sort_key)
 
 
-def id_list(instance_ids: InstanceIds, argument: str = "instance_ids") -> list[str]:
+def parse_instance_ids(instance_ids: InstanceIds, argument: str = "instance_ids") -> list[str]:
     """Instance ids as Azure takes them, each once, in the order given.
 
     Args:
-        instance_ids: One id or several, as strings or whole numbers; or `"*"`, all.
+        instance_ids: One id or require_instances, as strings or whole numbers; or `"*"`, all.
         argument: How the caller's argument is called, for the error.
 
     Returns:
@@ -168,7 +168,7 @@ def id_list(instance_ids: InstanceIds, argument: str = "instance_ids") -> list[s
     return ids
 
 
-def one_id(instance_id: str | int, argument: str = "instance_id") -> str:
+def parse_instance_id(instance_id: str | int, argument: str = "instance_id") -> str:
     """One instance id as Azure takes it.
 
     Args:
@@ -200,9 +200,47 @@ def view(instance: Instance) -> dict[str, Any]:
     return instance["properties"].get("instanceView") or {}  # type: ignore[return-value]
 
 
-def status(instance: Instance, family: str) -> str | None:
-    """A status of an instance in lower case, such as `running` of the family `PowerState`; `None` where it has none."""
-    prefix = family.lower() + "/"
+def power_state(instance: Instance) -> str | None:
+    """Return the power state of an instance in lower case, such as `running`; `None` if it has none.
+
+    Args:
+        instance: An instance with its instance view.
+
+    Returns:
+        A string such as `running`, `stopped` or `deallocated`; or `None`.
+    """
+    return _status(instance, "powerstate")
+
+
+def provisioning_state(instance: Instance) -> str:
+    """Return the provisioning state of an instance in lower case, such as `succeeded`.
+
+    Args:
+        instance: An instance, with or without its instance view.
+
+    Returns:
+        A string such as `succeeded`, `updating` or `failed`; `unknown` if Azure gives none.
+    """
+    return str(instance["properties"].get("provisioningState") or "unknown").lower()
+
+
+def provisioning_status(instance: Instance) -> str | None:
+    """Return the provisioning status in the instance view in lower case, such as `succeeded`.
+
+    It is what a Flexible set's members have in place of a provisioning state of their own.
+
+    Args:
+        instance: An instance with its instance view.
+
+    Returns:
+        A string such as `failed/allocationfailed`; `None` if the view has none.
+    """
+    return _status(instance, "provisioningstate")
+
+
+def _status(instance: Instance, family: str) -> str | None:
+    """Return the status of a family such as `powerstate` in lower case; `None` if there is none."""
+    prefix = family + "/"
     for entry in view(instance).get("statuses") or ():
         code = entry.get("code", "").lower()
         if code.startswith(prefix):

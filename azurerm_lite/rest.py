@@ -30,7 +30,7 @@ TIMEOUT = (5.0, 60.0)
 log = logging.getLogger("azurerm_lite")
 
 
-class Watch:
+class RequestHooks:
     """What a long job wants of the requests made for it: their number, and few tries, so that it can tell of its waits.
 
     Attributes:
@@ -39,30 +39,30 @@ class Watch:
         throttled: How many of them were refused for the pace.
     """
 
-    def __init__(self, tries: int = _retry.MAX_ATTEMPTS) -> None:
-        self.tries = tries
+    def __init__(self, max_attempts: int = _retry.MAX_ATTEMPTS) -> None:
+        self.max_attempts = max_attempts
         self.requests = self.throttled = 0
 
-    def sending(self, _method: str, _url: str) -> None:
+    def before_send(self, _method: str, _url: str) -> None:
         """Takes note of a request that is about to be sent; it may hold it back, or raise `Throttled` instead."""
         self.requests += 1
 
-    def answered(self, _method: str, _url: str, response: requests.Response) -> None:
+    def after_response(self, _method: str, _url: str, response: requests.Response) -> None:
         """Takes note of an answer."""
         self.throttled += response.status_code == 429
 
 
-_watch: contextvars.ContextVar[Watch | None] = contextvars.ContextVar("watch", default=None)
+_hooks: contextvars.ContextVar[RequestHooks | None] = contextvars.ContextVar("watch", default=None)
 
 
 @contextlib.contextmanager
-def watched(watch: Watch) -> Iterator[None]:
-    """Lets a watch see to the requests made in this block."""
-    before = _watch.set(watch)
+def request_hooks(hooks: RequestHooks) -> Iterator[None]:
+    """Lets a hooks see to the requests made in this block."""
+    before = _hooks.set(hooks)
     try:
         yield
     finally:
-        _watch.reset(before)
+        _hooks.reset(before)
 
 
 class _Session(requests.Session):
@@ -323,8 +323,8 @@ def send(
 
     check_origin(url)
     all_headers = {"x-ms-client-request-id": str(uuid.uuid4()), **(headers or {})}
-    if watch := _watch.get():
-        tries = min(tries, watch.tries)
+    if hooks := _hooks.get():
+        tries = min(tries, hooks.max_attempts)
     attempt, unclear, renewed = 0, False, False
     while True:
         attempt += 1
@@ -409,12 +409,12 @@ def _once(
     auth: _Bearer, method: str, url: str, body: Any, headers: Mapping[str, str]
 ) -> requests.Response:
     """One try; the request that hangs on the answer is stripped of the token, so that no log or pickle can hold it."""
-    watch = _watch.get() or Watch()
+    hooks = _hooks.get() or RequestHooks()
     request = (
         requests.PreparedRequest()
     )  # session.request() would merge with the session what it does not have
     request.prepare(method, url, headers={**session.headers, **headers}, json=body, auth=auth)
-    watch.sending(method, url)
+    hooks.before_send(method, url)
     started = _clock.monotonic()
     try:
         around = session.merge_environment_settings(url, {}, None, None, None)
@@ -426,7 +426,7 @@ def _once(
     response.request = copy.copy(response.request)  # its own copy() would make a cookie jar anew
     response.request.headers = response.request.headers.copy()
     response.request.headers.pop("Authorization", None)
-    watch.answered(method, url, response)
+    hooks.after_response(method, url, response)
     elapsed = (_clock.monotonic() - started) * 1000
     log.info("%s %s -> %s in %.0f ms", method, urlsplit(url).path, response.status_code, elapsed)
     return response

@@ -36,7 +36,7 @@ Token: TypeAlias = "str | Callable[[], str] | Credential"
 """A bearer token, or a zero-argument callable that returns one; a credential of azure-identity counts as such."""
 
 InstanceIds: TypeAlias = "str | int | Iterable[str | int]"
-"""One instance id or several, as strings or whole numbers."""
+"""One instance id or require_instances, as strings or whole numbers."""
 
 Domain: TypeAlias = "int | str"
 """An update or fault domain (a number), a zone (a string), or `"unknown"`."""

@@ -8,7 +8,7 @@ from typing import Any
 from requests import Response
 
 from . import rest, settings
-from .instances import id_list, one_id
+from .instances import parse_instance_id, parse_instance_ids
 from .types import (
     Instance,
     InstanceIds,
@@ -340,7 +340,7 @@ def start_vmss(
         subscription_id: Subscription id.
         resource_group: Resource group name.
         vmss_name: Scale set name.
-        instance_ids: One instance id or several (strings or whole numbers); `None` for the whole
+        instance_ids: One instance id or require_instances (strings or whole numbers); `None` for the whole
             set.
 
     Returns:
@@ -371,7 +371,7 @@ def restart_vmss(
         subscription_id: Subscription id.
         resource_group: Resource group name.
         vmss_name: Scale set name.
-        instance_ids: One instance id or several (strings or whole numbers); `None` for the whole
+        instance_ids: One instance id or require_instances (strings or whole numbers); `None` for the whole
             set.
 
     Returns:
@@ -404,7 +404,7 @@ def poweroff_vmss(
         subscription_id: Subscription id.
         resource_group: Resource group name.
         vmss_name: Scale set name.
-        instance_ids: One instance id or several (strings or whole numbers); `None` for the whole
+        instance_ids: One instance id or require_instances (strings or whole numbers); `None` for the whole
             set.
 
     Returns:
@@ -437,7 +437,7 @@ def stopdealloc_vmss(
         subscription_id: Subscription id.
         resource_group: Resource group name.
         vmss_name: Scale set name.
-        instance_ids: One instance id or several (strings or whole numbers); `None` for the whole
+        instance_ids: One instance id or require_instances (strings or whole numbers); `None` for the whole
             set.
 
     Returns:
@@ -470,7 +470,7 @@ def reimage_vmss(
         subscription_id: Subscription id.
         resource_group: Resource group name.
         vmss_name: Scale set name.
-        instance_ids: One instance id or several (strings or whole numbers); `None` for the whole
+        instance_ids: One instance id or require_instances (strings or whole numbers); `None` for the whole
             set.
 
     Returns:
@@ -503,7 +503,7 @@ def redeploy_vmss(
         subscription_id: Subscription id.
         resource_group: Resource group name.
         vmss_name: Scale set name.
-        instance_ids: One instance id or several (strings or whole numbers); `None` for the whole
+        instance_ids: One instance id or require_instances (strings or whole numbers); `None` for the whole
             set.
 
     Returns:
@@ -650,7 +650,7 @@ def delete_vmss_vms(
         subscription_id: Subscription id.
         resource_group: Resource group name.
         vmss_name: Scale set name.
-        instance_ids: One instance id or several (strings or whole numbers), or `"*"` for all.
+        instance_ids: One instance id or require_instances (strings or whole numbers), or `"*"` for all.
 
     Returns:
         Azure's answer at once; the work goes on there. Give it to `wait`.
@@ -664,7 +664,7 @@ def delete_vmss_vms(
     return _act(
         access_token,
         _vmss_url(subscription_id, resource_group, vmss_name, "/delete"),
-        id_list(instance_ids),
+        parse_instance_ids(instance_ids),
     )
 
 
@@ -685,7 +685,7 @@ def manual_upgrade(
         subscription_id: Subscription id.
         resource_group: Resource group name.
         vmss_name: Scale set name.
-        instance_ids: One instance id or several (strings or whole numbers), or `"*"` for all.
+        instance_ids: One instance id or require_instances (strings or whole numbers), or `"*"` for all.
 
     Returns:
         Azure's answer at once; the work goes on there. Give it to `wait`.
@@ -700,7 +700,7 @@ def manual_upgrade(
     return _act(
         access_token,
         _vmss_url(subscription_id, resource_group, vmss_name, "/manualupgrade"),
-        id_list(instance_ids),
+        parse_instance_ids(instance_ids),
     )
 
 
@@ -916,12 +916,12 @@ def _vm_url(
         "resource_group": resource_group,
         "vmss_name": vmss_name,
     }
-    return _url(_VM + tail, {**names, "instance_id": one_id(instance_id)}, None, expand)
+    return _url(_VM + tail, {**names, "instance_id": parse_instance_id(instance_id)}, None, expand)
 
 
 def _act(access_token: Token, url: str, instance_ids: InstanceIds | None = None) -> Response:
     """An action by POST: on these instances, or without a body on the whole set."""
-    body = None if instance_ids is None else {"instanceIds": id_list(instance_ids)}
+    body = None if instance_ids is None else {"instanceIds": parse_instance_ids(instance_ids)}
     return rest.send(access_token, "POST", url, body)
 
 

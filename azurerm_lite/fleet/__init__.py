@@ -44,7 +44,7 @@ def find_scale_sets(
             `None` for any.
         tag: Only sets with this tag: a name, `name=value`, or a dict of names and values (`None`
             for any value), all of which a set must have.
-        location: Region, such as `westeurope`. Only sets in it, or in one of several; `None` for
+        location: Region, such as `westeurope`. Only sets in it, or in one of require_instances; `None` for
             all.
 
     Returns:

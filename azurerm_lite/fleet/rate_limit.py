@@ -155,14 +155,14 @@ def of(subscription_id: str) -> Pacer:
     return _pacers.setdefault(subscription_id.lower(), Pacer())
 
 
-class Paced(rest.Watch):
+class Paced(rest.RequestHooks):
     """The requests of one rollout among others. It may be pickled: what they share stays in its process."""
 
     def __init__(self, subscription_id: str, location: str) -> None:
-        super().__init__(tries=1)
+        super().__init__(max_attempts=1)
         self.subscription_id, self.location = subscription_id, location
 
-    def sending(self, method: str, url: str) -> None:
+    def before_send(self, method: str, url: str) -> None:
         """Waits for the request's turn; `Throttled` where that takes longer."""
         seconds = of(self.subscription_id).take(*self._kinds(method, url))
         if seconds > _LONGEST:
@@ -175,11 +175,11 @@ class Paced(rest.Watch):
             )
         if seconds > 0:
             _clock.sleep(seconds)
-        super().sending(method, url)
+        super().before_send(method, url)
 
-    def answered(self, method: str, url: str, response: Response) -> None:
+    def after_response(self, method: str, url: str, response: Response) -> None:
         """Where Azure refuses for the pace, everybody waits."""
-        super().answered(method, url, response)
+        super().after_response(method, url, response)
         if response.status_code == 429:
             whole, region = self._kinds(method, url)
             refused = whole if b"SubscriptionRequestsThrottled" in response.content else region

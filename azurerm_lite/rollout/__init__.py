@@ -15,7 +15,7 @@ from . import plan
 from .plan import Only, Size
 
 if TYPE_CHECKING:  # importing the package loads nothing that only a rollout needs: that is loaded when one is asked for
-    from ..rest import Watch
+    from ..rest import RequestHooks
     from .events import Event
     from .run import Run
 
@@ -40,7 +40,7 @@ def plan_rollout(
             instances, or a percentage of the set such as `"20%"`. Where Azure gives no update
             domains, `"update_domain"` takes zone after zone, and at most a fifth of the set at a
             time, as Azure's own rolling upgrades do.
-        only: Domains (whole numbers) or instance ids (strings), one or several, to which the
+        only: Domains (whole numbers) or instance ids (strings), one or require_instances, to which the
             rollout keeps; `None` for all.
         max_batch: The most instances at a time: a domain that has more is taken in parts. A number,
             a percentage of the set, or `None` for no limit.
@@ -55,7 +55,7 @@ def plan_rollout(
         ValueError: An argument is none of these; `instances` are no instances; `only` names what
             the set does not have; or no instance has such a domain.
     """
-    instances = list(_instances.several(instances))
+    instances = list(_instances.require_instances(instances))
     how = plan.cut(by, only, max_batch, canary)
     plan.check(instances, how)
     return plan.plan(instances, how)
@@ -98,7 +98,7 @@ def rollout(
             instances, or a percentage of the set such as `"20%"`. Where Azure gives no update
             domains, `"update_domain"` takes zone after zone, and at most a fifth of the set at a
             time, as Azure's own rolling upgrades do.
-        only: Domains (whole numbers) or instance ids (strings), one or several, to which the
+        only: Domains (whole numbers) or instance ids (strings), one or require_instances, to which the
             rollout keeps; `None` for all.
         max_batch: The most instances at a time: a domain that has more is taken in parts. A number,
             a percentage of the set, or `None` for no limit.
@@ -148,7 +148,7 @@ def rollout(
     return prepared(where, **given).forward()
 
 
-def prepared(where: tuple[Any, ...], watch: Watch | None = None, **given: Any) -> Run:
+def prepared(where: tuple[Any, ...], watch: RequestHooks | None = None, **given: Any) -> Run:
     """The run that a rollout is, once its options are checked: all those of `rollout`; nothing is sent."""
     _check_common(
         *(given[name] for name in ("pause", "bake", "check", "health_timeout", "max_unhealthy"))
@@ -266,7 +266,7 @@ def follow_rolling_upgrade(
 
 
 def _run(
-    where: tuple[Any, ...], cut: plan.Cut, *, watch: Watch | None = None, **options: Any
+    where: tuple[Any, ...], cut: plan.Cut, *, watch: RequestHooks | None = None, **options: Any
 ) -> Run:
     """The run of what was asked for."""
     from .run import Run

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias, TypeVar, cast
 from .. import _clock, _retry, images, instances, rest, vmss
 from .._text import join_ids, one_line, plural
 from ..errors import AzureError, OperationTimeout, RolloutHalted, Throttled
+from ..instances import provisioning_state
 from ..types import Batch, Image, Instance, ScaleSet, Summary, Token
-from . import plan
 from .events import Event
 
 T = TypeVar("T")
@@ -37,12 +37,14 @@ class Observer:
         access_token: Token,
         where: tuple[str, str, str],
         patience: float,
-        watch: rest.Watch | None = None,
+        watch: rest.RequestHooks | None = None,
     ) -> None:
         self.where = (access_token, *where)
         self.name = where[2]
         self.patience = patience
-        self.watch = watch or rest.Watch(tries=1)  # every pause is made here, where it can be told
+        self.watch = watch or rest.RequestHooks(
+            max_attempts=1
+        )  # every pause is made here, where it can be told
         self.began = _clock.monotonic()
         self.model = _UNREAD
         self.instances: tuple[Instance, ...] = ()
@@ -93,7 +95,7 @@ class Observer:
         while True:
             attempt += 1
             try:
-                with rest.watched(self.watch):
+                with rest.request_hooks(self.watch):
                     return ask()
             except (AzureError, *_retry.CONNECTION_ERRORS) as error:
                 pause = _retry.delay(min(attempt, 7), getattr(error, "retry_after", None))
@@ -134,7 +136,7 @@ class Observer:
         """Waits until no instance is being updated, by a rollout that was cut off or by anybody else."""
         limit, looks = _clock.monotonic() + self.patience, 0
         while busy := [
-            each["instanceId"] for each in self.instances if plan.state(each) == "updating"
+            each["instanceId"] for each in self.instances if provisioning_state(each) == "updating"
         ]:
             told = f"{plural(len(busy), 'instance')} being updated ({join_ids(busy)})"
             if _clock.monotonic() >= limit:
@@ -183,7 +185,7 @@ class Observer:
         if len(found) == 1:
             return f"all {plural(len(self.instances), 'instance')} run {next(iter(found))}"
         return "; ".join(
-            f"{plural(len(ids), 'instance')} ({join_ids(sorted(ids, key=instances.id_order))}) on {name}"
+            f"{plural(len(ids), 'instance')} ({join_ids(sorted(ids, key=instances.id_sort_key))}) on {name}"
             for name, ids in found.items()
         )
 

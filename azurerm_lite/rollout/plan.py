@@ -8,14 +8,14 @@ from typing import Any, NamedTuple, TypeAlias
 
 from .. import instances as _instances
 from .._text import join_ids
-from ..instances import health, status
+from ..instances import health, power_state, provisioning_state
 from ..types import Batch, Domain, Instance
 
 Size: TypeAlias = "int | str"
 """A number of instances, or a percentage of the set such as `"20%"`."""
 
 Only: TypeAlias = "str | int | Iterable[str | int]"
-"""Domains (whole numbers) or instance ids (strings), one or several."""
+"""Domains (whole numbers) or instance ids (strings), one or require_instances."""
 
 _GROUPINGS = {
     "update_domain": _instances.by_update_domain,
@@ -228,7 +228,7 @@ def check(instances: Sequence[Instance], how: Cut) -> None:
     ids = {instance["instanceId"] for instance in instances}
     for each in sorted(how.only or (), key=str):
         if isinstance(each, str) and each not in ids:
-            have = join_ids(sorted(ids, key=_instances.id_order))
+            have = join_ids(sorted(ids, key=_instances.id_sort_key))
             raise ValueError(f"only: the set has no instance {each!r}; it has {have}")
         if isinstance(each, int) and str(each) not in found:
             have = ", ".join(sorted(found))
@@ -252,7 +252,7 @@ def skipped(
     for instance in instances:
         if is_chosen(instance, how) and (why := skip(instance, how, again)):
             reasons.setdefault(why, []).append(instance["instanceId"])
-    return {why: sorted(ids, key=_instances.id_order) for why, ids in reasons.items()}
+    return {why: sorted(ids, key=_instances.id_sort_key) for why, ids in reasons.items()}
 
 
 def notices(model: Mapping[str, Any], instances: Sequence[Instance], how: Cut) -> list[str]:
@@ -310,10 +310,10 @@ def skip(instance: Instance, how: Cut, again: Collection[str] = ()) -> str | Non
     """Why an instance is left out, if it is."""
     properties = instance["properties"]
     if properties.get("latestModelApplied") and not (
-        instance["instanceId"] in again and state(instance) == "failed"
+        instance["instanceId"] in again and provisioning_state(instance) == "failed"
     ):
         return "on the latest model"
-    if state(instance) == "deleting":
+    if provisioning_state(instance) == "deleting":
         return "being deleted"
     protected = (properties.get("protectionPolicy") or {}).get("protectFromScaleSetActions")
     if protected and instance["instanceId"] not in (how.only or ()):
@@ -321,17 +321,12 @@ def skip(instance: Instance, how: Cut, again: Collection[str] = ()) -> str | Non
     return None
 
 
-def state(instance: Instance) -> str:
-    """The provisioning state of an instance, in lower case."""
-    return str(instance["properties"].get("provisioningState") or "unknown").lower()
-
-
 def unhealthy(instance: Instance) -> str | None:
     """Why an instance is unhealthy, if it is. One that is switched off cannot report health, and need not."""
-    if state(instance) == "failed":
+    if provisioning_state(instance) == "failed":
         return "provisioning failed"
     reported = health(instance)
-    if reported and reported != "healthy" and status(instance, "PowerState") in ("running", None):
+    if reported and reported != "healthy" and power_state(instance) in ("running", None):
         return f"application health {reported}"
     return None
 
@@ -349,5 +344,5 @@ def _chosen(only: Only | None) -> frozenset[str | int] | None:
     given: list[Any] = (
         [only] if isinstance(only, (str, int, Mapping)) else list(only)
     )  # of a dict it would be the keys
-    _instances.id_list(given, "only")
+    _instances.parse_instance_ids(given, "only")
     return None if "*" in given else frozenset(given)

@@ -8,11 +8,11 @@ from typing import cast
 from .. import _clock, _retry, images, rest, vmss
 from .._text import join_ids, plural
 from ..errors import AzureError, PreconditionFailed, RolloutHalted
+from ..instances import provisioning_state
 from ..types import Batch, Image, Instance, ScaleSet, Token
 from . import plan
 from .events import Event
 from .observing import Events, image_of, what_counts
-from .plan import state
 from .upgrading import Options, Upgrade, is_too_late, may_be_repeated
 
 _STALE = 5.0
@@ -34,7 +34,7 @@ class Run(Upgrade):
         access_token: Token,
         where: tuple[str, str, str],
         options: Options,
-        watch: rest.Watch | None = None,
+        watch: rest.RequestHooks | None = None,
     ) -> None:
         super().__init__(access_token, where, options, watch)
         self._is_back = False
@@ -83,7 +83,9 @@ class Run(Upgrade):
         yield from self._look()
         # With the old image in the model these have the latest one: they would not be due, and
         # would halt the way back.
-        self.again |= {each["instanceId"] for each in self.instances if state(each) == "failed"}
+        self.again |= {
+            each["instanceId"] for each in self.instances if provisioning_state(each) == "failed"
+        }
         image = self.options.rollback_image or self._way_back()
         why = f"{self.reason}: " if self.reason else ""
         yield self.event(
@@ -237,7 +239,7 @@ class Run(Upgrade):
         if image is None and len(found) > 1:
             told = "; ".join(f"{len(ids)} on {name}" for name, ids in found.items())
             raise ValueError(
-                f"on_failure: the instances run several images ({told}): name one as rollback_image"
+                f"on_failure: the instances run require_instances images ({told}): name one as rollback_image"
             )
         image = image or image_of(due[0])
         try:
@@ -273,7 +275,7 @@ class Run(Upgrade):
         ):
             self.has_changed_something = True
             try:
-                with rest.watched(self.watch):
+                with rest.request_hooks(self.watch):
                     response = vmss.put_vmss(*self.where, changed)
                 yield from self.followed(response, limit)
             except (AzureError, *_retry.CONNECTION_ERRORS) as error:
@@ -320,7 +322,9 @@ class Run(Upgrade):
     def _rehearsed(self, batches: Sequence[Batch]) -> Events:
         """A dry run: the batches and what stands in the way of the first; it halts where the rollout would."""
         now = str(self.model["properties"].get("provisioningState") or "Succeeded")
-        busy = [each["instanceId"] for each in self.instances if state(each) == "updating"]
+        busy = [
+            each["instanceId"] for each in self.instances if provisioning_state(each) == "updating"
+        ]
         yield self.event("checked", f"{self.name} is in upgrade mode Manual and {now}")
         wait = f"{plural(len(busy), 'instance')} being updated ({join_ids(busy)}): the rollout would wait for that to end"
         yield self.event("checked", wait if busy else "no instance is being updated", ids=busy)

@@ -11,12 +11,12 @@ from requests import Response
 from .. import _clock, _retry, operations, rest, vmss
 from .._text import join_ids, one_line, plural
 from ..errors import AzureError, NotFound, OperationFailed, OperationTimeout
-from ..instances import health, status
+from ..instances import health, power_state, provisioning_state
 from ..types import Batch, Image, Instance, ScaleSet, Token
 from . import plan
 from .events import Event
 from .observing import Events, Observer, what_counts
-from .plan import Cut, Size, state
+from .plan import Cut, Size
 
 _ENDS_AS = {"starting": "running", "stopping": "stopped", "deallocating": "deallocated"}
 _INSTEAD = {
@@ -56,7 +56,7 @@ class Upgrade(Observer):
         access_token: Token,
         where: tuple[str, str, str],
         options: Options,
-        watch: rest.Watch | None = None,
+        watch: rest.RequestHooks | None = None,
     ) -> None:
         super().__init__(access_token, where, options.health_timeout, watch)
         self.options = options
@@ -103,7 +103,7 @@ class Upgrade(Observer):
     def upgrade(self, batch: Batch) -> Events:
         """The batch, from posting it to the end of its bake time."""
         before = {
-            each["instanceId"]: _Before(status(each, "PowerState"), bool(health(each)))
+            each["instanceId"]: _Before(power_state(each), bool(health(each)))
             for each in self.instances
         }
         ids = batch.instance_ids
@@ -130,7 +130,7 @@ class Upgrade(Observer):
         while ids:
             self.has_changed_something = True
             try:
-                with rest.watched(self.watch):
+                with rest.request_hooks(self.watch):
                     response = vmss.manual_upgrade(*self.where, ids)
                 self.in_flight = frozenset(ids)
                 return response
@@ -171,7 +171,7 @@ class Upgrade(Observer):
         )
         while True:
             try:
-                with rest.watched(self.watch):
+                with rest.request_hooks(self.watch):
                     look = next(looks)
             except StopIteration:
                 return
@@ -270,12 +270,12 @@ class Upgrade(Observer):
         instance = self.by_id.get(instance_id)
         if instance is None:
             return None
-        if state(instance) != "succeeded":
-            return f"provisioning {state(instance)}"
+        if provisioning_state(instance) != "succeeded":
+            return f"provisioning {provisioning_state(instance)}"
         if not instance["properties"].get("latestModelApplied"):
             # Protected meanwhile, it is left out like one that was protected before.
             return "not on the latest model" if self.is_due(instance_id) else None
-        was, now = before.get(instance_id, _Before(None, False)), status(instance, "PowerState")
+        was, now = before.get(instance_id, _Before(None, False)), power_state(instance)
         if was.power and now != _ENDS_AS.get(was.power, was.power):
             return f"power state {now or 'unknown'}, was {was.power}"
         if was.reported and not health(instance) and now == "running":

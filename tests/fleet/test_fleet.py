@@ -451,15 +451,15 @@ def test_while_a_bucket_is_closed_its_neighbours_are_held_back_and_say_so(clock:
     watch = rate_limit.Paced("sub", "eastus")
     url = "https://management.azure.com/subscriptions/sub/resourceGroups/g/x"
     rate_limit.of("SUB").close({("actions", "eastus"): 4.0})
-    watch.sending("POST", url)
+    watch.before_send("POST", url)
     assert clock.slept == [pytest.approx(4.0)]
     rate_limit.of("sub").close({("actions", "eastus"): 100.0})
     with pytest.raises(az.Throttled, match="Held back for 100 s") as caught:
-        watch.sending("POST", url)
+        watch.before_send("POST", url)
     assert caught.value.retry_after == pytest.approx(100, abs=1)
     assert watch.requests == 1
-    watch.sending("GET", url)
-    rate_limit.Paced("sub", "westeurope").sending("POST", url)
+    watch.before_send("GET", url)
+    rate_limit.Paced("sub", "westeurope").before_send("POST", url)
     assert len(clock.slept) == 1
 
 
@@ -487,7 +487,7 @@ def test_a_refusal_closes_what_it_is_about(
     answer.status_code, answer._content = 429, text.encode()
     answer.headers.update(headers)
     watch = rate_limit.Paced("sub", "eastus")
-    watch.answered("POST", "https://management.azure.com/subscriptions/sub/x", answer)
+    watch.after_response("POST", "https://management.azure.com/subscriptions/sub/x", answer)
     assert watch.throttled == 1
     assert rate_limit.of("sub").closed() == closed
 
@@ -512,7 +512,7 @@ def test_the_pace_stays_below_the_limits(asks: list[tuple[str, float, bool]], sh
             clock.now += 0 if burst else gap
             try:
                 for _ in range(20):
-                    watch.sending(method, "https://management.azure.com/subscriptions/sub/x")
+                    watch.before_send(method, "https://management.azure.com/subscriptions/sub/x")
                     sent[method].append(clock.now)
             except az.Throttled as error:
                 waits.append(error.retry_after or 0)

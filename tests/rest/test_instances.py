@@ -177,22 +177,22 @@ def test_domain_zero_is_a_domain() -> None:
 def test_ids_become_strings_each_once_in_the_order_given(ids: list[Any]) -> None:
     """Whatever mixture of strings and numbers, and from a generator as well."""
     expected = list(dict.fromkeys(str(each) for each in ids))
-    assert ids_of.id_list(ids) == expected
-    assert ids_of.id_list(each for each in ids) == expected
+    assert ids_of.parse_instance_ids(ids) == expected
+    assert ids_of.parse_instance_ids(each for each in ids) == expected
 
 
 @given(instance_id=numbers | names | st.integers(0, 2000))
 def test_one_id_is_that_id(instance_id: Any) -> None:
     """A string stays as it is, and is one id however many digits it has; a number becomes a string."""
-    assert ids_of.one_id(instance_id) == str(instance_id)
-    assert ids_of.id_list(instance_id) == [str(instance_id)]
+    assert ids_of.parse_instance_id(instance_id) == str(instance_id)
+    assert ids_of.parse_instance_ids(instance_id) == [str(instance_id)]
 
 
 @given(text=st.text(max_size=12))
 def test_what_passes_as_an_id_is_safe_in_a_path(text: str) -> None:
     """No text that passes can leave a path segment, or be read as two ids."""
     try:
-        ids_of.one_id(text)
+        ids_of.parse_instance_id(text)
     except ValueError:
         return
     assert text.isascii()
@@ -208,22 +208,27 @@ def test_what_passes_as_an_id_is_safe_in_a_path(text: str) -> None:
 def test_what_is_no_id_is_refused_naming_the_argument(ids: Any) -> None:
     """The error names the argument of the function that was called, not one of ours."""
     with pytest.raises(ValueError, match=r"^only "):
-        ids_of.id_list(ids, "only")
+        ids_of.parse_instance_ids(ids, "only")
 
 
 def test_the_refusal_shows_the_value() -> None:
     """Which of many ids it was can be read from the message."""
     with pytest.raises(ValueError, match="'1,2'"):
-        ids_of.id_list(["1", "1,2", "3"])
+        ids_of.parse_instance_ids(["1", "1,2", "3"])
 
 
 def test_all_stands_alone() -> None:
     """`*` means all instances, so it goes neither with others nor where one instance is meant."""
-    assert ids_of.id_list("*") == ids_of.id_list(["*"]) == ids_of.id_list(["*", "*"]) == ["*"]
+    assert (
+        ids_of.parse_instance_ids("*")
+        == ids_of.parse_instance_ids(["*"])
+        == ids_of.parse_instance_ids(["*", "*"])
+        == ["*"]
+    )
     with pytest.raises(ValueError, match="mixes"):
-        ids_of.id_list(["*", "1"])
+        ids_of.parse_instance_ids(["*", "1"])
     with pytest.raises(ValueError, match="instance_id must be one instance id"):
-        ids_of.one_id("*")
+        ids_of.parse_instance_id("*")
 
 
 # What is read from an instance
@@ -251,8 +256,8 @@ def test_a_status_is_found_by_its_family_whatever_its_case(
     """Azure's letter case varies; a family that is not there is `None`."""
     entry = instance("1", {"statuses": statuses})
     assert (
-        ids_of.status(entry, "PowerState"),
-        ids_of.status(entry, "ProvisioningState"),
+        ids_of.power_state(entry),
+        ids_of.provisioning_status(entry),
     ) == (
         power,
         provisioning,
