@@ -21,6 +21,7 @@ from .errors import (
     Throttled,
 )
 from .fleet import find_scale_sets, rollout_fleet
+from .fleet.events import FleetEvent
 from .heatmap import heatmap
 from .images import (
     get_image,
@@ -34,6 +35,7 @@ from .images import (
 from .instances import by_fault_domain, by_update_domain, by_zone, in_batches
 from .operations import wait
 from .rollout import follow_rolling_upgrade, plan_rollout, rollback, rollout
+from .rollout.events import Event
 from .settings import VERSION as __version__
 from .subscriptions import list_locations, list_resource_groups, list_subscriptions
 from .types import Batch, FoundScaleSet, Image, Instance, ScaleSet, Summary, Target
@@ -71,10 +73,8 @@ from .vmss import (
 
 if TYPE_CHECKING:
     from .compat import install_as_azurerm
-    from .fleet.events import FleetEvent
-    from .rollout.events import Event
 
-_LAZY = {"Event": "rollout.events", "FleetEvent": "fleet.events", "install_as_azurerm": "compat"}
+_LAZY = {"install_as_azurerm": "compat"}
 """Names whose modules are slow to import: they are loaded at the first use."""
 
 __all__ = [

@@ -110,6 +110,10 @@ class OperationTimeout(TimeoutError):
     """Waiting ended before the operation did; it may well go on in Azure."""
 
 
+class RollbackImageUnknown(ValueError):
+    """Which image to roll back to cannot be inferred: it has to be given."""
+
+
 class RolloutHalted(RuntimeError):
     """The rollout stopped by itself; nothing further is touched.
 

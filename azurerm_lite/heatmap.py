@@ -162,7 +162,7 @@ class Heatmap:
 def heatmap(instances: Iterable[Instance]) -> Heatmap:
     """The picture of a scale set: a row per update domain, a column per fault domain, each instance coloured by state.
 
-    Where no instance has a fault domain, zones make the columns. A set of require_instances placement groups
+    Where no instance has a fault domain, zones make the columns. A set of several placement groups
     is a table for each.
 
     Args:

@@ -26,7 +26,7 @@ def by_update_domain(instances: Iterable[Instance]) -> dict[Domain, list[str]]:
     Returns:
         `{update domain: [instance id, …]}`, domains ascending, ids in numeric order. Instances for
         which Azure gives no update domain (those of Flexible sets, for one) stand under
-        `"unknown"`, last. In a set of require_instances placement groups or zones a number gathers that
+        `"unknown"`, last. In a set of several placement groups or zones a number gathers that
         domain of each.
 
     Raises:
@@ -145,7 +145,7 @@ def parse_instance_ids(instance_ids: InstanceIds, argument: str = "instance_ids"
     """Instance ids as Azure takes them, each once, in the order given.
 
     Args:
-        instance_ids: One id or require_instances, as strings or whole numbers; or `"*"`, all.
+        instance_ids: One id or several, as strings or whole numbers; or `"*"`, all.
         argument: How the caller's argument is called, for the error.
 
     Returns:
@@ -222,6 +222,18 @@ def provisioning_state(instance: Instance) -> str:
         A string such as `succeeded`, `updating` or `failed`; `unknown` if Azure gives none.
     """
     return str(instance["properties"].get("provisioningState") or "unknown").lower()
+
+
+def has_latest_model(instance: Instance) -> bool:
+    """Return whether an instance has the latest model, as far as is known.
+
+    Args:
+        instance: An instance, with or without its instance view.
+
+    Returns:
+        `False` also if Azure does not say.
+    """
+    return bool(instance["properties"].get("latestModelApplied"))
 
 
 def provisioning_status(instance: Instance) -> str | None:

@@ -8,8 +8,8 @@ adds fields without asking, so none of these lists is complete; keys that Azure 
 # Not `from __future__ import annotations`: each of these would be compiled from its text when we
 # are imported, and what is NotRequired would not be seen.
 import sys
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 if sys.version_info >= (
     3,
@@ -32,14 +32,37 @@ class Credential(Protocol):
         """A token for these scopes."""
 
 
-Token: TypeAlias = "str | Callable[[], str] | Credential"
+class Executor(Protocol):
+    """What runs tasks: a `concurrent.futures.Executor`, or another library's with that method."""
+
+    def submit(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Run a function elsewhere, and return a future."""
+
+
+Token: TypeAlias = str | Callable[[], str] | Credential
 """A bearer token, or a zero-argument callable that returns one; a credential of azure-identity counts as such."""
 
-InstanceIds: TypeAlias = "str | int | Iterable[str | int]"
-"""One instance id or require_instances, as strings or whole numbers."""
+InstanceIds: TypeAlias = str | int | Iterable[str | int]
+"""One instance id or several, as strings or whole numbers."""
 
-Domain: TypeAlias = "int | str"
+Domain: TypeAlias = int | str
 """An update or fault domain (a number), a zone (a string), or `"unknown"`."""
+
+CountOrPercentage: TypeAlias = int | str
+"""A number of instances, or a percentage of the set such as `"20%"`."""
+
+Only: TypeAlias = str | int | Iterable[str | int]
+"""Domains (whole numbers) or instance ids (strings), one or several."""
+
+TargetLike: TypeAlias = Mapping[str, Any] | Sequence[str] | str
+"""A scale set of a fleet: a dict as `find_scale_sets` returns it, or subscription id, resource group
+and name, or a resource id."""
+
+Waves: TypeAlias = str | Callable[[Any], Any] | Sequence[int | str] | None
+"""What makes the waves of a fleet: a key, a function of a target, or sizes."""
+
+OnFailure: TypeAlias = Literal["stop", "rollback"]
+"""What a rollout does when a batch fails."""
 
 
 class Batch(NamedTuple):

@@ -1,25 +1,24 @@
-"""Many scale sets: which there are, in one query over all subscriptions, and their rollout in waves.
-
-How the waves are cut is in `waves`, how they are carried out on an executor in `conducting`, how
-the requests of many rollouts keep below Azure's limits in `pacing`.
-"""
+"""Many scale sets: find them in one query, and roll them out in waves."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
-from ..rollout import plan
-from ..rollout.plan import Only, Size
-from ..types import Batch, FoundScaleSet, Image, Instance, Token
-
-if TYPE_CHECKING:  # loaded when it is used
-    from concurrent.futures import Executor
-
-    from ..rollout.run import Run
-    from ..types import Target
-    from .events import FleetEvent
-    from .targets import Given, Waves
+from ..types import (
+    Batch,
+    CountOrPercentage,
+    Executor,
+    FoundScaleSet,
+    Image,
+    Instance,
+    OnFailure,
+    Only,
+    Target,
+    TargetLike,
+    Token,
+    Waves,
+)
+from .events import FleetEvent
 
 
 def find_scale_sets(
@@ -44,7 +43,7 @@ def find_scale_sets(
             `None` for any.
         tag: Only sets with this tag: a name, `name=value`, or a dict of names and values (`None`
             for any value), all of which a set must have.
-        location: Region, such as `westeurope`. Only sets in it, or in one of require_instances; `None` for
+        location: Region, such as `westeurope`. Only sets in it, or in one of several; `None` for
             all.
 
     Returns:
@@ -61,40 +60,43 @@ def find_scale_sets(
     """
     from .. import resource_graph
 
-    for argument, given in (("subscriptions", subscriptions), ("location", location)):
-        listed = [given] if isinstance(given, str) and argument == "location" else given
-        if isinstance(listed, str) or not all(
-            isinstance(each, str) and each.strip() for each in listed or ()
-        ):
-            raise ValueError(f"{argument} must be a list of names, not {given!r}")
-    places = [location] if isinstance(location, str) else list(location or ())
-    text = resource_graph.query(image, tag, [place.replace(" ", "").lower() for place in places])
+    regions = [location] if isinstance(location, str) else location
+    _check_names("subscriptions", subscriptions, subscriptions)
+    _check_names("location", location, regions)
+    spelled = [region.replace(" ", "").lower() for region in regions or ()]
+    text = resource_graph.query(image, tag, spelled)
     return resource_graph.scale_sets(resource_graph.rows(access_token, text, subscriptions))
+
+
+def _check_names(argument: str, value: object, names: Sequence[str] | None) -> None:
+    is_list = names is None or not isinstance(names, str)
+    if not is_list or not all(isinstance(name, str) and name.strip() for name in names or ()):
+        raise ValueError(f"{argument} must be a list of names, not {value!r}")
 
 
 def rollout_fleet(
     access_token: Token,
-    targets: Iterable[Given],
+    targets: Iterable[TargetLike],
     *,
     waves: Waves = None,
     max_parallel: int = 16,
-    max_failed: Size = 0,
+    max_failed: CountOrPercentage = 0,
     executor: Executor | None = None,
-    by: Size = "update_domain",
+    by: CountOrPercentage = "update_domain",
     only: Only | None = None,
-    max_batch: Size | None = None,
-    canary: Size | None = None,
+    max_batch: CountOrPercentage | None = None,
+    canary: CountOrPercentage | None = None,
     canary_bake: float | None = None,
     pause: float | Callable[[Batch], object] = 0,
     bake: float = 0,
     check: Callable[[list[Instance]], object] | None = None,
     health_timeout: float = 1800,
-    max_unhealthy: Size = 0,
-    on_failure: str = "stop",
+    max_unhealthy: CountOrPercentage = 0,
+    on_failure: OnFailure = "stop",
     rollback_image: Image | None = None,
     dry_run: bool = False,
 ) -> Generator[FleetEvent, None, None]:
-    """Bring the instances of many scale sets to their models, wave after wave; the for loop is the rollout.
+    """Bring the instances of many scale sets to their models, wave after wave.
 
     Each set is rolled out as `rollout` does it, with all that this guarantees. The next wave begins
     when each set of the one before has ended. Leaving the loop starts nothing further and waits
@@ -142,55 +144,39 @@ def rollout_fleet(
 
     Azure: Virtual Machine Scale Sets - Update Instances.
     """
-    given = dict(locals())
-    fleet = {
-        name: given.pop(name)
-        for name in ("waves", "max_parallel", "max_failed", "executor", "targets")
-    }
-    return _fleet(given.pop("access_token"), fleet, given)
+    from ..rollout.options import RolloutOptions, resolve_count
+    from ..rollout.state import RolloutState, ScaleSetRef
+    from .rate_limit import RateLimitedRequests
+    from .scheduler import FleetScheduler, check_executor
+    from .targets import split_into_waves
 
-
-def _fleet(
-    access_token: Token, fleet: Mapping[str, Any], options: Mapping[str, Any]
-) -> Generator[FleetEvent, None, None]:
-    """The rollout of a fleet, checked; nothing is sent before the first `next`."""
-    from ..rollout import prepared
-    from . import rate_limit, targets
-    from .scheduler import Fleet
-
-    cut = targets.cut(fleet["targets"], fleet["waves"])
-    total = sum(map(len, cut))
-    most = fleet["max_parallel"]
-    if isinstance(most, bool) or not isinstance(most, int) or most < 1:
-        raise ValueError(f"max_parallel must be a number of scale sets, 1 or more, not {most!r}")
-    allowed = plan.share(fleet["max_failed"], total, "max_failed", of="scale sets")
-
-    def begin(target: Target) -> Run:
-        watch = rate_limit.Paced(target.subscription_id, target.location)
-        return prepared((access_token, *target[:3]), watch, **options)
-
-    if cut:
-        _check_executor(fleet["executor"], begin(cut[0][0]))
-    return Fleet(cut, begin, fleet["executor"], most, allowed).events()
-
-
-def _check_executor(executor: Executor | None, run: Run) -> None:
-    """Refuses what is no executor, and for one of other processes what cannot be sent there."""
-    home = "" if executor is None else type(executor).__module__
-    if executor is not None and not callable(getattr(executor, "submit", None)):
-        raise ValueError(f"executor must be a concurrent.futures.Executor, not {executor!r}")
-    if executor is None or home == "concurrent.futures.thread":
-        return
-    import pickle
-
-    if home != "concurrent.futures.process":
-        run.__getstate__()  # others have ways of their own to send functions; a token they shall not send
-        return
-    try:
-        pickle.dumps(run)
-    except ValueError:
-        raise
-    except Exception as error:
+    options = RolloutOptions(
+        by=by,
+        only=only,
+        max_batch=max_batch,
+        canary=canary,
+        canary_bake=canary_bake,
+        pause=pause,
+        bake=bake,
+        check=check,
+        health_timeout=health_timeout,
+        max_unhealthy=max_unhealthy,
+        on_failure=on_failure,
+        rollback_image=rollback_image,
+        dry_run=dry_run,
+    )
+    split = split_into_waves(targets, waves)
+    total = sum(len(wave) for wave in split)
+    if isinstance(max_parallel, bool) or not isinstance(max_parallel, int) or max_parallel < 1:
         raise ValueError(
-            f"access_token, check and pause must be such that they can be pickled: {error}"
-        ) from None
+            f"max_parallel must be a number of scale sets, 1 or more, not {max_parallel!r}"
+        )
+    allowed = resolve_count(max_failed, total, "max_failed", of="scale sets")
+
+    def new_state(target: Target) -> RolloutState:
+        names = (target.subscription_id, target.resource_group, target.vmss_name)
+        hooks = RateLimitedRequests(target.subscription_id, target.location)
+        return RolloutState(ScaleSetRef(access_token, *names), options, hooks=hooks)
+
+    checked = check_executor(executor, new_state(split[0][0]) if split else None)
+    return FleetScheduler(split, new_state, checked, max_parallel, allowed).run()

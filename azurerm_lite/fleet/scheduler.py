@@ -1,364 +1,296 @@
-"""The rollout of a fleet: which scale set goes when, on which executor, and how what happens there comes back.
+"""The rollout of a fleet: which scale set goes when, on which executor, and when it stops.
 
 A task on the executor is one step of one set's rollout: to the end of a batch and of the pause
-after it. Its result holds what happened and, where there is more to do, the run itself, with which
-the next task goes on, on whichever worker is free. So nothing crosses but tasks and results: no
-queue, no socket, no affinity, and any executor will do. Nothing is read again for it, a canary
-stays the first batch of its set, and between two steps a set is where it may be left: to stop is
-not to ask for the next step. The price is that a worker elsewhere tells of a batch when that is
-over; in our own process what happens is heard at once.
+after it. Its result holds what happened and, if there is more to do, the run itself. The next task
+goes on with it, on whichever worker is free. So nothing crosses but tasks and results, and any
+executor will do. A canary stays the first batch of its set, and between two steps a set may be
+paused: to stop is not to ask for the next step. The price is that a worker elsewhere reports a
+batch when that is over; in this process events come at once.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
 import pickle
-import platform
-import queue
 import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from concurrent.futures import (
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
 from typing import Any
 
 from .. import _clock
 from .._text import one_line, plural
 from ..errors import FleetHalted
 from ..rollout.events import Event
-from ..rollout.run import Run
+from ..rollout.state import RolloutState
 from ..types import Summary, Target
-from . import rate_limit
-from .events import FleetEvent
+from . import messages
+from .events import FleetEvent, FleetEventKind
+from .rate_limit import limiter_of
+from .worker import StepRequest, StepResult, Stop, close_queue, open_queue, run_step
 
 log = logging.getLogger("azurerm_lite")
 
-_LOOK = 1.0
-"""Seconds between two looks at whether somebody wants to stop."""
-_QUIET = 60.0
-"""Seconds of silence after which that is told: an executor that lost its workers says nothing, and may get others."""
-
-_GOING_ON, _BETWEEN_BATCHES, _AT_ONCE = range(3)
-"""When a rollout in our own process is to be left."""
+POLL_SECONDS = 1.0
+"""Between two looks at whether somebody wants to stop."""
+IDLE_SECONDS = 60.0
+"""How often silence is reported: an executor that lost its workers says nothing."""
 
 
-class Ear:
-    """Where the rollouts in our own process are heard, and hear when to leave."""
-
-    def __init__(self) -> None:
-        self.heard: queue.SimpleQueue[tuple[Target, Event | Future[Part]]] = queue.SimpleQueue()
-        self.leave = _GOING_ON
-
-
-@dataclass(frozen=True)
-class Ticket:
-    """What a task is told beside the run: for whom it works, and how it is to keep pace with its neighbours."""
-
-    fleet: str
-    process: int
-    target: Target
-    share: float
-    closed: dict[rate_limit.Kind, float]
-
-
-@dataclass
-class Part:
-    """What a task comes to."""
-
-    summary: Summary
-    run: Run | None = None
-    events: list[Event] = field(default_factory=list)
-    error: Exception | None = None
-    worker: tuple[str, int] = ("", 0)
-    closed: dict[rate_limit.Kind, float] = field(default_factory=dict)
-
-
-_ears: dict[str, Ear] = {}
-"""The fleets that this process conducts; a process that was forked from it has a copy, and must not use that."""
-
-
-# On the worker
-
-
-def step(ticket: Ticket, run: Run) -> Part:
-    """One step of a set's rollout, on whichever worker.
+def check_executor(executor: Any, state: RolloutState | None) -> Any:
+    """Refuse what is not an executor, and what cannot be sent to its processes.
 
     Args:
-        ticket: Whose it is.
-        run: The rollout, as far as it came.
+        executor: What the caller gave; `None` is accepted.
+        state: A run as it would be sent, or `None` if there is none.
 
     Returns:
-        What happened; with the run where there is more to do.
+        The executor.
+
+    Raises:
+        ValueError: It has no `submit`, a token would leave this process, or something cannot be
+            pickled.
     """
-    ear = _ears.get(ticket.fleet) if ticket.process == os.getpid() else None
-    pacer = rate_limit.of(ticket.target.subscription_id)
-    pacer.resize(1.0 if ear else ticket.share)
-    if ear is None:
-        pacer.heard(ticket.closed)
-    part = Part(run.summary(), worker=(platform.node(), os.getpid()))
+    if executor is None or isinstance(executor, ThreadPoolExecutor) or state is None:
+        return executor
+    if not callable(getattr(executor, "submit", None)):
+        raise ValueError(f"executor must be a concurrent.futures.Executor, not {executor!r}")
+    if not isinstance(executor, ProcessPoolExecutor):
+        # Others have ways of their own to send functions; a token they shall not send.
+        state.__getstate__()
+        return executor
     try:
-        part.run = run if _driven(run.step(), ticket.target, ear, part) else None
+        pickle.dumps(state)
+    except ValueError:
+        raise
     except Exception as error:
-        part.error = error if ear else _portable(error)
-    part.summary = run.summary()
-    if ear is None:
-        part.closed = pacer.told()
-    return part
+        raise ValueError(
+            f"access_token, check and pause must be such that they can be pickled: {error}"
+        ) from None
+    return executor
 
 
-def _driven(
-    steps: Generator[Event, None, bool], target: Target, ear: Ear | None, part: Part
-) -> bool:
-    """Whether there is more after these steps; their events go to the ear, or into the part."""
-    within = set()
-    while True:
-        try:
-            event = next(steps)
-        except StopIteration as end:
-            return bool(end.value)
-        # Between two batches a set may be left; a way back, once begun, is gone to its end.
-        if event.kind in ("batch_started", "rolling_back"):
-            within.add(event.kind)
-        elif event.kind == "batch_done":
-            within.discard("batch_started")
-        told = dataclasses.replace(event, instances=())
-        if ear is None:
-            part.events.append(told)
-            continue
-        ear.heard.put((target, told))
-        if ear.leave == _AT_ONCE or (ear.leave and not within):
-            steps.close()
-            return True
-
-
-def _portable(error: Exception) -> Exception:
-    """The error, or its words where it cannot be sent."""
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:
-        return RuntimeError(f"{type(error).__name__}: {one_line(error)}")
-    return error
-
-
-# Where it is conducted
-
-
-class Fleet:
-    """A fleet under way."""
+class FleetScheduler:
+    """A fleet in progress."""
 
     def __init__(
         self,
         waves: list[list[Target]],
-        begin: Callable[[Target], Run],
+        new_state: Callable[[Target], RolloutState],
         executor: Executor | None,
         max_parallel: int,
         max_failed: int,
     ) -> None:
-        self.waves, self.begin = waves, begin
-        self.max_parallel, self.max_failed = max_parallel, max_failed
-        self.total = sum(map(len, waves))
-        self.id, self.ear = str(uuid.uuid4()), Ear()
-        self.is_own = executor is None
-        self.executor = executor or ThreadPoolExecutor(
+        self.waves = waves
+        self.new_state = new_state
+        self.max_parallel = max_parallel
+        self.max_failed = max_failed
+        self.total = sum(len(wave) for wave in waves)
+        self.id = str(uuid.uuid4())
+        self.has_own_executor = executor is None
+        self.executor: Executor = executor or ThreadPoolExecutor(
             max(1, min(max_parallel, self.total)), "rollout"
         )
         self.workers: set[tuple[str, int]] = set()
         self.wave = 0
         self.waiting: deque[Target] = deque()
-        self.running: dict[Target, Future[Part]] = {}
+        self.running: dict[Target, Future[StepResult]] = {}
         self.done: list[Target] = []
         self.paused: list[Target] = []
         self.failed: dict[Target, Exception] = {}
         self.not_started: list[Target] = [target for wave in waves for target in wave]
         self.is_stopping = False
-        self.began = self._heard_at = self._told_at = _clock.monotonic()
+        self.started_at = _clock.monotonic()
+        self.received_at = self.started_at
+        self.reported_at = self.started_at
         self.sums = Summary()
-        self._last: dict[Target, Event] = {}
 
-    def events(self) -> Generator[FleetEvent, None, None]:
-        """The rollout; whoever leaves it waits until the batches under way are over."""
-        _ears[self.id] = self.ear
+    def run(self) -> Generator[FleetEvent, None, None]:
+        """Run the fleet. Closing the generator blocks until the running batches are over."""
+        self.events = open_queue(self.id)
         try:
-            yield from self._all()
+            yield from self._run_waves()
         finally:
             try:
-                self._leave()
+                self._finish_running()
             finally:
-                del _ears[self.id]
-                if self.is_own:
+                close_queue(self.id)
+                if self.has_own_executor:
                     self.executor.shutdown(wait=False, cancel_futures=True)
 
-    def _all(self) -> Iterator[FleetEvent]:
-        told = f"{plural(self.total, 'scale set')} in {plural(len(self.waves), 'wave')}"
-        yield self._event("fleet_started", told)
+    def _run_waves(self) -> Iterator[FleetEvent]:
+        yield self._event("fleet_started", messages.fleet_started(self.total, len(self.waves)))
         for wave in self.waves:
             self.wave += 1
-            yield self._event("wave_started", f"wave {self.wave}: {plural(len(wave), 'scale set')}")
-            yield from self._roll(wave)
+            yield self._event("wave_started", messages.wave_started(self.wave, len(wave)))
+            yield from self._run_wave(wave)
             if self.is_stopping:
                 break
-            yield self._event("wave_done", f"wave {self.wave} is done")
-        yield self._event("fleet_ended", self._ended(), summary=self._summary())
+            yield self._event("wave_done", messages.wave_done(self.wave))
+        summary = self._summary()
+        yield self._event("fleet_ended", self._how_far(), summary=summary)
         if self.failed:
-            why = "; ".join(
-                f"{target}: {one_line(error)}" for target, error in list(self.failed.items())[:5]
-            )
-            told = f"{self._ended()}. Failed: {why.rstrip('.')}. Run it again to go on from there."
-            raise FleetHalted(told, self.failed, self.paused, self.not_started, self._summary())
+            message = messages.halted(self._how_far(), self.failed)
+            raise FleetHalted(message, self.failed, self.paused, self.not_started, self._summary())
 
-    def _roll(self, wave: list[Target]) -> Iterator[FleetEvent]:
-        """The sets of a wave, as many at once as may be; over when none of them runs any more."""
+    def _run_wave(self, wave: list[Target]) -> Iterator[FleetEvent]:
+        """Run the sets of a wave, as many at once as allowed, until none of them runs."""
         self.waiting = deque(wave)
         while self.running or (self.waiting and not self.is_stopping):
-            while self.waiting and len(self.running) < self.max_parallel and not self.is_stopping:
+            while self._may_start_another():
                 target = self.waiting.popleft()
                 self.not_started.remove(target)
-                yield self._event("set_started", f"{target}: started", target)
-                yield from self._submitted(target, self.begin(target))
+                yield self._set_event("set_started", target, messages.STARTED)
+                yield from self._submit(target, self.new_state(target))
             if self.running:
-                yield from self._heard()
+                yield from self._receive()
 
-    def _submitted(self, target: Target, run: Run) -> Iterator[FleetEvent]:
-        """Asks for the next step of a set; an executor that takes no more is the set's failure."""
+    def _may_start_another(self) -> bool:
+        has_room = len(self.running) < self.max_parallel
+        return bool(self.waiting) and has_room and not self.is_stopping
+
+    def _submit(self, target: Target, state: RolloutState) -> Iterator[FleetEvent]:
+        """Submit the next step of a set; an executor that takes no more stops the fleet."""
         workers = len(self.workers) or min(self.max_parallel, self.total)
-        closed = rate_limit.of(target.subscription_id).told()
-        ticket = Ticket(self.id, os.getpid(), target, 1 / workers, closed)
+        blocked = limiter_of(target.subscription_id).blocked_until()
+        request = StepRequest(self.id, os.getpid(), target, 1 / workers, blocked)
         try:
-            future = self.executor.submit(step, ticket, run)
-        except Exception as error:  # it is shut down, a worker of it died, or it cannot send this: no set could go on
-            self.max_failed = 0
-            yield from self._failed(target, error)
+            future = self.executor.submit(run_step, request, state)
+        except Exception as error:
+            # It is shut down, a worker of it died, or it cannot send this: no set could go on.
+            yield self._note_failure(target, error)
+            if not self.is_stopping:
+                yield self._stop(messages.executor_refused(len(self.running)))
             return
         self.running[target] = future
-        future.add_done_callback(lambda done: self.ear.heard.put((target, done)))
+        future.add_done_callback(lambda done: self.events.put(target, done))
 
-    def _heard(self) -> Iterator[FleetEvent]:
-        """What was heard next; now and then nothing, so that Ctrl-C is heard as well."""
-        try:
-            target, what = self.ear.heard.get(timeout=_LOOK)
-        except queue.Empty:
-            yield from self._quiet()
+    def _receive(self) -> Iterator[FleetEvent]:
+        """Receive what happened next; now and then nothing, so that Ctrl-C is noticed."""
+        received = self.events.get(POLL_SECONDS)
+        if received is None:
+            yield from self._report_silence()
             return
-        self._heard_at = self._told_at = _clock.monotonic()
-        if isinstance(what, Event):
-            yield self._told(target, what)
+        target, entry = received
+        self.received_at = _clock.monotonic()
+        self.reported_at = self.received_at
+        if isinstance(entry, Event):
+            yield self._of_rollout(target, entry)
             return
         del self.running[target]
         try:
-            part = what.result()
-        except (
-            CancelledError
-        ):  # as Dask does when its scheduler is gone; it has no words of its own
-            yield from self._failed(
-                target, RuntimeError("the executor gave it up: what it runs on may be gone")
-            )
-            return
-        except Exception as error:  # the worker died, or could not be told what to do
-            yield from self._failed(target, error)
-            return
-        yield from (self._told(target, event) for event in part.events)
-        yield from self._parted(target, part)
+            result = entry.result()
+        except CancelledError:
+            # As Dask does when its scheduler is gone; the error has no text of its own.
+            yield from self._on_set_failed(target, RuntimeError(messages.EXECUTOR_GAVE_UP))
+        except Exception as error:  # the worker died, or could not be given the step
+            yield from self._on_set_failed(target, error)
+        else:
+            for event in result.events:
+                yield self._of_rollout(target, event)
+            yield from self._on_step_done(target, result)
 
-    def _quiet(self) -> Iterator[FleetEvent]:
-        """Tells every minute that nothing is heard."""
-        if _clock.monotonic() - self._told_at >= _QUIET:
-            self._told_at = _clock.monotonic()
-            under_way = f"{plural(len(self.running), 'scale set')} under way"
-            told = f"{under_way}; nothing heard for {self._told_at - self._heard_at:.0f} s"
-            yield self._event("waiting", told)
+    def _report_silence(self) -> Iterator[FleetEvent]:
+        now = _clock.monotonic()
+        if now - self.reported_at >= IDLE_SECONDS:
+            self.reported_at = now
+            message = messages.idle(len(self.running), now - self.received_at)
+            yield self._event("waiting", message)
 
-    def _parted(self, target: Target, part: Part) -> Iterator[FleetEvent]:
-        """What follows from the end of a step."""
-        self.workers.add(part.worker)
-        rate_limit.of(target.subscription_id).heard(part.closed)
-        last = self._last.pop(target, None)
-        if part.run and not self.is_stopping:
-            yield from self._submitted(target, part.run)
+    def _on_step_done(self, target: Target, result: StepResult) -> Iterator[FleetEvent]:
+        """Go on with a set after a step, or note how it ended."""
+        self.workers.add(result.worker)
+        limiter_of(target.subscription_id).block_until(result.blocked)
+        if result.state and not self.is_stopping:
+            yield from self._submit(target, result.state)
             return
-        self._count(part.summary)
-        if part.error:
-            yield from self._failed(target, part.error)
-        elif part.run or (last and last.kind == "stopped"):
+        self._add(result.summary)
+        if result.error:
+            yield from self._on_set_failed(target, result.error)
+        elif result.state or result.is_paused:
             self.paused.append(target)
-            yield self._event("set_paused", f"{target}: left between two batches", target)
+            yield self._set_event("set_paused", target, messages.BETWEEN_BATCHES)
         else:
             self.done.append(target)
-            told = f"{target}: done, {plural(part.summary.upgraded, 'instance')} upgraded"
-            yield self._event("set_done", told, target)
+            yield self._set_event("set_done", target, messages.set_done(result.summary.upgraded))
 
-    def _failed(self, target: Target, error: Exception) -> Iterator[FleetEvent]:
-        """Takes note of a failure; one more than may be ends the fleet."""
-        self.failed[target] = error
-        yield self._event("set_failed", f"{target}: {one_line(error)}", target)
+    def _on_set_failed(self, target: Target, error: Exception) -> Iterator[FleetEvent]:
+        """Note a failure; one more than allowed stops the fleet."""
+        yield self._note_failure(target, error)
         if len(self.failed) > self.max_failed and not self.is_stopping:
-            self.is_stopping = True
-            self.ear.leave = _BETWEEN_BATCHES
-            under_way = (
-                f"; {plural(len(self.running), 'scale set')} under way end their batch"
-                if self.running
-                else ""
-            )
-            told = f"{plural(len(self.failed), 'scale set')} failed, where {self.max_failed} may: no more are started"
-            yield self._event("stopping", told + under_way)
+            message = messages.stopping(len(self.failed), self.max_failed, len(self.running))
+            yield self._stop(message)
 
-    def _leave(self) -> None:
-        """Lets end what is under way, and waits for that; a second Ctrl-C does not."""
-        self.is_stopping, self.ear.leave = True, max(self.ear.leave, _BETWEEN_BATCHES)
+    def _note_failure(self, target: Target, error: Exception) -> FleetEvent:
+        self.failed[target] = error
+        return self._set_event("set_failed", target, one_line(error))
+
+    def _stop(self, message: str) -> FleetEvent:
+        """Start no more sets; the running ones end their batch."""
+        self.is_stopping = True
+        self.events.stop = Stop.AFTER_BATCH
+        return self._event("stopping", message)
+
+    def _finish_running(self) -> None:
+        """Wait until the running batches are over; a second Ctrl-C does not wait."""
+        self.is_stopping = True
+        self.events.stop = max(self.events.stop, Stop.AFTER_BATCH)
         left = list(self.running.values())
-        # Others' futures cannot be asked whether they run: what they do is not cancelled, but
-        # waited for.
-        if type(self.executor).__module__.startswith("concurrent.futures"):
+        # Others' futures cannot be asked whether they run: their work is waited for, not cancelled.
+        if isinstance(self.executor, (ThreadPoolExecutor, ProcessPoolExecutor)):
             left = [future for future in left if not future.cancel()]
         if left:
-            log.warning(
-                "stopping: waiting for the batches of %s to end", plural(len(left), "scale set")
-            )
+            sets = plural(len(left), "scale set")
+            log.warning("stopping: waiting for the batches of %s to end", sets)
         try:
             while left:
-                left = list(wait(left, timeout=1.0).not_done)
+                left = list(wait(left, timeout=POLL_SECONDS).not_done)
         except BaseException:
-            self.ear.leave = _AT_ONCE
+            self.events.stop = Stop.NOW
             raise
 
-    # Telling
+    def _of_rollout(self, target: Target, event: Event) -> FleetEvent:
+        message = messages.of_target(target, event.text)
+        return self._event("set_event", message, target, event=event, time=event.time)
 
-    def _told(self, target: Target, event: Event) -> FleetEvent:
-        self._last[target] = event
-        return self._event(
-            "set_event",
-            f"{target}: {event.message.removeprefix(f'{target.vmss_name}: ')}",
-            target,
-            event,
-        )
+    def _set_event(self, kind: FleetEventKind, target: Target, text: str) -> FleetEvent:
+        return self._event(kind, messages.of_target(target, text), target)
 
     def _event(
-        self,
-        kind: str,
-        message: str,
-        target: Target | None = None,
-        event: Event | None = None,
-        **more: Any,
+        self, kind: FleetEventKind, message: str, target: Target | None = None, **more: Any
     ) -> FleetEvent:
-        counts = (len(self.done), len(self.failed), self.total)
-        more |= {"time": event.time} if event else {}
-        return FleetEvent(kind, message, target, self.wave, len(self.waves), event, *counts, **more)
+        return FleetEvent(
+            kind,
+            message,
+            target,
+            wave=self.wave,
+            waves=len(self.waves),
+            done=len(self.done),
+            failed=len(self.failed),
+            total=self.total,
+            **more,
+        )
 
-    def _count(self, summary: Summary) -> None:
+    def _add(self, summary: Summary) -> None:
         sums: list[Any] = [sum(pair) for pair in zip(self.sums, summary, strict=True)]
         self.sums = Summary(*sums)
 
     def _summary(self) -> Summary:
-        """What all sets came to; the seconds are those of the whole, and not of the sets one after the other."""
-        return self.sums._replace(seconds=round(_clock.monotonic() - self.began, 3))
+        """Return the counters of all sets; the seconds are those of the whole."""
+        return self.sums._replace(seconds=round(_clock.monotonic() - self.started_at, 3))
 
-    def _ended(self) -> str:
+    def _how_far(self) -> str:
         counts = {
             "failed": len(self.failed),
             "paused": len(self.paused),
             "not started": len(self.not_started),
         }
-        others = "".join(f", {number} {word}" for word, number in counts.items() if number)
-        seconds = f"{self._summary().seconds:.0f} s"
-        return f"{len(self.done)} of {plural(self.total, 'scale set')} done{others}; {seconds}"
+        return messages.ended(counts, len(self.done), self.total, self._summary().seconds)

@@ -1,19 +1,13 @@
-"""Which scale sets a fleet has, and which of them go together: pure functions over what the caller gave."""
+"""Which scale sets a fleet has, and which of them go together: pure functions."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
-from ..rollout import plan
-from ..types import Target
-
-Given: TypeAlias = "Mapping[str, Any] | Sequence[str] | str"
-"""A scale set as `find_scale_sets` finds it; or subscription, resource group and name; or its resource id."""
-
-Waves: TypeAlias = "str | Callable[[Any], Any] | Sequence[int | str] | None"
-"""What `rollout_fleet` takes as `waves`."""
+from ..rollout.options import resolve_count
+from ..types import Target, TargetLike, Waves
 
 _ID = re.compile(
     r"/subscriptions/([^/]+)/resourceGroups/([^/]+)/providers/Microsoft\.Compute/virtualMachineScaleSets/([^/]+)",
@@ -22,7 +16,7 @@ _ID = re.compile(
 _KEYS = ("subscription_id", "resource_group", "vmss_name")
 
 
-def target(given: Given) -> Target:
+def parse_target(given: TargetLike) -> Target:
     """A scale set of the fleet, out of what the caller gave for it.
 
     Args:
@@ -48,13 +42,13 @@ def target(given: Given) -> Target:
         or not all(names[:3])
     ):
         raise ValueError(
-            "targets: each must be as find_scale_sets() returns it, a resource id, or subscription, resource group "
-            f"and name, not {given!r}"
+            "targets: each must be as find_scale_sets() returns it, a resource id, or subscription,"
+            f" resource group and name, not {given!r}"
         )
     return Target(*names[:3], *(each.replace(" ", "").lower() for each in names[3:]))
 
 
-def cut(targets: Iterable[Given], waves: Waves) -> list[list[Target]]:
+def split_into_waves(targets: Iterable[TargetLike], waves: Waves) -> list[list[Target]]:
     """The waves of a fleet, in order: each scale set once, none of the waves empty.
 
     Args:
@@ -70,7 +64,7 @@ def cut(targets: Iterable[Given], waves: Waves) -> list[list[Target]]:
     if isinstance(targets, (str, Mapping)):
         raise ValueError("targets must be a list of scale sets")
     given = list(targets)
-    found = [target(each) for each in given]
+    found = [parse_target(each) for each in given]
     seen: set[tuple[str, ...]] = set()
     for each in found:
         name = tuple(part.lower() for part in each[:3])
@@ -90,14 +84,14 @@ def _by_size(targets: list[Target], sizes: Sequence[int | str]) -> list[list[Tar
     """So many in the first wave, so many in the next; what is left makes the last."""
     waves, start = [], 0
     for size in sizes:
-        end = start + plan.share(size, len(targets), "waves", least=1, of="scale sets")
+        end = start + resolve_count(size, len(targets), "waves", least=1, of="scale sets")
         waves.append(targets[start:end])
         start = end
     return [wave for wave in (*waves, targets[start:]) if wave]
 
 
 def _by_key(
-    given: list[Given], targets: list[Target], key: str | Callable[[Any], Any]
+    given: list[TargetLike], targets: list[Target], key: str | Callable[[Any], Any]
 ) -> list[list[Target]]:
     """Those with the same key together, ascending."""
     waves: dict[Any, list[Target]] = {}
@@ -111,7 +105,7 @@ def _by_key(
         raise ValueError(f"waves: the keys must be of a kind that can be sorted: {error}") from None
 
 
-def _value(given: Given, found: Target, key: str) -> Any:
+def _value(given: TargetLike, found: Target, key: str) -> Any:
     value = given.get(key) if isinstance(given, Mapping) else getattr(found, key, None)
     if value in (None, ""):
         raise ValueError(f"waves: {found} has no {key!r}")

@@ -7,26 +7,20 @@ ended early is resumed by starting it again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import instances as _instances
-from ..types import Batch, Image, Instance, Token
-from . import plan
-from .plan import Only, Size
-
-if TYPE_CHECKING:  # importing the package loads nothing that only a rollout needs: that is loaded when one is asked for
-    from ..rest import RequestHooks
-    from .events import Event
-    from .run import Run
+from ..types import Batch, CountOrPercentage, Image, Instance, OnFailure, Only, Token
+from .events import Event
 
 
 def plan_rollout(
     instances: Iterable[Instance],
     *,
-    by: Size = "update_domain",
+    by: CountOrPercentage = "update_domain",
     only: Only | None = None,
-    max_batch: Size | None = None,
-    canary: Size | None = None,
+    max_batch: CountOrPercentage | None = None,
+    canary: CountOrPercentage | None = None,
 ) -> list[Batch]:
     """What `rollout` would upgrade together, in order; nothing is sent.
 
@@ -55,10 +49,13 @@ def plan_rollout(
         ValueError: An argument is none of these; `instances` are no instances; `only` names what
             the set does not have; or no instance has such a domain.
     """
-    instances = list(_instances.require_instances(instances))
-    how = plan.cut(by, only, max_batch, canary)
-    plan.check(instances, how)
-    return plan.plan(instances, how)
+    from .options import RolloutOptions
+    from .plan import check_choice, plan_batches
+
+    known = list(_instances.require_instances(instances))
+    options = RolloutOptions(by=by, only=only, max_batch=max_batch, canary=canary)
+    check_choice(known, options)
+    return plan_batches(known, options)
 
 
 def rollout(
@@ -67,17 +64,17 @@ def rollout(
     resource_group: str,
     vmss_name: str,
     *,
-    by: Size = "update_domain",
+    by: CountOrPercentage = "update_domain",
     only: Only | None = None,
-    max_batch: Size | None = None,
-    canary: Size | None = None,
+    max_batch: CountOrPercentage | None = None,
+    canary: CountOrPercentage | None = None,
     canary_bake: float | None = None,
     pause: float | Callable[[Batch], object] = 0,
     bake: float = 0,
     check: Callable[[list[Instance]], object] | None = None,
     health_timeout: float = 1800,
-    max_unhealthy: Size = 0,
-    on_failure: str = "stop",
+    max_unhealthy: CountOrPercentage = 0,
+    on_failure: OnFailure = "stop",
     rollback_image: Image | None = None,
     dry_run: bool | Mapping[str, Any] = False,
 ) -> Iterator[Event]:
@@ -140,25 +137,27 @@ def rollout(
 
     Azure: Virtual Machine Scale Sets - Update Instances.
     """
-    given = dict(locals())
-    where = tuple(
-        given.pop(name)
-        for name in ("access_token", "subscription_id", "resource_group", "vmss_name")
-    )
-    return prepared(where, **given).forward()
+    from .options import RolloutOptions
+    from .run import run
+    from .state import RolloutState, ScaleSetRef
 
-
-def prepared(where: tuple[Any, ...], watch: RequestHooks | None = None, **given: Any) -> Run:
-    """The run that a rollout is, once its options are checked: all those of `rollout`; nothing is sent."""
-    _check_common(
-        *(given[name] for name in ("pause", "bake", "check", "health_timeout", "max_unhealthy"))
+    options = RolloutOptions(
+        by=by,
+        only=only,
+        max_batch=max_batch,
+        canary=canary,
+        canary_bake=canary_bake,
+        pause=pause,
+        bake=bake,
+        check=check,
+        health_timeout=health_timeout,
+        max_unhealthy=max_unhealthy,
+        on_failure=on_failure,
+        rollback_image=rollback_image,
+        dry_run=dry_run,
     )
-    _check_seconds(canary_bake=0 if given["canary_bake"] is None else given["canary_bake"])
-    if given["on_failure"] not in ("stop", "rollback"):
-        raise ValueError(f"on_failure must be 'stop' or 'rollback', not {given['on_failure']!r}")
-    _check_image("rollback_image", given["rollback_image"])
-    cut = plan.cut(*(given.pop(name) for name in ("by", "only", "max_batch", "canary")))
-    return _run(where, cut, watch=watch, **given)
+    scale_set = ScaleSetRef(access_token, subscription_id, resource_group, vmss_name)
+    return run(RolloutState(scale_set, options))
 
 
 def rollback(
@@ -168,13 +167,13 @@ def rollback(
     vmss_name: str,
     *,
     image: Image | None = None,
-    by: Size = "update_domain",
-    max_batch: Size | None = None,
+    by: CountOrPercentage = "update_domain",
+    max_batch: CountOrPercentage | None = None,
     pause: float | Callable[[Batch], object] = 0,
     bake: float = 0,
     check: Callable[[list[Instance]], object] | None = None,
     health_timeout: float = 1800,
-    max_unhealthy: Size = 0,
+    max_unhealthy: CountOrPercentage = 0,
 ) -> Iterator[Event]:
     """Put an image back into a scale set's model and onto its instances, batch by batch, as `rollout` does.
 
@@ -213,17 +212,23 @@ def rollback(
 
     Azure: Virtual Machine Scale Sets - Create Or Update; Update Instances.
     """
-    _check_common(pause, bake, check, health_timeout, max_unhealthy)
-    _check_image("image", image)
-    where = (access_token, subscription_id, resource_group, vmss_name)
-    care: dict[str, Any] = {
-        "pause": pause,
-        "bake": bake,
-        "check": check,
-        "health_timeout": health_timeout,
-    }
-    cut = plan.cut(by, None, max_batch, None)
-    return _run(where, cut, **care, max_unhealthy=max_unhealthy, rollback_image=image).back()
+    from .options import RolloutOptions, check_image
+    from .run import run
+    from .state import RolloutState, ScaleSetRef
+
+    check_image("image", image)
+    options = RolloutOptions(
+        by=by,
+        max_batch=max_batch,
+        pause=pause,
+        bake=bake,
+        check=check,
+        health_timeout=health_timeout,
+        max_unhealthy=max_unhealthy,
+        rollback_image=image,
+    )
+    scale_set = ScaleSetRef(access_token, subscription_id, resource_group, vmss_name)
+    return run(RolloutState(scale_set, options, is_rollback=True))
 
 
 def follow_rolling_upgrade(
@@ -259,45 +264,10 @@ def follow_rolling_upgrade(
 
     Azure: Virtual Machine Scale Set Rolling Upgrades - Get Latest.
     """
-    _check_seconds(timeout=timeout)
-    from .rolling_upgrade import Follow
+    from .options import RolloutOptions, check_seconds
+    from .rolling_upgrade import follow
+    from .state import RolloutState, ScaleSetRef
 
-    return Follow(access_token, (subscription_id, resource_group, vmss_name), timeout).run()
-
-
-def _run(
-    where: tuple[Any, ...], cut: plan.Cut, *, watch: RequestHooks | None = None, **options: Any
-) -> Run:
-    """The run of what was asked for."""
-    from .run import Run
-    from .upgrading import Options
-
-    return Run(where[0], where[1:], Options(cut, **options), watch)
-
-
-def _check_common(
-    pause: object, bake: float, check: object, health_timeout: float, max_unhealthy: Size
-) -> None:
-    """What `rollout` and `rollback` both take."""
-    _check_seconds(
-        bake=bake, health_timeout=health_timeout, **({} if callable(pause) else {"pause": pause})
-    )
-    if check is not None and not callable(check):
-        raise ValueError(f"check must be a function, not {check!r}")
-    plan.share(max_unhealthy, 0, "max_unhealthy")
-
-
-def _check_seconds(**given: object) -> None:
-    for argument, value in given.items():
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, (int, float))
-            or not 0 <= value < float("inf")
-        ):
-            raise ValueError(f"{argument} must be seconds, 0 or more, not {value!r}")
-
-
-def _check_image(argument: str, image: Image | None) -> None:
-    kinds = ("platform", "image_id", "image_uri")
-    if image is not None and (not isinstance(image, dict) or image.get("kind") not in kinds):
-        raise ValueError(f"{argument} must be an image as get_image() returns it, not {image!r}")
+    check_seconds("timeout", timeout)
+    scale_set = ScaleSetRef(access_token, subscription_id, resource_group, vmss_name)
+    return follow(RolloutState(scale_set, RolloutOptions(health_timeout=timeout)))

@@ -1,348 +1,338 @@
-"""Which instances a rollout takes together, in which order, and which it leaves out: pure functions over instances."""
+"""Which instances are upgraded together, in which order, and which are left out: pure functions."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+import dataclasses
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from .. import instances as _instances
 from .._text import join_ids
-from ..instances import health, power_state, provisioning_state
-from ..types import Batch, Domain, Instance
+from ..instances import (
+    UNKNOWN,
+    by_fault_domain,
+    by_update_domain,
+    by_zone,
+    health,
+    id_sort_key,
+    in_batches,
+    provisioning_state,
+    view,
+)
+from ..types import Batch, CountOrPercentage, Domain, Instance
+from .options import RolloutOptions, resolve_count
 
-Size: TypeAlias = "int | str"
-"""A number of instances, or a percentage of the set such as `"20%"`."""
-
-Only: TypeAlias = "str | int | Iterable[str | int]"
-"""Domains (whole numbers) or instance ids (strings), one or require_instances."""
+FALLBACK = "20%"
+"""The batches of a set without update domains: the default of Azure's own rolling upgrades."""
 
 _GROUPINGS = {
-    "update_domain": _instances.by_update_domain,
-    "fault_domain": _instances.by_fault_domain,
-    "zone": _instances.by_zone,
+    "update_domain": by_update_domain,
+    "fault_domain": by_fault_domain,
+    "zone": by_zone,
 }
-FALLBACK = "20%"
-"""The batches of a set without update domains: what Azure's own rolling upgrades take unless told otherwise."""
+
+NO_UPDATE_DOMAINS = (
+    "Azure gives no update domains here: taken as by its own rolling upgrades, zone after zone where"
+    f" there are zones, at most {FALLBACK} of the set at a time"
+)
+ON_LATEST_MODEL = "on the latest model"
+BEING_DELETED = "being deleted"
+PROTECTED = "protected from scale-set actions"
 
 
-class Cut(NamedTuple):
-    """How a set is cut into batches: what `plan_rollout` was asked for, checked."""
+class _Group(NamedTuple):
+    """Instances that belong together: a label, their ids, and the most of them at a time."""
 
-    by: Size = "update_domain"
-    only: frozenset[str | int] | None = None
-    max_batch: Size | None = None
-    canary: Size | None = None
-
-
-def cut(by: Size, only: Only | None, max_batch: Size | None, canary: Size | None) -> Cut:
-    """What makes the batches, checked.
-
-    Args:
-        by: `"update_domain"`, `"fault_domain"`, `"zone"`, a number of instances or a percentage of
-            the set.
-        only: Domains or instance ids to keep to; `None` for all.
-        max_batch: The most instances of a batch: a number, a percentage, or `None`.
-        canary: The most instances of the first batch: a number, a percentage, or `None`.
-
-    Returns:
-        The cut.
-
-    Raises:
-        ValueError: One of them cannot be used; the message names it.
-    """
-    if not isinstance(by, str) or by not in _GROUPINGS:
-        share(by, 0, "by", least=1, also=f"{', '.join(_GROUPINGS)}, ")
-    for argument, value in (("max_batch", max_batch), ("canary", canary)):
-        if value is not None:
-            share(value, 0, argument, least=1)
-    return Cut(by, _chosen(only), max_batch, canary)
+    label: str
+    ids: list[str]
+    size: int | None = None
 
 
-def share(
-    value: Size, total: int, argument: str, *, least: int = 0, also: str = "", of: str = "instances"
-) -> int:
-    """A number of instances, given as such or as a percentage of the set (rounded down).
-
-    Args:
-        value: The number, or a percentage such as `"20%"`.
-        total: How many instances the set has.
-        argument: How the caller's argument is called, for the error.
-        least: The least that it may come to; a percentage of less than that gives that.
-        also: What else the argument may be, for the error.
-        of: What it is a number of, for the error.
-
-    Returns:
-        How many instances.
-
-    Raises:
-        ValueError: It is neither, or too little or too much.
-    """
-    if isinstance(value, int) and not isinstance(value, bool) and value >= least:
-        return value
-    percent = (
-        re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]+)?)\s*%", value) if isinstance(value, str) else None
-    )
-    if percent is None or not least <= 100 * float(percent.group(1)) <= 10000:
-        raise ValueError(
-            f"{argument} must be {also}a number of {of} or a percentage such as '20%', not {value!r}"
-        )
-    whole, _, part = percent.group(1).partition(".")
-    return max(
-        least, total * int(whole + part) // int("100" + "0" * len(part))
-    )  # floats lose one here and there
-
-
-def plan(
+def plan_batches(
     instances: Sequence[Instance],
-    how: Cut,
+    options: RolloutOptions,
     *,
-    begun: Collection[str] = (),
-    again: Collection[str] = (),
+    started: Collection[str] = (),
+    retry_failed: Collection[str] = (),
 ) -> list[Batch]:
-    """The batches of the instances that are due, in order.
+    """Return the batches of the pending instances, in order.
 
     Args:
         instances: All instances of the set with their instance views.
-        how: How to cut.
-        begun: The names of the batches that were begun: none comes twice, and after the first there
-            is no canary.
-        again: Ids of instances that are due although they have the latest model, because they
-            failed.
+        options: How to make batches.
+        started: The names of the batches that were started: no name comes twice, and after the
+            first there is no canary.
+        retry_failed: Ids of instances that are pending although they have the latest model, because
+            they failed.
 
     Returns:
         Batches, none of them empty.
     """
-    how = fitting(instances, how)
-    wanted = due(instances, how, again)
-    if how.canary is None or begun:
-        return _batches(instances, wanted, how, begun)
-    most = share(how.canary, len(instances), "canary", least=1)
-    first = [
-        Batch(f"canary ({each.name})", each.instance_ids[:most])
-        for each in _batches(instances, wanted, how, ())[:1]
-    ]
-    taken = {each for batch in first for each in batch.instance_ids}
-    others = [
-        each for each in wanted if each["instanceId"] not in taken
-    ]  # cut anew, as once the canary is done
-    return first + _batches(instances, others, how, [batch.name for batch in first])
+    options = resolve_strategy(instances, options)
+    wanted = pending(instances, options, retry_failed)
+    if options.canary is None or started:
+        return _split(instances, wanted, options, started)
+    batches = _split(instances, wanted, options, ())
+    if not batches:
+        return []
+    first = batches[0]
+    size = resolve_count(options.canary, len(instances), "canary", least=1)
+    canary = Batch(f"canary ({first.name})", first.instance_ids[:size])
+    # The others are planned as they will be once the canary is done.
+    others = [instance for instance in wanted if instance["instanceId"] not in canary.instance_ids]
+    return [canary, *_split(instances, others, options, [canary.name])]
 
 
-def _batches(
-    instances: Sequence[Instance], wanted: Sequence[Instance], how: Cut, begun: Collection[str]
+def _split(
+    instances: Sequence[Instance],
+    wanted: Sequence[Instance],
+    options: RolloutOptions,
+    started: Collection[str],
 ) -> list[Batch]:
-    """The batches of the instances that are wanted, but for a canary."""
-    most = (
-        len(instances)
-        if how.max_batch is None
-        else share(how.max_batch, len(instances), "max_batch", least=1)
-    )
-    names = set(begun)
+    """Return the batches of the wanted instances, without a canary."""
+    limit = len(instances)
+    if options.max_batch is not None:
+        limit = resolve_count(options.max_batch, len(instances), "max_batch", least=1)
+    names = set(started)
     batches = []
-    for label, size, ids in _groups(instances, wanted, how):
-        step = min(size or len(ids), most)
-        parts = [ids[start : start + step] for start in range(0, len(ids), step)]
-        numbered = label if size else f"{label}, part"
-        is_whole = not size and len(parts) == 1 and f"{numbered} 1" not in names
+    for group in _groups(instances, wanted, options):
+        step = min(group.size or len(group.ids), limit)
+        parts = [group.ids[start : start + step] for start in range(0, len(group.ids), step)]
+        numbered = group.label if group.size else f"{group.label}, part"
+        is_whole = not group.size and len(parts) == 1 and f"{numbered} 1" not in names
         for part in parts:
-            batches.append(
-                Batch(_new_name(label if is_whole else "", numbered, names), tuple(part))
-            )
+            name = _new_name(group.label if is_whole else "", numbered, names)
+            names.add(name)
+            batches.append(Batch(name, tuple(part)))
     return batches
 
 
 def _groups(
-    instances: Sequence[Instance], due: Sequence[Instance], how: Cut
-) -> Iterator[tuple[str, int | None, list[str]]]:
-    """What goes together: a label, the most at a time (`None` for all of a domain), and the ids."""
-    if how.by not in _GROUPINGS:
-        size = share(how.by, len(instances), "by", least=1)
-        yield from (("batch", size, ids) for ids in _instances.in_batches(due, max(1, len(due))))
+    instances: Sequence[Instance], wanted: Sequence[Instance], options: RolloutOptions
+) -> Iterator[_Group]:
+    """Yield the instances that belong together."""
+    if options.by not in _GROUPINGS:
+        size = resolve_count(options.by, len(instances), "by", least=1)
+        for ids in in_batches(wanted, max(1, len(wanted))):
+            yield _Group("batch", ids, size)
         return
-    grouping, label = _GROUPINGS[str(how.by)], str(how.by).replace("_", " ")
-    sizes = [
-        len(ids) for domain, ids in grouping(instances).items() if domain != _instances.UNKNOWN
-    ]
-    for domain, ids in grouping(due).items():
-        if domain == _instances.UNKNOWN:
-            yield f"no {label}, batch", max(sizes, default=1), ids
+    by = str(options.by)
+    label = by.replace("_", " ")
+    domains = _GROUPINGS[by](instances)
+    largest = max((len(ids) for domain, ids in domains.items() if domain != UNKNOWN), default=1)
+    for domain, ids in _GROUPINGS[by](wanted).items():
+        if domain == UNKNOWN:
+            yield _Group(f"no {label}, batch", ids, largest)
         else:
-            yield f"{label} {domain}", None, ids
+            yield _Group(f"{label} {domain}", ids)
 
 
-def _new_name(name: str, numbered: str, names: set[str]) -> str:
-    """A name that no other batch has: the one wanted, or else the next with a number."""
+def _new_name(name: str, numbered: str, taken: Collection[str]) -> str:
+    """Return a name that is not taken: the one wanted, or else the next with a number."""
     number = 0
-    while not name or name in names:
+    while not name or name in taken:
         number += 1
         name = f"{numbered} {number}"
-    names.add(name)
     return name
 
 
-def fitting(instances: Sequence[Instance], how: Cut) -> Cut:
-    """The cut for this set: where Azure gives no update domains, what its own rolling upgrades do.
+def resolve_strategy(instances: Sequence[Instance], options: RolloutOptions) -> RolloutOptions:
+    """Return the options for this set: without update domains, as Azure's own rolling upgrades.
 
     Args:
         instances: All instances of the set with their instance views.
-        how: How to cut.
+        options: What was asked for.
 
     Returns:
-        The same cut where it fits; else zone after zone, at most a fifth of the set at a time.
+        The same options if they fit; else zone by zone, or without zones in batches, of at most
+        a fifth of the set.
     """
-    if (
-        how.by != "update_domain"
-        or not instances
-        or any(_domain(each, "update_domain") for each in instances)
-    ):
-        return how
-    if any(each.get("zones") for each in instances):
+    if options.by != "update_domain" or not instances:
+        return options
+    if any(_domain(instance, "update_domain") for instance in instances):
+        return options
+    if not any(instance.get("zones") for instance in instances):
+        return dataclasses.replace(options, by=FALLBACK)
+    max_batch: CountOrPercentage = FALLBACK
+    if options.max_batch is not None:
         total = len(instances)
-        sizes = {
-            size: share(size, total, "max_batch", least=1)
-            for size in (FALLBACK, how.max_batch)
-            if size
-        }
-        return how._replace(by="zone", max_batch=min(sizes, key=lambda each: sizes[each]))
-    return how._replace(by=FALLBACK)
+        asked = resolve_count(options.max_batch, total, "max_batch", least=1)
+        if asked < resolve_count(FALLBACK, total, "max_batch", least=1):
+            max_batch = options.max_batch
+    return dataclasses.replace(options, by="zone", max_batch=max_batch)
 
 
-def check(instances: Sequence[Instance], how: Cut) -> None:
-    """Refuses domains and ids that the set does not have.
+def check_choice(instances: Sequence[Instance], options: RolloutOptions) -> None:
+    """Refuse domains and ids that the set does not have.
 
     Args:
         instances: All instances of the set with their instance views.
-        how: How to cut.
+        options: What was asked for.
 
     Raises:
         ValueError: `only` names what is not there, or no instance has such a domain.
     """
-    how = fitting(instances, how)
-    found = {_domain(instance, how.by) or _instances.UNKNOWN for instance in instances}
-    if instances and how.by in _GROUPINGS and found == {_instances.UNKNOWN}:
-        label = str(how.by).replace("_", " ")
+    options = resolve_strategy(instances, options)
+    domains = {_domain(instance, options.by) or UNKNOWN for instance in instances}
+    if instances and options.by in _GROUPINGS and domains == {UNKNOWN}:
+        label = str(options.by).replace("_", " ")
         raise ValueError(
-            f"by={how.by!r}: Azure gives no {label} for these instances; give a batch size such as by=1"
+            f"by={options.by!r}: Azure gives no {label} for these instances; give a batch size such"
+            " as by=1"
         )
     ids = {instance["instanceId"] for instance in instances}
-    for each in sorted(how.only or (), key=str):
-        if isinstance(each, str) and each not in ids:
-            have = join_ids(sorted(ids, key=_instances.id_sort_key))
-            raise ValueError(f"only: the set has no instance {each!r}; it has {have}")
-        if isinstance(each, int) and str(each) not in found:
-            have = ", ".join(sorted(found))
+    for choice in sorted(options.chosen or (), key=str):
+        if isinstance(choice, str) and choice not in ids:
+            have = join_ids(sorted(ids, key=id_sort_key))
+            raise ValueError(f"only: the set has no instance {choice!r}; it has {have}")
+        if isinstance(choice, int) and str(choice) not in domains:
+            have = ", ".join(sorted(domains))
             raise ValueError(
-                f"only: the set has no domain {each}; it has {have} (instance ids are strings)"
+                f"only: the set has no domain {choice}; it has {have} (instance ids are strings)"
             )
 
 
-def due(instances: Sequence[Instance], how: Cut, again: Collection[str] = ()) -> list[Instance]:
-    """The instances that are to be upgraded; `plan` says what the arguments are."""
-    how = fitting(instances, how)
-    return [each for each in instances if is_chosen(each, how) and not skip(each, how, again)]
+def pending(
+    instances: Sequence[Instance], options: RolloutOptions, retry_failed: Collection[str] = ()
+) -> list[Instance]:
+    """Return the instances that are to be upgraded.
+
+    Args:
+        instances: All instances of the set with their instance views.
+        options: What was asked for.
+        retry_failed: As for `plan_batches`.
+
+    Returns:
+        Instances, in the order given.
+    """
+    options = resolve_strategy(instances, options)
+    return [
+        instance
+        for instance in instances
+        if is_chosen(instance, options) and skip_reason(instance, options, retry_failed) is None
+    ]
 
 
 def skipped(
-    instances: Sequence[Instance], how: Cut, again: Collection[str] = ()
+    instances: Sequence[Instance], options: RolloutOptions, retry_failed: Collection[str] = ()
 ) -> dict[str, list[str]]:
-    """The instances that are left out, in numeric order, by the reason."""
-    how = fitting(instances, how)
+    """Return the instances that are left out, by the reason.
+
+    Args:
+        instances: All instances of the set with their instance views.
+        options: What was asked for.
+        retry_failed: As for `plan_batches`.
+
+    Returns:
+        `{reason: [instance id, ...]}`, ids in numeric order.
+    """
+    options = resolve_strategy(instances, options)
     reasons: dict[str, list[str]] = {}
     for instance in instances:
-        if is_chosen(instance, how) and (why := skip(instance, how, again)):
-            reasons.setdefault(why, []).append(instance["instanceId"])
-    return {why: sorted(ids, key=_instances.id_sort_key) for why, ids in reasons.items()}
+        if not is_chosen(instance, options):
+            continue
+        reason = skip_reason(instance, options, retry_failed)
+        if reason is not None:
+            reasons.setdefault(reason, []).append(instance["instanceId"])
+    return {reason: sorted(ids, key=id_sort_key) for reason, ids in reasons.items()}
 
 
-def notices(model: Mapping[str, Any], instances: Sequence[Instance], how: Cut) -> list[str]:
-    """What somebody who starts a rollout ought to know of this set, a sentence each."""
-    seen = [view for view in map(_instances.view, instances) if view.get("statuses")]
-    told = [
-        *_drivers(model["properties"]),
-        (
-            fitting(instances, how).by != how.by,
-            "Azure gives no update domains here: taken as by its own rolling upgrades, zone after zone where there are "
-            f"zones, at most {FALLBACK} of the set at a time",
-        ),
-        (
-            instances and not seen,
-            "Azure shows no power states here: only provisioning, model and health are judged",
-        ),
-        (
-            seen and not any(map(health, instances)),
-            "no instance reports application health: only provisioning, model and power state are judged",
-        ),
-    ]
-    return [notice for applies, notice in told if applies]
+def is_chosen(instance: Instance, options: RolloutOptions) -> bool:
+    """Return whether `only` names an instance: by its id, a string, or its domain, a number.
 
+    Args:
+        instance: The instance.
+        options: What was asked for.
 
-def _drivers(properties: Mapping[str, Any]) -> list[tuple[object, str]]:
-    """What else may change the instances of a set, and whether it does."""
-    policy = (properties.get("upgradePolicy") or {}).get("automaticOSUpgradePolicy") or {}
-    repairs = properties.get("automaticRepairsPolicy") or {}
-    storage = (properties.get("virtualMachineProfile") or {}).get("storageProfile") or {}
-    return [
-        (
-            policy.get("enableAutomaticOSUpgrade"),
-            "automatic OS upgrades are on, so Azure may upgrade instances by itself at any time",
-        ),
-        (
-            repairs.get("enabled"),
-            "automatic repairs are on, so Azure may replace an instance that is unhealthy for a while",
-        ),
-        (
-            (storage.get("imageReference") or {}).get("version") == "latest",
-            "the model asks for the version latest: instances may come to run different ones",
-        ),
-    ]
-
-
-def is_chosen(instance: Instance, how: Cut) -> bool:
-    """Whether `only` names the instance: by its id, a string, or by its domain, a whole number."""
-    if how.only is None or instance["instanceId"] in how.only:
+    Returns:
+        `True` also if `only` was not given.
+    """
+    if options.chosen is None or instance["instanceId"] in options.chosen:
         return True
-    domain = _domain(instance, how.by)
-    return any(isinstance(each, int) and str(each) == domain for each in how.only)
+    domain = _domain(instance, options.by)
+    return any(isinstance(choice, int) and str(choice) == domain for choice in options.chosen)
 
 
-def skip(instance: Instance, how: Cut, again: Collection[str] = ()) -> str | None:
-    """Why an instance is left out, if it is."""
+def skip_reason(
+    instance: Instance, options: RolloutOptions, retry_failed: Collection[str] = ()
+) -> str | None:
+    """Return why an instance is left out.
+
+    Args:
+        instance: The instance.
+        options: What was asked for.
+        retry_failed: As for `plan_batches`.
+
+    Returns:
+        The reason; `None` if the instance is pending.
+    """
     properties = instance["properties"]
-    if properties.get("latestModelApplied") and not (
-        instance["instanceId"] in again and provisioning_state(instance) == "failed"
-    ):
-        return "on the latest model"
-    if provisioning_state(instance) == "deleting":
-        return "being deleted"
-    protected = (properties.get("protectionPolicy") or {}).get("protectFromScaleSetActions")
-    if protected and instance["instanceId"] not in (how.only or ()):
-        return "protected from scale-set actions"
+    instance_id = instance["instanceId"]
+    state = provisioning_state(instance)
+    is_retried = instance_id in retry_failed and state == "failed"
+    if properties.get("latestModelApplied") and not is_retried:
+        return ON_LATEST_MODEL
+    if state == "deleting":
+        return BEING_DELETED
+    protection = properties.get("protectionPolicy") or {}
+    is_named = instance_id in (options.chosen or ())
+    if protection.get("protectFromScaleSetActions") and not is_named:
+        return PROTECTED
     return None
 
 
-def unhealthy(instance: Instance) -> str | None:
-    """Why an instance is unhealthy, if it is. One that is switched off cannot report health, and need not."""
-    if provisioning_state(instance) == "failed":
-        return "provisioning failed"
-    reported = health(instance)
-    if reported and reported != "healthy" and power_state(instance) in ("running", None):
-        return f"application health {reported}"
-    return None
+def notices(
+    model: Mapping[str, Any], instances: Sequence[Instance], options: RolloutOptions
+) -> list[str]:
+    """Return what somebody who starts a rollout should know of this set.
+
+    Args:
+        model: The scale set as `get_vmss` returns it.
+        instances: All instances of the set with their instance views.
+        options: What was asked for.
+
+    Returns:
+        Sentences; empty if there is nothing to say.
+    """
+    found = _notices_of_model(model["properties"])
+    if resolve_strategy(instances, options).by != options.by:
+        found.append(NO_UPDATE_DOMAINS)
+    with_views = [instance for instance in instances if view(instance).get("statuses")]
+    if instances and not with_views:
+        found.append(
+            "Azure shows no power states here: only provisioning, model and health are judged"
+        )
+    if with_views and not any(health(instance) for instance in with_views):
+        found.append(
+            "no instance reports application health: only provisioning, model and power state are"
+            " judged"
+        )
+    return found
 
 
-def _domain(instance: Instance, by: Size) -> str | None:
-    """The domain of an instance as text; `None` where Azure gives none."""
-    grouping = _GROUPINGS.get(str(by), _instances.by_update_domain)
+def _notices_of_model(properties: Mapping[str, Any]) -> list[str]:
+    """Return what else may change the instances of a set."""
+    found = []
+    policy = (properties.get("upgradePolicy") or {}).get("automaticOSUpgradePolicy") or {}
+    if policy.get("enableAutomaticOSUpgrade"):
+        found.append(
+            "automatic OS upgrades are on, so Azure may upgrade instances by itself at any time"
+        )
+    repairs = properties.get("automaticRepairsPolicy") or {}
+    if repairs.get("enabled"):
+        found.append(
+            "automatic repairs are on, so Azure may replace an instance that is unhealthy for"
+            " a while"
+        )
+    storage = (properties.get("virtualMachineProfile") or {}).get("storageProfile") or {}
+    if (storage.get("imageReference") or {}).get("version") == "latest":
+        found.append(
+            "the model asks for the version latest: instances may come to run different ones"
+        )
+    return found
+
+
+def _domain(instance: Instance, by: CountOrPercentage) -> str | None:
+    """Return the domain of an instance as text; `None` if Azure gives none."""
+    grouping = _GROUPINGS.get(str(by), by_update_domain)
     domain: Domain = next(iter(grouping([instance])))
-    return None if domain == _instances.UNKNOWN else str(domain)
-
-
-def _chosen(only: Only | None) -> frozenset[str | int] | None:
-    if only is None:
-        return None
-    given: list[Any] = (
-        [only] if isinstance(only, (str, int, Mapping)) else list(only)
-    )  # of a dict it would be the keys
-    _instances.parse_instance_ids(given, "only")
-    return None if "*" in given else frozenset(given)
+    return None if domain == UNKNOWN else str(domain)

@@ -1,119 +1,162 @@
-"""Following a rolling upgrade that Azure runs by itself, in the same events as a rollout of ours."""
+"""Follow the rolling upgrade that Azure runs by itself, with the events of a rollout."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from .. import _clock, vmss
 from ..errors import NotFound
+from ..instances import has_latest_model
 from ..types import RollingUpgrade
-from . import plan
-from .events import Event
-from .observing import Events, Observer
+from . import messages
+from .events import Event, event
+from .health import problem_of_any, texts
+from .reading import read_instances, read_model
+from .run import halted_with
+from .state import Halt, RolloutState, count_latest, summarize
+from .waiting import Wait, poll, retry_read
 
-_GRACE = 120.0
-"""Seconds that Azure may take to begin once the model has changed."""
+GRACE_SECONDS = 120.0
+"""How long Azure may take to begin once the model has changed."""
+
+_RUNNING = ("rollingforward", "rollingback")
+_NOTHING_THERE = ("NotFound", "ResourceNotFound")
+_COUNTS = {
+    "successful": "successful",
+    "failed": "failed",
+    "inProgress": "in progress",
+    "pending": "pending",
+}
 
 
-class Follow(Observer):
-    """A rolling upgrade as Azure tells of it; following it changes nothing."""
+@dataclass
+class _Followed:
+    """The rolling upgrade as last read."""
 
-    def run(self) -> Events:
-        """From the newest rolling upgrade as it stands to its end."""
-        self.model = yield from self.read_model()
-        yield from self.read_instances()
-        behind = {
-            each["instanceId"]
-            for each in self.instances
-            if not each["properties"].get("latestModelApplied")
-        }
-        yield self.event(
-            "started",
-            f"{self.name}: following the rolling upgrade that Azure runs",
-            ids=sorted(behind),
-        )
-        upgrade = yield from self._followed()
-        yield from self.read_instances()
-        self.upgraded = [
-            each["instanceId"]
-            for each in self.instances
-            if each["instanceId"] in behind and each["properties"].get("latestModelApplied")
-        ]
-        status = _status(upgrade)
-        if status.lower() not in ("completed", "none"):
-            raise self._halted_by(upgrade, status)
-        told = f"{self.name}: {status}; {self.latest()} of {len(self.instances)} instances have the latest model"
-        yield self.event("finished", told, ids=self.upgraded, summary=self.summary())
+    upgrade: RollingUpgrade
+    reported: str = ""
+    was_running: bool = False
 
-    def _followed(self) -> Generator[Event, None, RollingUpgrade]:
-        """The rolling upgrade, when it has ended."""
-        told, looks, was_running = "", 0, False
-        while True:
-            upgrade = yield from self.asked(self._newest)
-            status = _status(upgrade)
-            now = f"{self.name}: {status}{_counts(upgrade)}"
-            if now != told:
-                yield from self.read_instances()
-                told, looks = now, 0
-            yield self.event("progress", now)
-            is_running = status.lower() in ("rollingforward", "rollingback")
-            was_running = was_running or is_running
-            seconds = _clock.monotonic() - self.began
-            # Just after a change of the model the newest upgrade is still the one before.
-            if not is_running and (
-                was_running or seconds >= _GRACE or self.latest() == len(self.instances)
-            ):
-                return upgrade
-            if seconds >= self.patience:
-                raise self.halted(
-                    f"The rolling upgrade of {self.name} is still {status} after {self.patience:g} s"
-                )
-            _clock.sleep(min(self.interval(looks), max(0.1, self.patience - seconds)))
-            looks += 1
 
-    def _newest(self) -> RollingUpgrade:
-        try:
-            return vmss.get_rolling_upgrade(*self.where)
-        except NotFound as error:
-            if (
-                error.code not in ("NotFound", "ResourceNotFound")
-                or "rollingupgrades" in str(error.message).lower()
-            ):
-                raise
-            return {}
+def follow(state: RolloutState) -> Iterator[Event]:
+    """Follow the newest rolling upgrade to its end; this changes nothing.
 
-    def _halted_by(self, upgrade: RollingUpgrade, status: str) -> Exception:
-        """The exception after an upgrade that did not complete, in Azure's words."""
-        error = upgrade.get("properties", {}).get("error") or {}
-        words = f": {error.get('message')} ({error.get('code')})" if error else ""
-        unhealthy = {
-            each["instanceId"]: why for each in self.instances if (why := plan.unhealthy(each))
-        }
-        self.advice = "start_os_upgrade, or any change of the model, begins another"
-        return self.halted(
-            f"Azure's rolling upgrade of {self.name} ended {status}{words}", unhealthy
-        )
+    Args:
+        state: A run; of its options only `health_timeout` counts.
+
+    Yields:
+        Events, without batches.
+
+    Raises:
+        RolloutHalted: The rolling upgrade was cancelled or faulted, or has not ended in time.
+        AzureError: Azure refused to answer.
+    """
+    try:
+        yield from _follow(state)
+    except Halt as halt:
+        raise halted_with(state, halt, messages.START_ANOTHER) from halt
+
+
+def _follow(state: RolloutState) -> Iterator[Event]:
+    yield from read_model(state)
+    yield from read_instances(state)
+    outdated = {
+        instance["instanceId"] for instance in state.instances if not has_latest_model(instance)
+    }
+    yield event(state, "started", messages.FOLLOWING, of_set=True, instance_ids=sorted(outdated))
+    followed = _Followed({})
+    yield from _follow_to_the_end(state, followed)
+    yield from read_instances(state)
+    state.upgraded = [
+        instance["instanceId"]
+        for instance in state.instances
+        if instance["instanceId"] in outdated and has_latest_model(instance)
+    ]
+    status = _status(followed.upgrade)
+    if status.lower() not in ("completed", "none"):
+        raise _failure(state, followed.upgrade, status)
+    message = messages.rolling_done(status, count_latest(state), len(state.instances))
+    yield event(
+        state,
+        "finished",
+        message,
+        of_set=True,
+        instance_ids=state.upgraded,
+        summary=summarize(state),
+    )
+
+
+def _follow_to_the_end(state: RolloutState, followed: _Followed) -> Iterator[Event]:
+    """Poll the rolling upgrade until it has ended."""
+    name = state.scale_set.vmss_name
+    timeout = state.options.health_timeout
+    limit = state.started_at + timeout
+
+    def request() -> None:
+        followed.upgrade = _newest(state)
+
+    def read() -> Iterator[Event]:
+        yield from retry_read(state, request)
+        now = _status(followed.upgrade) + _count_instances(followed.upgrade)
+        if now != followed.reported:
+            followed.reported = now
+            yield from read_instances(state)
+        yield event(state, "progress", now, of_set=True)
+
+    def judge() -> Wait | None:
+        status = _status(followed.upgrade)
+        is_running = status.lower() in _RUNNING
+        followed.was_running = followed.was_running or is_running
+        is_settled = _clock.monotonic() - state.started_at >= GRACE_SECONDS
+        is_current = count_latest(state) == len(state.instances)
+        # Just after a change of the model the newest upgrade is still the one before.
+        if not is_running and (followed.was_running or is_settled or is_current):
+            return None
+        return Wait(None, Halt(messages.rolling_timeout(name, status, timeout)))
+
+    yield from read()
+    yield from poll(state, judge, read, limit=limit)
+
+
+def _newest(state: RolloutState) -> RollingUpgrade:
+    """Return the newest rolling upgrade; empty if there was none."""
+    try:
+        return vmss.get_rolling_upgrade(*state.scale_set)
+    except NotFound as error:
+        is_about_upgrade = "rollingupgrades" in str(error.message).lower()
+        if error.code not in _NOTHING_THERE or is_about_upgrade:
+            raise
+        return {}
+
+
+def _failure(state: RolloutState, upgrade: RollingUpgrade, status: str) -> Halt:
+    """Return the halt after an upgrade that did not complete, in Azure's words."""
+    error = _part(upgrade, "error")
+    reason = f": {error.get('message')} ({error.get('code')})" if error else ""
+    problems = {}
+    for instance in state.instances:
+        problem = problem_of_any(instance)
+        if problem is not None:
+            problems[instance["instanceId"]] = problem
+    message = messages.rolling_failed(state.scale_set.vmss_name, status, reason)
+    return Halt(message, texts(problems))
+
+
+def _count_instances(upgrade: RollingUpgrade) -> str:
+    """Return how many instances are how far: `, 8 successful, 4 in progress`."""
+    progress = _part(upgrade, "progress")
+    counts = [
+        f", {progress[f'{key}InstanceCount']} {word}"
+        for key, word in _COUNTS.items()
+        if progress.get(f"{key}InstanceCount")
+    ]
+    return "".join(counts)
 
 
 def _status(upgrade: RollingUpgrade) -> str:
     return str(_part(upgrade, "runningStatus").get("code") or "None")
-
-
-def _counts(upgrade: RollingUpgrade) -> str:
-    """How many instances are how far: `, 8 successful, 4 in progress`."""
-    words = {
-        "successful": "successful",
-        "failed": "failed",
-        "inProgress": "in progress",
-        "pending": "pending",
-    }
-    progress = _part(upgrade, "progress")
-    return "".join(
-        f", {progress[f'{key}InstanceCount']} {word}"
-        for key, word in words.items()
-        if progress.get(f"{key}InstanceCount")
-    )
 
 
 def _part(upgrade: RollingUpgrade, name: str) -> dict[str, Any]:

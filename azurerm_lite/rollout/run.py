@@ -1,355 +1,302 @@
-"""One run of a rollout or of a rollback: its steps, each an iterator of events."""
+"""The rollout from its beginning to its end: read from top to bottom, this is what it does."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import cast
 
-from .. import _clock, _retry, images, rest, vmss
-from .._text import join_ids, plural
-from ..errors import AzureError, PreconditionFailed, RolloutHalted
-from ..instances import provisioning_state
-from ..types import Batch, Image, Instance, ScaleSet, Token
-from . import plan
-from .events import Event
-from .observing import Events, image_of, what_counts
-from .upgrading import Options, Upgrade, is_too_late, may_be_repeated
-
-_STALE = 5.0
-"""Seconds after which what was read of a scale set is read again before anything is done."""
-_REQUESTS = 3
-"""What a batch takes beside its polls and the pages of the instances: the upgrade, its result, the model again."""
-
-_NO_WAY_BACK = (
-    "a failure will halt and not roll back: the instances that are due run the model's image already, and other "
-    "changes of a model are not put back"
+from .. import _clock, _retry, images
+from .._text import one_line
+from ..errors import AzureError, OperationTimeout, RolloutHalted
+from ..types import Batch, ScaleSet
+from . import messages, plan
+from .batch import run_batch, wait_until_others_healthy
+from .events import Event, event
+from .reading import (
+    check_model_unchanged,
+    known_model,
+    provisioning_of_set,
+    read_instances,
+    refresh,
+    updating_ids,
+    wait_until_instances_idle,
 )
+from .rollback import (
+    find_previous_image,
+    infer_rollback_image,
+    put_image,
+    retry_failed_instances,
+    rollback_of,
+)
+from .state import (
+    BatchFailed,
+    Halt,
+    RolloutState,
+    count_latest,
+    ids_by_image,
+    seconds_running,
+    summarize,
+)
+from .waiting import REPORT_SECONDS
+
+REQUESTS_PER_BATCH = 3
+"""Without polls and the pages of the instances: the upgrade, its result, the model again."""
 
 
-class Run(Upgrade):
-    """One run: batch after batch to the model, or an image back into it first."""
+def run(state: RolloutState) -> Iterator[Event]:
+    """Upgrade the pending instances batch by batch, until none is left or a pause says stop.
 
-    def __init__(
-        self,
-        access_token: Token,
-        where: tuple[str, str, str],
-        options: Options,
-        watch: rest.RequestHooks | None = None,
-    ) -> None:
-        super().__init__(access_token, where, options, watch)
-        self._is_back = False
-        self._old: Image = {}
+    Args:
+        state: The run.
 
-    # The whole
+    Yields:
+        Events.
 
-    def forward(self) -> Events:
-        """The rollout: the instances to the model; and back, where that was asked for and the new image fails."""
-        while (yield from self.step()):
-            pass
+    Raises:
+        RolloutHalted: Something went wrong after something was changed.
+        ValueError: The options do not fit the set; nothing was changed.
+        AzureError: Azure refused before anything was changed.
+    """
+    while state.status in ("new", "running"):
+        yield from advance(state)
 
-    def step(self) -> Generator[Event, None, bool]:
-        """The next part of the rollout: to the end of a batch, and of the pause after it; whether there is more.
 
-        What is known stands in the attributes alone, so that the run may be pickled and go on in
-        another process.
-        """
-        try:
-            return (yield from self.halting(self._step()))
-        except RolloutHalted as halt:
-            if not self._old or not self.is_at_fault:
-                raise
-            yield from self._undone(halt)
-            return False
+def advance(state: RolloutState) -> Iterator[Event]:
+    """Run to the next safe point: the end of one batch and of the pause after it.
 
-    def back(self) -> Events:
-        """The rollback: the image into the model, and the instances to it."""
-        self._is_back = True
-        yield from self.halting(self._back())
+    Afterwards `state.status` is `running` if there is more to do. What is known stands in the state
+    alone, so that another process may go on with it.
 
-    def _step(self) -> Generator[Event, None, bool]:
-        if self.begun:
-            yield from self._refreshed()
-            return (yield from self._next())
-        yield from self._look()
-        self._old = self._find_old()
-        batches = self._plan()
-        yield from self._introduced(batches)
-        if self.options.dry_run:
-            yield from self._rehearsed(batches)
-            return False
-        return (yield from self._next())
+    Args:
+        state: The run.
 
-    def _back(self) -> Generator[Event, None, None]:
-        yield from self._look()
-        # With the old image in the model these have the latest one: they would not be due, and
-        # would halt the way back.
-        self.again |= {
-            each["instanceId"] for each in self.instances if provisioning_state(each) == "failed"
-        }
-        image = self.options.rollback_image or self._way_back()
-        why = f"{self.reason}: " if self.reason else ""
-        yield self.event(
-            "rolling_back", f"{self.name}: {why}going back to {images.image_name(image)}"
-        )
-        yield from self._put_image(image)
-        yield from self._look()
-        yield from self._introduced(self._plan())
-        while (yield from self._next()):
-            yield from self._refreshed()
+    Yields:
+        Events.
 
-    def _undone(self, halt: RolloutHalted) -> Events:
-        """The rollback after a failure. It ends in a halt as well: the caller is to know that the new image failed."""
-        options = self.options._replace(
-            cut=self.options.cut._replace(canary=None),
-            pause=0 if callable(self.options.pause) else self.options.pause,
-            canary_bake=None,
-            rollback_image=self._old,
-        )
-        back = Run(self.where[0], self.where[1:], options, self.watch)
-        back.model, back.instances, back.by_id = self.model, self.instances, self.by_id
-        back.has_changed_something, back.reason = True, self.reason
-        back.again = frozenset(halt.unhealthy)
-        try:
-            yield from back.back()
-        except RolloutHalted as second:
-            message = (
-                f"{self.reason}. The rollback halted too: {second.message} {back.runs_what()}."
-            )
-            raise RolloutHalted(
-                message, second.batch, second.unhealthy, False, back.summary()
-            ) from halt
-        summary = back.summary()._replace(upgraded=len(self.upgraded), failed=len(halt.unhealthy))
-        message = f"{self.reason}. Rolled back: {back.runs_what()}."
-        raise RolloutHalted(message, halt.batch, halt.unhealthy, True, summary) from halt
+    Raises:
+        RolloutHalted: As for `run`.
+    """
+    try:
+        if state.status == "new":
+            yield from start(state)
+        else:
+            yield from refresh(state)
+        if state.status == "running":
+            yield from run_next_batch(state)
+    except BatchFailed as failure:
+        # The new image or the upgrade itself is to blame. Anything else only halts.
+        if not state.previous_image:
+            raise halted(state, failure) from failure.__cause__
+        yield from roll_back(state, failure)
+    except Halt as halt:
+        raise halted(state, halt) from halt.__cause__
+    except (AzureError, OperationTimeout, *_retry.CONNECTION_ERRORS) as error:
+        if not state.has_changed_something:
+            raise
+        raise halted(state, Halt(one_line(error))) from error
 
-    def _look(self) -> Events:
-        """The model and the instances, when nothing is under way on them; a dry run takes them as they are."""
-        is_first = not self.has_read
-        yield from self.unmoved()
-        yield from self.read_instances()
-        if is_first:  # what `only` names may vanish later
-            plan.check(self.instances, self.options.cut)
-        if isinstance(self.options.dry_run, Mapping):
-            self._pretend(cast("ScaleSet", self.options.dry_run))
-        if not self.options.dry_run:
-            yield from self.calm()
 
-    def _pretend(self, model: ScaleSet) -> None:
-        """For a dry run: as if this were the model, and every instance behind it."""
-        self.model = model
-        self.instances = tuple(
-            cast(
-                "Instance",
-                {**each, "properties": {**each["properties"], "latestModelApplied": False}},
-            )
-            for each in self.instances
-        )
-        self.by_id = {instance["instanceId"]: instance for instance in self.instances}
+def start(state: RolloutState) -> Iterator[Event]:
+    """Read the set, check that the rollout can begin, and report what it is going to do."""
+    yield from read_set(state)
+    if not state.has_changed_something:
+        # What `only` names may vanish later.
+        plan.check_choice(state.instances, state.options)
+    if isinstance(state.options.dry_run, Mapping):
+        pretend_model(state, cast("ScaleSet", state.options.dry_run))
+    if not state.options.dry_run:
+        yield from wait_until_instances_idle(state)
+    if state.is_rollback:
+        yield from restore_image(state)
+    else:
+        state.previous_image = find_previous_image(state)
+    yield from announce(state)
+    state.status = "running"
+    if state.options.dry_run:
+        yield from report_dry_run(state)
+        state.status = "done"
 
-    def _next(self) -> Generator[Event, None, bool]:
-        """The next batch, if any is left, and the pause after it; whether there is more."""
-        batches = self._plan()
-        if batches:
-            self.batch = batches[0]
-            self.begun.append(self.batch.name)
-            self.batches = len(self.begun) + len(batches) - 1
-            yield from self._checked_others(self.batch)
-            yield from self.upgrade(self.batch)
-            yield from self.unmoved()
-            batches = self._plan()
-        if not batches or self.batch is None:
-            kind = "rolled_back" if self._is_back else "finished"
-            yield self.event(kind, self._ended(), ids=self.upgraded, summary=self.summary())
-            return False
-        if not (yield from self._paused(self.batch, batches[0])):
-            yield self.event(
-                "stopped", self._ended(f"stopped after {self.batch.name}"), summary=self.summary()
-            )
-            return False
-        return True
 
-    def _plan(self) -> list[Batch]:
-        return plan.plan(self.instances, self.options.cut, begun=self.begun, again=self.again)
+def read_set(state: RolloutState) -> Iterator[Event]:
+    """Read the model, which must be in mode Manual and unchanged, and the instances."""
+    yield from check_model_unchanged(state)
+    yield from read_instances(state)
 
-    # Before and between batches
 
-    def _checked_others(self, batch: Batch) -> Events:
-        """Halts while too many of the instances outside the batch are unhealthy to take any more out of service."""
-        limit, looks = _clock.monotonic() + self.patience, 0
-        while True:
-            unhealthy = self._unhealthy_outside(batch)
-            allowed = plan.share(self.options.max_unhealthy, len(self.instances), "max_unhealthy")
-            if len(unhealthy) <= allowed:
-                return
-            told = f"{plural(len(unhealthy), 'instance')} outside {batch.name} unhealthy, where {allowed} may be"
-            # An instance that autoscale has just made says nothing for a while.
-            is_new = any(why.endswith((" unknown", " initializing")) for why in unhealthy.values())
-            if not is_new or _clock.monotonic() >= limit or self.options.dry_run:
-                self.is_at_fault = not unhealthy.keys().isdisjoint(self.upgraded)
-                raise self.halted(told, self.since(unhealthy))
-            yield self.event(
-                "waiting",
-                f"{told}: waiting for them",
-                batch,
-                list(unhealthy),
-                self.since(unhealthy),
-            )
-            _clock.sleep(self.interval(looks))
-            looks += 1
-            yield from self.unmoved()
-            yield from self.read_instances()
+def run_next_batch(state: RolloutState) -> Iterator[Event]:
+    """Upgrade the next batch, and pause after it; or finish if there is none."""
+    batches = plan_rest(state)
+    if batches:
+        batch = batches[0]
+        state.batch = batch
+        state.started_batches.append(batch.name)
+        state.batches = len(state.started_batches) + len(batches) - 1
+        yield from run_batch(state, batch)
+        yield from check_model_unchanged(state)
+        batches = plan_rest(state)
+    if state.batch is None or not batches:
+        yield finish(state)
+        return
+    yield from pause_after(state, state.batch, batches[0])
 
-    def _unhealthy_outside(self, batch: Batch) -> dict[str, str]:
-        """The unhealthy instances outside a batch; on the way back without those that are due: those it is to mend."""
-        unhealthy = {}
-        for instance in self.instances:
-            each = instance["instanceId"]
-            is_other = each not in batch.instance_ids and not (self._is_back and self.is_due(each))
-            if is_other and (why := plan.unhealthy(instance)):
-                unhealthy[each] = why
-        return unhealthy
 
-    def _paused(self, done: Batch, following: Batch) -> Generator[Event, None, bool]:
-        """The pause between two batches; whether to go on."""
-        pause = self.options.pause
-        if callable(pause):
-            yield self.event("pausing", f"{done.name} is done: asking whether to go on", done)
-            return bool(pause(done))
-        ends = _clock.monotonic() + pause
-        while (left := ends - _clock.monotonic()) > 0:
-            yield self.event("pausing", f"pausing {left:.0f} s before {following.name}", following)
-            _clock.sleep(min(left, 60.0))
-        return True
+def plan_rest(state: RolloutState) -> list[Batch]:
+    """Return the batches that are left."""
+    return plan.plan_batches(
+        state.instances,
+        state.options,
+        started=state.started_batches,
+        retry_failed=state.retry_failed,
+    )
 
-    def _refreshed(self) -> Events:
-        """A look at what may have changed between two batches: by a pause, or since the loop took its time."""
-        if _clock.monotonic() - self.read_at >= _STALE:
-            yield from self.unmoved()
-            yield from self.read_instances()
-        yield from self.calm()
 
-    # The way back
+def pause_after(state: RolloutState, done: Batch, following: Batch) -> Iterator[Event]:
+    """Pause between two batches, or let the caller decide whether to go on."""
+    pause = state.options.pause
+    if callable(pause):
+        yield event(state, "pausing", messages.asking_whether_to_go_on(done), batch=done)
+        if not pause(done):
+            yield stop(state, done)
+        return
+    ends_at = _clock.monotonic() + pause
+    while True:
+        left = ends_at - _clock.monotonic()
+        if left <= 0:
+            return
+        message = messages.pausing_before(following, left)
+        yield event(state, "pausing", message, batch=following)
+        _clock.sleep(min(left, REPORT_SECONDS))
 
-    def _find_old(self) -> Image:
-        """The image to go back to: the one given, or that of the instances that are due; empty where there is none."""
-        due, image = plan.due(self.instances, self.options.cut), self.options.rollback_image
-        if self.options.on_failure != "rollback" or not due:
-            return {}
-        found = self.images_of(due)
-        if image is None and len(found) > 1:
-            told = "; ".join(f"{len(ids)} on {name}" for name, ids in found.items())
-            raise ValueError(
-                f"on_failure: the instances run require_instances images ({told}): name one as rollback_image"
-            )
-        image = image or image_of(due[0])
-        try:
-            changed = images.with_image(self.model, image)
-        except ValueError as error:
-            raise ValueError(f"rollback_image: {error}") from None
-        return image if images.get_image(changed) != images.get_image(self.model) else {}
 
-    def _way_back(self) -> Image:
-        """The image that instances behind the model still run, when that is one, and an older one."""
-        current = images.get_image(self.model)
-        behind = [
-            each for each in self.instances if not each["properties"].get("latestModelApplied")
-        ]
-        old = {images.image_name(image_of(each)): image_of(each) for each in behind}
-        old.pop(images.image_name(current), None)
-        if len(old) != 1:
-            found = f"run {', '.join(old)}" if old else "run no other image than the model's"
-            raise ValueError(f"image must be given: the instances behind the model {found}")
-        image = next(iter(old.values()))
-        if images.is_newer(image, current):
-            raise ValueError(
-                f"image must be given: the model has {images.image_name(current)}, which is older than what the "
-                "instances behind it run. It seems to be put back already: rollout() brings the instances to it."
-            )
-        return image
+def stop(state: RolloutState, done: Batch) -> Event:
+    """End the run between two batches."""
+    state.status = "paused"
+    message = _how_far(state, messages.stopped_after(done))
+    return event(state, "stopped", message, of_set=True, summary=summarize(state))
 
-    def _put_image(self, image: Image) -> Events:
-        """The image into the model, where it is not there yet; never over somebody else's change."""
-        limit, looks = _clock.monotonic() + self.patience, 0
-        while images.get_image(changed := images.with_image(self.model, image)) != images.get_image(
-            self.model
-        ):
-            self.has_changed_something = True
-            try:
-                with rest.request_hooks(self.watch):
-                    response = vmss.put_vmss(*self.where, changed)
-                yield from self.followed(response, limit)
-            except (AzureError, *_retry.CONNECTION_ERRORS) as error:
-                if not (
-                    may_be_repeated(error) or isinstance(error, PreconditionFailed)
-                ) or is_too_late(error, limit):
-                    raise
-                yield from self.put_off(error, looks)
-                looks += 1
-            model = yield from self.settled()
-            if what_counts(model) != what_counts(changed):
-                self.check_model(model)
-            self.model = model
-        self.advice = (
-            f"The model asks for {images.image_name(image)} again: rollout() brings the rest to it"
-        )
 
-    # Telling
+def finish(state: RolloutState) -> Event:
+    """End the run: no instance is pending."""
+    state.status = "done"
+    return event(
+        state,
+        "rolled_back" if state.is_rollback else "finished",
+        _how_far(state),
+        of_set=True,
+        instance_ids=state.upgraded,
+        summary=summarize(state),
+    )
 
-    def _introduced(self, batches: Sequence[Batch]) -> Events:
-        """What is to be done, what ought to be known, and what is left out."""
-        ids = [each for batch in batches for each in batch.instance_ids]
-        told = f"{self.name}: {plural(len(self.instances), 'instance')}, {len(ids)} to upgrade"
-        yield self.event(
-            "started", told + (f" in {plural(len(batches), 'batch')}" if batches else ""), ids=ids
-        )
-        for notice in plan.notices(self.model, self.instances, self.options.cut):
-            yield self.event("notice", f"{self.name}: {notice}")
-        if (
-            batches
-            and self.options.on_failure == "rollback"
-            and not self._old
-            and not self._is_back
-        ):
-            yield self.event("notice", f"{self.name}: {_NO_WAY_BACK}")
-        for why, ids in plan.skipped(self.instances, self.options.cut, self.again).items():
-            self.skipped += len(ids)
-            yield self.event(
-                "skipped",
-                f"skipping {plural(len(ids), 'instance')} {why}: {join_ids(ids)}",
-                ids=ids,
-            )
 
-    def _rehearsed(self, batches: Sequence[Batch]) -> Events:
-        """A dry run: the batches and what stands in the way of the first; it halts where the rollout would."""
-        now = str(self.model["properties"].get("provisioningState") or "Succeeded")
-        busy = [
-            each["instanceId"] for each in self.instances if provisioning_state(each) == "updating"
-        ]
-        yield self.event("checked", f"{self.name} is in upgrade mode Manual and {now}")
-        wait = f"{plural(len(busy), 'instance')} being updated ({join_ids(busy)}): the rollout would wait for that to end"
-        yield self.event("checked", wait if busy else "no instance is being updated", ids=busy)
-        if self._old:
-            yield self.event(
-                "checked", f"after a failure it would go back to {images.image_name(self._old)}"
-            )
-        for batch in batches:
-            ids = batch.instance_ids
-            yield self.event(
-                "planned", f"{batch.name}: {plural(len(ids), 'instance')} ({join_ids(ids)})", batch
-            )
-        if batches:
-            yield from self._checked_others(batches[0])
-            yield self.event(
-                "checked", f"{batches[0].name}: what is outside it is healthy enough to begin"
-            )
-        requests = 1 + self.pages + len(batches) * (_REQUESTS + self.pages)
-        told = f"dry run: nothing was changed; a rollout would send {requests} requests, and polls while Azure works"
-        yield self.event("finished", told, summary=self.summary())
+def roll_back(state: RolloutState, failure: BatchFailed) -> Iterator[Event]:
+    """Roll back after a failure.
 
-    def _ended(self, how: str = "") -> str:
-        """How far it came, for the last event."""
-        lag = len(self.instances) - self.latest()
-        told = f"{self.latest()} of {plural(len(self.instances), 'instance')} have the latest model"
-        told += f", {lag} still an older one" if lag else ""
-        done = f"{len(self.upgraded)} upgraded in {_clock.monotonic() - self.began:.0f} s"
-        return f"{self.name}: {how + '; ' if how else ''}{told}; {done}"
+    It ends in a halt as well: the caller is to know that the new image failed.
+    """
+    back = rollback_of(state, failure)
+    reason = back.reason
+    state.status = "done"
+    cause = halted(state, failure)
+    try:
+        yield from run(back)
+    except RolloutHalted as halt:
+        message = messages.rollback_halted(reason, halt.message, _runs_what(back))
+        raise RolloutHalted(
+            message, halt.batch, halt.unhealthy, False, summarize(back, list(halt.unhealthy))
+        ) from cause
+    summary = summarize(back)._replace(upgraded=len(state.upgraded), failed=len(failure.unhealthy))
+    message = messages.rolled_back(reason, _runs_what(back))
+    raise RolloutHalted(message, state.batch, failure.unhealthy, True, summary) from cause
+
+
+def restore_image(state: RolloutState) -> Iterator[Event]:
+    """Put the old image into the model, and read the set again."""
+    retry_failed_instances(state)
+    image = state.options.rollback_image or infer_rollback_image(state)
+    message = messages.rolling_back(state.reason, images.image_name(image))
+    yield event(state, "rolling_back", message, of_set=True)
+    yield from put_image(state, image)
+    yield from read_set(state)
+    yield from wait_until_instances_idle(state)
+
+
+def announce(state: RolloutState) -> Iterator[Event]:
+    """Report what is to be done, what should be known, and what is left out."""
+    batches = plan_rest(state)
+    ids = [instance_id for batch in batches for instance_id in batch.instance_ids]
+    message = messages.started(len(state.instances), len(ids), len(batches))
+    yield event(state, "started", message, of_set=True, instance_ids=ids)
+    for notice in plan.notices(known_model(state), state.instances, state.options):
+        yield event(state, "notice", notice, of_set=True)
+    wants_rollback = state.options.on_failure == "rollback" and not state.is_rollback
+    if batches and wants_rollback and not state.previous_image:
+        yield event(state, "notice", messages.NOTHING_TO_ROLL_BACK_TO, of_set=True)
+    skipped = plan.skipped(state.instances, state.options, state.retry_failed)
+    for reason, left_out in skipped.items():
+        state.skipped += len(left_out)
+        message = messages.skipping(left_out, reason)
+        yield event(state, "skipped", message, instance_ids=left_out)
+
+
+def pretend_model(state: RolloutState, model: ScaleSet) -> None:
+    """Take a model as if it were put, and every instance as outdated: for a dry run."""
+    state.model = model
+    for instance in state.instances:
+        instance["properties"]["latestModelApplied"] = False
+
+
+def report_dry_run(state: RolloutState) -> Iterator[Event]:
+    """Report the batches, and what stands in the way of the first; halt where the rollout would."""
+    name = state.scale_set.vmss_name
+    busy = updating_ids(state)
+    batches = plan_rest(state)
+    mode = messages.mode_is_manual(name, provisioning_of_set(state))
+    yield event(state, "checked", mode)
+    idle = messages.would_wait(busy) if busy else messages.NOTHING_BEING_UPDATED
+    yield event(state, "checked", idle, instance_ids=busy)
+    if state.previous_image:
+        image = images.image_name(state.previous_image)
+        yield event(state, "checked", messages.would_roll_back_to(image))
+    for batch in batches:
+        yield event(state, "planned", messages.planned(batch), batch=batch)
+    if batches:
+        yield from wait_until_others_healthy(state, batches[0])
+        yield event(state, "checked", messages.others_healthy(batches[0]))
+    requests = 1 + state.pages + len(batches) * (REQUESTS_PER_BATCH + state.pages)
+    message = messages.dry_run_done(requests)
+    yield event(state, "finished", message, summary=summarize(state))
+
+
+def halted(state: RolloutState, halt: Halt) -> RolloutHalted:
+    """Return the exception: what went wrong, on which instances, what was done, what to do."""
+    advice = messages.RUN_AGAIN
+    if state.restored_image:
+        advice = messages.image_is_back(images.image_name(state.restored_image))
+    return halted_with(state, halt, advice)
+
+
+def halted_with(state: RolloutState, halt: Halt, advice: str) -> RolloutHalted:
+    """Return the exception with an advice of the caller's."""
+    total = len(state.instances)
+    progress = None
+    if total:
+        progress = (len(state.upgraded), total - count_latest(state), total)
+    message = messages.halted(halt.reason, halt.unhealthy, progress, advice)
+    summary = summarize(state, list(halt.unhealthy))
+    return RolloutHalted(message, state.batch, halt.unhealthy, summary=summary)
+
+
+def _how_far(state: RolloutState, how: str = "") -> str:
+    """Return how far the run came."""
+    return messages.ended(
+        count_latest(state),
+        len(state.instances),
+        len(state.upgraded),
+        seconds_running(state),
+        how,
+    )
+
+
+def _runs_what(state: RolloutState) -> str:
+    """Return which instances run which image."""
+    return messages.runs_what(len(state.instances), ids_by_image(state.instances))

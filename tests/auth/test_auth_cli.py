@@ -241,7 +241,7 @@ def test_an_odd_end_of_a_token_does_no_harm(ends: Any, cli: FakeCli, token: str)
 
 
 def test_the_cli_is_asked_for_a_tenant_or_a_subscription(cli: FakeCli, token: str) -> None:
-    """Who is signed in to require_instances can say which one."""
+    """Who is signed in to several can say which one."""
     cli.says(of_the_cli(token))
     assert azurerm_lite.token_provider(cli=True, subscription="my sub")() == token
     assert azurerm_lite.token_provider(TENANT, cli=True)() == token

@@ -39,7 +39,7 @@ def live(clean_environment: None) -> Iterator[Sandbox]:
                 f"s{number}", 2, update_domains=2, location=region, tags={"ring": str(number % 2)}
             )
         yield sandbox
-    rate_limit._pacers.clear()
+    rate_limit.reset()
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:

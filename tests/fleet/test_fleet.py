@@ -26,37 +26,30 @@ from support.fleet import NEW, REGIONS, fill, fleet, halted, posted, upgraded
 
 import azurerm_lite as az
 from azurerm_lite import _clock, errors
-from azurerm_lite.fleet import rate_limit, scheduler
+from azurerm_lite.fleet import rate_limit, scheduler, worker
 from azurerm_lite.fleet import targets as wave_plan
 from azurerm_lite.fleet.events import FleetEvent
-from azurerm_lite.rollout import prepared
 from azurerm_lite.rollout.events import Event
+from azurerm_lite.rollout.options import RolloutOptions
+from azurerm_lite.rollout.run import advance
+from azurerm_lite.rollout.state import RolloutState, ScaleSetRef
 from azurerm_lite.sandbox import Sandbox
 from azurerm_lite.types import Batch, Summary, Target
 
-DEFAULTS: dict[str, Any] = {
-    "by": "update_domain",
-    "only": None,
-    "max_batch": None,
-    "canary": None,
-    "canary_bake": None,
-    "pause": 0,
-    "bake": 0,
-    "check": None,
-    "health_timeout": 1800,
-    "max_unhealthy": 0,
-    "on_failure": "stop",
-    "rollback_image": None,
-    "dry_run": False,
-}
+
+def new_state(access_token: Any, sandbox: Sandbox, name: str = "s0") -> RolloutState:
+    """A run of a scale set that has not begun."""
+    hooks = rate_limit.RateLimitedRequests(sandbox.subscription_id, REGIONS[0])
+    scale_set = ScaleSetRef(access_token, *sandbox.where(name)[1:])
+    return RolloutState(scale_set, RolloutOptions(), hooks=hooks)
 
 
 @pytest.fixture(autouse=True)
 def fresh_pace() -> Iterator[None]:
     """No test is slowed by the requests of another."""
-    rate_limit._pacers.clear()
+    rate_limit.reset()
     yield
-    rate_limit._pacers.clear()
+    rate_limit.reset()
 
 
 def waved(sets: int) -> list[str]:
@@ -288,7 +281,7 @@ def test_ctrl_c_ends_as_leaving_does(sandbox: Sandbox, monkeypatch: pytest.Monke
         raise KeyboardInterrupt
         yield
 
-    monkeypatch.setattr(scheduler.Fleet, "_heard", interrupt)
+    monkeypatch.setattr(scheduler.FleetScheduler, "_receive", interrupt)
     with pytest.raises(KeyboardInterrupt):
         list(events)
     assert not sandbox.cloud.running
@@ -349,8 +342,12 @@ def test_a_target_may_be_given_in_three_ways() -> None:
         "vmss_name": "web",
         "location": "West Europe",
     }
-    assert wave_plan.target(path) == wave_plan.target(("s", "g", "web")) == Target("s", "g", "web")
-    assert wave_plan.target(found) == Target("s", "g", "web", "westeurope")
+    assert (
+        wave_plan.parse_target(path)
+        == wave_plan.parse_target(("s", "g", "web"))
+        == Target("s", "g", "web")
+    )
+    assert wave_plan.parse_target(found) == Target("s", "g", "web", "westeurope")
 
 
 # Invariants of the waves
@@ -363,9 +360,9 @@ class _Instead:
         self.fails = fails
         self.pool = ThreadPoolExecutor(4)
 
-    def submit(self, function: Callable[..., Any], ticket: scheduler.Ticket, run: Any) -> Any:
-        error = ValueError("no") if ticket.target.vmss_name in self.fails else None
-        return self.pool.submit(lambda: scheduler.Part(Summary(upgraded=1), error=error))
+    def submit(self, function: Callable[..., Any], request: worker.StepRequest, state: Any) -> Any:
+        error = ValueError("no") if request.target.vmss_name in self.fails else None
+        return self.pool.submit(lambda: worker.StepResult(Summary(upgraded=1), error=error))
 
 
 sizes = st.lists(
@@ -385,7 +382,7 @@ def test_waves_go_in_order_each_target_once_and_never_too_many(
 ) -> None:
     """Whatever the waves, the failures and the limits: order, at most `max_parallel`, each target exactly once."""
     targets = [("s", "g", str(each)) for each in range(number)]
-    planned = wave_plan.cut(targets, cut)
+    planned = wave_plan.split_into_waves(targets, cut)
     assert sorted(int(each.vmss_name) for wave in planned for each in wave) == list(range(number))
     executor: Any = _Instead({str(each) for each in failing})
     seen, running, raised = [], 0, None
@@ -448,18 +445,18 @@ def test_a_429_of_one_set_slows_its_neighbours(fast: Sandbox) -> None:
 
 def test_while_a_bucket_is_closed_its_neighbours_are_held_back_and_say_so(clock: Clock) -> None:
     """A short wait is made; a long one is a `Throttled` of ours that nothing was sent for."""
-    watch = rate_limit.Paced("sub", "eastus")
+    watch = rate_limit.RateLimitedRequests("sub", "eastus")
     url = "https://management.azure.com/subscriptions/sub/resourceGroups/g/x"
-    rate_limit.of("SUB").close({("actions", "eastus"): 4.0})
+    rate_limit.limiter_of("SUB").block({("actions", "eastus"): 4.0})
     watch.before_send("POST", url)
     assert clock.slept == [pytest.approx(4.0)]
-    rate_limit.of("sub").close({("actions", "eastus"): 100.0})
+    rate_limit.limiter_of("sub").block({("actions", "eastus"): 100.0})
     with pytest.raises(az.Throttled, match="Held back for 100 s") as caught:
         watch.before_send("POST", url)
     assert caught.value.retry_after == pytest.approx(100, abs=1)
     assert watch.requests == 1
     watch.before_send("GET", url)
-    rate_limit.Paced("sub", "westeurope").before_send("POST", url)
+    rate_limit.RateLimitedRequests("sub", "westeurope").before_send("POST", url)
     assert len(clock.slept) == 1
 
 
@@ -486,10 +483,10 @@ def test_a_refusal_closes_what_it_is_about(
     answer = requests.Response()
     answer.status_code, answer._content = 429, text.encode()
     answer.headers.update(headers)
-    watch = rate_limit.Paced("sub", "eastus")
+    watch = rate_limit.RateLimitedRequests("sub", "eastus")
     watch.after_response("POST", "https://management.azure.com/subscriptions/sub/x", answer)
     assert watch.throttled == 1
-    assert rate_limit.of("sub").closed() == closed
+    assert rate_limit.limiter_of("sub").blocked_seconds() == closed
 
 
 @given(
@@ -502,12 +499,12 @@ def test_the_pace_stays_below_the_limits(asks: list[tuple[str, float, bool]], sh
     """However requests come, no stretch of time holds more than the bucket's depth and what flows into it meanwhile."""
     clock, before = Clock(), (_clock.monotonic, _clock.sleep)
     _clock.monotonic, _clock.sleep = clock, clock.sleep
-    rate_limit._pacers.clear()
+    rate_limit.reset()
     sent: dict[str, list[float]] = {"GET": [], "POST": []}
     waits: list[float] = []
     try:
-        rate_limit.of("sub").resize(share)
-        watch = rate_limit.Paced("sub", "eastus")
+        rate_limit.limiter_of("sub").resize(share)
+        watch = rate_limit.RateLimitedRequests("sub", "eastus")
         for method, gap, burst in asks:
             clock.now += 0 if burst else gap
             try:
@@ -518,10 +515,10 @@ def test_the_pace_stays_below_the_limits(asks: list[tuple[str, float, bool]], sh
                 waits.append(error.retry_after or 0)
     finally:
         _clock.monotonic, _clock.sleep = before
-        rate_limit._pacers.clear()
+        rate_limit.reset()
     assert all(seconds > 5 for seconds in waits)
     for method, kind in (("GET", "reads"), ("POST", "writes")):
-        rate, depth = (each * share for each in rate_limit._LIMITS[kind])
+        rate, depth = (each * share for each in rate_limit.LIMITS[kind])
         times = sent[method]
         for start in range(0, len(times), 50):
             for end in range(start, len(times), 50):
@@ -532,23 +529,21 @@ def test_a_worker_elsewhere_keeps_to_its_share_and_hears_of_refusals(sandbox: Sa
     """What a task is told counts in its process; what it meets there comes back with its result."""
     fill(sandbox, 1)
     target = Target(sandbox.subscription_id, "sandbox", "s0", REGIONS[0])
-    watch = rate_limit.Paced(target.subscription_id, target.location)
-    run = prepared((az.token_provider(), *target[:3]), watch, **DEFAULTS)
-    ticket = scheduler.Ticket(
+    state = new_state(az.token_provider(), sandbox)
+    request = worker.StepRequest(
         "elsewhere", -1, target, 0.25, {("lists", "eastus"): time.time() + 50}
     )
     sandbox.fail_next(429, method="POST", path="s0/manualupgrade", retry_after=40)
-    part = scheduler.step(ticket, run)
-    assert rate_limit.of(target.subscription_id)._share == 0.25
-    assert part.run is run
-    assert [event.kind for event in part.events].count("batch_done") == 1
-    assert not [event for event in part.events if event.instances]
-    assert part.summary.throttled == 1
-    again = scheduler.step(
-        dataclasses.replace(ticket, closed={("polls", "x"): 1e12, ("gets", "x"): 5.0}), run
-    )
-    assert (again.run, again.error, again.events[-1].kind) == (None, None, "finished")
-    assert set(again.closed) == {("polls", "x")}
+    result = worker.run_step(request, state)
+    assert rate_limit.limiter_of(target.subscription_id).share == 0.25
+    assert result.state is state
+    assert [event.kind for event in result.events].count("batch_done") == 1
+    assert not [event for event in result.events if event.instances]
+    assert result.summary.throttled == 1
+    request = dataclasses.replace(request, blocked={("polls", "x"): 1e12, ("gets", "x"): 5.0})
+    again = worker.run_step(request, state)
+    assert (again.state, again.error, again.events[-1].kind) == (None, None, "finished")
+    assert set(again.blocked) == {("polls", "x")}
 
 
 def test_a_storm_of_429s_only_takes_longer(sandbox: Sandbox) -> None:
@@ -618,7 +613,7 @@ def test_an_error_that_cannot_be_sent_comes_as_words() -> None:
     class Local(Exception):
         """Cannot be pickled."""
 
-    told = scheduler._portable(Local("what\nhappened"))
+    told = worker.make_portable(Local("what\nhappened"))
     assert (type(told), str(told)) == (RuntimeError, "Local: what happened")
 
 
@@ -626,19 +621,16 @@ def test_a_run_goes_on_in_another_process_where_it_was(sandbox: Sandbox, clock: 
     """Pickled between two batches it reads nothing again but the model, and no token crosses."""
     fill(sandbox, 1)
     provider = az.token_provider()
-    run = prepared(
-        (provider, *sandbox.where("s0")[1:]),
-        rate_limit.Paced(sandbox.subscription_id, ""),
-        **DEFAULTS,
-    )
-    list(run.step())
-    crossing = pickle.dumps((scheduler.Ticket("f", 0, Target("s", "g", "n"), 1.0, {}), run))
+    state = new_state(provider, sandbox)
+    list(advance(state))
+    request = worker.StepRequest("f", 0, Target("s", "g", "n"), 1.0, {})
+    crossing = pickle.dumps((request, state))
     assert provider() not in crossing.decode("latin1")
     assert provider()[:20] not in crossing.decode("latin1")
     before = len(sandbox.journal)
     _, again = pickle.loads(crossing)
-    events = list(again.step())
-    assert again.where[0] is not provider
+    events = list(advance(again))
+    assert again.scale_set.access_token is not provider
     paths = [
         each.path.rsplit("/", 1)[-1] for each in sandbox.journal[before:] if "/s0" in each.path
     ]
@@ -650,14 +642,31 @@ def test_a_run_goes_on_in_another_process_where_it_was(sandbox: Sandbox, clock: 
 def test_a_run_that_waited_long_for_a_worker_looks_again(sandbox: Sandbox, clock: Clock) -> None:
     """What was read before is not relied on."""
     fill(sandbox, 1)
-    run = prepared((az.token_provider(), *sandbox.where("s0")[1:]), None, **DEFAULTS)
-    list(run.step())
-    run = pickle.loads(pickle.dumps(run))
+    state = new_state(az.token_provider(), sandbox)
+    list(advance(state))
+    state = pickle.loads(pickle.dumps(state))
     clock.now += 60
     sandbox.scale("s0", 6)
-    assert list(run.step())[-1].total == 6
+    assert list(advance(state))[-1].total == 6
 
 
+class OwnThreads(ThreadPoolExecutor):
+    """Threads, by a class of the caller's own."""
+
+
+class OwnProcesses(ProcessPoolExecutor):
+    """Processes, by a class of the caller's own."""
+
+
+def test_threads_of_a_subclass_work_with_a_plain_token(sandbox: Sandbox) -> None:
+    """Nothing leaves this process, so the token may be one that nobody can renew."""
+    fill(sandbox, 1)
+    with OwnThreads(1) as executor:
+        list(az.rollout_fleet(sandbox.access_token, fleet(sandbox), executor=executor))
+    assert len(upgraded(sandbox)) == 4
+
+
+@pytest.mark.parametrize("kind", [ProcessPoolExecutor, OwnProcesses])
 @pytest.mark.parametrize(
     ("token", "options", "told"),
     [
@@ -670,10 +679,10 @@ def test_a_run_that_waited_long_for_a_worker_looks_again(sandbox: Sandbox, clock
     ],
 )
 def test_what_must_not_or_cannot_cross_is_refused_at_once(
-    token: str | None, options: dict[str, Any], told: str, sandbox: Sandbox
+    kind: Any, token: str | None, options: dict[str, Any], told: str, sandbox: Sandbox
 ) -> None:
     """A token, and a function that only this process has; nothing was sent."""
-    with ProcessPoolExecutor(1) as executor, pytest.raises(ValueError, match=told) as caught:
+    with kind(1) as executor, pytest.raises(ValueError, match=told) as caught:
         az.rollout_fleet(
             token or az.token_provider(),
             [(sandbox.subscription_id, "g", "n")],
@@ -726,7 +735,7 @@ def test_an_executor_that_says_nothing_is_told_of(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every minute; and what it gives up has failed, with a word of why."""
-    monkeypatch.setattr(scheduler, "_LOOK", 0.01)
+    monkeypatch.setattr(scheduler, "POLL_SECONDS", 0.01)
     times = itertools.count(0, 30)
     monkeypatch.setattr(_clock, "monotonic", lambda: next(times))
     fill(sandbox, 1)

@@ -28,14 +28,14 @@ pytestmark = [
 @pytest.fixture
 def client(fast: Sandbox) -> Iterator[Any]:
     """A client of two worker processes on loopback, which live in the fast time and know the sandbox."""
-    rate_limit._pacers.clear()
+    rate_limit.reset()
     cluster = distributed.LocalCluster(
         n_workers=2, threads_per_worker=2, processes=True, host="127.0.0.1", dashboard_address=None
     )
     with cluster, distributed.Client(cluster) as client:
         client.register_worker_callbacks(fast_time.hurry)
         yield client
-    rate_limit._pacers.clear()
+    rate_limit.reset()
 
 
 def test_dask_rolls_out_a_fleet(fast: Sandbox, client: Any) -> None:

@@ -246,7 +246,7 @@ latest/older model:
 
 
 def test_the_text_as_a_whole(output: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it looks like: flat rows stand close together, rows of require_instances lines are set apart by rules."""
+    """What it looks like: flat rows stand close together, rows of several lines are set apart by rules."""
     last = instance(4, 1, 1, latestModelApplied=False)
     assert str(heatmap([instance(1), instance(2, 1, 1, latestModelApplied=False)])) == FLAT
     monkeypatch.setenv("COLUMNS", "23")
@@ -386,7 +386,7 @@ def test_no_line_is_wider_than_the_terminal(
 
 
 def test_columns_that_do_not_fit_follow_below() -> None:
-    """Long names in many columns make require_instances bands, each with its heads."""
+    """Long names in many columns make several bands, each with its heads."""
     found = [instance(f"web_{'x' * 20}{number}", 0, number) for number in range(5)]
     bands = str(heatmap(found)).split("\n\n")[:-1]
     heads = [re.findall(r"FD \d", band) for band in bands]

@@ -107,7 +107,7 @@ def test_each_list_follows_its_pages(row: Wrapper, token: str, clock: Clock) -> 
 def test_instance_ids_are_sent_as_a_list_of_strings(
     action: Callable[..., Any], instance_ids: Any, sent: list[str], token: str, clock: Clock
 ) -> None:
-    """One id or require_instances, as strings or whole numbers, arrive as a JSON list of strings."""
+    """One id or several, as strings or whole numbers, arrive as a JSON list of strings."""
     tail = {
         az.stopdealloc_vmss: "deallocate",
         az.delete_vmss_vms: "delete",

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import azurerm_lite as az
-from azurerm_lite.rollout import plan
+from azurerm_lite.rollout import options, plan
 
 
 def instance(id: str, **properties: Any) -> Any:
@@ -130,11 +130,13 @@ def test_a_plan_of_any_cut_holds_what_is_outdated_each_once(
     assert all(batch.instance_ids for batch in batches)
     assert len({batch.name for batch in batches}) == len(batches)
     if max_batch is not None:
-        most = plan.share(max_batch, len(instances), "max_batch", least=1)
+        most = options.resolve_count(max_batch, len(instances), "max_batch", least=1)
         assert all(len(batch.instance_ids) <= most for batch in batches)
     if canary is not None and batches:
         assert batches[0].name.startswith("canary (")
-        assert len(batches[0].instance_ids) <= plan.share(canary, len(instances), "canary", least=1)
+        assert len(batches[0].instance_ids) <= options.resolve_count(
+            canary, len(instances), "canary", least=1
+        )
 
 
 @given(SETS, SIZES)
@@ -154,9 +156,11 @@ def test_going_on_never_repeats_a_name_or_an_instance(
     instances: list[Any], max_batch: Any, data: st.DataObject
 ) -> None:
     """Planned anew after each batch, as a rollout does: names differ, and every instance comes once."""
-    how = plan.cut("update_domain", None, max_batch, data.draw(st.none() | st.integers(1, 5)))
+    how = options.RolloutOptions(
+        max_batch=max_batch, canary=data.draw(st.none() | st.integers(1, 5))
+    )
     begun, done = [], []
-    while batches := plan.plan(instances, how, begun=begun):
+    while batches := plan.plan_batches(instances, how, started=begun):
         begun.append(batches[0].name)
         done += batches[0].instance_ids
         for each in instances:
@@ -203,11 +207,11 @@ def test_names_of_parts_and_of_the_canary() -> None:
 def test_what_is_planned_after_the_canary_is_what_comes(how: dict[str, Any]) -> None:
     """Planned anew when the canary is done, as a rollout does it, the batches are those that were planned at first."""
     instances = [instance(str(number), domain=number % 2) for number in range(20)]
-    cut = plan.cut(how.get("by", "update_domain"), None, how.get("max_batch"), how.get("canary", 1))
-    first, *others = plan.plan(instances, cut)
+    cut = options.RolloutOptions(**{"canary": 1, **how})
+    first, *others = plan.plan_batches(instances, cut)
     for each in instances:
         each["properties"]["latestModelApplied"] = each["instanceId"] in first.instance_ids
-    assert plan.plan(instances, cut, begun=[first.name]) == others
+    assert plan.plan_batches(instances, cut, started=[first.name]) == others
 
 
 @pytest.mark.parametrize(
@@ -224,14 +228,14 @@ def test_what_is_planned_after_the_canary_is_what_comes(how: dict[str, Any]) -> 
 )
 def test_a_share_is_rounded_down(value: Any, total: int, number: int) -> None:
     """A number stands for itself, a percentage for so many of the set."""
-    assert plan.share(value, total, "max_unhealthy") == number
+    assert options.resolve_count(value, total, "max_unhealthy") == number
 
 
 @pytest.mark.parametrize("value", [-1, True, "20", "200%", "-5%", "%", 1.5, None])
 def test_what_is_no_share_is_refused(value: Any) -> None:
     """The argument and the value are named."""
     with pytest.raises(ValueError, match=r"^max_unhealthy must be a number of"):
-        plan.share(value, 10, "max_unhealthy")
+        options.resolve_count(value, 10, "max_unhealthy")
 
 
 @pytest.mark.parametrize("argument", ["max_batch", "canary"])
@@ -268,6 +272,6 @@ def test_what_ought_to_be_known_is_pointed_out(properties: Any, words: str) -> N
         "statuses": [{"code": "PowerState/running"}],
         "vmHealth": {"status": healthy},
     }
-    assert plan.notices({"properties": {}}, [vm], plan.Cut()) == []
-    (told,) = plan.notices({"properties": properties}, [vm], plan.Cut())
+    assert plan.notices({"properties": {}}, [vm], options.RolloutOptions()) == []
+    (told,) = plan.notices({"properties": properties}, [vm], options.RolloutOptions())
     assert words in told

@@ -129,14 +129,14 @@ def test_what_failed_is_set_up_anew_by_a_rollback_by_hand(sandbox: Sandbox) -> N
 
 
 def test_without_one_way_back_nothing_is_begun(sandbox: Sandbox) -> None:
-    """Where the instances run require_instances images, on_failure="rollback" wants to be told which to go back to."""
+    """Where the instances run several images, on_failure="rollback" wants to be told which to go back to."""
     bump(sandbox)
     list(az.rollout(*sandbox.where(), only=[0]))
     bump(sandbox, version="22.04.202409120")
     count = len(posted(sandbox))
     with pytest.raises(
         ValueError,
-        match=r"^on_failure: the instances run require_instances images .*rollback_image",
+        match=r"^on_failure: the instances run several images .*rollback_image",
     ):
         list(az.rollout(*sandbox.where(), on_failure="rollback"))
     assert len(posted(sandbox)) == count

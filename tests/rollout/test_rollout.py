@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import math
 import os
@@ -102,7 +101,7 @@ def test_an_event_cannot_be_changed_and_prints_as_one_line(sandbox: Sandbox) -> 
     assert str(event).endswith("web: 20 instances, 0 to upgrade")
     assert "\n" not in str(event)
     assert "instances=(" not in repr(event)
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError):
         event.kind = "other"
 
 

@@ -16,6 +16,7 @@ from support.rollout import NEW, OLD, OLD_IMAGE
 import azurerm_lite as az
 from azurerm_lite import _clock
 from azurerm_lite.rollout import plan
+from azurerm_lite.rollout.options import resolve_count
 from azurerm_lite.sandbox import Sandbox
 from azurerm_lite.sandbox.model.cloud import Cloud
 from azurerm_lite.sandbox.model.resources import Operation, ScaleSet
@@ -124,7 +125,10 @@ class Rollouts(RuleBasedStateMachine):
         if by == "update_domain" and not has_domains:
             limits.append(plan.FALLBACK)
         self.judge_by(
-            min((plan.share(each, total, "by", least=1) for each in limits), default=total),
+            min(
+                (resolve_count(each, total, "by", least=1) for each in limits),
+                default=total,
+            ),
             is_by_domain=by == "update_domain" and has_domains,
         )
         self.events = az.rollout(

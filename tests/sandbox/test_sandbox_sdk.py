@@ -526,7 +526,7 @@ def test_each_row_has_a_route() -> None:
 def test_scale_sets_are_read_listed_and_changed(
     sdk: ComputeManagementClient, live: Sandbox
 ) -> None:
-    """Lists over require_instances pages, a PUT of what a GET gave with another image, a PATCH, a create and a delete."""
+    """Lists over several pages, a PUT of what a GET gave with another image, a PATCH, a create and a delete."""
     sets = sdk.virtual_machine_scale_sets
     for number in range(5):
         live.add_vmss(f"more{number}", 1)

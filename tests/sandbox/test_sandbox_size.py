@@ -80,7 +80,7 @@ def test_pages_of_the_usual_size_follow_one_another() -> None:
 def test_many_read_while_one_writes(large: Sandbox) -> None:
     """Ten threads list a set whose model, instances and capacity change: whoever stays is in every list, none is twice.
 
-    A list of require_instances pages is no snapshot: what is made or deleted between two pages may be in it
+    A list of several pages is no snapshot: what is made or deleted between two pages may be in it
         or not.
     """
     where = large.where("set-7")

@@ -1,1 +1,1 @@
-"""What tests of require_instances packages share."""
+"""What tests of several packages share."""

@@ -31,7 +31,7 @@ def _signature(found: object) -> str:
         made = str(inspect.signature(found)) if "__init__" in vars(found) else ""
         return f"{made} is a {', '.join(base.__name__ for base in found.__bases__)}".strip()
     if inspect.isclass(found):
-        fields = getattr(found, "__dataclass_fields__", None) or found.__annotations__
+        fields = getattr(found, "_fields", None) or found.__annotations__
         return f"({', '.join(fields)})"
     return str(inspect.signature(found)) if callable(found) else type(found).__name__
 

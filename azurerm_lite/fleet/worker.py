@@ -1,0 +1,173 @@
+"""What runs on a worker: one step of one scale set's rollout, and how its events come back.
+
+In the scheduler's own process an event reaches the scheduler at once, through an `EventQueue`.
+Elsewhere the events of a step come back with its result.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import platform
+import queue
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from .._text import one_line
+from ..rollout.events import Event
+from ..rollout.run import advance
+from ..rollout.state import RolloutState, summarize
+from ..types import Summary, Target
+from . import rate_limit
+
+
+class Stop(IntEnum):
+    """When the rollouts in the scheduler's own process are to stop."""
+
+    NO = 0
+    AFTER_BATCH = 1
+    NOW = 2
+
+
+class EventQueue:
+    """Events and results on their way to the scheduler, and its wish to stop on the way back."""
+
+    def __init__(self) -> None:
+        self._entries: queue.SimpleQueue[tuple[Target, Event | Future[StepResult]]] = (
+            queue.SimpleQueue()
+        )
+        self.stop = Stop.NO
+
+    def put(self, target: Target, entry: Event | Future[StepResult]) -> None:
+        """Pass on what happened to a scale set."""
+        self._entries.put((target, entry))
+
+    def get(self, seconds: float) -> tuple[Target, Event | Future[StepResult]] | None:
+        """Return what happened next; `None` if nothing does for some seconds."""
+        try:
+            return self._entries.get(timeout=seconds)
+        except queue.Empty:
+            return None
+
+
+@dataclass(frozen=True)
+class StepRequest:
+    """What a worker is given beside the run.
+
+    Attributes:
+        fleet_id: Whose the step is.
+        process_id: The scheduler's process.
+        target: The scale set.
+        share: Which part of Azure's limits this worker may use.
+        blocked: Until what time of day requests of a kind are throttled.
+    """
+
+    fleet_id: str
+    process_id: int
+    target: Target
+    share: float
+    blocked: dict[rate_limit.Kind, float]
+
+
+@dataclass
+class StepResult:
+    """What a step gives.
+
+    Attributes:
+        summary: The result counters of the run so far.
+        state: The run, if there is more to do.
+        is_paused: Whether the run's own pause said stop.
+        events: What happened, if it was not passed on at once.
+        error: What ended the run.
+        worker: Host and process.
+        blocked: Until what time of day requests of a kind are throttled.
+    """
+
+    summary: Summary
+    state: RolloutState | None = None
+    is_paused: bool = False
+    events: list[Event] = field(default_factory=list)
+    error: Exception | None = None
+    worker: tuple[str, int] = ("", 0)
+    blocked: dict[rate_limit.Kind, float] = field(default_factory=dict)
+
+
+_queues: dict[str, EventQueue] = {}
+"""The queues of the fleets of this process. A process that was forked from it has a copy, which it
+must not use."""
+
+
+def open_queue(fleet_id: str) -> EventQueue:
+    """Return a new queue, which the steps of a fleet in this process will use."""
+    events = EventQueue()
+    _queues[fleet_id] = events
+    return events
+
+
+def close_queue(fleet_id: str) -> None:
+    """Forget the queue of a fleet."""
+    del _queues[fleet_id]
+
+
+def run_step(request: StepRequest, state: RolloutState) -> StepResult:
+    """Run one step of a set's rollout: to the end of a batch and of the pause after it.
+
+    Args:
+        request: Whose it is.
+        state: The rollout, as far as it came.
+
+    Returns:
+        What happened; with the run if there is more to do.
+    """
+    events = _queues.get(request.fleet_id) if request.process_id == os.getpid() else None
+    limiter = rate_limit.limiter_of(request.target.subscription_id)
+    limiter.resize(1.0 if events else request.share)
+    if events is None:
+        limiter.block_until(request.blocked)
+    result = StepResult(summarize(state), worker=(platform.node(), os.getpid()))
+    try:
+        _pass_on(advance(state), request.target, events, result)
+        result.is_paused = state.status == "paused"
+        result.state = state if state.status in ("new", "running") else None
+    except Exception as error:
+        result.error = error if events else make_portable(error)
+    unhealthy = getattr(result.error, "unhealthy", {})
+    result.summary = summarize(state, list(unhealthy))
+    if events is None:
+        result.blocked = limiter.blocked_until()
+    return result
+
+
+def _pass_on(
+    steps: Iterator[Event], target: Target, events: EventQueue | None, result: StepResult
+) -> None:
+    """Pass the events of a step on, or collect them; leave the step if it is to stop."""
+    is_in_batch = False
+    is_rolling_back = False
+    for event in steps:
+        if event.kind == "batch_started":
+            is_in_batch = True
+        elif event.kind == "batch_done":
+            is_in_batch = False
+        elif event.kind == "rolling_back":
+            is_rolling_back = True
+        passed_on = event._replace(instances=())
+        if events is None:
+            result.events.append(passed_on)
+            continue
+        events.put(target, passed_on)
+        # Between two batches a set may be paused; a rollback runs to its end.
+        is_safe = not is_in_batch and not is_rolling_back
+        if events.stop == Stop.NOW or (events.stop == Stop.AFTER_BATCH and is_safe):
+            return
+
+
+def make_portable(error: Exception) -> Exception:
+    """Return an error, or its text if it cannot be sent to another process."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - of our own making, a line before
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {one_line(error)}")
+    return error

@@ -1,0 +1,342 @@
+"""One batch of a rollout: start the upgrade, follow the operation, verify the instances, bake."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
+
+from requests import Response
+
+from .. import _clock, _retry, operations, rest, vmss
+from .._text import one_line
+from ..errors import AzureError, NotFound, OperationFailed, OperationTimeout
+from ..types import Batch, Instance
+from . import messages, plan
+from .events import Event, event
+from .health import (
+    InstanceBefore,
+    Problem,
+    problem_of_any,
+    problem_of_check,
+    problem_of_upgraded,
+    snapshot,
+    texts,
+)
+from .options import resolve_count
+from .reading import check_model_unchanged, read_instances, wait_until_instances_idle
+from .state import BatchFailed, Halt, RolloutState, by_id, count_latest, with_since
+from .waiting import Wait, pause, poll, poll_interval, retry, retry_after_of
+
+Problems: TypeAlias = "dict[str, Problem]"
+
+_BAKE_POLL = 3
+"""Bakes are polled at the interval of a poll in the middle of a wait."""
+_NO_INSTANCE = "InvalidParameter"
+"""Azure's code for an instance id that it does not know any more."""
+
+
+def run_batch(state: RolloutState, batch: Batch) -> Iterator[Event]:
+    """Upgrade a batch, from its start to the end of its bake time."""
+    yield from wait_until_others_healthy(state, batch)
+    before = snapshot(state.instances)
+    yield event(state, "batch_started", messages.upgrading(batch), batch=batch)
+    yield from start_upgrade(state, batch)
+    limit = _clock.monotonic() + state.options.health_timeout
+    yield from follow_operation(state, limit, batch)
+    yield from verify(state, batch, before, limit)
+    yield from bake(state, batch, before)
+    yield finish_batch(state, batch)
+
+
+def wait_until_others_healthy(state: RolloutState, batch: Batch) -> Iterator[Event]:
+    """Halt if too many instances outside a batch are unhealthy to take any more out of service.
+
+    An instance that was just made has no health for a while, and is waited for.
+    """
+    limit = _clock.monotonic() + state.options.health_timeout
+
+    def judge() -> Wait | None:
+        problems = problems_outside(state, batch)
+        allowed = resolve_count(state.options.max_unhealthy, len(state.instances), "max_unhealthy")
+        if len(problems) <= allowed:
+            return None
+        reason = messages.others_unhealthy(batch, len(problems), allowed)
+        unhealthy = with_since(state, texts(problems))
+        failure = Halt(reason, unhealthy)
+        if not problems.keys().isdisjoint(state.upgraded):
+            failure = BatchFailed(reason, unhealthy)
+        may_recover = any(problem.kind == "health_unknown" for problem in problems.values())
+        if not may_recover or state.options.dry_run:
+            raise failure
+        waiting = event(
+            state,
+            "waiting",
+            messages.waiting_for_others(reason),
+            batch=batch,
+            instance_ids=list(problems),
+            unhealthy=unhealthy,
+        )
+        return Wait(waiting, failure)
+
+    def read() -> Iterator[Event]:
+        yield from check_model_unchanged(state)
+        yield from read_instances(state)
+
+    yield from poll(state, judge, read, limit=limit)
+
+
+def problems_outside(state: RolloutState, batch: Batch) -> Problems:
+    """Return what is wrong with the instances outside a batch.
+
+    During a rollback without the pending ones: those it is to repair.
+    """
+    problems = {}
+    for instance in state.instances:
+        instance_id = instance["instanceId"]
+        is_being_repaired = state.is_rollback and is_pending(state, instance)
+        if instance_id in batch.instance_ids or is_being_repaired:
+            continue
+        problem = problem_of_any(instance)
+        if problem is not None:
+            problems[instance_id] = problem
+    return problems
+
+
+def start_upgrade(state: RolloutState, batch: Batch) -> Iterator[Event]:
+    """Send the upgrade of a batch, and again as long as that is safe.
+
+    One id that vanished makes Azure refuse all. If the answer was lost, or another operation had to
+    be waited for, what was sent may be running, or done by now: only what is still pending is sent
+    again.
+    """
+    limit = _clock.monotonic() + state.options.health_timeout
+    ids = list(batch.instance_ids)
+    state.operation = None
+
+    def request() -> None:
+        if not ids:
+            return
+        state.has_changed_something = True
+        state.operation = vmss.manual_upgrade(*state.scale_set, ids)
+        state.in_flight = frozenset(ids)
+
+    def recover(error: Exception, attempt: int) -> Iterator[Event]:
+        has_unknown_id = _is_unknown_id(error)
+        may_retry = has_unknown_id or _retry.is_transient(error)
+        if not may_retry or is_too_late(error, limit):
+            raise error
+        if not has_unknown_id:
+            yield from back_off(state, error, attempt)
+        yield from read_instances(state)
+        yield from wait_until_instances_idle(state)
+        yield from check_model_unchanged(state)
+        gone = [instance_id for instance_id in ids if not is_pending_id(state, instance_id)]
+        if has_unknown_id and not gone:
+            raise error
+        if has_unknown_id:
+            message = messages.without_vanished(batch, gone)
+            yield event(state, "progress", message, batch=batch)
+        for instance_id in gone:
+            ids.remove(instance_id)
+
+    yield from retry(state, request, recover)
+
+
+def back_off(state: RolloutState, error: Exception, attempt: int) -> Iterator[Event]:
+    """Pause before a write is sent again."""
+    seconds = max(poll_interval(state, attempt - 1), retry_after_of(error) or 0)
+    text = messages.asking_again(one_line(error))
+    if state.batch:
+        text = messages.of_batch(state.batch, text)
+    yield from pause(state, text, seconds, of_set=state.batch is None)
+
+
+def is_too_late(error: Exception, limit: float) -> bool:
+    """Return whether a repetition would be past a limit, as Azure may ask for a long pause."""
+    return _clock.monotonic() + (retry_after_of(error) or 0) >= limit
+
+
+def _is_unknown_id(error: Exception) -> bool:
+    return isinstance(error, AzureError) and error.code == _NO_INSTANCE
+
+
+def follow_operation(
+    state: RolloutState, limit: float, batch: Batch | None = None
+) -> Iterator[Event]:
+    """Follow the operation of the last write to its success.
+
+    If it cannot be read, what it did is seen on the instances.
+    """
+    if state.operation is None:
+        return
+    response: Response = state.operation
+    left = max(0.0, limit - _clock.monotonic())
+    polls = operations.polls(state.scale_set.access_token, response, timeout=left)
+    while True:
+        try:
+            with rest.request_hooks(state.hooks):
+                status = next(polls)
+        except StopIteration:
+            break
+        except (OperationFailed, OperationTimeout) as error:
+            yield from _judge_failed_operation(state, error, batch)
+            break
+        except (AzureError, *_retry.CONNECTION_ERRORS) as error:
+            if not _retry.is_transient(error) and not isinstance(error, NotFound):
+                raise
+            text = messages.operation_unreadable(one_line(error))
+            yield _progress(state, text, batch)
+            break
+        text = messages.operation_status(status.status, status.seconds, status.trouble)
+        yield _progress(state, text, batch)
+    state.operation = None
+
+
+def _progress(state: RolloutState, text: str, batch: Batch | None) -> Event:
+    """Return an event about an operation on a batch, or on the set itself."""
+    if batch is None:
+        return event(state, "progress", text, of_set=True)
+    return event(state, "progress", messages.of_batch(batch, text), batch=batch)
+
+
+def _judge_failed_operation(
+    state: RolloutState, error: Exception, batch: Batch | None
+) -> Iterator[Event]:
+    """Halt after an operation that failed or did not end; unless the instances show that it did."""
+    with contextlib.suppress(AzureError, *_retry.CONNECTION_ERRORS):
+        yield from read_instances(state)
+    reason = one_line(error)
+    if isinstance(error, AzureError):
+        reason = messages.operation_failed(error.message, error.code)
+    if batch is None:
+        raise Halt(reason) from error
+    problems = problems_of_batch(state, batch, {})
+    if not problems and isinstance(error, OperationTimeout):
+        return
+    raise BatchFailed(reason, with_since(state, texts(problems))) from error
+
+
+def verify(
+    state: RolloutState, batch: Batch, before: Mapping[str, InstanceBefore], limit: float
+) -> Iterator[Event]:
+    """Wait until the instances themselves are done: an operation that succeeded is no proof."""
+
+    def judge() -> Wait | None:
+        problems = problems_of_batch(state, batch, before, with_check=True)
+        if not problems:
+            return None
+        failed = {
+            instance_id: problem
+            for instance_id, problem in problems.items()
+            if problem.kind == "failed"
+        }
+        reasons = with_since(state, texts(problems))
+        if failed:
+            unhealthy = {instance_id: reasons[instance_id] for instance_id in failed}
+            raise BatchFailed(messages.batch_unhealthy(batch, None), unhealthy)
+        timeout = messages.batch_unhealthy(batch, state.options.health_timeout)
+        message = messages.batch_waiting(batch, reasons)
+        waiting = event(state, "progress", message, batch=batch, unhealthy=reasons)
+        return Wait(waiting, BatchFailed(timeout, reasons))
+
+    def read() -> Iterator[Event]:
+        return read_batch(state, batch, before)
+
+    yield from read()
+    yield from poll(state, judge, read, limit=limit)
+
+
+def bake(
+    state: RolloutState, batch: Batch, before: Mapping[str, InstanceBefore]
+) -> Iterator[Event]:
+    """Watch a batch for a while: some images fail only after some minutes."""
+    options = state.options
+    seconds = options.bake
+    if len(state.started_batches) == 1 and options.canary_bake is not None:
+        seconds = options.canary_bake
+    ends_at = _clock.monotonic() + seconds
+
+    def left() -> float:
+        return ends_at - _clock.monotonic()
+
+    while left() > 0:
+        yield event(state, "baking", messages.baking(batch, left()), batch=batch)
+        _clock.sleep(min(left(), poll_interval(state, _BAKE_POLL)))
+        yield from read_batch(state, batch, before)
+        problems = problems_of_batch(state, batch, before, with_check=True)
+        if problems:
+            reason = messages.bake_failed(batch, seconds)
+            raise BatchFailed(reason, with_since(state, texts(problems)))
+
+
+def read_batch(
+    state: RolloutState, batch: Batch, before: Mapping[str, InstanceBefore]
+) -> Iterator[Event]:
+    """Read the instances; halt if they are outdated because somebody changed the model."""
+    yield from read_instances(state)
+    problems = problems_of_batch(state, batch, before)
+    if any(problem.kind == "outdated" for problem in problems.values()):
+        yield from check_model_unchanged(state)
+
+
+def problems_of_batch(
+    state: RolloutState,
+    batch: Batch,
+    before: Mapping[str, InstanceBefore],
+    *,
+    with_check: bool = False,
+) -> Problems:
+    """Return what the instances of a batch still lack; the caller's own check comes last.
+
+    An instance that vanished lacks nothing.
+    """
+    instances = instances_of(state, batch)
+    problems = {}
+    for instance in instances:
+        instance_id = instance["instanceId"]
+        problem = problem_of_upgraded(
+            instance,
+            before.get(instance_id, InstanceBefore()),
+            is_pending=is_pending(state, instance),
+        )
+        if problem is not None:
+            problems[instance_id] = problem
+    check = state.options.check
+    if problems or check is None or not instances or not with_check:
+        return problems
+    failure = problem_of_check(check, instances)
+    if failure is None:
+        return {}
+    return {instance["instanceId"]: failure for instance in instances}
+
+
+def finish_batch(state: RolloutState, batch: Batch) -> Event:
+    """Note what a batch upgraded, and return its last event."""
+    done = [
+        instance["instanceId"]
+        for instance in instances_of(state, batch)
+        if not is_pending(state, instance)
+    ]
+    state.upgraded += done
+    vanished = len(batch.instance_ids) - len(done)
+    latest = count_latest(state)
+    message = messages.batch_done(batch, latest, len(state.instances), vanished)
+    return event(state, "batch_done", message, batch=batch)
+
+
+def instances_of(state: RolloutState, batch: Batch) -> list[Instance]:
+    """Return the instances of a batch that are still there."""
+    known = by_id(state)
+    return [known[instance_id] for instance_id in batch.instance_ids if instance_id in known]
+
+
+def is_pending(state: RolloutState, instance: Instance) -> bool:
+    """Return whether an instance is yet to be upgraded."""
+    return plan.skip_reason(instance, state.options, state.retry_failed) is None
+
+
+def is_pending_id(state: RolloutState, instance_id: str) -> bool:
+    """Return whether an instance is there and is yet to be upgraded."""
+    instance = by_id(state).get(instance_id)
+    return instance is not None and is_pending(state, instance)

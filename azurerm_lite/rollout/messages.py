@@ -1,0 +1,365 @@
+"""The sentences of a rollout: what its events and its halts say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from .._text import join_ids, plural
+from ..types import Batch
+
+OUTDATED = "not on the latest model"
+HEALTH_NOT_REPORTED = "application health not reported yet"
+MODEL_CHANGED = "Somebody changed the scale set's model since this rollout began"
+RUN_AGAIN = "Run it again to go on from there"
+ACCESS_STAYS_HERE = (
+    "access_token: a token is not sent to other processes, which could not renew it: give a"
+    " provider, such as token_provider() returns"
+)
+NOTHING_TO_ROLL_BACK_TO = (
+    "a failure will halt and not roll back: the instances that are due run the model's image"
+    " already, and other changes of a model are not put back"
+)
+FOLLOWING = "following the rolling upgrade that Azure runs"
+START_ANOTHER = "start_os_upgrade, or any change of the model, begins another"
+NOTHING_BEING_UPDATED = "no instance is being updated"
+
+_MODES = {
+    "automatic": "Azure upgrades all of it at once when its model changes. Set upgradePolicy.mode"
+    " to Manual first.",
+    "rolling": "Azure upgrades it by itself when its model changes: watch that with"
+    " follow_rolling_upgrade, or set upgradePolicy.mode to Manual first.",
+}
+_SHOWN_UNHEALTHY = 10
+_SHOWN_WAITING = 3
+
+
+# Problems of instances
+
+
+def provisioning(state: str) -> str:
+    """Return the reason of an instance whose provisioning has not succeeded."""
+    return f"provisioning {state}"
+
+
+def application_health(health: str) -> str:
+    """Return the reason of an instance that reports another health than healthy."""
+    return f"application health {health}"
+
+
+def power(now: str | None, before: str) -> str:
+    """Return the reason of an instance that is not in the power state it had."""
+    return f"power state {now or 'unknown'}, was {before}"
+
+
+def check_failed(reason: str) -> str:
+    """Return the reason of an instance whose batch fails the caller's check."""
+    return f"check: {reason}"
+
+
+# The set and its instances
+
+
+def wrong_mode(name: str, mode: str) -> str:
+    """Return why a set in another upgrade mode than Manual is refused."""
+    return f"{name} is in upgrade mode {mode}: {_MODES[mode.lower()]}"
+
+
+def is_refused_mode(mode: str) -> bool:
+    """Return whether sets in an upgrade mode are refused."""
+    return mode.lower() in _MODES
+
+
+def set_busy(name: str, state: str) -> str:
+    """Return what is said while an operation on the set itself runs."""
+    return f"{name} is {state}: waiting for that to end"
+
+
+def set_still_busy(name: str, state: str, seconds: float) -> str:
+    """Return the reason of a halt when an operation on the set does not end."""
+    return f"{name} is still {state} after {seconds:g} s"
+
+
+def instances_busy(ids: Sequence[str]) -> str:
+    """Return which instances are being updated."""
+    return f"{plural(len(ids), 'instance')} being updated ({join_ids(ids)})"
+
+
+def waiting_for_instances(ids: Sequence[str]) -> str:
+    """Return what is said while instances are being updated."""
+    return f"{instances_busy(ids)}: waiting for that to end"
+
+
+def instances_still_busy(ids: Sequence[str], seconds: float) -> str:
+    """Return the reason of a halt when updates do not end."""
+    return f"{instances_busy(ids)} still after {seconds:g} s"
+
+
+def would_wait(ids: Sequence[str]) -> str:
+    """Return what a dry run says of instances that are being updated."""
+    return f"{instances_busy(ids)}: the rollout would wait for that to end"
+
+
+def runs_what(count: int, ids_by_image: Mapping[str, Sequence[str]]) -> str:
+    """Return which instances run which image."""
+    if len(ids_by_image) == 1:
+        return f"all {plural(count, 'instance')} run {next(iter(ids_by_image))}"
+    return "; ".join(
+        f"{plural(len(ids), 'instance')} ({join_ids(ids)}) on {name}"
+        for name, ids in ids_by_image.items()
+    )
+
+
+# Retries
+
+
+def trying_again(reason: str) -> str:
+    """Return why a reading is repeated."""
+    return f"{reason}: trying again"
+
+
+def asking_again(reason: str) -> str:
+    """Return why a write is repeated."""
+    return f"{reason}: asking again"
+
+
+def pausing_for(message: str, seconds: float) -> str:
+    """Return a message with how long the pause is."""
+    return f"{message} in {seconds:.0f} s"
+
+
+# A batch
+
+
+def of_batch(batch: Batch, text: str) -> str:
+    """Return a text about a batch."""
+    return f"{batch.name}: {text}"
+
+
+def upgrading(batch: Batch) -> str:
+    """Return what is said when the upgrade of a batch starts."""
+    ids = batch.instance_ids
+    return f"{batch.name}: upgrading {plural(len(ids), 'instance')} ({join_ids(ids)})"
+
+
+def without_vanished(batch: Batch, ids: Sequence[str]) -> str:
+    """Return what is said when instances of a batch are no longer there."""
+    return f"{batch.name}: without {join_ids(ids)}, gone meanwhile"
+
+
+def operation_status(status: str, seconds: float, trouble: str) -> str:
+    """Return the state of an operation."""
+    more = f" ({trouble})" if trouble else ""
+    return f"{status}, {seconds:.0f} s{more}"
+
+
+def operation_unreadable(reason: str) -> str:
+    """Return what is said when an operation cannot be read."""
+    return f"{reason}: looking at the result instead"
+
+
+def operation_failed(message: str, code: str) -> str:
+    """Return the reason of a halt in Azure's words."""
+    return f"{message} ({code})"
+
+
+def batch_waiting(batch: Batch, reasons: Mapping[str, str]) -> str:
+    """Return what is said while instances of a batch are not as they should be."""
+    shown = list(reasons.items())[:_SHOWN_WAITING]
+    listed = ", ".join(f"{instance_id}: {reason}" for instance_id, reason in shown)
+    return f"{batch.name}: waiting for {plural(len(reasons), 'instance')} ({listed})"
+
+
+def batch_unhealthy(batch: Batch, timeout: float | None) -> str:
+    """Return the reason of a halt when a batch does not become healthy."""
+    after = "" if timeout is None else f" after {timeout:g} s"
+    return f"{batch.name} is not healthy{after}"
+
+
+def baking(batch: Batch, seconds: float) -> str:
+    """Return what is said while a batch bakes."""
+    return f"{batch.name}: healthy; watched for {seconds:.0f} s more"
+
+
+def bake_failed(batch: Batch, seconds: float) -> str:
+    """Return the reason of a halt when a batch does not stay healthy."""
+    return f"{batch.name} did not stay healthy for {seconds:g} s"
+
+
+def batch_done(batch: Batch, latest: int, total: int, vanished: int) -> str:
+    """Return what is said at the end of a batch."""
+    gone = f" ({vanished} vanished)" if vanished else ""
+    return f"{batch.name}: done; {latest} of {total} instances have the latest model{gone}"
+
+
+def others_unhealthy(batch: Batch, count: int, allowed: int) -> str:
+    """Return how many instances outside a batch are unhealthy."""
+    return f"{plural(count, 'instance')} outside {batch.name} unhealthy, where {allowed} may be"
+
+
+def waiting_for_others(reason: str) -> str:
+    """Return what is said while instances outside a batch may still become healthy."""
+    return f"{reason}: waiting for them"
+
+
+def others_healthy(batch: Batch) -> str:
+    """Return what a dry run says when the first batch could start."""
+    return f"{batch.name}: what is outside it is healthy enough to begin"
+
+
+# Between batches
+
+
+def asking_whether_to_go_on(batch: Batch) -> str:
+    """Return what is said before the caller's `pause` is called."""
+    return f"{batch.name} is done: asking whether to go on"
+
+
+def pausing_before(batch: Batch, seconds: float) -> str:
+    """Return what is said during a pause."""
+    return f"pausing {seconds:.0f} s before {batch.name}"
+
+
+# The beginning and the end
+
+
+def started(total: int, pending: int, batches: int) -> str:
+    """Return what is to be done."""
+    parts = f" in {plural(batches, 'batch')}" if batches else ""
+    return f"{plural(total, 'instance')}, {pending} to upgrade{parts}"
+
+
+def skipping(ids: Sequence[str], reason: str) -> str:
+    """Return which instances are left out."""
+    return f"skipping {plural(len(ids), 'instance')} {reason}: {join_ids(ids)}"
+
+
+def ended(latest: int, total: int, upgraded: int, seconds: float, how: str = "") -> str:
+    """Return how far a run came."""
+    outdated = total - latest
+    parts = [f"{latest} of {plural(total, 'instance')} have the latest model"]
+    if outdated:
+        parts.append(f"{outdated} still an older one")
+    beginning = f"{how}; " if how else ""
+    return f"{beginning}{', '.join(parts)}; {upgraded} upgraded in {seconds:.0f} s"
+
+
+def stopped_after(batch: Batch) -> str:
+    """Return how a run that a pause ended came to its end."""
+    return f"stopped after {batch.name}"
+
+
+def halted(
+    reason: str, unhealthy: Mapping[str, str], progress: tuple[int, int, int] | None, advice: str
+) -> str:
+    """Return the message of a halt: what went wrong, how far the run came, what to do.
+
+    `progress` is how many instances were upgraded, are outdated and are in the set; `None` if they
+    were never read.
+    """
+    parts = [halt_reason(reason, unhealthy)]
+    if progress is not None:
+        upgraded, outdated, total = progress
+        parts.append(f"{upgraded} upgraded by this run, {outdated} of {total} still to do")
+        parts.append(advice)
+    return ". ".join(parts) + "."
+
+
+def halt_reason(reason: str, unhealthy: Mapping[str, str]) -> str:
+    """Return why a run halted, with the first of the unhealthy instances."""
+    reason = reason.rstrip(". ")
+    if not unhealthy:
+        return reason
+    shown = list(unhealthy.items())[:_SHOWN_UNHEALTHY]
+    return f"{reason}: " + ", ".join(
+        f"instance {instance_id}: {problem}" for instance_id, problem in shown
+    )
+
+
+# A dry run
+
+
+def mode_is_manual(name: str, state: str) -> str:
+    """Return what a dry run says of the set."""
+    return f"{name} is in upgrade mode Manual and {state}"
+
+
+def would_roll_back_to(image: str) -> str:
+    """Return what a dry run says of the rollback."""
+    return f"after a failure it would go back to {image}"
+
+
+def planned(batch: Batch) -> str:
+    """Return a batch of a dry run."""
+    ids = batch.instance_ids
+    return f"{batch.name}: {plural(len(ids), 'instance')} ({join_ids(ids)})"
+
+
+def dry_run_done(requests: int) -> str:
+    """Return how many requests a rollout would send."""
+    return (
+        f"dry run: nothing was changed; a rollout would send {requests} requests, and polls while"
+        " Azure works"
+    )
+
+
+# The rollback
+
+
+def rolling_back(reason: str, image: str) -> str:
+    """Return what is said when a rollback starts."""
+    why = f"{reason}: " if reason else ""
+    return f"{why}going back to {image}"
+
+
+def rolled_back(reason: str, runs: str) -> str:
+    """Return the message of a halt after a rollback."""
+    return f"{reason}. Rolled back: {runs}."
+
+
+def rollback_halted(reason: str, halt: str, runs: str) -> str:
+    """Return the message of a halt when the rollback halted as well."""
+    return f"{reason}. The rollback halted too: {halt} {runs}."
+
+
+def image_is_back(image: str) -> str:
+    """Return what to do once the model asks for the old image again."""
+    return f"The model asks for {image} again: rollout() brings the rest to it"
+
+
+def several_images(ids_by_image: Mapping[str, Sequence[str]]) -> str:
+    """Return why no image to roll back to can be inferred for `on_failure`."""
+    listed = "; ".join(f"{len(ids)} on {name}" for name, ids in ids_by_image.items())
+    return f"on_failure: the instances run several images ({listed}): name one as rollback_image"
+
+
+def image_unknown(names: Iterable[str]) -> str:
+    """Return why no image to roll back to can be inferred for `rollback`."""
+    old = ", ".join(names)
+    found = f"run {old}" if old else "run no other image than the model's"
+    return f"image must be given: the instances behind the model {found}"
+
+
+def image_is_older(image: str) -> str:
+    """Return why `rollback` refuses when the instances run a newer image than the model's."""
+    return (
+        f"image must be given: the model has {image}, which is older than what the instances"
+        " behind it run. It seems to be put back already: rollout() brings the instances to it."
+    )
+
+
+# Azure's own rolling upgrade
+
+
+def rolling_done(status: str, latest: int, total: int) -> str:
+    """Return how a rolling upgrade ended."""
+    return f"{status}; {latest} of {total} instances have the latest model"
+
+
+def rolling_timeout(name: str, status: str, seconds: float) -> str:
+    """Return the reason of a halt when a rolling upgrade does not end."""
+    return f"The rolling upgrade of {name} is still {status} after {seconds:g} s"
+
+
+def rolling_failed(name: str, status: str, reason: str) -> str:
+    """Return the reason of a halt when a rolling upgrade did not complete."""
+    return f"Azure's rolling upgrade of {name} ended {status}{reason}"

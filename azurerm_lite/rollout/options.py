@@ -1,0 +1,146 @@
+"""The options of a rollout: their defaults and their validation, once for all callers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from .. import instances as _instances
+from ..types import Batch, CountOrPercentage, Image, Instance, OnFailure, Only
+
+GROUPINGS = ("update_domain", "fault_domain", "zone")
+"""What `by` may name; anything else is a batch size."""
+
+_IMAGE_KINDS = ("platform", "image_id", "image_uri")
+
+
+@dataclass(frozen=True)
+class RolloutOptions:
+    """What a rollout was asked for, checked; the docstring of `rollout` describes each option."""
+
+    by: CountOrPercentage = "update_domain"
+    only: Only | None = None
+    max_batch: CountOrPercentage | None = None
+    canary: CountOrPercentage | None = None
+    canary_bake: float | None = None
+    pause: float | Callable[[Batch], object] = 0
+    bake: float = 0
+    check: Callable[[list[Instance]], object] | None = None
+    health_timeout: float = 1800
+    max_unhealthy: CountOrPercentage = 0
+    on_failure: OnFailure = "stop"
+    rollback_image: Image | None = None
+    dry_run: bool | Mapping[str, Any] = False
+
+    def __post_init__(self) -> None:
+        if self.by not in GROUPINGS:
+            resolve_count(self.by, 0, "by", least=1, also=f"{', '.join(GROUPINGS)}, ")
+        if self.max_batch is not None:
+            resolve_count(self.max_batch, 0, "max_batch", least=1)
+        if self.canary is not None:
+            resolve_count(self.canary, 0, "canary", least=1)
+        object.__setattr__(self, "only", _parse_only(self.only))
+        check_seconds("bake", self.bake)
+        check_seconds("health_timeout", self.health_timeout)
+        if not callable(self.pause):
+            check_seconds("pause", self.pause)
+        if self.canary_bake is not None:
+            check_seconds("canary_bake", self.canary_bake)
+        if self.check is not None and not callable(self.check):
+            raise ValueError(f"check must be a function, not {self.check!r}")
+        resolve_count(self.max_unhealthy, 0, "max_unhealthy")
+        if self.on_failure not in ("stop", "rollback"):
+            raise ValueError(f"on_failure must be 'stop' or 'rollback', not {self.on_failure!r}")
+        check_image("rollback_image", self.rollback_image)
+
+    @property
+    def chosen(self) -> frozenset[str | int] | None:
+        """The domains and instance ids of `only`; `None` for all."""
+        return cast("frozenset[str | int] | None", self.only)
+
+
+def resolve_count(
+    value: CountOrPercentage,
+    total: int,
+    argument: str,
+    *,
+    least: int = 0,
+    also: str = "",
+    of: str = "instances",
+) -> int:
+    """Return a number of instances that is given as such or as a percentage, rounded down.
+
+    Args:
+        value: The number, or a percentage such as `"20%"`.
+        total: How many instances the set has.
+        argument: How the caller's argument is called, for the error.
+        least: The least that it may come to; a percentage of less than that gives that.
+        also: What else the argument may be, for the error.
+        of: What it is a number of, for the error.
+
+    Returns:
+        How many instances.
+
+    Raises:
+        ValueError: It is neither, or too little or too much.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and value >= least:
+        return value
+    percent = None
+    if isinstance(value, str):
+        percent = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]+)?)\s*%", value)
+    if percent is None or not least <= 100 * float(percent.group(1)) <= 10000:
+        raise ValueError(
+            f"{argument} must be {also}a number of {of} or a percentage such as '20%',"
+            f" not {value!r}"
+        )
+    # With whole numbers: floats lose one here and there.
+    whole, _, fraction = percent.group(1).partition(".")
+    numerator = total * int(whole + fraction)
+    denominator: int = 100 * 10 ** len(fraction)
+    return max(least, numerator // denominator)
+
+
+def check_image(argument: str, image: Image | None) -> None:
+    """Refuse what cannot be an image.
+
+    Args:
+        argument: How the caller's argument is called, for the error.
+        image: What was given; `None` is accepted.
+
+    Raises:
+        ValueError: It is not an image as `get_image` returns it.
+    """
+    if image is None:
+        return
+    is_image = isinstance(image, dict) and image.get("kind") in _IMAGE_KINDS
+    if not is_image:
+        raise ValueError(f"{argument} must be an image as get_image() returns it, not {image!r}")
+
+
+def check_seconds(argument: str, value: object) -> None:
+    """Refuse what cannot be a number of seconds.
+
+    Args:
+        argument: How the caller's argument is called, for the error.
+        value: What was given.
+
+    Raises:
+        ValueError: It is not a number of 0 or more.
+    """
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not 0 <= cast("float", value) < float("inf"):
+        raise ValueError(f"{argument} must be seconds, 0 or more, not {value!r}")
+
+
+def _parse_only(only: Only | None) -> frozenset[str | int] | None:
+    """Return the domains and ids of `only`; `None` for all of them."""
+    if only is None or isinstance(only, frozenset):
+        return only
+    # A dict is refused as such, instead of being taken for its keys.
+    is_single = isinstance(only, (str, int, Mapping))
+    values: list[Any] = [only] if is_single else list(cast("Iterable[str | int]", only))
+    _instances.parse_instance_ids(values, "only")
+    return None if "*" in values else frozenset(values)

@@ -1,0 +1,149 @@
+"""Read the scale set during a rollout, and wait until nobody else is changing it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from .. import _clock, vmss
+from ..instances import provisioning_state
+from ..types import ScaleSet
+from . import messages
+from .events import Event, event
+from .state import Halt, RolloutState, with_since
+from .waiting import Wait, poll, retry_read
+
+STALE_SECONDS = 5.0
+"""What is older is read again before anything is done."""
+
+_SETTLED = ("succeeded", "failed", "canceled")
+
+
+def refresh(state: RolloutState) -> Iterator[Event]:
+    """Read what may have changed between two batches, if the last reading is old."""
+    if _clock.monotonic() - state.read_at >= STALE_SECONDS:
+        yield from check_model_unchanged(state)
+        yield from read_instances(state)
+    yield from wait_until_instances_idle(state)
+
+
+def check_model_unchanged(state: RolloutState) -> Iterator[Event]:
+    """Read the model when no operation on the set runs; halt if somebody has changed it.
+
+    To go on would bring instances to what nobody asked for.
+    """
+    before = state.model
+    yield from read_settled_model(state)
+    if before is not None and is_model_changed(before, known_model(state)):
+        state.model = before
+        raise Halt(messages.MODEL_CHANGED)
+
+
+def read_settled_model(state: RolloutState) -> Iterator[Event]:
+    """Read the model, in mode Manual, when no operation on the set itself runs."""
+    limit = _clock.monotonic() + state.options.health_timeout
+
+    def judge() -> Wait | None:
+        return _judge_model(state)
+
+    def read() -> Iterator[Event]:
+        return read_model(state)
+
+    yield from read()
+    yield from poll(state, judge, read, limit=limit)
+
+
+def _judge_model(state: RolloutState) -> Wait | None:
+    name = state.scale_set.vmss_name
+    properties = known_model(state)["properties"]
+    mode = str((properties.get("upgradePolicy") or {}).get("mode") or "Manual")
+    if messages.is_refused_mode(mode):
+        raise Halt(messages.wrong_mode(name, mode))
+    now = provisioning_of_set(state)
+    if now.lower() in _SETTLED or state.options.dry_run:
+        return None
+    timeout = Halt(messages.set_still_busy(name, now, state.options.health_timeout))
+    busy = event(state, "waiting", messages.set_busy(name, now), batch=state.batch)
+    return Wait(busy, timeout)
+
+
+def read_model(state: RolloutState) -> Iterator[Event]:
+    """Read the model."""
+
+    def request() -> None:
+        state.model = vmss.get_vmss(*state.scale_set)
+
+    yield from retry_read(state, request)
+
+
+def read_instances(state: RolloutState) -> Iterator[Event]:
+    """Read the instances with their views."""
+    is_flexible = _orchestration_mode(state) == "flexible"
+    # Azure lists the members of a Flexible set, and refuses to add their views.
+    read = vmss.list_vmss_vms if is_flexible else vmss.get_instance_views
+    before = state.hooks.requests
+
+    def request() -> None:
+        state.instances = tuple(read(*state.scale_set))
+
+    yield from retry_read(state, request)
+    state.in_flight = frozenset()
+    state.pages = max(1, state.hooks.requests - before)
+    state.read_at = _clock.monotonic()
+
+
+def wait_until_instances_idle(state: RolloutState) -> Iterator[Event]:
+    """Wait until no instance is being updated, by a rollout that was cut off or by anybody else."""
+    limit = _clock.monotonic() + state.options.health_timeout
+
+    def judge() -> Wait | None:
+        ids = updating_ids(state)
+        if not ids:
+            return None
+        reasons = with_since(state, dict.fromkeys(ids, "updating"))
+        timeout = messages.instances_still_busy(ids, state.options.health_timeout)
+        busy = event(state, "waiting", messages.waiting_for_instances(ids), instance_ids=ids)
+        return Wait(busy, Halt(timeout, reasons))
+
+    def read() -> Iterator[Event]:
+        return read_instances(state)
+
+    yield from poll(state, judge, read, limit=limit)
+
+
+def updating_ids(state: RolloutState) -> list[str]:
+    """Return the instances that are being updated."""
+    return [
+        instance["instanceId"]
+        for instance in state.instances
+        if provisioning_state(instance) == "updating"
+    ]
+
+
+def known_model(state: RolloutState) -> ScaleSet:
+    """Return the model of a run that has read it."""
+    if state.model is None:
+        raise RuntimeError("the model was not read yet")
+    return state.model
+
+
+def provisioning_of_set(state: RolloutState) -> str:
+    """Return the provisioning state of the set as Azure spells it."""
+    return str(known_model(state)["properties"].get("provisioningState") or "Succeeded")
+
+
+def is_model_changed(before: ScaleSet, now: ScaleSet) -> bool:
+    """Return whether a change of a model makes instances outdated."""
+    return bool(_upgrade_relevant(before) != _upgrade_relevant(now))
+
+
+def _upgrade_relevant(model: ScaleSet) -> Any:
+    """Return what of a model makes instances outdated when it changes: profile and size."""
+    profile = dict(model["properties"].get("virtualMachineProfile") or {})
+    # Azure's own, another one with each change.
+    profile.pop("timeCreated", None)
+    return profile, (model.get("sku") or {}).get("name")
+
+
+def _orchestration_mode(state: RolloutState) -> str:
+    return str(known_model(state)["properties"].get("orchestrationMode") or "Uniform").lower()

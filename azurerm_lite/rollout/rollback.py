@@ -1,0 +1,155 @@
+"""The rollback: which image to go back to, and how it comes into the model."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+from .. import _clock, _retry, images, vmss
+from ..errors import PreconditionFailed, RollbackImageUnknown
+from ..instances import has_latest_model, provisioning_state
+from ..types import Image, ScaleSet
+from . import messages, plan
+from .batch import back_off, follow_operation, is_too_late
+from .events import Event
+from .reading import is_model_changed, known_model, read_settled_model
+from .state import BatchFailed, Halt, RolloutState, ids_by_image, image_of
+from .waiting import retry
+
+
+def find_previous_image(state: RolloutState) -> Image:
+    """Return the image that a failure of this run is rolled back to.
+
+    Args:
+        state: A run that has read model and instances.
+
+    Returns:
+        The image given, or the one that the pending instances run; empty if a failure is not to be
+        rolled back, or the model has that image already.
+
+    Raises:
+        ValueError: The pending instances run several images, or the image does not fit the model.
+    """
+    options = state.options
+    pending = plan.pending(state.instances, options)
+    if options.on_failure != "rollback" or not pending:
+        return {}
+    image = options.rollback_image
+    found = ids_by_image(pending)
+    if image is None and len(found) > 1:
+        raise ValueError(messages.several_images(found))
+    if image is None:
+        image = image_of(pending[0])
+    model = known_model(state)
+    try:
+        changed = images.with_image(model, image)
+    except ValueError as error:
+        raise ValueError(f"rollback_image: {error}") from None
+    return image if images.get_image(changed) != images.get_image(model) else {}
+
+
+def infer_rollback_image(state: RolloutState) -> Image:
+    """Return the image that the outdated instances still run.
+
+    Args:
+        state: A run that has read model and instances.
+
+    Returns:
+        The image.
+
+    Raises:
+        RollbackImageUnknown: They run no other image than the model's, or several, or a newer one.
+    """
+    current = images.get_image(known_model(state))
+    outdated = [instance for instance in state.instances if not has_latest_model(instance)]
+    found = {images.image_name(image_of(instance)): image_of(instance) for instance in outdated}
+    found.pop(images.image_name(current), None)
+    if len(found) != 1:
+        raise RollbackImageUnknown(messages.image_unknown(found))
+    image = next(iter(found.values()))
+    if images.is_newer(image, current):
+        raise RollbackImageUnknown(messages.image_is_older(images.image_name(current)))
+    return image
+
+
+def put_image(state: RolloutState, image: Image) -> Iterator[Event]:
+    """Put an image into the model if it is not there yet; never over somebody else's change."""
+    limit = _clock.monotonic() + state.options.health_timeout
+
+    def request() -> None:
+        changed = images.with_image(known_model(state), image)
+        if not _has_image(state, changed):
+            state.has_changed_something = True
+            state.operation = vmss.put_vmss(*state.scale_set, changed)
+
+    def recover(error: Exception, attempt: int) -> Iterator[Event]:
+        may_retry = isinstance(error, PreconditionFailed) or _retry.is_transient(error)
+        if not may_retry or is_too_late(error, limit):
+            raise error
+        yield from back_off(state, error, attempt)
+        yield from read_expected_model(state, image)
+
+    while not _has_image(state, images.with_image(known_model(state), image)):
+        yield from retry(state, request, recover)
+        yield from follow_operation(state, limit)
+        yield from read_expected_model(state, image)
+    state.restored_image = image
+
+
+def read_expected_model(state: RolloutState, image: Image) -> Iterator[Event]:
+    """Read the model, which must be the known one, with or without the image."""
+    before = known_model(state)
+    expected = images.with_image(before, image)
+    yield from read_settled_model(state)
+    model = known_model(state)
+    if is_model_changed(expected, model) and is_model_changed(before, model):
+        raise Halt(messages.MODEL_CHANGED)
+
+
+def _has_image(state: RolloutState, changed: ScaleSet) -> bool:
+    return images.get_image(changed) == images.get_image(known_model(state))
+
+
+def rollback_of(state: RolloutState, failure: BatchFailed) -> RolloutState:
+    """Return the run that rolls back a failed one.
+
+    Args:
+        state: The run that failed.
+        failure: Why.
+
+    Returns:
+        A new run, which begins with what the failed one knows.
+    """
+    options = dataclasses.replace(
+        state.options,
+        canary=None,
+        canary_bake=None,
+        pause=0 if callable(state.options.pause) else state.options.pause,
+        rollback_image=state.previous_image,
+    )
+    return RolloutState(
+        state.scale_set,
+        options,
+        hooks=state.hooks,
+        is_rollback=True,
+        model=state.model,
+        instances=state.instances,
+        pages=state.pages,
+        has_changed_something=True,
+        reason=messages.halt_reason(failure.reason, failure.unhealthy),
+        retry_failed=frozenset(failure.unhealthy),
+    )
+
+
+def retry_failed_instances(state: RolloutState) -> None:
+    """Note the failed instances as pending.
+
+    With the old image in the model they have the latest one: they would be left out, and halt the
+    rollback as unhealthy.
+    """
+    failed = {
+        instance["instanceId"]
+        for instance in state.instances
+        if provisioning_state(instance) == "failed"
+    }
+    state.retry_failed |= failed
