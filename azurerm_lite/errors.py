@@ -10,6 +10,8 @@ requests.HTTPError
     └── OperationFailed         a long-running operation ended Failed or Canceled
 TimeoutError
 └── OperationTimeout        it may well go on in Azure: only the waiting ended
+ValueError
+└── RollbackImageUnknown    rollback: which image to go back to has to be given
 RuntimeError
 └── RolloutHalted           batch, unhealthy: which instances and why
     └── FleetHalted         failed: which scale sets and why; paused, not_started: which are left
