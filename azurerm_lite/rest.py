@@ -1,4 +1,4 @@
-"""HTTP with Azure: the one session, and in one place each: URLs, tokens, retries, pages. No other module sends."""
+"""Send requests to Azure: the session, tokens, retries and pages. No other module sends."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ log = logging.getLogger("azurerm_lite")
 
 
 class RequestHooks:
-    """What a long job wants of the requests made for it: their number, and few tries, so that it can tell of its waits.
+    """Hooks around the requests of one caller: they count them and limit the attempts.
 
     Attributes:
         tries: How often a request is tried at the most.
@@ -44,11 +44,14 @@ class RequestHooks:
         self.requests = self.throttled = 0
 
     def before_send(self, _method: str, _url: str) -> None:
-        """Takes note of a request that is about to be sent; it may hold it back, or raise `Throttled` instead."""
+        """Count a request that is about to be sent.
+
+        Subclasses may delay it or raise `Throttled`.
+        """
         self.requests += 1
 
     def after_response(self, _method: str, _url: str, response: requests.Response) -> None:
-        """Takes note of an answer."""
+        """Count a response."""
         self.throttled += response.status_code == 429
 
 
@@ -57,7 +60,7 @@ _hooks: contextvars.ContextVar[RequestHooks | None] = contextvars.ContextVar("wa
 
 @contextlib.contextmanager
 def request_hooks(hooks: RequestHooks) -> Iterator[None]:
-    """Lets a hooks see to the requests made in this block."""
+    """Apply hooks to the requests that are made in this block."""
     before = _hooks.set(hooks)
     try:
         yield
@@ -66,7 +69,7 @@ def request_hooks(hooks: RequestHooks) -> Iterator[None]:
 
 
 class _Session(requests.Session):
-    """A session with a time limit on every request; whoever sends through it says who it is, or stays nobody."""
+    """A session with a timeout on every request and no implicit authentication."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,7 +85,7 @@ class _Session(requests.Session):
         self.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=32, max_retries=0))
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Nowhere: neither Azure nor its sign-in redirects, and a token or a secret must not follow whoever does."""
+        """Return nothing: Azure never redirects, and a token must not follow a redirect."""
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         kwargs["timeout"] = kwargs.get("timeout") or TIMEOUT
@@ -93,7 +96,7 @@ session = _Session()
 
 
 class _SignInSession(_Session):
-    """What MSAL sends through: it gets to see only what it can read, as it logs whatever it cannot."""
+    """The session of MSAL; it raises on responses that MSAL could not read and would log."""
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         response = super().send(request, **kwargs)
@@ -115,7 +118,7 @@ def _is_object(response: requests.Response) -> bool:
 
 
 def _unfit(request: requests.PreparedRequest, response: requests.Response) -> AuthenticationFailed:
-    """The error for an answer of the sign-in that says nothing of the request itself."""
+    """Return the error for a sign-in response that is unavailable or unexpected."""
     parts = urlsplit(request.url or "")
     unwell = response.status_code == 429 or response.status_code >= 500
     what = "is too busy or not well" if unwell else "does not answer as Microsoft's sign-in does"
@@ -131,7 +134,7 @@ def _unfit(request: requests.PreparedRequest, response: requests.Response) -> Au
 
 
 def sign_in_session() -> requests.Session:
-    """A session for one sign-in by MSAL.
+    """Return a session for one sign-in by MSAL.
 
     Returns:
         The session: as `session` is, and an answer that is no JSON object, or says that the sign-in
@@ -153,7 +156,7 @@ class _Bearer(requests.auth.AuthBase):
 
 
 def bearer(access_token: Token) -> str:
-    """The token itself, checked: http.client would quote a malformed one in its error.
+    """Return the token itself, checked: http.client would quote a malformed one.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one; or a credential of
@@ -172,7 +175,8 @@ def bearer(access_token: Token) -> str:
         token = access_token() if callable(access_token) else access_token
     if not isinstance(token, str):
         raise ValueError(
-            f"access_token must be a string or a callable that returns one, not {type(token).__name__}"
+            "access_token must be a string or a callable that returns one, not"
+            f" {type(token).__name__}"
         )
     if not token or not token.isascii() or not token.isprintable() or " " in token:
         raise ValueError(
@@ -182,7 +186,7 @@ def bearer(access_token: Token) -> str:
 
 
 def _of_credential(credential: Any) -> Any:
-    """The token of a credential; what Azure's SDK raises becomes an error of ours, without the request in it."""
+    """Return the token of a credential; errors of Azure's SDK become `AuthenticationFailed`."""
     try:
         return getattr(credential.get_token(settings.cloud().resource + "/.default"), "token", None)
     except Exception as error:
@@ -193,7 +197,7 @@ def _of_credential(credential: Any) -> Any:
 
 
 def get(access_token: Token, url: str) -> Any:
-    """The JSON at a URL.
+    """Return the JSON at a URL.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -209,7 +213,7 @@ def get(access_token: Token, url: str) -> Any:
 
 
 def get_list(access_token: Token, url: str) -> list[Any]:
-    """The list at a URL, all its pages.
+    """Return the list at a URL, all its pages.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -225,7 +229,7 @@ def get_list(access_token: Token, url: str) -> list[Any]:
 
 
 def pages(access_token: Token, url: str) -> Iterator[list[Any]]:
-    """The pages of a list, one after the other; a page may be empty and yet not be the last."""
+    """Yield the pages of a list; an empty page need not be the last."""
     seen = set()
     link: str | None = url
     while link:
@@ -257,7 +261,7 @@ def pages(access_token: Token, url: str) -> Iterator[list[Any]]:
 
 
 def json_of(response: requests.Response) -> Any:
-    """The JSON of an answer.
+    """Return the JSON of an answer.
 
     Args:
         response: An answer that is a success.
@@ -292,7 +296,7 @@ def send(
     *,
     tries: int = _retry.MAX_ATTEMPTS,
 ) -> requests.Response:
-    """One request, repeated where that is safe.
+    """Send a request, and again if that is safe.
 
     Repeated are, up to five tries in all: 429 and a 503 that says `Retry-After`, for every method;
         408, 500, 502, 503,
@@ -319,7 +323,8 @@ def send(
         requests.ConnectionError, requests.Timeout: No answer; the message says of whom and what
             for.
     """
-    import uuid  # here and not above: with what it loads it is a good part of what importing us costs
+    # Here and not above: with what it loads it is a good part of what importing us costs.
+    import uuid
 
     check_origin(url)
     all_headers = {"x-ms-client-request-id": str(uuid.uuid4()), **(headers or {})}
@@ -367,12 +372,12 @@ def send(
 
 
 def _is_bearable(error: AzureError) -> bool:
-    """Whether Azure asks for a pause that may be waited out where nobody sees it."""
+    """Return whether Azure asks for a pause that is short enough to wait silently."""
     return (error.retry_after or 0) <= _retry.MAX_RETRY_AFTER
 
 
 def _explained(error: AzureError, access_token: Token, unclear: bool) -> AzureError:
-    """The error, with what only the sender knows."""
+    """Return the error with advice that depends on the request."""
     if error.code == "ExpiredAuthenticationToken" and isinstance(access_token, str):
         error.message += (
             " A callable as access_token, such as token_provider() gives, would have been renewed."
@@ -383,7 +388,7 @@ def _explained(error: AzureError, access_token: Token, unclear: bool) -> AzureEr
 
 
 def _signed_in(access_token: Token) -> _Bearer:
-    """The token to send. A sign-in that is out of reach or not well is tried again; its error names it, not Azure."""
+    """Return the token to send; retry a sign-in that is unavailable."""
     attempt = 0
     while True:
         attempt += 1
@@ -408,7 +413,7 @@ def _signed_in(access_token: Token) -> _Bearer:
 def _once(
     auth: _Bearer, method: str, url: str, body: Any, headers: Mapping[str, str]
 ) -> requests.Response:
-    """One try; the request that hangs on the answer is stripped of the token, so that no log or pickle can hold it."""
+    """Send a request once; remove the token from the request that the response holds."""
     hooks = _hooks.get() or RequestHooks()
     request = (
         requests.PreparedRequest()

@@ -22,7 +22,8 @@ for line in sys.stdin:
     name, arguments = json.loads(line)
     answer = getattr(azurerm, name)(*arguments)
     if hasattr(answer, "status_code"):
-        answer = {"status": answer.status_code, "headers": dict(answer.headers), "text": answer.text}
+        headers = dict(answer.headers)
+        answer = {"status": answer.status_code, "headers": headers, "text": answer.text}
     print(json.dumps(answer), flush=True)
 """
 

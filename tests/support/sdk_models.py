@@ -1,4 +1,7 @@
-"""Whether JSON is what the models of Azure's SDK declare: fields, types and words; nothing more, and nothing else."""
+"""Whether JSON is what the models of Azure's SDK declare: fields, types and words.
+
+Nothing more, and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,10 @@ def fields(model: Any) -> dict[str, Any]:
 
 
 def strange(body: Any, kind: Any, path: str = "") -> list[str]:
-    """Where JSON has a field that the SDK does not declare, or another type or word than the SDK gives it."""
+    """Where JSON has a field that the SDK does not declare.
+
+    Or another type or word than the SDK gives it.
+    """
     if kind is None or body is None:
         return [] if body is None else [f"{path} is {body!r:.40}, not nothing"]
     kinds = (
