@@ -114,7 +114,7 @@ def _polls(
     began = readable = _clock.monotonic()
     target = _target(response)
     if target is None:
-        return rest.json_of(response)
+        return rest.read_json(response)
     while True:
         now = _clock.monotonic()
         look = _look(access_token, *target)
@@ -157,7 +157,7 @@ class _Look(NamedTuple):
 def _look(access_token: Token, url: str, status_of: Callable[[Response], str]) -> _Look:
     try:
         answer = rest.send(
-            access_token, "GET", url, tries=1
+            access_token, "GET", url, max_attempts=1
         )  # what passes is seen to by the caller, within its limit
         return _Look(status_of(answer), _retry.retry_after(answer), answer)
     except Throttled as error:  # nothing is wrong but the pace
@@ -188,7 +188,7 @@ def _target(response: Response) -> tuple[str, Callable[[Response], str]] | None:
 
 
 def _operation_status(answer: Response) -> str:
-    body = rest.json_of(answer)
+    body = rest.read_json(answer)
     return (collapse(body.get("status")) if isinstance(body, dict) else "") or "Unknown"
 
 
@@ -197,7 +197,7 @@ def _location_status(answer: Response) -> str:
 
 
 def _resource_status(answer: Response) -> str:
-    body = rest.json_of(answer)
+    body = rest.read_json(answer)
     properties = body.get("properties") if isinstance(body, dict) else None
     # Azure's contract: a resource without a provisioning state is ready.
     return (
@@ -211,7 +211,7 @@ def _is_end(status: str) -> bool:
 
 def _result(access_token: Token, response: Response, answer: Response, status: str) -> Any:
     """Return the result: the resource after PUT and PATCH, else what is at `Location`."""
-    body = rest.json_of(answer)
+    body = rest.read_json(answer)
     if status.lower() != "succeeded":
         raise operation_error(body if isinstance(body, dict) else {}, status, answer)
     method = response.request.method

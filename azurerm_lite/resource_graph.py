@@ -141,7 +141,7 @@ def rows(
 def _page(access_token: Token, link: str, body: Mapping[str, Any]) -> Any:
     """Return a page; put an error's details, where Resource Graph explains it, in the message."""
     try:
-        return rest.json_of(rest.send(access_token, "POST", link, body))
+        return rest.read_json(rest.send(access_token, "POST", link, body))
     except AzureError as error:
         told = [
             str(each.get("message"))

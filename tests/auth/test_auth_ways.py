@@ -481,7 +481,11 @@ def test_a_provider_works_in_another_process(sandbox: Sandbox) -> None:
     )
     pickled = pickle.dumps(az.token_provider(*ME, sandbox.application_secret))
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], input=pickled, capture_output=True, timeout=60, check=False
+        [sys.executable, "-W", "error", "-c", code],
+        input=pickled,
+        capture_output=True,
+        timeout=60,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert sandbox.subscription_id.encode() in done.stdout
@@ -788,7 +792,7 @@ def test_a_credential_that_gives_no_token_is_refused(token: Any) -> None:
 def test_other_errors_of_a_credential_come_through() -> None:
     """A bug in it is its own."""
     with pytest.raises(LookupError):
-        rest.bearer(Given(LookupError("x")))
+        rest.resolve_token(Given(LookupError("x")))
 
 
 def test_json_is_what_the_sign_in_session_lets_through(sandbox: Sandbox) -> None:

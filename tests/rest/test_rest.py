@@ -160,7 +160,7 @@ def test_a_token_is_taken_as_it_is_or_refused_unseen(before: str, after: str) ->
     """Any text with the canary in it is either sent as it stands or refused without being shown."""
     text = f"{before}canary{after}"
     try:
-        told = rest.bearer(text)
+        told = rest.resolve_token(text)
     except ValueError as error:
         told = str(error)
     if re.fullmatch(r"[!-~]+", text):
@@ -603,7 +603,7 @@ def test_pages_are_fetched_as_they_are_needed(token: str) -> None:
     """Whoever stops after the first page has asked for no second."""
     with responses.RequestsMock() as azure:
         azure.get(LIST, json={"value": [1], "nextLink": link_to(1)})
-        assert next(rest.pages(token, LIST)) == [1]
+        assert next(rest.get_pages(token, LIST)) == [1]
         assert len(azure.calls) == 1
 
 
@@ -941,18 +941,46 @@ def test_a_token_that_stays_expired_is_an_error(token: str) -> None:
         assert len(azure.calls) == 2
 
 
+def test_a_rejected_token_that_is_a_string_is_final(token: str) -> None:
+    """A string cannot be renewed."""
+    with responses.RequestsMock() as azure:
+        error = {"error": {"code": "ExpiredAuthenticationToken", "message": "No."}}
+        azure.get(URL, status=401, json=error)
+        with pytest.raises(AuthenticationFailed) as caught:
+            rest.get(token, URL)
+        assert len(azure.calls) == 1
+    assert caught.value.code == "ExpiredAuthenticationToken"
+
+
 @pytest.mark.parametrize(
-    ("called", "code"),
-    [(False, "ExpiredAuthenticationToken"), (True, "InvalidAuthenticationToken")],
+    "code",
+    ["ExpiredAuthenticationToken", "InvalidAuthenticationToken", "TokenIssuedBeforeRevocation"],
 )
-def test_another_refusal_of_the_token_is_final(called: bool, code: str, token: str) -> None:
-    """A string cannot be renewed, and a token that is wrong is not made right by asking again."""
+def test_any_401_is_sent_again_once_with_a_fresh_token(code: str, token: str) -> None:
+    """Whatever the code: a session may have been revoked before the token ends."""
+    given: list[str] = []
+
+    def provide() -> str:
+        given.append(token + str(len(given)))
+        return given[-1]
+
     with responses.RequestsMock() as azure:
         azure.get(URL, status=401, json={"error": {"code": code, "message": "No."}})
-        with pytest.raises(AuthenticationFailed) as caught:
-            rest.get((lambda: token) if called else token, URL)
-        assert len(azure.calls) == 1
-    assert caught.value.code == code
+        azure.get(URL, json={"fresh": True})
+        assert rest.get(provide, URL) == {"fresh": True}
+        sent = [call.request.headers.get("Authorization") for call in azure.calls]
+    assert len(given) == 2
+    assert sent == [None, None], "the token stays on no request"
+
+
+def test_a_second_401_is_final(token: str) -> None:
+    """A token that is wrong is not made right by asking once more."""
+    with responses.RequestsMock() as azure:
+        for _ in range(2):
+            azure.get(URL, status=401, json={"error": {"code": "Invalid", "message": "No."}})
+        with pytest.raises(AuthenticationFailed):
+            rest.get(lambda: token, URL)
+        assert len(azure.calls) == 2
 
 
 # --- the wire itself ---
