@@ -970,7 +970,7 @@ def test_any_401_is_sent_again_once_with_a_fresh_token(code: str, token: str) ->
         assert rest.get(provide, URL) == {"fresh": True}
         sent = [call.request.headers.get("Authorization") for call in azure.calls]
     assert len(given) == 2
-    assert sent == [None, None], "the token stays on no request"
+    assert sent == [f"Bearer {each}" for each in given]
 
 
 def test_a_second_401_is_final(token: str) -> None:
