@@ -27,10 +27,13 @@ _ATTEMPTS = 3
 _GROUP = (
     "/subscriptions/{subscription_id}/resourceGroups/{resource_group}/providers/Microsoft.Compute"
 )
-_SET_MEMBERS = _GROUP + "/virtualMachineScaleSets/{vmss_name}/virtualMachines"
+_SET = _GROUP + "/virtualMachineScaleSets/{vmss_name}"
+_SET_MEMBERS = _SET + "/virtualMachines"
 _MACHINES = _GROUP + "/virtualMachines"
 _MACHINE = _MACHINES + "/{instance_id}"
 
+_REJECTED = 400
+"""The HTTP status with which Azure refuses a Flexible set what only a Uniform one has."""
 _PROFILE_TAG = "VirtualMachineProfileTimeCreated"
 _HEALTH_EXTENSIONS = ("applicationhealthlinux", "applicationhealthwindows")
 
@@ -100,6 +103,61 @@ def read_instances(access_token: Token, path: SetPath, model: ScaleSet) -> list[
         if current is not None:
             instance["properties"]["latestModelApplied"] = current
     return instances
+
+
+def read_instances_unless_uniform(
+    access_token: Token, path: SetPath, rejection: AzureError
+) -> list[Instance]:
+    """Read the members if the list with views was rejected because the set is Flexible.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        path: Subscription id, resource group and name of the set.
+        rejection: What Azure answered to the list with views, which it has for Uniform sets alone.
+
+    Returns:
+        Instances, as `read_instances` returns them.
+
+    Raises:
+        AzureError: The rejection itself, if the set is not Flexible; or as for `read_instances`.
+    """
+    if rejection.status_code != _REJECTED:
+        raise rejection
+    model: ScaleSet = rest.get(access_token, _url(_SET, path._asdict()))
+    if not is_flexible(model):
+        raise rejection
+    return read_instances(access_token, path, model)
+
+
+def read_member(access_token: Token, path: SetPath, name: str) -> Instance:
+    """Read one member with its instance view, in one request.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        path: Subscription id, resource group and name of the set.
+        name: The name of the member's virtual machine.
+
+    Returns:
+        The instance; without its protection, which only the set's own list holds.
+
+    Raises:
+        NotFound: There is no such virtual machine.
+        AzureError: Azure refused, with its code and message.
+    """
+    machine = rest.get(access_token, machine_url(path, name, expand="instanceView"))
+    return to_instance({}, machine, machine)
+
+
+def is_member_name(instance_id: str) -> bool:
+    """Return whether an instance id is that of a Flexible set's member.
+
+    Args:
+        instance_id: An instance id.
+
+    Returns:
+        `True` for a name, `False` for a number (a Uniform set's) and for `*`.
+    """
+    return instance_id != "*" and not instance_id.isdecimal()
 
 
 def read_lists(access_token: Token, path: SetPath) -> Members:
@@ -300,7 +358,7 @@ def _read_missing_machines(
     """Return the members with the machines that the list lacks; without those that are gone."""
 
     def read(instance: Instance) -> Any:
-        url = _machine_url(path, instance["instanceId"], expand="instanceView")
+        url = machine_url(path, instance["instanceId"], expand="instanceView")
         return _get_or_none(access_token, url)
 
     lacking = [instance for instance in instances if not _has_machine(instance)]
@@ -325,7 +383,7 @@ def _read_missing_views(
     """
 
     def read(instance: Instance) -> Any:
-        url = _machine_url(path, instance["instanceId"], "/instanceView")
+        url = machine_url(path, instance["instanceId"], "/instanceView")
         return _get_or_none(access_token, url)
 
     lacking = [instance for instance in instances if needs_single_view(instance, model)]
@@ -438,13 +496,27 @@ def _url(path: str, names: Mapping[str, str], query: Mapping[str, str | None] | 
 
 def _machines_url(path: SetPath, expand: str | None = None) -> str:
     names = {"subscription_id": path.subscription_id, "resource_group": path.resource_group}
-    set_id = _SET_MEMBERS.removesuffix("/virtualMachines").format(**path._asdict())
+    set_id = _SET.format(**path._asdict())
     # The left side is quoted as well.
     query = {"$filter": f"'virtualMachineScaleSet/id' eq '{set_id}'", "$expand": expand}
     return _url(_MACHINES, names, query)
 
 
-def _machine_url(path: SetPath, name: str, action: str = "", expand: str | None = None) -> str:
+def machine_url(path: SetPath, name: str, action: str = "", expand: str | None = None) -> str:
+    """Return the URL of a member's virtual machine.
+
+    Args:
+        path: Subscription id, resource group and name of the set, in whose group the machine is.
+        name: The name of the machine.
+        action: What follows in the path, such as `/restart`.
+        expand: The value of `$expand`, or `None`.
+
+    Returns:
+        The URL at the configured endpoint.
+
+    Raises:
+        ValueError: A name cannot be one.
+    """
     names = {
         "subscription_id": path.subscription_id,
         "resource_group": path.resource_group,
