@@ -14,7 +14,7 @@ from calls import stub
 from measure import Clock, Contestant, Row, contestants
 
 from azurerm_lite.sandbox import Sandbox
-from azurerm_lite.sandbox.server.app import Entry
+from azurerm_lite.sandbox.server.app import JournalEntry
 from azurerm_lite.sandbox.server.rate_limits import LIMITS
 
 DOMAINS, PAGE, RETRY_AFTER = 5, 50, 10
@@ -27,7 +27,7 @@ class Took(NamedTuple):
 
     seconds: float
     ratio: float
-    requests: Sequence[Entry]
+    requests: Sequence[JournalEntry]
 
 
 def rolling(pythons: Mapping[str, str], rounds: int) -> list[Row]:
@@ -110,7 +110,7 @@ def _rows(
     return rows
 
 
-def _share(entries: Sequence[Entry], policies: Sequence[str]) -> str:
+def _share(entries: Sequence[JournalEntry], policies: Sequence[str]) -> str:
     """The largest share of one of these limits that is spent within its 3 or its 30 minutes."""
     shares = [0.0]
     for policy in policies:
@@ -122,7 +122,7 @@ def _share(entries: Sequence[Entry], policies: Sequence[str]) -> str:
     return f"{max(shares):.1f} %"
 
 
-def _policy(entry: Entry) -> str:
+def _policy(entry: JournalEntry) -> str:
     """Which of Azure's limits a request is charged to."""
     path = entry.path.lower()
     if "/operations/" in path:

@@ -137,9 +137,9 @@ def test_a_request_needs_a_good_token(sandbox: Sandbox, header: str | None, expe
     if header:
         header = header.replace("GOOD", sandbox.access_token)
     if header == "EXPIRED":
-        header = "Bearer " + sandbox._sign_in.tokens.token(seconds=-1)
+        header = "Bearer " + sandbox.entra.tokens.issue(seconds=-1)
     if header == "ELSEWHERE":
-        header = "Bearer " + sandbox._sign_in.tokens.token("https://graph.microsoft.com")
+        header = "Bearer " + sandbox.entra.tokens.issue("https://graph.microsoft.com")
     answer = ask(sandbox, "GET", "/subscriptions", headers={"Authorization": header})
     assert code(answer) == (401, expected)
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")

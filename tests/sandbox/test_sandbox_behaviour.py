@@ -447,7 +447,7 @@ def test_scaling_in_goes_by_the_policy(sandbox: Sandbox, rule: str, order: list[
     for instance in vmss.instances.values():
         instance.zone = found[instance.number]
     vmss.properties["scaleInPolicy"] = {"rules": [rule]}
-    assert [each.number for each in placement.scale_in(vmss, len(order))] == order
+    assert [each.number for each in placement.pick_for_scale_in(vmss, len(order))] == order
 
 
 def test_the_policy_does_not_take_what_is_protected(sandbox: Sandbox) -> None:

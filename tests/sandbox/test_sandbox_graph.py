@@ -17,7 +17,7 @@ from support.names import BASE
 import azurerm_lite as az
 from azurerm_lite import resource_graph
 from azurerm_lite.sandbox import Sandbox
-from azurerm_lite.sandbox.errors import Refusal
+from azurerm_lite.sandbox.errors import ApiError
 from azurerm_lite.sandbox.handlers.resource_graph import Query
 
 URL = BASE + "/providers/Microsoft.ResourceGraph/resources"
@@ -286,7 +286,7 @@ def test_a_query_that_it_cannot_read_is_refused_as_azure_does(sandbox: Sandbox, 
     error = answer.json()["error"]
     assert (answer.status_code, error["code"]) == (400, "BadRequest")
     assert [each["code"] for each in error["details"]] == ["InvalidQuery", "ParserFailure"]
-    with pytest.raises(Refusal):
+    with pytest.raises(ApiError):
         Query(query)
 
 

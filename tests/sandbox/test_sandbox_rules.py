@@ -31,7 +31,7 @@ def ask(
 ) -> TestResponse:
     """A request and its answer."""
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Client(sandbox._app).open(
+    return Client(sandbox.app).open(
         path,
         method=method,
         json=body,

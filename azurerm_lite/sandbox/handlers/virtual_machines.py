@@ -1,57 +1,56 @@
-"""What the sandbox answers to requests for VMs by themselves: those of Flexible sets, to be looked at."""
+"""Handlers for virtual machines by themselves: the members of Flexible sets."""
 
 from __future__ import annotations
 
 import re
 
 from .. import errors
+from .._answer import Answer
 from ..model.resources import Instance, ScaleSet
 from . import render
-from .scale_sets import Answer, Call, page
+from ._call import Call, page
 
-_OF_SET = re.compile(r"'?virtualMachineScaleSet/id'?\s+eq\s+'([^']*)'", re.IGNORECASE)
+_SET_FILTER = re.compile(r"'?virtualMachineScaleSet/id'?\s+eq\s+'([^']*)'", re.IGNORECASE)
 
 
 def list_machines(call: Call) -> Answer:
-    """Virtual Machines - List: in a group, or those of one Flexible set with a `$filter` on its id."""
-    call.cloud.group(call.names["rg"])
-    found = _all(call)
+    """Virtual Machines - List: in a group, or those of one Flexible set with a `$filter`."""
+    found = _machines(call)
     if text := call.query.get("$filter"):
-        wanted = _OF_SET.fullmatch(text.strip())
-        if not wanted:
-            raise errors.bad_parameter(f"The filter '{text}' is not supported.", "$filter")
-        found = [(vmss, vm) for vmss, vm in found if vmss.id.lower() == wanted[1].lower()]
+        match = _SET_FILTER.fullmatch(text.strip())
+        if not match:
+            message = f"The filter '{text}' is not supported."
+            raise errors.invalid_parameter(message, "$filter")
+        found = [(vmss, vm) for vmss, vm in found if vmss.id.lower() == match[1].lower()]
     with_view = call.expands("instanceview")
-    return page(call, [render.virtual_machine(*each, with_view=with_view) for each in found])
+    bodies = [render.virtual_machine(vmss, vm, with_view=with_view) for vmss, vm in found]
+    return page(call, bodies)
 
 
 def get_machine(call: Call) -> Answer:
     """Virtual Machines - Get."""
-    return Answer(
-        200, render.virtual_machine(*_found(call), with_view=call.expands("instanceview"))
-    )
+    vmss, vm = _find(call)
+    with_view = call.expands("instanceview")
+    return Answer(200, render.virtual_machine(vmss, vm, with_view=with_view))
 
 
 def get_machine_view(call: Call) -> Answer:
     """Virtual Machines - Instance View."""
-    return Answer(200, render.instance_view(*_found(call)))
+    vmss, vm = _find(call)
+    return Answer(200, render.instance_view(vmss, vm))
 
 
-def _all(call: Call) -> list[tuple[ScaleSet, Instance]]:
-    group = call.names["rg"].lower()
-    flexible = [
-        vmss
-        for vmss in call.cloud.sets.values()
-        if vmss.is_flexible and vmss.group.lower() == group
-    ]
+def _machines(call: Call) -> list[tuple[ScaleSet, Instance]]:
+    group = call.cloud.resource_group(call.names["rg"])["name"]
+    sets = call.cloud.sets.values()
+    flexible = [vmss for vmss in sets if vmss.is_flexible and vmss.group == group]
     return [(vmss, vm) for vmss in flexible for vm in vmss.instances.values()]
 
 
-def _found(call: Call) -> tuple[ScaleSet, Instance]:
-    call.cloud.group(call.names["rg"])
-    for vmss, vm in _all(call):
-        if vm.id.lower() == call.names["vm"].lower():
+def _find(call: Call) -> tuple[ScaleSet, Instance]:
+    name = call.names["vm"]
+    for vmss, vm in _machines(call):
+        if vm.id.lower() == name.lower():
             return vmss, vm
-    raise errors.no_resource(
-        "Microsoft.Compute/virtualMachines", call.names["vm"], call.names["rg"]
-    )
+    kind = "Microsoft.Compute/virtualMachines"
+    raise errors.resource_not_found(kind, name, call.names["rg"])

@@ -1,4 +1,4 @@
-"""Which method and path goes to which handler, and which of Azure's rate limits it counts against."""
+"""The routes: the handler of each method and path, and the rate limit that it counts against."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from werkzeug.routing import Map, Rule
 from ..handlers import (
     extensions,
     images,
+    instances,
     network_interfaces,
+    operations,
     resource_graph,
     resource_groups,
     rolling_upgrades,
     run_command,
     scale_sets,
+    subscriptions,
     virtual_machines,
 )
-from ..handlers.scale_sets import Handler
+from ..handlers._call import Handler
 
 SUB = "/subscriptions/<sub>"
 RG = SUB + "/resourcegroups/<rg>"
@@ -36,7 +39,7 @@ POWER_ACTIONS = "<any(poweroff, deallocate):action>"
 
 
 class Route(NamedTuple):
-    """A row of the table below."""
+    """A row of the table of routes."""
 
     method: str
     path: str
@@ -44,16 +47,15 @@ class Route(NamedTuple):
     policy: str = ""
 
 
-# Paths in lower case: Azure's match without regard to it.
+# Paths in lower case: Azure compares them in any case.
 ROUTES = [
-    Route("GET", "/subscriptions", scale_sets.list_subscriptions),
-    Route("GET", SUB, scale_sets.get_subscription),
+    Route("GET", "/subscriptions", subscriptions.list_subscriptions),
+    Route("GET", SUB, subscriptions.get_subscription),
     Route("POST", "/providers/microsoft.resourcegraph/resources", resource_graph.query_resources),
-    Route("GET", SUB + "/locations", scale_sets.list_locations),
+    Route("GET", SUB + "/locations", subscriptions.list_locations),
     Route("GET", SUB + "/resourcegroups", resource_groups.list_groups),
-    Route(
-        "HEAD", RG, resource_groups.check_group
-    ),  # before GET, which werkzeug would take a HEAD for as well
+    # Before GET: werkzeug would match a HEAD with that too.
+    Route("HEAD", RG, resource_groups.check_group),
     Route("GET", RG, resource_groups.get_group),
     Route("PUT", RG, resource_groups.put_group),
     Route("DELETE", RG, resource_groups.delete_group),
@@ -112,10 +114,12 @@ ROUTES = [
     Route("GET", VMSS + "/publicipaddresses", network_interfaces.list_public_ips),
     Route("POST", VMSS + "/manualupgrade", scale_sets.upgrade_instances, "VMScaleSetActions"),
     Route("POST", VMSS + "/delete", scale_sets.delete_instances, "VMScaleSetActions"),
-    Route("POST", f"{VMSS}/{ACTIONS}", scale_sets.act_on_scale_set, "VMScaleSetActions"),
-    Route("POST", f"{VMSS}/{POWER_ACTIONS}", scale_sets.act_on_scale_set, "DeleteVMScaleSet"),
-    Route("POST", VMSS + "/performmaintenance", scale_sets.refuse_maintenance, "VMScaleSetActions"),
-    Route("POST", VM + "/performmaintenance", scale_sets.refuse_maintenance, "VMScaleSetVMActions"),
+    Route("POST", f"{VMSS}/{ACTIONS}", scale_sets.run_action_on_scale_set, "VMScaleSetActions"),
+    Route(
+        "POST", f"{VMSS}/{POWER_ACTIONS}", scale_sets.run_action_on_scale_set, "DeleteVMScaleSet"
+    ),
+    Route("POST", VMSS + "/performmaintenance", scale_sets.reject_maintenance, "VMScaleSetActions"),
+    Route("POST", VM + "/performmaintenance", scale_sets.reject_maintenance, "VMScaleSetVMActions"),
     Route("GET", VMSS + "/extensions", extensions.list_extensions, "LowCostGet"),
     Route("GET", VMSS + "/extensions/<extension>", extensions.get_extension, "LowCostGet"),
     Route("PUT", VMSS + "/extensions/<extension>", extensions.put_extension, "VMScaleSetActions"),
@@ -153,21 +157,22 @@ ROUTES = [
         rolling_upgrades.cancel_rolling_upgrade,
         "VMScaleSetActions",
     ),
-    Route("GET", VMSS + "/virtualmachines", scale_sets.list_instances, "HighCostGetVMScaleSet"),
-    Route("GET", VM, scale_sets.get_instance, "GetVMScaleSetVM"),
-    Route("PUT", VM, scale_sets.put_instance, "VMScaleSetActions"),
-    Route("DELETE", VM, scale_sets.delete_instance, "DeleteVMScaleSetVM"),
-    Route("GET", VM + "/instanceview", scale_sets.get_instance_view, "GetVMScaleSetVM"),
-    Route("POST", f"{VM}/{ACTIONS}", scale_sets.act_on_instance, "VMScaleSetVMActions"),
-    Route("POST", f"{VM}/{POWER_ACTIONS}", scale_sets.act_on_instance, "DeleteVMScaleSetVM"),
+    Route("GET", VMSS + "/virtualmachines", instances.list_instances, "HighCostGetVMScaleSet"),
+    Route("GET", VM, instances.get_instance, "GetVMScaleSetVM"),
+    Route("PUT", VM, instances.put_instance, "VMScaleSetActions"),
+    Route("DELETE", VM, instances.delete_instance, "DeleteVMScaleSetVM"),
+    Route("GET", VM + "/instanceview", instances.get_instance_view, "GetVMScaleSetVM"),
+    Route("POST", f"{VM}/{ACTIONS}", instances.run_action_on_instance, "VMScaleSetVMActions"),
+    Route("POST", f"{VM}/{POWER_ACTIONS}", instances.run_action_on_instance, "DeleteVMScaleSetVM"),
     Route("POST", VM + "/runcommand", run_command.run_command, "VMScaleSetVMActions"),
     Route("GET", MACHINES, virtual_machines.list_machines, "LowCostGet"),
     Route("GET", MACHINES + "/<vm>", virtual_machines.get_machine, "LowCostGet"),
     Route("GET", MACHINES + "/<vm>/instanceview", virtual_machines.get_machine_view, "LowCostGet"),
-    Route("GET", SUB + "/operationresults/<operation>", scale_sets.get_operation_result),
-    Route("GET", PLACE + "/operations/<operation>", scale_sets.get_operation, "GetOperation"),
+    Route("GET", SUB + "/operationresults/<operation>", operations.get_operation_result),
+    Route("GET", PLACE + "/operations/<operation>", operations.get_operation, "GetOperation"),
 ]
 
 URLS = Map(
-    [Rule(each.path, methods=[each.method], endpoint=each) for each in ROUTES], strict_slashes=False
+    [Rule(route.path, methods=[route.method], endpoint=route) for route in ROUTES],
+    strict_slashes=False,
 )
