@@ -119,7 +119,7 @@ def test_recorded_requests_are_answered_as_azure_did(
     recorded = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))["interactions"]
     with requests.Session() as session:
         replay = Replay(sandbox, clock, session)
-        told = [line for each in recorded for line in compared(each, replay.send(each))]
+        told = [line for entry in recorded for line in compared(entry, replay.send(entry))]
     assert told == []
 
 
@@ -130,9 +130,9 @@ def compared(recorded: dict[str, Any], answer: requests.Response) -> list[str]:
     if answer.status_code != recorded["status"]:
         return [f"{what}: {answer.status_code}, not {recorded['status']}: {answer.text[:200]}"]
     told = {
-        f"header {each}"
-        for each in HEADERS
-        if (each in answer.headers) != (each in recorded["headers"])
+        f"header {entry}"
+        for entry in HEADERS
+        if (entry in answer.headers) != (entry in recorded["headers"])
     }
     told |= differences(
         recorded["response"], json.loads(answer.content) if answer.content else None
@@ -142,7 +142,7 @@ def compared(recorded: dict[str, Any], answer: requests.Response) -> list[str]:
         and answer.json()["error"]["code"] != recorded["response"]["error"]["code"]
     ):
         told.add(f"code {answer.json()['error']['code']}")
-    return [f"{what}: {each}" for each in sorted(told) if not ALLOWED.fullmatch(each)]
+    return [f"{what}: {entry}" for entry in sorted(told) if not ALLOWED.fullmatch(entry)]
 
 
 def test_a_difference_would_be_found() -> None:
