@@ -184,7 +184,7 @@ class Sandbox:
         instances: int = 20,
         *,
         image: str = templates.UBUNTU,
-        mode: str = "Manual",
+        mode: str | None = "Manual",
         update_domains: int = 5,
         fault_domains: int | None = None,
         zones: Sequence[str] = (),
@@ -194,6 +194,7 @@ class Sandbox:
         resource_group: str = GROUP,
         location: str = "eastus",
         tags: dict[str, str] | None = None,
+        profile: bool = True,
     ) -> None:
         """Create a scale set, at once.
 
@@ -201,7 +202,8 @@ class Sandbox:
             name: Scale set name.
             instances: How many instances; more than 100 are spread over several placement groups.
             image: `publisher:offer:sku:version`, the id of an image, or the URL of a VHD.
-            mode: Upgrade mode: `Manual`, `Automatic` or `Rolling`.
+            mode: Upgrade mode: `Manual`, `Automatic` or `Rolling`; `None` for a Flexible set
+                without an upgrade policy.
             update_domains: How many update domains; 0 for none (then there are no fault domains
                 either).
             fault_domains: How many fault domains; `None` for Azure's default, 5, or 1 in a zonal or
@@ -209,15 +211,20 @@ class Sandbox:
             zones: Availability zones, used in turn.
             health: Whether the instances report application health.
             rolling_policy: The `rollingUpgradePolicy`; `None` for Azure's default.
-            orchestration: `Uniform`, or `Flexible`: names for ids, no update or fault domains, no
-                instance views.
+            orchestration: `Uniform`, or `Flexible`: names for ids, no update domains, and views
+                of single VMs.
             resource_group: Resource group name; created if it does not exist.
             location: Region.
             tags: Tags, by their names.
+            profile: Whether the set has a model; only a Flexible set may have none, and no
+                instances then.
         """
         body = templates.scale_set_body(name, instances, image, mode, rolling_policy, orchestration)
         body |= {"location": location, "zones": list(zones), "tags": dict(tags or {})}
-        if not health:
+        if not profile:
+            del body["sku"]
+            del body["properties"]["virtualMachineProfile"]
+        elif not health:
             del body["properties"]["virtualMachineProfile"]["extensionProfile"]
         if fault_domains is not None:
             body["properties"]["platformFaultDomainCount"] = fault_domains
@@ -230,7 +237,8 @@ class Sandbox:
             vmss, creation, _ = self.cloud.put(resource_group, name, body)
             vmss.update_domains = 0 if vmss.is_flexible else update_domains
             self._finish(creation)
-            self._finish(self.cloud.patch(vmss, {"sku": {"capacity": instances}}))
+            if profile:
+                self._finish(self.cloud.patch(vmss, {"sku": {"capacity": instances}}))
             vmss.etag = 1
             # No request caused these changes.
             del self.cloud.changes[before:]
@@ -456,12 +464,10 @@ class Sandbox:
             A dict of variables, which name an endpoint of this sandbox.
 
         Raises:
-            ValueError: `kind` has another value, or the sandbox does not serve.
+            ValueError: `kind` has another value, or the sandbox is not running.
         """
         if self._server is None:
-            raise ValueError(
-                "the sandbox does not serve: call start() first, or use it with `with`"
-            )
+            raise ValueError("the sandbox is not running: call start(), or use a with block")
         if self._plain_server is None:  # on a machine these endpoints are plain HTTP
             self._plain_server = Server(self.app, has_tls=False)
             self._plain_server.start()

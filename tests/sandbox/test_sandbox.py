@@ -232,7 +232,8 @@ def test_every_answer_has_request_ids_and_limits(sandbox: Sandbox) -> None:
         left.append(
             int(
                 re.findall(
-                    r"GetVMScaleSet3Min;(\d+)", headers["x-ms-ratelimit-remaining-resource"]
+                    r"GetVMScaleSetSubscriptionMaximum;(\d+)",
+                    headers["x-ms-ratelimit-remaining-resource"],
                 )[0]
             )
         )

@@ -12,9 +12,12 @@ from .. import errors
 from .._answer import Answer
 from ..model.cloud import Cloud
 from ..model.resources import SUBSCRIPTION, Instance, Operation, ScaleSet
+from . import render
 
 Json = dict[str, Any]
-_ETAG_SINCE = "2023-09-01"
+# The rate limits that count VMs: of batched writes, and of what a read returns.
+BATCHED_VMS = "VMScaleSetBatchedVMRequests"
+VM_VIEWS = "VMScaleSetVMViews"
 # The number of slashes in the path of a whole scale set.
 _SCALE_SET_DEPTH = 8
 
@@ -61,7 +64,7 @@ class Call:
     @property
     def has_etags(self) -> bool:
         """Whether bodies contain etags at the api-version."""
-        return self.api_version >= _ETAG_SINCE
+        return self.api_version >= render.ETAG_SINCE
 
     @property
     def has_notifications(self) -> bool:
@@ -119,6 +122,26 @@ def accepted(call: Call, job: Operation, status: int = 202, body: Json | None = 
     if call.has_notifications:
         headers["Azure-AsyncNotification"] = "Enabled"
     return Answer(status, body, headers)
+
+
+def accepted_for_vms(
+    call: Call, job: Operation, status: int = 202, body: Json | None = None
+) -> Answer:
+    """Return the first answer of an operation on VMs of a scale set.
+
+    Azure counts the VMs that it changes, but not on a Flexible set.
+    """
+    answer = accepted(call, job, status, body)
+    vmss = job.scale_set
+    if vmss and not vmss.is_flexible:
+        answer.vm_policy = BATCHED_VMS
+        answer.vm_count = len(job.targets)
+    return answer
+
+
+def etag_header(etag: int) -> dict[str, str]:
+    """Return the header with an etag, which answers have about a single resource."""
+    return {"ETag": f'"{etag}"'}
 
 
 def retry_after(cloud: Cloud) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from ..model.assumptions import Assumptions
 from ..model.defaults import is_windows
 from ..model.redaction import Secrets
 from ..model.resources import (
@@ -22,49 +23,69 @@ from ..model.rolling_upgrade import progress
 Json = dict[str, Any]
 _SET_TYPE = "Microsoft.Compute/virtualMachineScaleSets"
 _POWER_NAMES = {"running": "VM running", "stopped": "VM stopped", "deallocated": "VM deallocated"}
-# The properties that the VM of a Flexible set shares with an instance.
-_VM_PROPERTIES = (
-    "provisioningState",
-    "vmId",
-    "timeCreated",
-    "storageProfile",
-    "osProfile",
-    "networkProfile",
-    "instanceView",
-)
+_INSTANCE_TYPE = _SET_TYPE + "/virtualMachines"
+_MACHINE_TYPE = "Microsoft.Compute/virtualMachines"
+# The api-versions from which answers contain a field, by recorded answers; the first one after the
+# newest recording without the field, if there is none in between.
+ETAG_SINCE = "2023-09-01"
+VM_SIZE_SINCE = "2023-07-01"
+PROFILE_TIME_SINCE = "2023-07-01"
+RESILIENCY_SINCE = "2024-07-01"
+# Regional members of Flexible sets have a list with a null for their zones before this one.
+NULL_ZONE_UNTIL = "2024-11-01"
+LISTED_VM_ETAG_SINCE = "2024-11-01"
+INTERCONNECT_SINCE = "2025-04-01"
+VM_RESOURCE_ID_SINCE = "2025-11-01"
 _BASE_36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 # Scale sets
 
 
-def scale_set(vmss: ScaleSet, with_etag: bool, *, with_user_data: bool = False) -> Json:
+def scale_set(vmss: ScaleSet, api_version: str, *, with_user_data: bool = False) -> Json:
     """Return a scale set's model."""
-    is_small = int(vmss.sku.get("capacity", 0)) <= 100
     properties = {
-        "singlePlacementGroup": is_small and not vmss.is_flexible,
-        "overprovision": False,
-        "platformFaultDomainCount": vmss.fault_domains,
-        "orchestrationMode": "Uniform",
+        **_mode_properties(vmss),
         **vmss.properties,
         "provisioningState": vmss.provisioning,
         "uniqueId": vmss.unique_id,
+        "platformFaultDomainCount": vmss.fault_domains,
         "timeCreated": vmss.created,
     }
-    if with_user_data:
-        properties["virtualMachineProfile"] = {**vmss.profile, **_user_data(vmss.secrets)}
-    body = {
+    if vmss.has_profile:
+        profile = {**vmss.profile, "timeCreated": vmss.profile_created}
+        if api_version < PROFILE_TIME_SINCE:
+            profile = vmss.profile
+        if with_user_data:
+            profile = {**profile, **_user_data(vmss.secrets)}
+        properties["virtualMachineProfile"] = profile
+    if vmss.is_flexible and api_version >= INTERCONNECT_SINCE:
+        properties["highSpeedInterconnectPlacement"] = "None"
+    body: Json = {
         "name": vmss.name,
         "id": vmss.id,
         "type": _SET_TYPE,
         "location": vmss.location,
-        "sku": vmss.sku,
         **vmss.extras,
         "properties": properties,
     }
-    if with_etag:
+    if vmss.sku:
+        body["sku"] = vmss.sku
+    if api_version >= ETAG_SINCE:
         body["etag"] = f'"{vmss.etag}"'
     return body
+
+
+def _mode_properties(vmss: ScaleSet) -> Json:
+    """Return the properties that a set of its mode has, whatever the model says."""
+    if vmss.is_flexible:
+        return {"singlePlacementGroup": False, "orchestrationMode": "Flexible"}
+    is_small = int(vmss.sku.get("capacity", 0)) <= 100
+    return {
+        "singlePlacementGroup": is_small,
+        "overprovision": False,
+        "orchestrationMode": "Uniform",
+    }
 
 
 def scale_set_view(vmss: ScaleSet) -> Json:
@@ -109,12 +130,13 @@ def _summary(counts: dict[str, int]) -> list[Json]:
 def instance(
     vmss: ScaleSet,
     vm: Instance,
+    api_version: str,
     *,
     with_view: bool,
-    with_etag: bool = False,
     with_user_data: bool = False,
+    is_single: bool = False,
 ) -> Json:
-    """Return an instance."""
+    """Return an instance of a Uniform set; a list leaves out a little of it."""
     properties: Json = {
         "latestModelApplied": vmss.is_latest(vm),
         "modelDefinitionApplied": (
@@ -124,11 +146,13 @@ def instance(
         "vmId": vm.vm_id,
         "timeCreated": vm.created,
         "storageProfile": _storage_profile(vmss, vm),
-        "hardwareProfile": {},
+        "hardwareProfile": {"vmSize": vm.sku} if api_version >= VM_SIZE_SINCE else {},
         "osProfile": _os_profile(vmss, vm),
         "networkProfile": {"networkInterfaces": _nic_ids(vmss, vm)},
         "networkProfileConfiguration": vm.profile.get("networkProfile") or {},
     }
+    if is_single and api_version >= RESILIENCY_SINCE:
+        properties["resilientVMDeletionStatus"] = "Disabled"
     if vm.protection:
         properties["protectionPolicy"] = vm.protection
     if with_view:
@@ -139,37 +163,130 @@ def instance(
         "name": vmss.name_of(vm),
         "id": _instance_id(vmss, vm),
         "instanceId": vm.id,
-        "type": _SET_TYPE + "/virtualMachines",
+        "type": _INSTANCE_TYPE,
         "location": vmss.location,
         "sku": {"name": vm.sku, "tier": "Standard"},
+        "properties": properties,
+    }
+    if "tags" in vmss.extras:
+        body["tags"] = vmss.extras["tags"]
+    if vm.zone:
+        body["zones"] = [vm.zone]
+    if extensions := _extensions(vm):
+        body["resources"] = [_extension_resource(vmss, vm, extension) for extension in extensions]
+    if api_version >= ETAG_SINCE:
+        body["etag"] = f'"{vm.etag}"'
+    return body
+
+
+def member(
+    vmss: ScaleSet,
+    vm: Instance,
+    api_version: str,
+    *,
+    is_single: bool = False,
+    with_resiliency: bool = False,
+) -> Json:
+    """Return a member of a Flexible set as the set's own API does: little but its names."""
+    body: Json = {
+        "name": vm.id,
+        "id": _instance_id(vmss, vm),
+        "instanceId": vm.id,
+        "type": _INSTANCE_TYPE,
+        "location": vmss.location,
+    }
+    if api_version < NULL_ZONE_UNTIL:
+        body["zones"] = [vm.zone]
+    properties: Json = {}
+    if is_single and api_version >= VM_RESOURCE_ID_SINCE:
+        properties["virtualMachineResourceId"] = _machine_id(vmss, vm)
+        body["etag"] = f'"{vm.etag}"'
+    if with_resiliency:
+        properties["resilientVMDeletionStatus"] = "Disabled"
+    if vm.protection:
+        properties["protectionPolicy"] = vm.protection
+    if properties:
+        body["properties"] = properties
+    return body
+
+
+def virtual_machine(
+    vmss: ScaleSet, vm: Instance, api_version: str, *, is_listed: bool = False
+) -> Json:
+    """Return a member of a Flexible set as the VM that it is.
+
+    Azure writes the resource group of VM and set in capitals here, and nowhere else in the body.
+    """
+    properties: Json = {
+        "hardwareProfile": {"vmSize": vm.sku},
+        "provisioningState": vm.provisioning,
+        "vmId": vm.vm_id,
+        "virtualMachineScaleSet": {"id": _with_capital_group(vmss, vmss.id)},
+        "storageProfile": _storage_profile(vmss, vm),
+        "osProfile": _os_profile(vmss, vm),
+        "networkProfile": {"networkInterfaces": _machine_nic_ids(vmss, vm)},
+        "timeCreated": vm.created,
+    }
+    body: Json = {
+        "name": vm.id,
+        "id": _with_capital_group(vmss, _machine_id(vmss, vm)),
+        "type": _MACHINE_TYPE,
+        "location": vmss.location,
+        "tags": {**(vmss.extras.get("tags") or {}), **vm.tags},
         "properties": properties,
     }
     if vm.zone:
         body["zones"] = [vm.zone]
     if extensions := _extensions(vm):
         body["resources"] = [_extension_resource(vmss, vm, extension) for extension in extensions]
-    if with_etag:
+    # In lists of 2024 it is missing, in those of 2025 it is there.
+    if api_version >= (LISTED_VM_ETAG_SINCE if is_listed else ETAG_SINCE):
         body["etag"] = f'"{vm.etag}"'
     return body
 
 
-def virtual_machine(vmss: ScaleSet, vm: Instance, *, with_view: bool) -> Json:
-    """Return an instance of a Flexible set as the VM that it is."""
-    shared = instance(vmss, vm, with_view=with_view)
-    properties = {
-        key: shared["properties"][key] for key in _VM_PROPERTIES if key in shared["properties"]
-    }
-    properties["hardwareProfile"] = {"vmSize": vm.sku}
-    properties["virtualMachineScaleSet"] = {"id": vmss.id}
-    provider = vmss.id.rpartition("/virtualMachineScaleSets/")[0]
+def expanded_virtual_machine(
+    vmss: ScaleSet, vm: Instance, api_version: str, assumptions: Assumptions
+) -> Json:
+    """Return a member as in a list with `$expand=instanceView`.
+
+    The view is missing while the VM is being deleted.
+    """
+    body = virtual_machine(vmss, vm, api_version, is_listed=True)
+    if not assumptions.expanded_list_has_model:
+        kept = ("provisioningState", "vmId", "virtualMachineScaleSet")
+        body["properties"] = {key: body["properties"][key] for key in kept}
+    if vm.provisioning == "Deleting":
+        return body
+    view = machine_view(vmss, vm)
+    if not assumptions.expanded_list_has_health:
+        view.pop("vmHealth", None)
+    body["properties"]["instanceView"] = view
+    return body
+
+
+def virtual_machine_status(vmss: ScaleSet, vm: Instance) -> Json:
+    """Return a member as in a list with `statusOnly=true`: its states and its fault domain."""
+    view = machine_view(vmss, vm)
+    states = {key: view[key] for key in ("platformFaultDomain", "statuses") if key in view}
     return {
         "name": vm.id,
-        "id": f"{provider}/virtualMachines/{vm.id}",
-        "type": "Microsoft.Compute/virtualMachines",
+        "id": _with_capital_group(vmss, _machine_id(vmss, vm)),
+        "type": _MACHINE_TYPE,
         "location": vmss.location,
-        "properties": properties,
-        **{key: shared[key] for key in ("zones", "resources") if key in shared},
+        "properties": {
+            "provisioningState": vm.provisioning,
+            "vmId": vm.vm_id,
+            "instanceView": states,
+        },
     }
+
+
+def machine_view(vmss: ScaleSet, vm: Instance) -> Json:
+    """Return the instance view of a member of a Flexible set; it has no update domain."""
+    view = instance_view(vmss, vm)
+    view.pop("platformUpdateDomain", None)
+    return view
 
 
 def instance_view(vmss: ScaleSet, vm: Instance) -> Json:
@@ -253,7 +370,8 @@ def _storage_profile(vmss: ScaleSet, vm: Instance) -> Json:
     system = "Windows" if is_windows(vm.profile) else "Linux"
     disk = {"osType": system, "name": name, **(storage.get("osDisk") or {})}
     if "managedDisk" in disk:
-        group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{vmss.group.upper()}"
+        group_name = vmss.group if vmss.is_flexible else vmss.group.upper()
+        group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{group_name}"
         disk_id = f"{group}/providers/Microsoft.Compute/disks/{name}"
         disk["managedDisk"] = {**disk["managedDisk"], "id": disk_id}
     return {"dataDisks": [], **storage, "osDisk": disk}
@@ -269,6 +387,16 @@ def _user_data(secrets: Secrets) -> Json:
 
 def _instance_id(vmss: ScaleSet, vm: Instance) -> str:
     return f"{vmss.id}/virtualMachines/{vm.id}"
+
+
+def _machine_id(vmss: ScaleSet, vm: Instance) -> str:
+    provider = vmss.id.rpartition("/virtualMachineScaleSets/")[0]
+    return f"{provider}/virtualMachines/{vm.id}"
+
+
+def _with_capital_group(vmss: ScaleSet, resource_id: str) -> str:
+    group = f"/resourceGroups/{vmss.group}/"
+    return resource_id.replace(group, group.replace(vmss.group, vmss.group.upper()), 1)
 
 
 def _disk_name(vmss: ScaleSet, vm: Instance) -> str:
@@ -385,6 +513,19 @@ def _nic_id(vmss: ScaleSet, vm: Instance, configuration: Json) -> str:
 
 def _nic_ids(vmss: ScaleSet, vm: Instance) -> list[Json]:
     return [{"id": _nic_id(vmss, vm, configuration)} for configuration in _nic_configurations(vm)]
+
+
+def _machine_nic_ids(vmss: ScaleSet, vm: Instance) -> list[Json]:
+    """Return the network interfaces of a member of a Flexible set, which belong to no set."""
+    group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{vmss.group}"
+    provider = f"{group}/providers/Microsoft.Network/networkInterfaces"
+    nics = []
+    for configuration in _nic_configurations(vm):
+        given = configuration.get("properties") or {}
+        properties = {"primary": given.get("primary", True), "deleteOption": "Delete"}
+        name = f"{configuration['name']}-{vm.vm_id[:8]}"
+        nics.append({"id": f"{provider}/{name}", "properties": properties})
+    return nics
 
 
 def _nic(vmss: ScaleSet, vm: Instance, position: int, configuration: Json) -> Json:

@@ -28,6 +28,8 @@ VERSIONS = (
     "2022-10-01",
     "2024-04-01",
 )
+# The table has the shape of an api-version without etags.
+_COMPUTE_VERSION = "2023-07-01"
 # Azure allows this many queries in this many seconds.
 QUOTA = 15
 QUOTA_SECONDS = 5.0
@@ -122,7 +124,7 @@ def _parser_failure(token: str) -> errors.ApiError:
 
 def _row(vmss: ScaleSet) -> _Row:
     """Return a scale set as a row of the table: type and resource group are in lower case."""
-    body = render.scale_set(vmss, with_etag=False)
+    body = render.scale_set(vmss, _COMPUTE_VERSION)
     return {
         "tags": None,
         **body,

@@ -6,19 +6,22 @@ from collections.abc import Iterable
 
 from .. import errors
 from .._answer import Answer
-from ..model.resources import ScaleSet
+from ..model.resources import Operation, ScaleSet
 from . import render
 from ._call import (
     Call,
-    accepted,
+    accepted_for_vms,
     check_etag,
     check_group_is_not_deleting,
     check_uniform,
+    etag_header,
     page,
 )
 
-# The actions that Azure documents for the names of a Flexible set's instances.
+# The actions on many VMs of a Flexible set by their names: deallocate is recorded, reimage is
+# documented, and the documentation contradicts itself about the others.
 _FLEXIBLE_ACTIONS = ("reimage", "deallocate")
+_POWER_ACTIONS = ("start", "restart", "poweroff")
 
 
 def list_scale_sets(call: Call) -> Answer:
@@ -30,14 +33,15 @@ def list_scale_sets(call: Call) -> Answer:
     if "location" in call.names:
         location = call.names["location"].lower()
         found = [vmss for vmss in found if vmss.location.lower() == location]
-    return page(call, [render.scale_set(vmss, call.has_etags) for vmss in found])
+    return page(call, [render.scale_set(vmss, call.api_version) for vmss in found])
 
 
 def get_scale_set(call: Call) -> Answer:
     """Virtual Machine Scale Sets - Get."""
     with_user_data = call.expands("userdata")
-    body = render.scale_set(call.vmss, call.has_etags, with_user_data=with_user_data)
-    return Answer(200, body)
+    vmss = call.vmss
+    body = render.scale_set(vmss, call.api_version, with_user_data=with_user_data)
+    return Answer(200, body, etag_header(vmss.etag) if call.has_etags else {})
 
 
 def put_scale_set(call: Call) -> Answer:
@@ -48,8 +52,7 @@ def put_scale_set(call: Call) -> Answer:
     check_group_is_not_deleting(call)
     check_etag(call, call.cloud.sets.get((group.lower(), name.lower())))
     vmss, job, is_new = call.cloud.put(group, name, call.body)
-    body = render.scale_set(vmss, call.has_etags)
-    return accepted(call, job, 201 if is_new else 200, body)
+    return _accept_write(call, vmss, job, 201 if is_new else 200)
 
 
 def patch_scale_set(call: Call) -> Answer:
@@ -57,7 +60,7 @@ def patch_scale_set(call: Call) -> Answer:
     vmss = call.vmss
     check_etag(call, vmss)
     job = call.cloud.patch(vmss, call.body)
-    return accepted(call, job, 200, render.scale_set(vmss, call.has_etags))
+    return _accept_write(call, vmss, job, 200)
 
 
 def delete_scale_set(call: Call) -> Answer:
@@ -65,7 +68,8 @@ def delete_scale_set(call: Call) -> Answer:
     call.cloud.resource_group(call.names["rg"])
     if (call.names["rg"].lower(), call.names["vmss"].lower()) not in call.cloud.sets:
         return Answer(204)
-    return accepted(call, call.cloud.delete(call.vmss))
+    vmss = call.vmss
+    return accepted_for_vms(call, call.cloud.delete(vmss))
 
 
 def get_scale_set_view(call: Call) -> Answer:
@@ -83,23 +87,26 @@ def list_scale_set_skus(call: Call) -> Answer:
 def run_action_on_scale_set(call: Call) -> Answer:
     """Virtual Machine Scale Sets - Start, Restart, Power Off, Deallocate, Reimage, Redeploy."""
     action = call.names["action"]
-    if action not in _FLEXIBLE_ACTIONS:
+    allowed = list(_FLEXIBLE_ACTIONS)
+    if call.cloud.assumptions.flexible_set_has_power_actions:
+        allowed += _POWER_ACTIONS
+    if action not in allowed:
         check_uniform(call.vmss, f"{action}.POST")
     version = requested_version(call)
-    return accepted(call, call.cloud.run_action(call.vmss, action, call.instance_ids, version))
+    job = call.cloud.run_action(call.vmss, action, call.instance_ids, version)
+    return accepted_for_vms(call, job)
 
 
 def upgrade_instances(call: Call) -> Answer:
     """Virtual Machine Scale Sets - Update Instances."""
-    job, charge = call.cloud.upgrade(call.vmss, call.required_instance_ids)
-    answer = accepted(call, job)
-    answer.headers["x-ms-request-charge"] = str(charge)
-    return answer
+    job, _ = call.cloud.upgrade(call.vmss, call.required_instance_ids)
+    return accepted_for_vms(call, job)
 
 
 def delete_instances(call: Call) -> Answer:
     """Virtual Machine Scale Sets - Delete Instances."""
-    return accepted(call, call.cloud.delete_instances(call.vmss, call.required_instance_ids))
+    job = call.cloud.delete_instances(call.vmss, call.required_instance_ids)
+    return accepted_for_vms(call, job)
 
 
 def reject_maintenance(call: Call) -> Answer:
@@ -110,6 +117,13 @@ def reject_maintenance(call: Call) -> Answer:
         "this VM is not eligible."
     )
     raise errors.operation_not_allowed(message)
+
+
+def _accept_write(call: Call, vmss: ScaleSet, job: Operation, status: int) -> Answer:
+    answer = accepted_for_vms(call, job, status, render.scale_set(vmss, call.api_version))
+    if call.has_etags:
+        answer.headers |= etag_header(vmss.etag)
+    return answer
 
 
 def requested_version(call: Call) -> str | None:

@@ -16,11 +16,14 @@ from collections.abc import Callable, Iterable, Sequence
 
 from .. import errors
 from . import catalog, defaults, placement, rolling_upgrade, validation
+from .assumptions import Assumptions
 from .redaction import Secrets, find_secrets, merge_secrets, without_secrets
 from .resources import (
+    FLEXIBLE,
     POWER_AFTER,
     POWER_DURING,
     POWER_ENDS,
+    PROFILE_TAG,
     Change,
     Instance,
     Json,
@@ -30,6 +33,7 @@ from .resources import (
     image_of,
     merge_patch,
     now_utc,
+    profile_tag,
 )
 
 # The parts of a body beside sku and properties that a PATCH may change.
@@ -40,6 +44,8 @@ _FIXED_PROPERTIES = (
     "platformFaultDomainCount",
     "overprovision",
     "orchestrationMode",
+    "virtualMachineProfile",
+    "upgradePolicy",
 )
 _HEALTH_AFTER = {"unhealthy": "unhealthy", "silent": "", "agentless": ""}
 
@@ -59,6 +65,7 @@ class Cloud:
         changes: What happened to the instances.
         graph_queries: When the current window of Resource Graph began, and the queries in it.
         endings: How the next operations end instead: a status and an error each.
+        assumptions: What the sandbox answers where Azure's behaviour is not known.
         on_upgrade: A test hook, called with the scale set, the ids and the operation just after a
             manual upgrade has started.
     """
@@ -77,6 +84,7 @@ class Cloud:
         self.changes: list[Change] = []
         self.endings: list[tuple[str, Json]] = []
         self.graph_queries = (-math.inf, 0)
+        self.assumptions = Assumptions()
         self.on_upgrade: Callable[[ScaleSet, Sequence[str], Operation], object] | None = None
         self._moment: float | None = None
 
@@ -197,18 +205,22 @@ class Cloud:
         current = self.sets.get((group.lower(), name.lower()))
         given = find_secrets((body.get("properties") or {}).get("virtualMachineProfile"))
         body = without_secrets(body)
-        properties = defaults.fill_defaults(body.get("properties") or {})
+        given_properties = body.get("properties") or {}
         if current is None:
+            is_flexible = str(given_properties.get("orchestrationMode")).lower() == FLEXIBLE
+            properties = defaults.fill_defaults(given_properties, is_flexible=is_flexible)
             vmss = self._create(group, name, body, properties, given)
             return vmss, self._reconcile(vmss), True
         self.check_idle(current)
         _check_place(current, body)
-        fixed = {
-            key: current.properties[key] for key in _FIXED_PROPERTIES if key in current.properties
-        }
+        kept = _keep_properties(current, given_properties)
+        properties = defaults.fill_defaults(kept, is_flexible=current.is_flexible)
+        if "virtualMachineProfile" in given_properties and current.is_flexible:
+            # Recorded: a PUT with a profile moves this even if the profile is the same.
+            current.profile_created = now_utc()
         sku = dict(body.get("sku") or current.sku)
         extras = {key: body[key] for key in _EXTRAS if body.get(key)}
-        return current, self._update(current, sku, fixed | properties, extras, given), False
+        return current, self._update(current, sku, properties, extras, given), False
 
     def patch(self, vmss: ScaleSet, body: Json) -> Operation:
         """Change parts of a model by a merge patch."""
@@ -219,7 +231,8 @@ class Cloud:
         sku = {**vmss.sku, **(patch.get("sku") or {})}
         merged = merge_patch(vmss.properties, patch.get("properties") or {})
         extras = {**vmss.extras, **{key: patch[key] for key in _EXTRAS if key in patch}}
-        return self._update(vmss, sku, defaults.fill_defaults(merged), extras, given)
+        properties = defaults.fill_defaults(merged, is_flexible=vmss.is_flexible)
+        return self._update(vmss, sku, properties, extras, given)
 
     def delete(self, vmss: ScaleSet) -> Operation:
         """Delete a scale set; operations in progress on it are canceled."""
@@ -238,7 +251,8 @@ class Cloud:
                 job.ended = now_utc()
                 job.error = {"code": "OperationPreempted", "message": message}
 
-        vmss.deletion = self.start_operation(vmss, self.upgrade_seconds, end)
+        instances = list(vmss.instances.values())
+        vmss.deletion = self.start_operation(vmss, self.upgrade_seconds, end, instances)
         return vmss.deletion
 
     def _create(
@@ -264,15 +278,18 @@ class Cloud:
     def _update(
         self, vmss: ScaleSet, sku: Json, properties: Json, extras: Json, given: Secrets
     ) -> Operation:
-        secrets = merge_secrets(vmss.secrets, properties["virtualMachineProfile"], given)
+        profile = properties.get("virtualMachineProfile") or {}
+        secrets = merge_secrets(vmss.secrets, profile, given)
         validation.check_model(vmss, sku, properties, secrets, self.images)
         if vmss.zones:
             extras = {**extras, "zones": vmss.zones}
         before = (vmss.sku, vmss.properties, vmss.extras, vmss.secrets)
         is_changed = (sku, properties, extras, secrets) != before
-        if properties["virtualMachineProfile"] == vmss.profile:
+        if profile == vmss.profile and vmss.has_profile:
             # The same object again: comparing instances with the model stays cheap.
             properties = {**properties, "virtualMachineProfile": vmss.profile}
+        elif profile:
+            vmss.profile_created = now_utc()
         vmss.sku = sku
         vmss.properties = properties
         vmss.extras = extras
@@ -284,6 +301,8 @@ class Cloud:
         """Start what a changed model requires: instances to the capacity, and upgrades."""
         if vmss.provisioning != "Creating":
             vmss.provisioning = "Updating"
+        if not vmss.has_profile:
+            return self._settle_without_profile(vmss)
         vmss.sku = {**vmss.sku, "capacity": vmss.capacity}
         members = Counter(vm.placement_group for vm in vmss.instances.values())
         missing = vmss.capacity - len(vmss.instances)
@@ -315,13 +334,26 @@ class Cloud:
             seconds = self.seconds_for(upgraded, vmss.profile)
         return self.start_operation(vmss, seconds, end, targets)
 
+    def _settle_without_profile(self, vmss: ScaleSet) -> Operation:
+        """End a write of a set that has no model: it creates and deletes nothing."""
+
+        def end() -> None:
+            vmss.provisioning = "Succeeded"
+
+        return self.start_operation(vmss, self.upgrade_seconds * 0.1, end)
+
     # The instances
 
     def upgrade(self, vmss: ScaleSet, ids: Sequence[str]) -> tuple[Operation, int]:
-        """Upgrade instances to the model, all at once; also return how many VMs that touches.
+        """Upgrade instances to the model, all at once; also return how many that changes.
 
         A failed instance is reinstalled even if its model is current; a current one costs nothing.
+        On a Uniform set this moves the set's etag, at its start and at its end: recorded is only
+        that it moves by two.
         """
+        if "upgradePolicy" not in vmss.properties and self.assumptions.upgrade_needs_policy:
+            message = f"Scale set '{vmss.name}' has no upgrade policy."
+            raise errors.operation_not_allowed(message, "upgradePolicy")
         targets = [
             vm for vm in vmss.select(ids) if not vmss.is_latest(vm) or vm.provisioning == "Failed"
         ]
@@ -329,9 +361,13 @@ class Cloud:
         profile = vmss.profile
         self.start_reinstall(vmss, targets)
         seconds = self.seconds_for(targets, profile) if targets else 0.0
-        job = self.start_operation(
-            vmss, seconds, lambda: self.apply_model(vmss, targets, profile), targets
-        )
+        vmss.etag += not vmss.is_flexible
+
+        def end() -> Json | None:
+            vmss.etag += not vmss.is_flexible
+            return self.apply_model(vmss, targets, profile)
+
+        job = self.start_operation(vmss, seconds, end, targets)
         if self.on_upgrade:
             self.on_upgrade(vmss, ids, job)
         return job, len(targets)
@@ -349,6 +385,22 @@ class Cloud:
         """
         targets = [vm for vm in vmss.select(ids) if ids is not None or not vm.is_protected]
         self.check_idle(vmss)
+        return self._start_action(vmss, action, targets, version)
+
+    def run_action_on_vm(
+        self, vmss: ScaleSet, vm: Instance, action: str, version: str | None = None
+    ) -> Operation:
+        """Change the power of a VM of a Flexible set, redeploy or reimage it, as `run_action`.
+
+        Operations on other VMs of the set may be in progress.
+        """
+        if any(vm in job.targets for job in self.running.values()):
+            raise errors.concurrent_request_conflict(vm.id)
+        return self._start_action(vmss, action, [vm], version)
+
+    def _start_action(
+        self, vmss: ScaleSet, action: str, targets: list[Instance], version: str | None
+    ) -> Operation:
         if version:
             _check_versions(targets, version)
         if action in POWER_DURING:
@@ -449,6 +501,8 @@ class Cloud:
             vm.sku = vmss.sku.get("name", "")
             vm.exact_version = exact_version(profile)
             vm.etag += 1
+            if vmss.is_flexible and self.assumptions.upgrade_moves_tag:
+                vm.tags = {**vm.tags, PROFILE_TAG: profile_tag(vmss.profile_created)}
             vm.has_agent = fault != "agentless"
             health = _HEALTH_AFTER.get(fault or "", "healthy")
             self.set_states(vmss, vm, provisioning="Succeeded", health=health)
@@ -459,6 +513,20 @@ class Cloud:
         names = ", ".join(vmss.name_of(vm) for vm in failed)
         message = f"OS Provisioning for VM '{names}' did not finish in the allotted time."
         return {"code": "OSProvisioningTimedOut", "message": message}
+
+
+def _keep_properties(vmss: ScaleSet, given: Json) -> Json:
+    """Return the properties of a PUT with the current ones that it leaves out and does not change.
+
+    A rolling upgrade policy stays even if the PUT has an upgrade policy of another mode.
+    """
+    current = {key: vmss.properties[key] for key in _FIXED_PROPERTIES if key in vmss.properties}
+    properties = {**current, **given}
+    rolling = (vmss.properties.get("upgradePolicy") or {}).get("rollingUpgradePolicy")
+    if rolling and given.get("upgradePolicy"):
+        policy = {"rollingUpgradePolicy": rolling, **given["upgradePolicy"]}
+        properties["upgradePolicy"] = policy
+    return properties
 
 
 def _check_place(vmss: ScaleSet, body: Json) -> None:

@@ -8,31 +8,52 @@ from .. import errors
 
 Json = dict[str, Any]
 
+# What a GET returns and a PUT ignores.
+_READ_ONLY = frozenset({"provisioningState", "uniqueId", "timeCreated"})
+_AUTOMATIC_POLICY = {
+    "enableAutomaticOSUpgrade": False,
+    "useRollingUpgradePolicy": False,
+    "disableAutomaticRollback": False,
+}
 ROLLING_POLICY = {
     "maxBatchInstancePercent": 20,
     "maxUnhealthyInstancePercent": 20,
     "maxUnhealthyUpgradedInstancePercent": 20,
     "pauseTimeBetweenBatches": "PT0S",
+    "maxSurge": False,
+    "rollbackFailedInstancesOnPolicyBreach": False,
 }
 
 
-def fill_defaults(properties: Json) -> Json:
-    """Return the properties of a scale set with Azure's defaults and without nulls."""
-    properties = _without_nulls(properties)
-    if "virtualMachineProfile" not in properties:
-        message = "Required parameter 'virtualMachineProfile' is missing (null)."
-        raise errors.invalid_parameter(message)
-    policy = dict(properties.get("upgradePolicy") or {"mode": "Manual"})
-    if "rollingUpgradePolicy" in policy or str(policy.get("mode")).lower() == "rolling":
-        given = policy.get("rollingUpgradePolicy") or {}
-        policy["rollingUpgradePolicy"] = {**ROLLING_POLICY, **given}
-    return {
-        "overprovision": False,
-        "doNotRunExtensionsOnOverprovisionedVMs": False,
-        **properties,
-        "upgradePolicy": policy,
-        "virtualMachineProfile": _fill_profile(properties["virtualMachineProfile"]),
+def fill_defaults(properties: Json, *, is_flexible: bool) -> Json:
+    """Return the properties of a scale set with Azure's defaults, without nulls.
+
+    A Flexible set may have no profile and no upgrade policy, and gets neither.
+
+    Args:
+        properties: The properties in a request, merged with the current ones.
+        is_flexible: Whether the set is Flexible.
+    """
+    filled = {
+        key: value for key, value in _without_nulls(properties).items() if key not in _READ_ONLY
     }
+    if is_flexible:
+        filled = {"singlePlacementGroup": False, "constrainedMaximumCapacity": False, **filled}
+    else:
+        if "virtualMachineProfile" not in filled:
+            message = "Required parameter 'virtualMachineProfile' is missing (null)."
+            raise errors.invalid_parameter(message)
+        filled = {
+            "overprovision": False,
+            "doNotRunExtensionsOnOverprovisionedVMs": False,
+            "upgradePolicy": {"mode": "Manual"},
+            **filled,
+        }
+    if "upgradePolicy" in filled:
+        filled["upgradePolicy"] = _fill_policy(filled["upgradePolicy"])
+    if "virtualMachineProfile" in filled:
+        filled["virtualMachineProfile"] = _fill_profile(filled["virtualMachineProfile"])
+    return filled
 
 
 def is_windows(profile: Json) -> bool:
@@ -43,8 +64,22 @@ def is_windows(profile: Json) -> bool:
     return publisher.startswith("MicrosoftWindows") or system == "Windows"
 
 
+def _fill_policy(policy: Json) -> Json:
+    """Return an upgrade policy; one in mode Manual has no rolling upgrade policy of its own."""
+    filled = {"mode": "Manual", **policy}
+    if "rollingUpgradePolicy" in policy or str(filled["mode"]).lower() == "rolling":
+        given = policy.get("rollingUpgradePolicy") or {}
+        filled["rollingUpgradePolicy"] = {**ROLLING_POLICY, **given}
+    if "automaticOSUpgradePolicy" in policy:
+        filled["automaticOSUpgradePolicy"] = {
+            **_AUTOMATIC_POLICY,
+            **policy["automaticOSUpgradePolicy"],
+        }
+    return filled
+
+
 def _fill_profile(profile: Json) -> Json:
-    filled = dict(profile)
+    filled = {key: value for key, value in profile.items() if key != "timeCreated"}
     if "osProfile" in profile:
         filled["osProfile"] = _fill_os_profile(profile)
     network = profile.get("networkProfile") or {}

@@ -6,9 +6,14 @@ import secrets
 import uuid
 from collections import Counter
 
-from .resources import PLACEMENT_GROUP_SIZE, Instance, ScaleSet, exact_version
-
-_LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
+from .resources import (
+    PLACEMENT_GROUP_SIZE,
+    PROFILE_TAG,
+    Instance,
+    ScaleSet,
+    exact_version,
+    profile_tag,
+)
 
 
 def add_instance(vmss: ScaleSet, members: Counter[str]) -> Instance:
@@ -26,6 +31,8 @@ def add_instance(vmss: ScaleSet, members: Counter[str]) -> Instance:
     position = number // max(1, len(vmss.zones))
     domains = vmss.update_domains
     fault_domain = (position + position // domains) % vmss.fault_domains if domains else None
+    if vmss.is_flexible:
+        fault_domain = position % vmss.fault_domains
     instance = Instance(
         id=_new_name(vmss) if vmss.is_flexible else str(number),
         number=number,
@@ -38,6 +45,10 @@ def add_instance(vmss: ScaleSet, members: Counter[str]) -> Instance:
         zone=vmss.zones[number % len(vmss.zones)] if vmss.zones else None,
         placement_group="" if vmss.is_flexible else _pick_placement_group(vmss, members),
     )
+    if vmss.is_flexible:
+        # Reported: such a VM runs long before it is provisioned.
+        instance.power = "running"
+        instance.tags = {PROFILE_TAG: profile_tag(vmss.profile_created)}
     vmss.instances[instance.id] = instance
     return instance
 
@@ -76,9 +87,9 @@ def _is_kept(vm: Instance) -> bool:
 
 
 def _new_name(vmss: ScaleSet) -> str:
-    """Return a name for a VM of a Flexible set: that of the set, and eight characters."""
+    """Return a name for a VM of a Flexible set: that of the set, and eight hex digits."""
     while True:
-        name = f"{vmss.name}_{''.join(secrets.choice(_LETTERS) for _ in range(8))}"
+        name = f"{vmss.name}_{secrets.token_hex(4)}"
         if name not in vmss.instances:
             return name
 

@@ -35,6 +35,9 @@ POWER_DURING = {
 POWER_ENDS = {"starting": "running", "stopping": "stopped", "deallocating": "deallocated"}
 PLACEMENT_GROUP_SIZE = 100
 MAX_MODELS = 10
+# The tag that Azure writes on the VMs that a Flexible set creates.
+PROFILE_TAG = "VirtualMachineProfileTimeCreated"
+_NO_PROFILE: Json = {}
 
 
 def now_utc() -> str:
@@ -75,6 +78,7 @@ class Instance:
     etag: int = 1
     has_agent: bool = True
     has_own_model: bool = False
+    tags: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_protected(self) -> bool:
@@ -152,6 +156,7 @@ class ScaleSet:
 
     Attributes:
         extras: The parts of the model beside `sku` and `properties`: tags, zones, plan, identity.
+        profile_created: When the profile got its current form.
     """
 
     name: str
@@ -170,6 +175,7 @@ class ScaleSet:
     unique_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     placement_groups: list[str] = field(default_factory=list)
     created: str = field(default_factory=now_utc)
+    profile_created: str = field(default_factory=now_utc)
     rolling_upgrades: list[RollingUpgrade] = field(default_factory=list)
     deletion: Operation | None = None
 
@@ -181,9 +187,14 @@ class ScaleSet:
 
     @property
     def profile(self) -> Json:
-        """The model of the instances."""
-        profile: Json = self.properties["virtualMachineProfile"]
+        """The model of the instances; empty for a set without one."""
+        profile: Json = self.properties.get("virtualMachineProfile", _NO_PROFILE)
         return profile
+
+    @property
+    def has_profile(self) -> bool:
+        """Whether it has a model; a Flexible set may have none, and holds attached VMs alone."""
+        return "virtualMachineProfile" in self.properties
 
     @property
     def mode(self) -> str:
@@ -236,12 +247,30 @@ class ScaleSet:
         """
         if ids is None or list(ids) == ["*"]:
             return list(self.instances.values())
+        found = {}
         for instance_id in ids:
             if not instance_id.isdecimal() and not self.is_flexible:
                 raise errors.invalid_instance_id(instance_id)
-            if instance_id not in self.instances:
+            instance = self.find(instance_id)
+            if instance is None:
                 raise errors.instance_not_active(instance_id)
-        return [self.instances[instance_id] for instance_id in dict.fromkeys(ids)]
+            found[instance.id] = instance
+        return list(found.values())
+
+    def find(self, instance_id: str) -> Instance | None:
+        """Return the instance with an id; names of VMs match in any case."""
+        if instance_id in self.instances or not self.is_flexible:
+            return self.instances.get(instance_id)
+        name = instance_id.lower()
+        return next((vm for vm in self.instances.values() if vm.id.lower() == name), None)
+
+
+def profile_tag(created: str) -> str:
+    """Return the moment of a profile as Azure writes it in the tag of a VM: US English."""
+    moment = datetime.fromisoformat(created)
+    hour = moment.strftime("%I").lstrip("0")
+    date = f"{moment.month}/{moment.day}/{moment.year}"
+    return f"{date} {hour}:{moment:%M:%S %p} +00:00"
 
 
 def image_of(profile: Json) -> tuple[str, str]:

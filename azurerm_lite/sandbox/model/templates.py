@@ -22,17 +22,15 @@ def scale_set_body(
     name: str,
     instances: int,
     image: str,
-    mode: str,
+    mode: str | None,
     rolling_policy: Json | None,
     orchestration: str = "Uniform",
 ) -> Json:
     """Return the body of a set with the health extension and a capacity of 0.
 
-    `instances` is the later number: it decides about a single placement group.
+    `instances` is the later number: it decides about a single placement group. Without a mode there
+    is no upgrade policy.
     """
-    policy: Json = {"mode": mode}
-    if rolling_policy:
-        policy["rollingUpgradePolicy"] = rolling_policy
     nic = {"name": "nic", "properties": {"primary": True}}
     profile = {
         "osProfile": {"computerNamePrefix": name[:9], "adminUsername": "azureuser"},
@@ -41,12 +39,16 @@ def scale_set_body(
         "extensionProfile": {"extensions": [_HEALTH_EXTENSION]},
     }
     properties: Json = {
-        "upgradePolicy": policy,
         "virtualMachineProfile": profile,
-        "overprovision": False,
         "orchestrationMode": orchestration,
         "singlePlacementGroup": instances <= 100 and orchestration == "Uniform",
     }
+    if orchestration == "Uniform":
+        properties["overprovision"] = False
+    if mode is not None:
+        properties["upgradePolicy"] = {"mode": mode}
+        if rolling_policy:
+            properties["upgradePolicy"]["rollingUpgradePolicy"] = rolling_policy
     sku = {"name": "Standard_D2s_v5", "tier": "Standard", "capacity": 0}
     return {"sku": sku, "properties": properties}
 

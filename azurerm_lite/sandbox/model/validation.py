@@ -79,12 +79,14 @@ def check_model(
         images: The ids of the managed images that exist, in lower case.
         is_new: Whether the set is being created.
     """
-    profile = properties["virtualMachineProfile"]
-    _check_image(vmss.location, profile, None if is_new else vmss.profile, images)
-    _check_policy(properties)
     if str(properties.get("orchestrationMode", "Uniform")).lower() not in ("uniform", FLEXIBLE):
         message = "The value of parameter 'orchestrationMode' is invalid."
         raise errors.invalid_parameter(message, "orchestrationMode")
+    profile = properties.get("virtualMachineProfile") or {}
+    if profile:
+        has_profile = not is_new and vmss.has_profile
+        _check_image(vmss.location, profile, vmss.profile if has_profile else None, images)
+    _check_policy(properties)
     _check_size(vmss, sku, properties)
     if not is_new:
         _check_fixed_properties(vmss, properties)
@@ -163,7 +165,7 @@ def _check_image(
 
 def _check_policy(properties: Json) -> None:
     """Reject an unknown mode, bad percentages or durations, and mode Rolling without health."""
-    policy = properties["upgradePolicy"]
+    policy = properties.get("upgradePolicy") or {}
     mode = str(policy.get("mode", "Manual"))
     if mode.lower() not in MODES:
         message = f"The value '{mode}' of parameter 'upgradePolicy.mode' is invalid."
@@ -179,7 +181,9 @@ def _check_policy(properties: Json) -> None:
             )
             raise errors.invalid_parameter(message, f"rollingUpgradePolicy.{name}")
     parse_duration(rolling.get("pauseTimeBetweenBatches", "PT0S"))
-    if mode.lower() == "rolling" and not has_health_reports(properties["virtualMachineProfile"]):
+    if mode.lower() == "rolling" and not has_health_reports(
+        properties.get("virtualMachineProfile") or {}
+    ):
         message = (
             "Rolling Upgrade mode is not supported for this Virtual Machine Scale Set because a "
             "health probe or health extension was not provided."
@@ -188,7 +192,7 @@ def _check_policy(properties: Json) -> None:
 
 
 def _check_size(vmss: ScaleSet, sku: Json, properties: Json) -> None:
-    kind = image_of(properties["virtualMachineProfile"])[0]
+    kind = image_of(properties.get("virtualMachineProfile") or {})[0]
     is_single = properties.get("singlePlacementGroup", not vmss.is_flexible)
     limit = PLACEMENT_GROUP_SIZE if is_single else _MAX_INSTANCES[kind]
     if parse_capacity(sku) > limit:

@@ -16,7 +16,7 @@ from .. import errors
 from .._answer import Answer
 from ..entra import Entra
 from ..errors import ApiError
-from ..handlers._call import Call
+from ..handlers._call import BATCHED_VMS, Call
 from ..model.cloud import Cloud
 from ..model.redaction import without_secrets
 from ..model.resources import SUBSCRIPTION
@@ -119,13 +119,34 @@ class App:
             route, names = _find_route(request)
             if fault.error:
                 raise fault.error
-            headers = self.limits.spend(request.method, route.policy, self._region(names))
+            region = self._region(names)
+            resource = _counted_resource(route, names)
+            headers = self.limits.spend(
+                request.method,
+                route.policy,
+                region,
+                resource,
+                is_instant=self._cloud.upgrade_seconds < 1,
+            )
             answer = route.handler(self._call(request, names, body))
+            if answer.vm_policy:
+                self._count_vms(answer, headers, region)
             self._cloud.settle()
         except ApiError as error:
             answer = Answer(error.status, {"error": error.error}, error.headers)
         answer.headers |= headers | _request_ids(request)
         return answer
+
+    def _count_vms(self, answer: Answer, headers: dict[str, str], region: str) -> None:
+        """Count the VMs of an answer against their rate limit, and add the headers for them."""
+        left = self.limits.spend_vms(answer.vm_policy, answer.vm_count, region)
+        name = "x-ms-ratelimit-remaining-resource"
+        headers[name] = f"{headers[name]},{left}"
+        if answer.vm_policy == BATCHED_VMS:
+            # Always 0 since 2022: it does not mean that nothing is left.
+            headers[name] += ",Microsoft.Compute/VmssQueuedVMOperations;0"
+        if answer.vm_count or answer.vm_policy == BATCHED_VMS:
+            headers["x-ms-request-charge"] = str(answer.vm_count)
 
     def _region(self, names: dict[str, str]) -> str:
         """Return the region of a request: that of its scale set, or the one in its path."""
@@ -149,6 +170,17 @@ class App:
             body=body or {},
             page_size=self._page_size,
         )
+
+
+def _counted_resource(route: Route, names: dict[str, str]) -> str:
+    """Return the resource of a request that has a rate limit of its own; empty for none."""
+    keys = {
+        "": (),
+        "set": ("rg", "vmss"),
+        "vm": ("rg", "vmss", "vm"),
+        "operation": ("operation",),
+    }[route.counts_per]
+    return "/".join(names.get(key, "").lower() for key in keys)
 
 
 def _response(answer: Answer, text: str | None = None) -> Response:
