@@ -160,7 +160,7 @@ def test_a_spent_limit_rejects_requests_until_its_window_ends(
 
 
 def test_too_many_requests_spend_the_limit_of_a_scale_set(sandbox: Sandbox, clock: Clock) -> None:
-    """After 30 lists it is 429 until the bucket has refilled a little; other sets have their own."""
+    """After 30 lists it is 429 until the bucket has refilled; other sets have their own."""
     where = sandbox.where()
     for _ in range(30):
         az.list_vmss_vms(*where)

@@ -133,9 +133,11 @@ def run_action_on_instance(call: Call) -> Answer:
 def _write_instance(
     call: Call, vmss: ScaleSet, instance: Instance, properties: Json, has_model: bool
 ) -> Operation:
+    etag = instance.etag
     job = call.cloud.give_own_model(vmss, instance) if has_model else None
     if isinstance(properties.get("protectionPolicy"), dict):
         job = call.cloud.protect(vmss, instance, properties["protectionPolicy"])
+    instance.etag = min(instance.etag, etag + 1)
     return job or call.cloud.start_operation(vmss, 0.0, lambda: None)
 
 

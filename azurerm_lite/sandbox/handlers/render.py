@@ -25,10 +25,12 @@ _SET_TYPE = "Microsoft.Compute/virtualMachineScaleSets"
 _POWER_NAMES = {"running": "VM running", "stopped": "VM stopped", "deallocated": "VM deallocated"}
 _INSTANCE_TYPE = _SET_TYPE + "/virtualMachines"
 _MACHINE_TYPE = "Microsoft.Compute/virtualMachines"
+# The parts of a profile that instances have as they are.
+_SHARED = ("securityProfile", "licenseType", "diagnosticsProfile")
 # The api-versions from which answers contain a field, by recorded answers; the first one after the
 # newest recording without the field, if there is none in between.
 ETAG_SINCE = "2023-09-01"
-VM_SIZE_SINCE = "2023-07-01"
+VM_SIZE_SINCE = "2022-11-01"
 PROFILE_TIME_SINCE = "2023-07-01"
 RESILIENCY_SINCE = "2024-07-01"
 # Regional members of Flexible sets have a list with a null for their zones before this one.
@@ -50,9 +52,9 @@ def scale_set(vmss: ScaleSet, api_version: str, *, with_user_data: bool = False)
         "provisioningState": vmss.provisioning,
         "uniqueId": vmss.unique_id,
         "platformFaultDomainCount": vmss.fault_domains,
-        "timeCreated": vmss.created,
     }
     if vmss.has_profile:
+        properties["timeCreated"] = vmss.created
         profile = {**vmss.profile, "timeCreated": vmss.profile_created}
         if api_version < PROFILE_TIME_SINCE:
             profile = vmss.profile
@@ -96,14 +98,16 @@ def scale_set_view(vmss: ScaleSet) -> Json:
         statuses[f"ProvisioningState/{vm.provisioning.lower()}"] += 1
         statuses[f"PowerState/{vm.power}"] += 1
         extensions.update(extension["name"] for extension in _extensions(vm))
-    return {
+    view: Json = {
         "virtualMachine": {"statusesSummary": _summary(statuses)},
-        "extensions": [
-            {"name": name, "statusesSummary": _summary({"ProvisioningState/succeeded": count})}
-            for name, count in extensions.items()
-        ],
         "statuses": [_provisioning_status(vmss.provisioning)],
     }
+    if extensions:
+        view["extensions"] = [
+            {"name": name, "statusesSummary": _summary({"ProvisioningState/succeeded": count})}
+            for name, count in extensions.items()
+        ]
+    return view
 
 
 def scale_set_skus() -> list[Json]:
@@ -150,6 +154,7 @@ def instance(
         "osProfile": _os_profile(vmss, vm),
         "networkProfile": {"networkInterfaces": _nic_ids(vmss, vm)},
         "networkProfileConfiguration": vm.profile.get("networkProfile") or {},
+        **{key: vm.profile[key] for key in _SHARED if key in vm.profile},
     }
     if is_single and api_version >= RESILIENCY_SINCE:
         properties["resilientVMDeletionStatus"] = "Disabled"
@@ -226,6 +231,7 @@ def virtual_machine(
         "osProfile": _os_profile(vmss, vm),
         "networkProfile": {"networkInterfaces": _machine_nic_ids(vmss, vm)},
         "timeCreated": vm.created,
+        **{key: vm.profile[key] for key in _SHARED if key in vm.profile},
     }
     body: Json = {
         "name": vm.id,
@@ -297,12 +303,13 @@ def instance_view(vmss: ScaleSet, vm: Instance) -> Json:
         "placementGroupId": vm.placement_group or None,
         "platformUpdateDomain": vm.update_domain,
         "platformFaultDomain": vm.fault_domain,
-        "computerName": _computer_name(vmss, vm),
+        "computerName": None if vm.power == "deallocated" else _computer_name(vmss, vm),
         "hyperVGeneration": "V2",
         "disks": [disk],
         "statuses": [_provisioning_status(vm.provisioning), power],
     }
-    if vm.has_agent and vm.power == "running":
+    # A stopped VM still shows the last report of its agent.
+    if vm.has_agent and vm.power in ("running", "stopped"):
         view |= _agent_view(vm)
     # What counts is the model that the instance has, which may be an older one.
     if has_health_reports(vm.profile) and vm.power == "running" and vm.health:
@@ -326,12 +333,14 @@ def _agent_view(vm: Instance) -> Json:
         extensions.append({"name": extension["name"], **handler, "statuses": [status]})
     agent = {**ready, "message": "Guest Agent is running", "time": now_utc()}
     has_windows = is_windows(vm.profile)
-    return {
+    view: Json = {
         "osName": "Windows Server" if has_windows else "ubuntu",
         "osVersion": "10.0" if has_windows else "22.04",
         "vmAgent": {"vmAgentVersion": "2.9", "statuses": [agent], "extensionHandlers": handlers},
-        "extensions": extensions,
     }
+    if extensions:
+        view["extensions"] = extensions
+    return view
 
 
 def _extensions(vm: Instance) -> list[Json]:
@@ -355,9 +364,6 @@ def _extension_resource(vmss: ScaleSet, vm: Instance, extension: Json) -> Json:
 def _os_profile(vmss: ScaleSet, vm: Instance) -> Json:
     profile = {**(vm.profile.get("osProfile") or {}), "computerName": _computer_name(vmss, vm)}
     profile.pop("computerNamePrefix", None)
-    if windows := profile.get("windowsConfiguration"):
-        patches = {"patchSettings": {"patchMode": "AutomaticByOS"}}
-        profile["windowsConfiguration"] = {**patches, **windows}
     return profile
 
 

@@ -219,7 +219,10 @@ class Cloud:
             # Recorded: a PUT with a profile moves this even if the profile is the same.
             current.profile_created = now_utc()
         sku = dict(body.get("sku") or current.sku)
-        extras = {key: body[key] for key in _EXTRAS if body.get(key)}
+        extras = {key: body[key] for key in _EXTRAS if body.get(key) is not None}
+        if "tags" in current.extras:
+            # Recorded: a set that had tags has empty ones after a PUT without any.
+            extras.setdefault("tags", {})
         return current, self._update(current, sku, properties, extras, given), False
 
     def patch(self, vmss: ScaleSet, body: Json) -> Operation:
@@ -264,7 +267,9 @@ class Cloud:
         if location is None:
             raise errors.location_not_available(str(body["location"]))
         sku = dict(body.get("sku") or {})
-        extras = {key: body[key] for key in [*_EXTRAS, "zones"] if body.get(key)}
+        extras = {key: body[key] for key in _EXTRAS if body.get(key) is not None}
+        if body.get("zones"):
+            extras["zones"] = body["zones"]
         group_name = self.resource_group(group)["name"]
         vmss = ScaleSet(name, group_name, location, sku, properties, extras, secrets)
         spread = 1 if vmss.zones or vmss.is_flexible else 5
@@ -360,7 +365,10 @@ class Cloud:
         self.check_idle(vmss)
         profile = vmss.profile
         self.start_reinstall(vmss, targets)
-        seconds = self.seconds_for(targets, profile) if targets else 0.0
+        # Recorded: it takes a while to find out that there is nothing to do.
+        seconds = self.upgrade_seconds * 0.1
+        if targets:
+            seconds = self.seconds_for(targets, profile)
         vmss.etag += not vmss.is_flexible
 
         def end() -> Json | None:
@@ -426,7 +434,7 @@ class Cloud:
             self.set_states(vmss, instance, provisioning="Deleting")
         vmss.sku = {**vmss.sku, "capacity": len(vmss.instances) - len(targets)}
         vmss.etag += 1
-        seconds = self.upgrade_seconds / 2 if targets else 0.0
+        seconds = self.upgrade_seconds * (0.5 if targets else 0.1)
         return self.start_operation(vmss, seconds, lambda: self.remove(vmss, targets), targets)
 
     def remove(self, vmss: ScaleSet, instances: Iterable[Instance]) -> None:
@@ -522,11 +530,25 @@ def _keep_properties(vmss: ScaleSet, given: Json) -> Json:
     """
     current = {key: vmss.properties[key] for key in _FIXED_PROPERTIES if key in vmss.properties}
     properties = {**current, **given}
+    given_profile = given.get("virtualMachineProfile")
+    if given_profile:
+        properties["virtualMachineProfile"] = _keep_image(vmss.profile, given_profile)
     rolling = (vmss.properties.get("upgradePolicy") or {}).get("rollingUpgradePolicy")
     if rolling and given.get("upgradePolicy"):
         policy = {"rollingUpgradePolicy": rolling, **given["upgradePolicy"]}
         properties["upgradePolicy"] = policy
     return properties
+
+
+def _keep_image(current: Json, given: Json) -> Json:
+    """Return the profile of a PUT, with the current image if it leaves out its image."""
+    storage = given.get("storageProfile")
+    reference = (current.get("storageProfile") or {}).get("imageReference")
+    if not storage or not reference or "imageReference" in storage:
+        return given
+    if (storage.get("osDisk") or {}).get("image"):
+        return given
+    return {**given, "storageProfile": {**storage, "imageReference": reference}}
 
 
 def _check_place(vmss: ScaleSet, body: Json) -> None:

@@ -49,6 +49,9 @@ def fill_defaults(properties: Json, *, is_flexible: bool) -> Json:
             "upgradePolicy": {"mode": "Manual"},
             **filled,
         }
+    if "automaticRepairsPolicy" in filled:
+        repairs = filled["automaticRepairsPolicy"]
+        filled["automaticRepairsPolicy"] = {"repairAction": "Replace", **repairs}
     if "upgradePolicy" in filled:
         filled["upgradePolicy"] = _fill_policy(filled["upgradePolicy"])
     if "virtualMachineProfile" in filled:
@@ -113,7 +116,7 @@ def _fill_os_profile(profile: Json) -> Json:
 def _fill_nic(nic: Json) -> Json:
     given = nic.get("properties") or {}
     properties = {
-        "enableAcceleratedNetworking": False,
+        "disableTcpStateTracking": False,
         "dnsSettings": {"dnsServers": []},
         "enableIPForwarding": False,
         **given,
