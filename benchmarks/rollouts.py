@@ -111,14 +111,13 @@ def _rows(
 
 
 def _share(entries: Sequence[JournalEntry], policies: Sequence[str]) -> str:
-    """The largest share of one of these limits that is spent within its 3 or its 30 minutes."""
+    """The largest share of a subscription's limits that is spent within 3 minutes, their refill."""
     shares = [0.0]
     for policy in policies:
         seconds = [entry.seconds for entry in entries if _policy(entry) == policy]
-        for minutes, allowed in zip((3, 30), LIMITS[policy], strict=True):
-            for start in seconds:
-                spent = sum(start <= second < start + minutes * 60 for second in seconds)
-                shares.append(100 * spent / allowed)
+        for start in seconds:
+            spent = sum(start <= second < start + 180 for second in seconds)
+            shares.append(100 * spent / LIMITS[policy].subscription)
     return f"{max(shares):.1f} %"
 
 

@@ -61,6 +61,7 @@ class Sandbox:
         changes: What happened to which instance: `seconds` of the clock, `scale_set`,
             `instance_id`, `what`, `before`, `after`; `what` is `provisioning`, `power`, `health`,
             or `model` with its image.
+        assumptions: What it answers where Azure's behaviour is not known.
         cloud: What it holds; a test hook.
         app: The WSGI application, with the faults and rate limits; a test hook.
         entra: The sign-in, with its tokens and identities; a test hook.
@@ -82,6 +83,7 @@ class Sandbox:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.cloud = Cloud(upgrade_seconds=upgrade_seconds, clock=clock)
+        self.assumptions = self.cloud.assumptions
         self.entra = Entra(token_seconds)
         calls = {name: getattr(self, name) for name in control_api.CALLS}
         control = ControlApi(calls, self.at_request, self._journal_as_json)
@@ -380,7 +382,7 @@ class Sandbox:
             self.app.hooks.append((number, act))
 
     def throttle(self, policy: str) -> None:
-        """Spend what is left of a rate limit: 429 until its three minutes have passed.
+        """Spend what is left of a rate limit: 429 until three minutes have passed.
 
         Args:
             policy: Azure's name for the limit, such as `VMScaleSetActions`.

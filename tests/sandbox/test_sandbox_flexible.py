@@ -254,8 +254,8 @@ def test_a_set_may_have_no_profile_and_no_upgrade_policy(sandbox: Sandbox) -> No
 
 def test_the_expanded_list_may_lack_the_model_or_have_health(flexible: Sandbox) -> None:
     """Either way its entries have names, so that two lists can be merged."""
-    flexible.cloud.assumptions.expanded_list_has_model = False
-    flexible.cloud.assumptions.expanded_list_has_health = True
+    flexible.assumptions.expanded_list_has_model = False
+    flexible.assumptions.expanded_list_has_health = True
     vm = members(flexible, **{"$expand": "instanceView"})[0]
     assert "storageProfile" not in vm["properties"]
     assert "vmHealth" in vm["properties"]["instanceView"]
@@ -265,13 +265,13 @@ def test_the_expanded_list_may_need_no_filter(flexible: Sandbox) -> None:
     """Without members it needs none in any case."""
     query = {"$expand": "instanceView"}
     assert error(ask(flexible, "GET", "virtualMachines", **query)) == (400, "InvalidParameter")
-    flexible.cloud.assumptions.expanded_list_needs_filter = False
+    flexible.assumptions.expanded_list_needs_filter = False
     assert len(ask(flexible, "GET", "virtualMachines", **query).json()["value"]) == 3
 
 
 def test_an_upgrade_may_move_the_tag(flexible: Sandbox, clock: Clock) -> None:
     """Then the tag has the moment of the set's current profile."""
-    flexible.cloud.assumptions.upgrade_moves_tag = True
+    flexible.assumptions.upgrade_moves_tag = True
     flexible.set_image("flex", version=NEW)
     flexible.cloud.scale_set("sandbox", "flex").profile_created = "2031-02-03T16:05:06+00:00"
     upgrade(flexible, clock, "*")
@@ -281,7 +281,7 @@ def test_an_upgrade_may_move_the_tag(flexible: Sandbox, clock: Clock) -> None:
 
 def test_a_vm_that_is_being_deleted_may_have_no_id(flexible: Sandbox) -> None:
     """An empty id, as one client has met."""
-    flexible.cloud.assumptions.deleting_vm_has_id = False
+    flexible.assumptions.deleting_vm_has_id = False
     body = {"instanceIds": names(flexible)[:1]}
     ask(flexible, "POST", "virtualMachineScaleSets/flex/delete", body)
     assert [bool(vm["id"]) for vm in members(flexible)] == [False, True, True]
@@ -291,8 +291,8 @@ def test_a_set_may_have_power_actions_and_a_vm_no_reimage(flexible: Sandbox) -> 
     """The documentation contradicts itself about both."""
     path = "virtualMachineScaleSets/flex/restart"
     assert error(ask(flexible, "POST", path, {})) == (400, "BadRequest")
-    flexible.cloud.assumptions.flexible_set_has_power_actions = True
-    flexible.cloud.assumptions.vm_has_reimage = False
+    flexible.assumptions.flexible_set_has_power_actions = True
+    flexible.assumptions.vm_has_reimage = False
     vm = f"virtualMachines/{names(flexible)[0]}"
     assert error(ask(flexible, "POST", f"{vm}/reimage")) == (409, "OperationNotAllowed")
     assert ask(flexible, "POST", path, {}).status_code == 202
@@ -301,7 +301,7 @@ def test_a_set_may_have_power_actions_and_a_vm_no_reimage(flexible: Sandbox) -> 
 def test_an_upgrade_may_need_an_upgrade_policy(sandbox: Sandbox) -> None:
     """A set that has none is upgraded by default."""
     sandbox.add_vmss("flex", 2, orchestration="Flexible", mode=None)
-    sandbox.cloud.assumptions.upgrade_needs_policy = True
+    sandbox.assumptions.upgrade_needs_policy = True
     path = "virtualMachineScaleSets/flex/manualupgrade"
     body = {"instanceIds": ["*"]}
     assert error(ask(sandbox, "POST", path, body)) == (409, "OperationNotAllowed")

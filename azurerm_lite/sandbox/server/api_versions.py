@@ -9,7 +9,14 @@ from .. import errors
 from ..model import catalog
 
 # The versions of scale sets and images; galleries have others. A version newer than all of these
-# is accepted.
+# is accepted. What the newer ones brought to scale sets, and what answers contain from them on
+# (handlers/render.py):
+#   2023-09-01  etag and If-Match; protection of the members of a Flexible set
+#   2024-07-01  resilientVMDeletionStatus of a single instance; maxSurge in upgrade policies
+#   2024-11-01  members of Flexible sets without `zones: [null]`; scaleOut
+#   2025-04-01  highSpeedInterconnectPlacement; zoneAllocationPolicy
+#   2025-11-01  virtualMachineResourceId of a member; lifecycle hooks
+#   2026-04-01  migration between zones; enums with more words
 _DAYS = {
     "2015": "05-01-preview 06-15",
     "2016": "03-30 04-30-preview 08-30",
