@@ -329,7 +329,7 @@ def test_a_machine_of_arc_proves_that_it_may_read_the_key(
     """Arc names a file that only its users can read; what is in it is asked for."""
     from msal import managed_identity
 
-    identities = sandbox._sign_in.identities
+    identities = sandbox.entra.identities
     for name, value in sandbox.managed_identity("arc").items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(
@@ -774,7 +774,7 @@ def test_a_credential_is_asked_for_the_configured_cloud(
 
 def test_a_credentials_expired_token_is_replaced_once(sandbox: Sandbox) -> None:
     """As a callable's is."""
-    expired = sandbox._sign_in.tokens.token(seconds=-5)
+    expired = sandbox.entra.tokens.issue(seconds=-5)
     assert az.list_subscriptions(Given(expired, sandbox.access_token))
     with pytest.raises(az.AuthenticationFailed) as caught:
         az.list_subscriptions(Given(expired, expired, sandbox.access_token))

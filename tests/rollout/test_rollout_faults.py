@@ -164,7 +164,7 @@ def test_the_table(
         "halts" if (fault, kind) in HALTS or (fault.startswith("expired") and times > 1) else "done"
     )
     assert ended == expected
-    small._app.faults.clear()
+    small.app.faults.clear()
     monkeypatch.setattr(rest.session, "send", honest)
     list(again())
     assert set(running(small).values()) == {OLD if kind == "put" else NEW}

@@ -85,7 +85,7 @@ class Rollouts(RuleBasedStateMachine):
 
     def _finish(self) -> None:
         self.events = None
-        self.sandbox._app.faults.clear()
+        self.sandbox.app.faults.clear()
         self.sandbox.cloud.endings.clear()
         for vm in self.vmss.instances.values():
             vm.fault, vm.protection, vm.health = None, None, "healthy" if vm.health else ""
@@ -208,7 +208,7 @@ class Rollouts(RuleBasedStateMachine):
         """Somebody else restarts an instance, if Azure lets them."""
         one = data.draw(st.sampled_from(sorted(self.vmss.instances)))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(self.sandbox._app, "faults", [])
+            patch.setattr(self.sandbox.app, "faults", [])
             try:
                 az.restart_vmss(*self.sandbox.where(), one)
             except az.Conflict:

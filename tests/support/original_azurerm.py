@@ -11,7 +11,7 @@ from typing import Any
 
 from azurerm_lite.sandbox import Sandbox
 
-# Calls one function after the other, as told by lines of JSON: its name and its arguments.
+# Calls one function after the other: each line of its input is a name and arguments as JSON.
 DRIVER = """
 import json
 import sys
