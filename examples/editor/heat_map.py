@@ -1,4 +1,4 @@
-"""The heat map as a widget: drawn line by line, walked with the arrow keys, picked from with space and mouse."""
+"""The heat map as a widget: drawn line by line, for arrow keys, space and mouse."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from .picture import POWER, Piece, Spot, picture
+from azurerm_lite.heatmap import Heatmap
 
-_GROUND, _HEAD, _PICKED = "#0d1117", "#8b949e", "#ffd33d"
+from .tiles import Tile, lay_out
+
+_GROUND = "#0d1117"
+_HEADING = "#8b949e"
+_PICKED = "#ffd33d"
 _CURSOR = Style(color="#0d1117", bgcolor="#f0f6fc", bold=True)
 
 
-class Heat(ScrollView, can_focus=True):
-    """The map of a set: a cursor on one piece of it, and the ids that are picked."""
+class HeatMapView(ScrollView, can_focus=True):
+    """The heat map of a scale set: a cursor on one tile of it, and the ids that are picked."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "pick", "Pick"),
@@ -36,203 +40,213 @@ class Heat(ScrollView, can_focus=True):
         Binding("escape", "pick_none", show=False),
     ]
 
-    class Moved(Message):
-        """The cursor stands somewhere else, or other instances are picked."""
+    class SelectionChanged(Message):
+        """The cursor has moved, or other instances are picked."""
 
-    def __init__(self, **more: Any) -> None:
-        super().__init__(**more)
-        self.spots: list[Spot] = []
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.heat_map = Heatmap(())
         self.picked: set[str] = set()
-        self._pieces: list[Piece] = []
-        self._lines: dict[int, list[Piece]] = {}
+        self._tiles: list[Tile] = []
+        self._lines: dict[int, list[Tile]] = {}
         self._cursor = ""
 
-    def show(self, found: Sequence[Spot]) -> None:
-        """Draws other instances, or the same in another state; what is picked stays picked as far as it is there."""
-        self.spots = list(found)
-        self.picked &= {spot.id for spot in found}
+    def show(self, heat_map: Heatmap) -> None:
+        """Draw other instances, or the same in another state; those picked stay picked."""
+        self.heat_map = heat_map
+        self.picked &= {cell.instance_id for cell in heat_map.cells}
         self._lay_out()
-        self.post_message(self.Moved())
+        self.post_message(self.SelectionChanged())
 
     def _lay_out(self) -> None:
-        # The height is that of the widget without a scroll bar, or one line more would make and
-        # unmake it in turn.
-        self._pieces = picture(self.spots, max(20, self.size.width - 1), self.size.height)
+        # The height is that of the widget without a scroll bar: a line more would add the bar, a
+        # line less would remove it, in turn.
+        self._tiles = lay_out(self.heat_map, max(20, self.size.width - 1), self.size.height)
         self._lines = {}
-        for piece in self._pieces:
-            for y in range(piece.y, piece.y + piece.height):
-                self._lines.setdefault(y, []).append(piece)
-        wide = max((piece.x + piece.width for piece in self._pieces), default=0)
-        self.virtual_size = Size(wide, max(self._lines, default=-1) + 1)
+        for tile in self._tiles:
+            for y in range(tile.y, tile.y + tile.height):
+                self._lines.setdefault(y, []).append(tile)
+        width = max((tile.x + tile.width for tile in self._tiles), default=0)
+        self.virtual_size = Size(width, max(self._lines, default=-1) + 1)
         self.refresh()
 
     def on_resize(self, _: events.Resize) -> None:
-        """Lays the map out anew."""
+        """Lay the heat map out again."""
         self._lay_out()
 
     @property
-    def here(self) -> Piece | None:
-        """The piece that the cursor is on: the one that it was put on, or the first instance."""
-        first = next((piece for piece in self._pieces if piece.spot), None)
-        return next((piece for piece in self._pieces if piece.name == self._cursor), first)
+    def here(self) -> Tile | None:
+        """The tile under the cursor: the one that it was put on, or the first instance."""
+        for tile in self._tiles:
+            if tile.name == self._cursor:
+                return tile
+        return next((tile for tile in self._tiles if tile.cell), None)
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """The ids that an action is for: those that are picked, else what the cursor is on."""
+        """The ids that an action is for: those picked, else those under the cursor."""
         if self.picked:
-            return tuple(spot.id for spot in self.spots if spot.id in self.picked)
+            ids = (cell.instance_id for cell in self.heat_map.cells)
+            return tuple(instance_id for instance_id in ids if instance_id in self.picked)
         return self.here.ids if self.here else ()
 
     def render_line(self, y: int) -> Strip:
-        """A line of the map as it stands on the screen."""
+        """Return a line of the heat map as it stands on the screen."""
         y += self.scroll_offset.y
         segments: list[Segment] = []
-        at = 0
-        for piece in sorted(self._lines.get(y, ()), key=lambda each: each.x):
-            segments.append(Segment(" " * (piece.x - at), Style(bgcolor=_GROUND)))
-            segments += self._drawn(piece, y - piece.y)
-            at = piece.x + piece.width
+        end = 0
+        for tile in sorted(self._lines.get(y, ()), key=lambda tile: tile.x):
+            segments.append(Segment(" " * (tile.x - end), Style(bgcolor=_GROUND)))
+            segments += self._segments(tile, y - tile.y)
+            end = tile.x + tile.width
         return Strip(segments).crop_extend(
             self.scroll_offset.x, self.scroll_offset.x + self.size.width, Style(bgcolor=_GROUND)
         )
 
-    def _drawn(self, piece: Piece, line: int) -> list[Segment]:
-        """A line of a piece: filled or outlined, framed where it is picked, reversed where the cursor is."""
-        is_picked = bool(piece.ids) and self.picked.issuperset(piece.ids)
-        if piece.spot is None:
-            style = Style(color=_PICKED if is_picked else _HEAD, bgcolor=_GROUND, bold=is_picked)
-        else:
-            look = POWER[piece.spot.power]
-            solid = Style(color="#ffffff", bgcolor=look.fill, bold=True)
-            style = solid if piece.spot.latest else Style(color=look.ink, bgcolor=_GROUND)
+    def _segments(self, tile: Tile, line: int) -> list[Segment]:
+        """Return a line of a tile, framed if it is picked, reversed if the cursor is on it."""
+        is_picked = bool(tile.ids) and self.picked.issuperset(tile.ids)
+        style = _tile_style(tile, is_picked)
         frame = style + Style(color=_PICKED, bold=True) if is_picked else style
-        left, middle, right = _frame(piece, line, is_picked)
-        is_here = piece == self.here and self.has_focus and line == piece.height // 2
+        left, middle, right = _frame(tile, line, is_picked)
+        is_here = tile == self.here and self.has_focus and line == tile.height // 2
         return [
             Segment(left, frame),
             Segment(middle, _CURSOR if is_here else style),
             Segment(right, frame),
         ]
 
-    def piece_at(self, x: int, y: int) -> Piece | None:
-        """The piece at a place of the map."""
-        return next(
-            (piece for piece in self._lines.get(y, ()) if piece.x <= x < piece.x + piece.width),
-            None,
-        )
+    def tile_at(self, x: int, y: int) -> Tile | None:
+        """Return the tile at a place of the heat map."""
+        for tile in self._lines.get(y, ()):
+            if tile.x <= x < tile.x + tile.width:
+                return tile
+        return None
 
-    def place_of(self, name: str) -> tuple[int, int]:
-        """Where a piece is on the widget: its middle, for whoever wants to click there."""
-        piece = next(piece for piece in self._pieces if piece.name == name)
-        x, y = (
-            piece.x + piece.width // 2 - self.scroll_offset.x,
-            piece.y + piece.height // 2 - self.scroll_offset.y,
-        )
+    def position_of(self, name: str) -> tuple[int, int]:
+        """Return the middle of a tile on the widget, for a click there."""
+        tile = next(tile for tile in self._tiles if tile.name == name)
+        x = tile.x + tile.width // 2 - self.scroll_offset.x
+        y = _middle(tile) - self.scroll_offset.y
         return x, y
 
     def on_click(self, event: events.Click) -> None:
-        """Picks what is clicked, or puts it back."""
-        place = event.get_content_offset(self)
-        piece = place and self.piece_at(
-            place.x + self.scroll_offset.x, place.y + self.scroll_offset.y
-        )
-        if piece:
-            self._cursor = piece.name
-            self._toggle(piece.ids)
-
-    def action_go(self, way: str) -> None:
-        """Moves the cursor to the nearest piece that way."""
-        if not (here := self.here):
+        """Pick the tile that is clicked, or unpick it."""
+        position = event.get_content_offset(self)
+        if position is None:
             return
-        nearest: Callable[[Piece], Any]
-        if way in ("home", "end"):
-            tiles = [piece for piece in self._pieces if piece.spot]
-            found = [tiles[0] if way == "home" else tiles[-1]] if tiles else []
-        else:
-            found = [piece for piece in self._pieces if _is_that_way(here, piece, way)]
-        if not found:
-            return
-        if way in ("left", "right"):
-            nearest = lambda piece: abs(piece.x - here.x)  # noqa: E731
-        else:
-            nearest = lambda piece: (
-                abs(_middle(piece) - _middle(here)),
-                abs(_centre(piece) - _centre(here)),
-            )
-        self._put(min(found, key=nearest))
+        tile = self.tile_at(position.x + self.scroll_offset.x, position.y + self.scroll_offset.y)
+        if tile:
+            self._cursor = tile.name
+            self._toggle(tile.ids)
 
-    def _put(self, piece: Piece) -> None:
-        self._cursor = piece.name
-        self.scroll_to_region(Region(piece.x, piece.y, piece.width, piece.height), animate=False)
+    def action_go(self, direction: str) -> None:
+        """Move the cursor to the nearest tile in a direction."""
+        here = self.here
+        if not here:
+            return
+        instances = [tile for tile in self._tiles if tile.cell]
+        if direction == "home":
+            self._move_to(instances[0])
+        elif direction == "end":
+            self._move_to(instances[-1])
+        elif tiles := [tile for tile in self._tiles if _is_towards(here, tile, direction)]:
+            self._move_to(min(tiles, key=_distance_from(here, direction)))
+
+    def _move_to(self, tile: Tile) -> None:
+        self._cursor = tile.name
+        self.scroll_to_region(Region(tile.x, tile.y, tile.width, tile.height), animate=False)
         self._changed()
 
     def action_pick(self) -> None:
-        """Picks what the cursor is on, or puts it back."""
+        """Pick what the cursor is on, or unpick it."""
         if self.here:
             self._toggle(self.here.ids)
 
-    def action_pick_domain(self, family: str) -> None:
-        """Picks the domain or zone of the instance under the cursor, all over the set."""
-        spot = self.here.spot if self.here else None
-        if spot:
-            self._toggle(
-                tuple(
-                    each.id for each in self.spots if getattr(each, family) == getattr(spot, family)
-                )
-            )
+    def action_pick_domain(self, domain: str) -> None:
+        """Pick the domain or zone of the instance under the cursor, in all tables."""
+        here = self.here.cell if self.here else None
+        if here:
+            wanted = getattr(here, domain)
+            cells = [cell for cell in self.heat_map.cells if getattr(cell, domain) == wanted]
+            self._toggle([cell.instance_id for cell in cells])
 
     def action_pick_all(self) -> None:
-        """Picks every instance."""
-        self.picked = {spot.id for spot in self.spots}
+        """Pick every instance."""
+        self.picked = {cell.instance_id for cell in self.heat_map.cells}
         self._changed()
 
     def action_pick_none(self) -> None:
-        """Picks none."""
+        """Pick none."""
         self.picked = set()
         self._changed()
 
     def _toggle(self, ids: Sequence[str]) -> None:
-        self.picked = (
-            self.picked - set(ids) if self.picked.issuperset(ids) else self.picked | set(ids)
-        )
+        if self.picked.issuperset(ids):
+            self.picked = self.picked - set(ids)
+        else:
+            self.picked = self.picked | set(ids)
         self._changed()
 
     def _changed(self) -> None:
         self.refresh()
-        self.post_message(self.Moved())
+        self.post_message(self.SelectionChanged())
 
 
-def _frame(piece: Piece, line: int, is_picked: bool) -> tuple[str, str, str]:
-    """The characters of a line of a piece: its left edge, what is between, its right edge."""
-    wide = piece.width - 2
-    if piece.height == 1:
-        left, right = (
-            ("[", "]")
-            if is_picked
-            else ("▏", "▕")
-            if piece.spot and not piece.spot.latest
-            else (" ", " ")
-        )
-        return left, piece.text.center(wide), right
-    is_framed = is_picked or not (piece.spot and piece.spot.latest)
-    edges = "┏━┓┃┗━┛" if is_picked else "╭─╮│╰─╯" if is_framed else " " * 7
-    if line == piece.height // 2:
-        return edges[3], piece.text.center(wide), edges[3]
+def _tile_style(tile: Tile, is_picked: bool) -> Style:
+    """Return the style of a tile: filled for the latest model, outlined for an older one."""
+    if tile.cell is None:
+        return Style(color=_PICKED if is_picked else _HEADING, bgcolor=_GROUND, bold=is_picked)
+    style = tile.cell.style
+    if tile.cell.has_latest_model:
+        return Style(color="#ffffff", bgcolor=style.fill, bold=True)
+    return Style(color=style.ink, bgcolor=_GROUND)
+
+
+def _frame(tile: Tile, line: int, is_picked: bool) -> tuple[str, str, str]:
+    """Return the characters of a line of a tile: left edge, middle, right edge."""
+    is_outdated = tile.cell is not None and not tile.cell.has_latest_model
+    text = tile.text.center(tile.width - 2)
+    if tile.height == 1:
+        if is_picked:
+            return "[", text, "]"
+        return ("▏", text, "▕") if is_outdated else (" ", text, " ")
+    edges = " " * 7
+    if is_picked:
+        edges = "┏━┓┃┗━┛"
+    elif is_outdated:
+        edges = "╭─╮│╰─╯"
+    if line == tile.height // 2:
+        return edges[3], text, edges[3]
     corner = 0 if line == 0 else 4
-    return edges[corner], "", edges[corner + 1] * wide + edges[corner + 2]
+    return edges[corner], "", edges[corner + 1] * (tile.width - 2) + edges[corner + 2]
 
 
-def _is_that_way(here: Piece, piece: Piece, way: str) -> bool:
-    if way == "left":
-        return piece.x < here.x and _middle(piece) == _middle(here)
-    if way == "right":
-        return piece.x > here.x and _middle(piece) == _middle(here)
-    return _middle(piece) < _middle(here) if way == "up" else _middle(piece) > _middle(here)
+def _is_towards(here: Tile, tile: Tile, direction: str) -> bool:
+    if direction == "left":
+        return tile.x < here.x and _middle(tile) == _middle(here)
+    if direction == "right":
+        return tile.x > here.x and _middle(tile) == _middle(here)
+    if direction == "up":
+        return _middle(tile) < _middle(here)
+    return _middle(tile) > _middle(here)
 
 
-def _middle(piece: Piece) -> int:
-    return piece.y + piece.height // 2
+def _distance_from(here: Tile, direction: str) -> Callable[[Tile], Any]:
+    """Return how far a tile is, as a sort key."""
+
+    def along_the_line(tile: Tile) -> int:
+        return abs(tile.x - here.x)
+
+    def across_lines(tile: Tile) -> tuple[int, float]:
+        return abs(_middle(tile) - _middle(here)), abs(_centre(tile) - _centre(here))
+
+    return along_the_line if direction in ("left", "right") else across_lines
 
 
-def _centre(piece: Piece) -> float:
-    return piece.x + piece.width / 2
+def _middle(tile: Tile) -> int:
+    return tile.y + tile.height // 2
+
+
+def _centre(tile: Tile) -> float:
+    return tile.x + tile.width / 2
