@@ -1,4 +1,4 @@
-"""The picture of a scale set: its instances by update and fault domain, for a terminal and for a notebook."""
+"""The heat map of a scale set: its instances by update and fault domain, as data, text and SVG."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ import re
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import zip_longest
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ._text import plural
 from .images import get_image
 from .instances import (
     UNKNOWN,
-    by_fault_domain,
-    by_update_domain,
-    by_zone,
+    has_latest_model,
     health,
+    id_sort_key,
     power_state,
     provisioning_status,
     require_instances,
@@ -26,126 +25,194 @@ from .instances import (
 )
 from .types import Instance
 
+Flag = Literal["updating", "failed", "unhealthy", "outdated", "protected"]
+"""What a cell says besides its power state."""
 
-class _Look(NamedTuple):
-    """How a power state looks: signs in Unicode and in ASCII, each for the latest model and for any other."""
 
+class Style(NamedTuple):
+    """How instances of a power state are drawn.
+
+    Attributes:
+        name: The power state, such as `running`; `unknown` for all that Azure may add.
+        signs: Two signs: on the latest model, and on an older one.
+        ascii_signs: The same in ASCII.
+        terminal_colour: A colour of the 256 of a terminal.
+        fill: The colour of a tile: dark enough to carry white text, light enough for a dark page.
+        ink: The colour of text on a dark page.
+    """
+
+    name: str
     signs: tuple[str, str]
-    colour: int  # of the 256 of a terminal
-    fill: str  # dark enough to carry white text, light enough to stand out from a dark page
+    ascii_signs: tuple[str, str]
+    terminal_colour: int
+    fill: str
+    ink: str
 
 
-_POWER = {
-    "running": _Look(("●/○", "*/-"), 34, "#1a7f37"),
-    "starting": _Look(("▲/△", "S/s"), 33, "#0969da"),
-    "stopping": _Look(("▼/▽", "P/p"), 172, "#bc4c00"),
-    "stopped": _Look(("■/□", "X/x"), 160, "#cf222e"),
-    "deallocating": _Look(("◆/◇", "G/g"), 134, "#8250df"),
-    "deallocated": _Look(("▬/▭", "D/d"), 244, "#6e7781"),
-    UNKNOWN: _Look(("★/☆", "U/u"), 169, "#bf3989"),
+STYLES = {
+    "running": Style("running", ("●", "○"), ("*", "-"), 34, "#1a7f37", "#3fb950"),
+    "starting": Style("starting", ("▲", "△"), ("S", "s"), 33, "#0969da", "#58a6ff"),
+    "stopping": Style("stopping", ("▼", "▽"), ("P", "p"), 172, "#bc4c00", "#f0883e"),
+    "stopped": Style("stopped", ("■", "□"), ("X", "x"), 160, "#cf222e", "#ff7b72"),
+    "deallocating": Style("deallocating", ("◆", "◇"), ("G", "g"), 134, "#8250df", "#d2a8ff"),
+    "deallocated": Style("deallocated", ("▬", "▭"), ("D", "d"), 244, "#6e7781", "#9aa4af"),
+    UNKNOWN: Style(UNKNOWN, ("★", "☆"), ("U", "u"), 169, "#bf3989", "#ff7eb6"),
 }
-_FLAGS = {"updating": "↻~", "failed": "✗!", "unhealthy": "✚+"}  # in Unicode and in ASCII
-# Terminals without 256 colours, by TERM: many others have them, whatever they call themselves.
-_FEW_COLOURS = r"dumb|unknown|ansi$|linux$|cons|vt\d"
-_LINES = ("│", "─", "┼"), ("|", "-", "+")
+"""The style of each power state, in the order of the legend."""
 
-# The SVG in pixels: how wide it may grow, a character, the height of a tile, between tiles, between
-# cells.
-_WIDE, _CHAR, _HIGH, _GAP, _APART = 960, 7.3, 20, 4, 14
-_FONT = "ui-monospace,Menlo,Consolas,DejaVu Sans Mono,monospace"
-# Inside a page, text has the colour of the page's; in a file of its own (:root), the one of the
-# reader's theme.
-_STYLE = "svg:root{color-scheme:light dark;color:#1f2328}@media(prefers-color-scheme:dark){svg:root{color:#e6edf3}}"
+FLAG_SIGNS: dict[str, tuple[str, str]] = {
+    "updating": ("↻", "~"),
+    "failed": ("✗", "!"),
+    "unhealthy": ("✚", "+"),
+}
+"""The signs of the flags that follow an id, in Unicode and in ASCII; other flags have none."""
 
 
-class _Spot(NamedTuple):
-    """An instance in the picture."""
+class Cell(NamedTuple):
+    """An instance in the heat map. Characters that could steer a terminal are question marks.
 
-    id: str
-    power: str
-    latest: bool
-    flags: tuple[str, ...]
+    Attributes:
+        instance_id: Its id.
+        name: Its name.
+        placement_group: The id of its placement group; empty if it is in none.
+        update_domain: Its update domain, or `unknown`.
+        fault_domain: Its fault domain, or `unknown`.
+        zone: Its availability zone, or `unknown`.
+        power_state: Its power state in lower case, or `unknown`.
+        provisioning_state: Its provisioning state in lower case, or `unknown`.
+        health: Its application health in lower case; `None` if it reports none.
+        image_version: The version of its image; the name of an image without one; or `unknown`.
+        flags: `updating`, `failed`, `unhealthy`, `outdated`, `protected`, as far as they hold.
+        style: How it is drawn.
+    """
+
+    instance_id: str
+    name: str
+    placement_group: str
+    update_domain: str
+    fault_domain: str
+    zone: str
+    power_state: str
+    provisioning_state: str
+    health: str | None
+    image_version: str
+    flags: tuple[Flag, ...]
+    style: Style
+
+    @property
+    def has_latest_model(self) -> bool:
+        """Whether the instance has the latest model."""
+        return "outdated" not in self.flags
+
+    @property
+    def signed_flags(self) -> tuple[Flag, ...]:
+        """The flags that are drawn after the id."""
+        return tuple(flag for flag in self.flags if flag in FLAG_SIGNS)
+
+    def label(self, *, ascii_only: bool = False) -> str:
+        """Return the sign, the id and the signs of the flags.
+
+        Args:
+            ascii_only: Whether to use the signs in ASCII.
+
+        Returns:
+            A string such as `●7↻`.
+        """
+        signs = self.style.ascii_signs if ascii_only else self.style.signs
+        sign = signs[0] if self.has_latest_model else signs[1]
+        # Without it, the sign D and the id web_1 would read Dweb_1.
+        separator = ":" if sign.isalpha() and not self.instance_id.isdecimal() else ""
+        flags = "".join(FLAG_SIGNS[flag][ascii_only] for flag in self.signed_flags)
+        return sign + separator + self.instance_id + flags
+
+    def describe(self) -> str:
+        """Return everything about the instance in six lines, for a tooltip."""
+        model = "the latest model" if self.has_latest_model else "not the latest model"
+        zone = "none" if self.zone == UNKNOWN else self.zone
+        states = (
+            f"power {self.power_state}",
+            f"provisioning {self.provisioning_state}",
+            f"health {self.health or 'not reported'}",
+        )
+        lines = (
+            f"{self.name} (instance {self.instance_id})",
+            ", ".join(states),
+            f"image {self.image_version}, {model}",
+            f"update domain {self.update_domain}",
+            f"fault domain {self.fault_domain}",
+            f"zone {zone}",
+        )
+        return "\n".join(lines)
+
+
+class Table(NamedTuple):
+    """A table of the heat map: a placement group, or the whole scale set.
+
+    Attributes:
+        placement_group: The id of the placement group; empty for instances of none, and if the
+            scale set has a single one.
+        title: What stands above the table; empty if there is one table.
+        columns_are: `fault domain` or `zone`.
+        rows: The update domains, ascending.
+        columns: The fault domains or zones, ascending.
+        cells: Its cells, ids in numeric order.
+        places: `{(row, column): [cell, …]}`: the cells where a row and a column cross, if any.
+    """
+
+    placement_group: str
     title: str
-
-    def label(self, plain: bool) -> str:
-        sign = _POWER[self.power].signs[plain][0 if self.latest else -1]
-        between = (
-            ":" if sign.isalpha() and not self.id.isdecimal() else ""
-        )  # or D and web_1 would read Dweb_1
-        return sign + between + self.id + "".join(_FLAGS[flag][plain] for flag in self.flags)
-
-
-class _Block(NamedTuple):
-    """A table of the picture: its title, the names of its rows and columns, and the instances where they cross."""
-
-    title: str
+    columns_are: Literal["fault domain", "zone"]
     rows: list[str]
     columns: list[str]
-    cells: dict[tuple[str, str], list[_Spot]]
+    cells: list[Cell]
+    places: dict[tuple[str, str], list[Cell]]
 
-    def most(self, columns: Iterable[str]) -> dict[str, int]:
-        """How many instances the fullest cell of each column holds."""
-        return {
-            column: max(len(self.cells.get((row, column), ())) for row in self.rows)
-            for column in columns
-        }
+    def at(self, row: str, column: str) -> list[Cell]:
+        """Return the cells where a row and a column cross."""
+        return self.places.get((row, column), [])
 
-    def lines(
-        self, row: str, columns: Iterable[str], abreast: int
-    ) -> Iterator[tuple[Sequence[_Spot], ...]]:
-        """The lines of a row, each with its part of every cell."""
-        cells = (self.cells.get((row, column), []) for column in columns)
-        parts = (
-            [cell[start : start + abreast] for start in range(0, len(cell), abreast)]
-            for cell in cells
-        )
-        return zip_longest(*parts, fillvalue=())
+    def column_of(self, cell: Cell) -> str:
+        """Return the column of a cell: its fault domain or zone."""
+        return cell.zone if self.columns_are == "zone" else cell.fault_domain
+
+    def row_heading(self, row: str) -> str:
+        """Return the heading of a row, such as `UD 0`."""
+        return f"UD {row}"
+
+    def column_heading(self, column: str) -> str:
+        """Return the heading of a column, such as `FD 0` or `zone 1`."""
+        return f"zone {column}" if self.columns_are == "zone" else f"FD {column}"
 
 
 class Heatmap:
-    """The picture of a scale set: `print` it, or let a notebook show it."""
+    """The heat map of a scale set: `print` it, let a notebook show it, or draw its cells yourself.
 
-    def __init__(self, blocks: tuple[_Block, ...]) -> None:
-        self._blocks = blocks
+    Attributes:
+        cells: A `Cell` for each instance, ids in numeric order.
+        tables: The cells laid out: a `Table` for the scale set, or one for each placement group.
+    """
+
+    def __init__(self, cells: Iterable[Cell]) -> None:
+        self.cells = tuple(cells)
+        self.tables = tuple(_tables(self.cells))
 
     def __repr__(self) -> str:
-        return f"<Heatmap of {plural(len(self._spots()), 'instance')}: print it>"
+        return f"<Heatmap of {plural(len(self.cells), 'instance')}: print it>"
 
     def __str__(self) -> str:
-        plain = _plain()
-        width = max(
-            shutil.get_terminal_size().columns - 1, 20
-        )  # some terminals break a line that fills them
-        lines = [line for block in self._blocks for line in (*_table(block, width, plain), "")]
-        text = "\n".join(lines + _below(self._spots(), width, plain, _coloured))
-        return text.encode("ascii", "replace").decode() if plain else text
+        return _render_text(self)
 
     def to_svg(self) -> str:
-        """The picture as SVG, to stand in a page or in a file of its own.
+        """Return the heat map as SVG, to stand in a page or in a file of its own.
 
         Returns:
             An `<svg>` element: each instance once, with its id, states and image version as a
             tooltip.
         """
-        drawn: list[str] = []
-        width, top = 480.0, 0.0
-        for block in self._blocks:
-            wide, top = _draw(drawn, block, top)
-            width = max(width, wide)
-        for line in _below(self._spots(), int(width / _CHAR), False, _tinted):
-            top += 18
-            drawn.append(
-                _text(0, top, line.replace("  ", "\xa0 "))
-            )  # browsers make one of two spaces
-        return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width + 8:.0f}" height="{top + 8:.0f}" '
-            f'viewBox="-4 0 {width + 8:.0f} {top + 8:.0f}" fill="currentColor" font-family="{_FONT}" font-size="12" '
-            f'role="img" aria-label="{_summary(self._spots())}">'
-            f"<style>{_STYLE}</style>{''.join(drawn)}</svg>"
-        )
+        return _render_svg(self)
 
     def to_html(self) -> str:
-        """The picture as HTML.
+        """Return the heat map as HTML.
 
         Returns:
             A `<div>` with the SVG of `to_svg` in it.
@@ -155,15 +222,12 @@ class Heatmap:
     def _repr_html_(self) -> str:
         return self.to_html()
 
-    def _spots(self) -> list[_Spot]:
-        return [spot for block in self._blocks for cell in block.cells.values() for spot in cell]
-
 
 def heatmap(instances: Iterable[Instance]) -> Heatmap:
-    """The picture of a scale set: a row per update domain, a column per fault domain, each instance coloured by state.
+    """Return the heat map of a scale set: a row per update domain, a column per fault domain.
 
-    Where no instance has a fault domain, zones make the columns. A set of several placement groups
-    is a table for each.
+    If no instance has a fault domain, zones make the columns. A set of several placement groups
+    is a table for each. Each instance is coloured by its power state.
 
     Args:
         instances: Instances with their instance views, as `get_instance_views` returns them.
@@ -171,77 +235,68 @@ def heatmap(instances: Iterable[Instance]) -> Heatmap:
     Returns:
         A snapshot to `print`, in colour on a terminal of 256 colours or with `FORCE_COLOR`, else
         and with `NO_COLOR` in plain ASCII; which a notebook shows by itself, with `.to_svg()` and
-        `.to_html()`.
+        `.to_html()`. Its `.cells` and `.tables` are the same as data.
 
     Raises:
-        ValueError: `instances` are no instances.
+        ValueError: `instances` are not instances.
     """
-    found = list(
-        {instance["instanceId"]: instance for instance in require_instances(instances)}.values()
-    )
-    has_racks = any(view(each).get("platformFaultDomain") is not None for each in found)
-    zonal = not has_racks and any(each.get("zones") for each in found)
-    groups: dict[str, list[Instance]] = {}
-    for instance in found:
-        groups.setdefault(str(view(instance).get("placementGroupId") or ""), []).append(instance)
-    # Deallocated instances are in no placement group: beside a single one they make none of their
-    # own.
-    if len(set(groups) - {""}) < 2:
-        return Heatmap((_block("", found, zonal),) if found else ())
-    ordered = sorted(groups, key=lambda group: (not group, group))
-    return Heatmap(
-        tuple(
-            _block(f"Placement group {group or UNKNOWN}", groups[group], zonal) for group in ordered
-        )
-    )
+    by_id = {instance["instanceId"]: instance for instance in require_instances(instances)}
+    cells = [_cell(instance) for instance in by_id.values()]
+    cells.sort(key=lambda cell: id_sort_key(cell.instance_id))
+    return Heatmap(cells)
 
 
-def _block(title: str, instances: Sequence[Instance], zonal: bool) -> _Block:
-    grouped, name = (by_zone(instances), "zone") if zonal else (by_fault_domain(instances), "FD")
-    columns = {_clean(f"{name} {domain}"): ids for domain, ids in grouped.items()}
-    rows = {_clean(f"UD {domain}"): ids for domain, ids in by_update_domain(instances).items()}
-    column_of = {each: column for column, ids in columns.items() for each in ids}
-    spots = {instance["instanceId"]: _spot(instance) for instance in instances}
-    cells: dict[tuple[str, str], list[_Spot]] = {}
-    for row, ids in rows.items():
-        for each in ids:
-            cells.setdefault((row, column_of[each]), []).append(spots[each])
-    return _Block(_clean(title), list(rows), list(columns), cells)
+# The data
 
 
-def _spot(instance: Instance) -> _Spot:
-    properties, seen = instance["properties"], view(instance)
-    power, healthy = power_state(instance), health(instance)
+def _cell(instance: Instance) -> Cell:
+    properties = instance["properties"]
+    instance_view = view(instance)
+    power = power_state(instance)
     state = str(
         properties.get("provisioningState") or provisioning_status(instance) or UNKNOWN
     ).lower()
-    latest = bool(properties.get("latestModelApplied"))
-    update_domain, fault_domain = seen.get("platformUpdateDomain"), seen.get("platformFaultDomain")
-    title = (
-        f"{instance.get('name', '')} (instance {instance['instanceId']})",
-        f"power {power or UNKNOWN}, provisioning {state}, health {healthy or 'not reported'}",
-        f"image {_version(instance)}, {'' if latest else 'not '}the latest model",
-        f"update domain {UNKNOWN if update_domain is None else update_domain}",
-        f"fault domain {UNKNOWN if fault_domain is None else fault_domain}",
-        f"zone {', '.join(instance.get('zones') or ('none',))}",
+    app_health = health(instance)
+    return Cell(
+        instance_id=_printable(instance["instanceId"]),
+        name=_printable(str(instance.get("name") or "")),
+        placement_group=_printable(str(instance_view.get("placementGroupId") or "")),
+        update_domain=_domain(instance_view.get("platformUpdateDomain")),
+        fault_domain=_domain(instance_view.get("platformFaultDomain")),
+        zone=_domain(next(iter(instance.get("zones") or ()), None)),
+        power_state=_printable(power or UNKNOWN),
+        provisioning_state=_printable(state),
+        health=app_health and _printable(app_health),
+        image_version=_printable(_image_version(instance)),
+        flags=_flags(instance, state.partition("/")[0], power, app_health),
+        style=STYLES.get(power or UNKNOWN, STYLES[UNKNOWN]),
     )
-    known = power if power in _POWER else UNKNOWN
-    lines = title if "".join(title).isprintable() else map(_clean, title)
-    marks = _marks(state.partition("/")[0], power, healthy)
-    return _Spot(_clean(instance["instanceId"]), known, latest, marks, "\n".join(lines))
 
 
-def _marks(state: str, power: str | None, healthy: str | None) -> tuple[str, ...]:
-    """What is to be seen beside the power state and the model, in the order of `_FLAGS`."""
-    # Whether it is unhealthy, as a rollout sees it.
-    ill = ("unhealthy",) if healthy not in (None, "healthy") and power in ("running", None) else ()
-    if state in ("succeeded", UNKNOWN):
-        return ill
-    return ("failed" if state in ("failed", "canceled") else "updating", *ill)
+def _flags(
+    instance: Instance, state: str, power: str | None, app_health: str | None
+) -> tuple[Flag, ...]:
+    flags: list[Flag] = []
+    if state in ("failed", "canceled"):
+        flags.append("failed")
+    elif state not in ("succeeded", UNKNOWN):
+        flags.append("updating")
+    # An instance that is switched off cannot report its health.
+    if app_health not in (None, "healthy") and power in ("running", None):
+        flags.append("unhealthy")
+    if not has_latest_model(instance):
+        flags.append("outdated")
+    if any((instance["properties"].get("protectionPolicy") or {}).values()):
+        flags.append("protected")
+    return tuple(flags)
 
 
-def _version(instance: Instance) -> str:
-    """The version of an instance's image; of an image that has only an id or a URL, the last part of that."""
+def _domain(value: Any) -> str:
+    return UNKNOWN if value is None else _printable(str(value))
+
+
+def _image_version(instance: Instance) -> str:
+    """Return the version of an instance's image, or the last part of its id or URL."""
     try:
         image = get_image(instance)
     except ValueError:
@@ -249,206 +304,348 @@ def _version(instance: Instance) -> str:
     if version := image.get("exact_version") or image.get("version"):
         return version
     # What follows the question mark of a URL may be a signature: a secret.
-    where = (image.get("image_id") or image.get("image_uri") or "").partition("?")[0]
-    return where.rpartition("/")[2] or UNKNOWN
+    location = (image.get("image_id") or image.get("image_uri") or "").partition("?")[0]
+    return location.rpartition("/")[2] or UNKNOWN
 
 
-def _clean(text: str) -> str:
-    """A text without characters that would steer a terminal or spoil XML."""
-    return (
-        text
-        if text.isprintable()
-        else "".join(each if each.isprintable() else "?" for each in text)
+def _printable(text: str) -> str:
+    """Return a text without characters that would steer a terminal or spoil XML."""
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def _tables(cells: Sequence[Cell]) -> Iterator[Table]:
+    if not cells:
+        return
+    has_fault_domains = any(cell.fault_domain != UNKNOWN for cell in cells)
+    has_zones = any(cell.zone != UNKNOWN for cell in cells)
+    is_zonal = has_zones and not has_fault_domains
+    groups: dict[str, list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(cell.placement_group, []).append(cell)
+    # Deallocated instances are in no placement group: next to a single group they make none.
+    if len(set(groups) - {""}) < 2:
+        yield _table("", "", cells, is_zonal)
+        return
+    for group in sorted(groups, key=lambda group: (not group, group)):
+        yield _table(group, f"Placement group {group or UNKNOWN}", groups[group], is_zonal)
+
+
+def _table(group: str, title: str, cells: Sequence[Cell], is_zonal: bool) -> Table:
+    places: dict[tuple[str, str], list[Cell]] = {}
+    for cell in cells:
+        column = cell.zone if is_zonal else cell.fault_domain
+        places.setdefault((cell.update_domain, column), []).append(cell)
+    return Table(
+        placement_group=group,
+        title=title,
+        columns_are="zone" if is_zonal else "fault domain",
+        rows=_sorted_domains(row for row, _ in places),
+        columns=_sorted_domains(column for _, column in places),
+        cells=list(cells),
+        places=places,
     )
 
 
-def _plain() -> bool:
-    """Whether standard output is to get ASCII alone: it is no terminal of many colours, or cannot show our signs.
-
-    `NO_COLOR` asks for that, `FORCE_COLOR` for colours wherever the output goes, as with Python's
-    own tracebacks.
-    """
-    try:
-        if os.environ.get("NO_COLOR"):
-            return True
-        forced = bool(os.environ.get("FORCE_COLOR"))
-        if not forced and (
-            re.match(_FEW_COLOURS, os.environ.get("TERM", "")) or not sys.stdout.isatty()
-        ):
-            return True
-        "".join(
-            [*(look.signs[0] for look in _POWER.values()), *_FLAGS.values(), *_LINES[0]]
-        ).encode(sys.stdout.encoding)
-    except (
-        AttributeError,
-        TypeError,
-        LookupError,
-        UnicodeEncodeError,
-    ):  # pythonw has no standard output at all
-        return True
-    # The console of Windows shows colours only where one of these says so.
-    return (
-        os.name == "nt"
-        and not forced
-        and not {"WT_SESSION", "ANSICON", "CONEMUANSI", "TERM", "TERM_PROGRAM"} & set(os.environ)
-    )
+def _sorted_domains(domains: Iterable[str]) -> list[str]:
+    """Return domains once each: numbers ascending, then names, `unknown` last."""
+    return sorted(set(domains), key=lambda domain: (domain == UNKNOWN, id_sort_key(domain)))
 
 
-def _coloured(text: str, power: str, bold: bool = False) -> str:
-    return f"\x1b[{'1;' if bold else ''}38;5;{_POWER[power].colour}m{text}\x1b[0m"
+# What text and SVG share
 
 
-def _tinted(text: str, power: str) -> str:
-    return f'<tspan fill="{_POWER[power].fill}">{text}</tspan>'
+class _Column(NamedTuple):
+    """A column of a table that is being drawn."""
+
+    domain: str
+    heading: str
+    most: int  # cells in its fullest row
 
 
-def _below(
-    spots: Sequence[_Spot], width: int, plain: bool, paint: Callable[[str, str], str]
+def _columns(table: Table) -> list[_Column]:
+    columns = []
+    for domain in table.columns:
+        most = max(len(table.at(row, domain)) for row in table.rows)
+        columns.append(_Column(domain, table.column_heading(domain), most))
+    return columns
+
+
+def _fit(
+    columns: Sequence[_Column], slot: float, character: float, gap: float, room: float
+) -> tuple[int, list[float]]:
+    """Return how many cells stand side by side in a column at most, and how wide each column is."""
+
+    def widths(per_line: int) -> list[float]:
+        return [
+            max((len(column.heading) + 1) * character, min(per_line, column.most) * slot) + gap
+            for column in columns
+        ]
+
+    per_line = 1
+    most = max(column.most for column in columns)
+    while per_line < most and sum(widths(per_line + 1)) <= room:
+        per_line += 1
+    return per_line, widths(per_line)
+
+
+def _lines_of_row(
+    table: Table, row: str, columns: Iterable[_Column], per_line: int
+) -> Iterator[tuple[Sequence[Cell], ...]]:
+    """Yield the lines of a row, each with its part of every column's cells."""
+    parts = []
+    for column in columns:
+        cells = table.at(row, column.domain)
+        starts = range(0, len(cells), per_line)
+        parts.append([cells[start : start + per_line] for start in starts])
+    return zip_longest(*parts, fillvalue=())
+
+
+def _footer(
+    cells: Sequence[Cell], width: int, ascii_only: bool, paint: Callable[[str, Style], str]
 ) -> list[str]:
-    """What stands below the tables: a legend of what is in them, with the signs in their colours, and the summary."""
-    powers, flags = {spot.power for spot in spots}, {flag for spot in spots for flag in spot.flags}
-    items = [f"{look.signs[plain]} {power}" for power, look in _POWER.items() if power in powers]
-    items += [f"{signs[plain]} {flag}" for flag, signs in _FLAGS.items() if flag in flags]
-    lines = _wrapped("  ".join(["latest/older model:", *items]), "  ", width) if items else []
-    for power, look in _POWER.items():
-        lines = [line.replace(look.signs[0], paint(look.signs[0], power)) for line in lines]
-    return lines + _wrapped(_summary(spots), ", ", width)
+    """Return the lines below the tables: a legend of what is in them, and the summary."""
+    names = {cell.style.name for cell in cells}
+    flags = {flag for cell in cells for flag in cell.flags}
+    styles = [style for style in STYLES.values() if style.name in names]
+    items = [f"{_sign_pair(style, ascii_only)} {style.name}" for style in styles]
+    items += [f"{signs[ascii_only]} {flag}" for flag, signs in FLAG_SIGNS.items() if flag in flags]
+    lines = _wrap("  ".join(["latest/older model:", *items]), "  ", width) if items else []
+    for style in styles:
+        signs = _sign_pair(style, False)
+        lines = [line.replace(signs, paint(signs, style)) for line in lines]
+    return lines + _wrap(_summary(cells), ", ", width)
 
 
-def _wrapped(text: str, between: str, width: int) -> list[str]:
-    """A text in lines, broken between its items alone."""
-    text = text.replace(between, "\n").replace(" ", "\xa0").replace("\n", between)
-    return [line.replace("\xa0", " ") for line in _folded(text, width)]
+def _sign_pair(style: Style, ascii_only: bool) -> str:
+    return "/".join(style.ascii_signs if ascii_only else style.signs)
 
 
-def _folded(text: str, width: int) -> list[str]:
+def _summary(cells: Sequence[Cell]) -> str:
+    counts: Counter[str] = Counter(cell.style.name for cell in cells)
+    counts.update(flag for cell in cells for flag in cell.flags)
+    current = sum(cell.has_latest_model for cell in cells)
+    parts = [plural(len(cells), "instance"), f"{current} on the latest model"]
+    parts += [f"{counts[name]} {name}" for name in (*STYLES, *FLAG_SIGNS) if counts[name]]
+    return ", ".join(parts)
+
+
+def _wrap(text: str, separator: str, width: int) -> list[str]:
+    """Return a text in lines, broken between its items alone."""
+    items = text.split(separator)
+    protected = separator.join(item.replace(" ", "\xa0") for item in items)
+    return [line.replace("\xa0", " ") for line in _fold(protected, width)]
+
+
+def _fold(text: str, width: int) -> list[str]:
     import textwrap  # here and not above: who draws nothing need not load it
 
     return textwrap.wrap(text, width, break_on_hyphens=False)
 
 
-def _summary(spots: Sequence[_Spot]) -> str:
-    counts = Counter(
-        [spot.power for spot in spots] + [flag for spot in spots for flag in spot.flags]
-    )
-    told = [f"{counts[each]} {each}" for each in (*_POWER, *_FLAGS) if counts[each]]
-    return ", ".join(
-        [
-            plural(len(spots), "instance"),
-            f"{sum(spot.latest for spot in spots)} on the latest model",
-            *told,
+# Text
+
+_FRAME = ("│", "─", "┼")
+_ASCII_FRAME = ("|", "-", "+")
+# Terminals without 256 colours, by TERM: many others have them, whatever they call themselves.
+_FEW_COLOURS = r"dumb|unknown|ansi$|linux$|cons|vt\d"
+# The console of Windows shows colours only if one of these is set.
+_WINDOWS_TERMINALS = {"WT_SESSION", "ANSICON", "CONEMUANSI", "TERM", "TERM_PROGRAM"}
+
+
+def _render_text(heat_map: Heatmap) -> str:
+    ascii_only = _is_ascii_only()
+    # Some terminals break a line that fills them.
+    width = max(shutil.get_terminal_size().columns - 1, 20)
+    lines: list[str] = []
+    for table in heat_map.tables:
+        lines += _text_table(table, width, ascii_only)
+        lines.append("")
+    text = "\n".join(lines + _footer(heat_map.cells, width, ascii_only, _coloured))
+    return text.encode("ascii", "replace").decode() if ascii_only else text
+
+
+def _text_table(table: Table, width: int, ascii_only: bool) -> Iterator[str]:
+    """Yield the lines of a table; columns that do not fit next to the others follow below them."""
+    yield from _fold(table.title, width)
+    bar, dash, cross = _ASCII_FRAME if ascii_only else _FRAME
+    margin = max(len(table.row_heading(row)) for row in table.rows) + 1
+    slot = max(len(cell.label(ascii_only=ascii_only)) for cell in table.cells) + 1
+    for band, columns in enumerate(_bands(_columns(table), slot, width - margin)):
+        per_line, column_widths = _fit(columns, slot, 1, 2, width - margin)
+        widths = [int(column_width) for column_width in column_widths]
+        headings = [
+            f"{bar} {column.heading}".ljust(wide)
+            for column, wide in zip(columns, widths, strict=True)
         ]
-    )
-
-
-def _fit(
-    most: Mapping[str, int], slot: float, char: float, apart: float, room: float
-) -> tuple[int, dict[str, float]]:
-    """How many instances may stand abreast in a cell, and how wide that makes each column."""
-
-    def widths(abreast: int) -> dict[str, float]:
-        return {
-            each: max((len(each) + 1) * char, min(abreast, n) * slot) + apart
-            for each, n in most.items()
-        }
-
-    abreast = 1
-    while abreast < max(most.values()) and sum(widths(abreast + 1).values()) <= room:
-        abreast += 1
-    return abreast, widths(abreast)
-
-
-def _table(block: _Block, width: int, plain: bool) -> Iterator[str]:
-    """A block as lines of text; columns that do not fit beside the others follow below them."""
-    yield from _folded(block.title, width)
-    bar, dash, cross = _LINES[plain]
-    label = max(map(len, block.rows)) + 1
-    slot = max(len(spot.label(plain)) for cell in block.cells.values() for spot in cell) + 1
-    for band, columns in enumerate(_bands(block.columns, slot, width - label)):
-        most = block.most(columns)
-        abreast, widths = _fit(most, slot, 1, 2, width - label)
-        rule = dash * label + "".join(cross + dash * (int(widths[each]) - 1) for each in columns)
-        heads = (f"{bar} {each}".ljust(int(widths[each])) for each in columns)
-        yield ("\n" if band else "") + (" " * label + "".join(heads)).rstrip()
-        for number, row in enumerate(block.rows):
-            if number == 0 or abreast < max(most.values()):
+        rule = dash * margin + "".join(cross + dash * (wide - 1) for wide in widths)
+        has_tall_rows = per_line < max(column.most for column in columns)
+        if band:
+            yield ""
+        yield (" " * margin + "".join(headings)).rstrip()
+        for number, row in enumerate(table.rows):
+            if number == 0 or has_tall_rows:
                 yield rule
-            for place, parts in enumerate(block.lines(row, columns, abreast)):
-                cells = (
-                    _cell(part, slot, wide, plain)
-                    for part, wide in zip(parts, widths.values(), strict=True)
-                )
-                yield ("" if place else row).ljust(label) + bar + bar.join(cells).rstrip()
+            heading = table.row_heading(row)
+            for parts in _lines_of_row(table, row, columns, per_line):
+                texts = [
+                    _text_cells(part, slot, wide, ascii_only)
+                    for part, wide in zip(parts, widths, strict=True)
+                ]
+                yield heading.ljust(margin) + bar + bar.join(texts).rstrip()
+                heading = ""
 
 
-def _bands(columns: Iterable[str], slot: int, room: int) -> list[list[str]]:
-    """Columns in groups that fit side by side when their cells are as narrow as can be."""
-    bands: list[list[str]] = [[]]
+def _bands(columns: Iterable[_Column], slot: int, room: int) -> list[list[_Column]]:
+    """Return columns in groups that fit side by side if their cells are as narrow as can be."""
+    bands: list[list[_Column]] = [[]]
+    used = 0
     for column in columns:
-        if bands[-1] and sum(max(len(each) + 1, slot) + 2 for each in [*bands[-1], column]) > room:
+        wide = max(len(column.heading) + 1, slot) + 2
+        if bands[-1] and used + wide > room:
             bands.append([])
+            used = 0
         bands[-1].append(column)
+        used += wide
     return bands
 
 
-def _cell(spots: Sequence[_Spot], slot: int, width: float, plain: bool) -> str:
+def _text_cells(cells: Sequence[Cell], slot: int, width: int, ascii_only: bool) -> str:
+    """Return the cells of one line of one column, as wide as the column."""
     text = " "
-    for spot in spots:
-        label = spot.label(plain)
-        text += (label if plain else _coloured(label, spot.power, bool(spot.flags))) + " " * (
-            slot - len(label)
-        )
-    return text + " " * (int(width) - 2 - slot * len(spots))
+    for cell in cells:
+        label = cell.label(ascii_only=ascii_only)
+        padding = " " * (slot - len(label))
+        if not ascii_only:
+            label = _coloured(label, cell.style, bold=bool(cell.signed_flags))
+        text += label + padding
+    return text + " " * (width - 2 - slot * len(cells))
 
 
-def _draw(drawn: list[str], block: _Block, top: float) -> tuple[float, float]:
-    """Draws a block; returns how wide it is and where it ends."""
-    label = (max(map(len, block.rows)) + 2) * _CHAR
-    tile = (
-        max(len(spot.label(False)) for cell in block.cells.values() for spot in cell) * _CHAR + 10
-    )
-    abreast, widths = _fit(block.most(block.columns), tile + _GAP, _CHAR, _APART, _WIDE - label)
-    wide = label + sum(widths.values()) - _APART
-    lefts = [label + sum(list(widths.values())[:place]) for place in range(len(widths))]
-    if block.title:
-        top += 22
-        drawn.append(_text(0, top, _escaped(block.title)))
-    drawn += [
-        _text(left, top + 16, _escaped(column))
-        for left, column in zip(lefts, block.columns, strict=True)
-    ]
-    top += 22
-    for row in block.rows:
-        drawn.append(f'<path d="M0 {top:.0f}h{wide:.0f}" stroke="currentColor" opacity=".3"/>')
-        drawn.append(_text(0, top + 20, _escaped(row)))
-        for parts in block.lines(row, block.columns, abreast):
-            for left, part in zip(lefts, parts, strict=True):
-                drawn += [
-                    _tile(spot, left + at * (tile + _GAP), top + 6, tile)
-                    for at, spot in enumerate(part)
-                ]
-            top += _HIGH + _GAP
-        top += 8
-    return wide, top
+def _coloured(text: str, style: Style, *, bold: bool = False) -> str:
+    weight = "1;" if bold else ""
+    return f"\x1b[{weight}38;5;{style.terminal_colour}m{text}\x1b[0m"
 
 
-def _tile(spot: _Spot, x: float, y: float, wide: float) -> str:
-    colour = _POWER[spot.power].fill
-    fill, ink = (colour, "#fff") if spot.latest else ("none", "currentColor")
-    weight = ' font-weight="bold"' if spot.flags else ""
+def _is_ascii_only() -> bool:
+    """Return whether standard output should get plain ASCII.
+
+    `NO_COLOR` asks for that, `FORCE_COLOR` for colours wherever the output goes, as with Python's
+    own tracebacks.
+    """
+    if os.environ.get("NO_COLOR") or not _can_encode_signs():
+        return True
+    if os.environ.get("FORCE_COLOR"):
+        return False
+    return not _is_colour_terminal()
+
+
+def _can_encode_signs() -> bool:
+    drawn = [*_FRAME, *(signs[0] for signs in FLAG_SIGNS.values())]
+    drawn += [sign for style in STYLES.values() for sign in style.signs]
+    try:
+        "".join(drawn).encode(sys.stdout.encoding)
+    except (AttributeError, TypeError, LookupError, UnicodeEncodeError):
+        return False  # pythonw has no standard output at all
+    return True
+
+
+def _is_colour_terminal() -> bool:
+    is_terminal = getattr(sys.stdout, "isatty", lambda: False)
+    if re.match(_FEW_COLOURS, os.environ.get("TERM", "")) or not is_terminal():
+        return False
+    return os.name != "nt" or bool(_WINDOWS_TERMINALS & set(os.environ))
+
+
+# SVG, in pixels
+
+_MAX_WIDTH = 960
+_MIN_WIDTH = 480.0
+_CHARACTER = 7.3
+_TILE_HEIGHT = 20
+_TILE_GAP = 4
+_COLUMN_GAP = 14
+_FONT = "ui-monospace,Menlo,Consolas,DejaVu Sans Mono,monospace"
+# Inside a page, text has the colour of the page's; in a file of its own (:root), the one of the
+# reader's theme.
+_CSS = (
+    "svg:root{color-scheme:light dark;color:#1f2328}"
+    "@media(prefers-color-scheme:dark){svg:root{color:#e6edf3}}"
+)
+
+
+def _render_svg(heat_map: Heatmap) -> str:
+    elements: list[str] = []
+    width = _MIN_WIDTH
+    top = 0.0
+    for table in heat_map.tables:
+        table_width, top = _svg_table(elements, table, top)
+        width = max(width, table_width)
+    for line in _footer(heat_map.cells, int(width / _CHARACTER), False, _tinted):
+        top += 18
+        # Browsers make one of two spaces.
+        elements.append(_svg_text(0, top, line.replace("  ", "\xa0 ")))
+    size = f"{width + 8:.0f}", f"{top + 8:.0f}"
     return (
-        f'<g data-instance="{_escaped(spot.id)}"><title>{_escaped(spot.title)}</title>'
-        f'<rect x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{_HIGH}" rx="4" fill="{fill}" stroke="{colour}" '
-        f'stroke-width="2" pointer-events="all"/><text x="{x + wide / 2:.1f}" y="{y + 14:.1f}" fill="{ink}" '
-        f'text-anchor="middle"{weight}>{_escaped(spot.label(False))}</text></g>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{size[0]}" height="{size[1]}" '
+        f'viewBox="-4 0 {size[0]} {size[1]}" fill="currentColor" font-family="{_FONT}" '
+        f'font-size="12" role="img" aria-label="{_summary(heat_map.cells)}">'
+        f"<style>{_CSS}</style>{''.join(elements)}</svg>"
     )
+
+
+def _svg_table(elements: list[str], table: Table, top: float) -> tuple[float, float]:
+    """Append the elements of a table; return how wide it is and where it ends."""
+    columns = _columns(table)
+    margin = (max(len(table.row_heading(row)) for row in table.rows) + 2) * _CHARACTER
+    tile = max(len(cell.label()) for cell in table.cells) * _CHARACTER + 10
+    slot = tile + _TILE_GAP
+    per_line, widths = _fit(columns, slot, _CHARACTER, _COLUMN_GAP, _MAX_WIDTH - margin)
+    width = margin + sum(widths) - _COLUMN_GAP
+    lefts = [margin + sum(widths[:number]) for number in range(len(widths))]
+    if table.title:
+        top += 22
+        elements.append(_svg_text(0, top, _escaped(table.title)))
+    for left, column in zip(lefts, columns, strict=True):
+        elements.append(_svg_text(left, top + 16, _escaped(column.heading)))
+    top += 22
+    for row in table.rows:
+        rule = f"M0 {top:.0f}h{width:.0f}"
+        elements.append(f'<path d="{rule}" stroke="currentColor" opacity=".3"/>')
+        elements.append(_svg_text(0, top + 20, _escaped(table.row_heading(row))))
+        for parts in _lines_of_row(table, row, columns, per_line):
+            for left, cells in zip(lefts, parts, strict=True):
+                for number, cell in enumerate(cells):
+                    elements.append(_svg_tile(cell, left + number * slot, top + 6, tile))
+            top += _TILE_HEIGHT + _TILE_GAP
+        top += 8
+    return width, top
+
+
+def _svg_tile(cell: Cell, x: float, y: float, width: float) -> str:
+    colour = cell.style.fill
+    fill, ink = (colour, "#fff") if cell.has_latest_model else ("none", "currentColor")
+    weight = ' font-weight="bold"' if cell.signed_flags else ""
+    return (
+        f'<g data-instance="{_escaped(cell.instance_id)}">'
+        f"<title>{_escaped(cell.describe())}</title>"
+        f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{_TILE_HEIGHT}" rx="4" '
+        f'fill="{fill}" stroke="{colour}" stroke-width="2" pointer-events="all"/>'
+        f'<text x="{x + width / 2:.1f}" y="{y + 14:.1f}" fill="{ink}" '
+        f'text-anchor="middle"{weight}>{_escaped(cell.label())}</text></g>'
+    )
+
+
+def _svg_text(x: float, y: float, text: str) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}">{text}</text>'
+
+
+def _tinted(text: str, style: Style) -> str:
+    return f'<tspan fill="{style.fill}">{text}</tspan>'
 
 
 def _escaped(text: str) -> str:
-    import html  # here and not above: its list of entities is a good part of what importing us costs
+    import html  # here and not above: loading its list of entities takes long
 
     return html.escape(text)
-
-
-def _text(x: float, y: float, text: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}">{text}</text>'

@@ -1,4 +1,4 @@
-"""What the editor does in Azure, and what becomes of its errors: one sentence. No screen here."""
+"""What the editor does in Azure, its texts, and its errors as sentences. No screen here."""
 
 from __future__ import annotations
 
@@ -9,157 +9,239 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import azurerm_lite as az
-
-from .picture import image, version
+from azurerm_lite.heatmap import Heatmap
+from azurerm_lite.images import image_name
 
 T = TypeVar("T")
+Row = tuple[str, str]
 
 
 class Action(NamedTuple):
-    """Something to do to instances: its key in the menu, its name, what it means for them, and the function."""
+    """Something to do to instances.
+
+    Attributes:
+        key: Its key in the menu.
+        name: Its name in the menu.
+        meaning: What it means for the instances: "20 instances will be ...".
+        run: The function of the library.
+        needs_confirmation: Whether to ask before it.
+    """
 
     key: str
     name: str
     meaning: str
     run: Callable[..., Any]
-    asks: bool = True
+    needs_confirmation: bool = True
 
 
 ON_INSTANCES = (
-    Action("u", "Upgrade", "brought to the scale set's model, all at once, away meanwhile", az.manual_upgrade),
-    Action("i", "Reimage", "set up anew from their image; what is on their OS disks is lost", az.reimage_vmss),
-    Action("s", "Start", "started", az.start_vmss, asks=False),
+    Action(
+        "u",
+        "Upgrade",
+        "brought to the scale set's model, all at once, away meanwhile",
+        az.manual_upgrade,
+    ),
+    Action(
+        "i",
+        "Reimage",
+        "set up anew from their image; what is on their OS disks is lost",
+        az.reimage_vmss,
+    ),
+    Action("s", "Start", "started", az.start_vmss, needs_confirmation=False),
     Action("p", "Power off", "powered off; Azure goes on charging for them", az.poweroff_vmss),
     Action("r", "Restart", "restarted", az.restart_vmss),
-    Action("d", "Deallocate", "powered off, and the machine under each given back", az.stopdealloc_vmss),
-    Action("x", "Delete", "deleted for good, and the capacity shrinks with them", az.delete_vmss_vms),
-)  # fmt: skip
-ON_SET = tuple(
-    action
-    for action in ON_INSTANCES
-    if action.name in ("Start", "Restart", "Power off", "Deallocate")
+    Action(
+        "d",
+        "Deallocate",
+        "powered off, and the machine under each given back",
+        az.stopdealloc_vmss,
+    ),
+    Action(
+        "x",
+        "Delete",
+        "deleted for good, and the capacity shrinks with them",
+        az.delete_vmss_vms,
+    ),
 )
+ON_SET = tuple(action for action in ON_INSTANCES if action.key in ("s", "p", "r", "d"))
 
 
 async def in_thread(call: Callable[..., T], *arguments: Any) -> T:
-    """What a call gives that waits for the network, made in a thread that does not keep the program from ending."""
+    """Return what a call returns that waits for the network, made in a thread.
+
+    The thread does not keep the program from ending.
+    """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
     context = contextvars.copy_context()
 
-    def end(set_it: Callable[[Any], None], value: Any) -> None:
+    def finish(set_outcome: Callable[[Any], None], value: Any) -> None:
         if not future.done():
-            set_it(value)
+            set_outcome(value)
 
     def run() -> None:
+        outcome: tuple[Callable[[Any], None], Any]
         try:
-            done: tuple[Callable[[Any], None], Any] = (
-                future.set_result,
-                context.run(call, *arguments),
-            )
+            outcome = (future.set_result, context.run(call, *arguments))
         except BaseException as error:
-            done = (future.set_exception, error)
-        if not loop.is_closed():  # the program has ended meanwhile
-            loop.call_soon_threadsafe(end, *done)
+            outcome = (future.set_exception, error)
+        if not loop.is_closed():  # it is once the program has ended
+            loop.call_soon_threadsafe(finish, *outcome)
 
-    threading.Thread(
-        target=run, daemon=True, name=f"editor: {getattr(call, '__name__', call)}"
-    ).start()
+    name = f"editor: {getattr(call, '__name__', call)}"
+    threading.Thread(target=run, daemon=True, name=name).start()
     return await future
 
 
 def read(where: Sequence[Any]) -> tuple[Any, list[Any]]:
-    """The model of a set, and its instances; Azure gives those of a Flexible set without their views."""
+    """Return the model of a scale set, and its instances."""
     model = az.get_vmss(*where)
-    flexible = str(model["properties"].get("orchestrationMode")).lower() == "flexible"
-    return model, (az.list_vmss_vms if flexible else az.get_instance_views)(*where)
+    # Azure lists the instances of a Flexible set without their views alone.
+    mode = str(model["properties"].get("orchestrationMode"))
+    list_instances = az.list_vmss_vms if mode.lower() == "flexible" else az.get_instance_views
+    return model, list_instances(*where)
 
 
 def change_image(where: Sequence[Any], values: Mapping[str, str]) -> Any:
-    """Puts another image into the model as it is now; nobody else's change in between is overwritten."""
-    return az.put_vmss(*where, az.set_image(az.get_vmss(*where), **given(values)))
+    """Put another image into the model as it is now, which keeps the changes of others."""
+    return az.put_vmss(*where, az.set_image(az.get_vmss(*where), **filled_in(values)))
 
 
 def change_size(where: Sequence[Any], size: str) -> Any:
-    """Puts another VM size into the model as it is now."""
+    """Put another VM size into the model as it is now."""
     model = az.get_vmss(*where)
     return az.put_vmss(*where, {**model, "sku": {**model["sku"], "name": size}})
 
 
-def given(values: Mapping[str, str]) -> dict[str, str]:
-    """The fields that somebody filled in."""
+def filled_in(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the fields of a form that are not empty."""
     return {name: value.strip() for name, value in values.items() if value.strip()}
 
 
 def images_to_choose(where: Sequence[Any], model: Any) -> list[str]:
-    """Versions of the model's platform image, the newest first; of other images Azure has no list."""
-    found = az.get_image(model)
-    if found["kind"] != "platform":
+    """Return the versions of the model's platform image, newest first; none for other images."""
+    image = az.get_image(model)
+    if image["kind"] != "platform":
         return []
-    names = (model["location"], found["publisher"], found["offer"], found["sku"])
-    return [
-        each["name"] for each in az.list_sku_versions(where[0], where[1], *names, newest_first=True)
-    ]
+    names = (model["location"], image["publisher"], image["offer"], image["sku"])
+    versions = az.list_sku_versions(where[0], where[1], *names, newest_first=True)
+    return [version["name"] for version in versions]
 
 
 def sizes_to_choose(where: Sequence[Any]) -> list[str]:
-    """The VM sizes that the set can change to."""
-    return sorted({str(each["sku"]["name"]) for each in az.list_vmss_skus(*where)})
+    """Return the VM sizes that the scale set can change to."""
+    return sorted({str(sku["sku"]["name"]) for sku in az.list_vmss_skus(*where)})
 
 
-def number(text: str) -> Any:
-    """A whole number where the text is one, else the text; `None` for nothing."""
+def parse_count(text: str) -> Any:
+    """Return a whole number if the text is one, else the text; `None` for an empty one."""
     text = text.strip()
     return int(text) if text.isdecimal() else text or None
 
 
-def seconds(text: str) -> float:
-    """Seconds out of a field."""
+def parse_seconds(text: str) -> float:
+    """Return the seconds that a field holds."""
     try:
         return float(text or 0)
     except ValueError:
         raise ValueError(f"pause must be seconds, not {text!r}") from None
 
 
-def mode_of(model: Any) -> str:
-    """The upgrade mode."""
+def upgrade_mode(model: Any) -> str:
+    """Return the upgrade mode of a model."""
     return str((model["properties"].get("upgradePolicy") or {}).get("mode") or "Manual")
 
 
-def facts(model: Any) -> list[tuple[str, str]]:
-    """What the editor shows of a set: name and value."""
-    properties, sku = model["properties"], model.get("sku") or {}
-    profile = properties.get("virtualMachineProfile") or {}
-    return [
+def image_of(model: Any) -> str:
+    """Return the image of a model or an instance on one line."""
+    try:
+        return describe_image(az.get_image(model))
+    except ValueError:
+        return "no image"
+
+
+def describe_image(image: az.Image) -> str:
+    """Return an image on one line, without what follows the question mark of a URL.
+
+    That may be a signature, which is a secret.
+    """
+    return image_name(image).partition("?")[0]
+
+
+def version_of(model: Any) -> str:
+    """Return the version of a model's image, or the name of a custom image."""
+    return image_of(model).rpartition(":")[2].rpartition("/")[2]
+
+
+def facts(model: Any) -> list[Row]:
+    """Return what the editor shows of a scale set: name and value."""
+    properties = model["properties"]
+    sku = model.get("sku") or {}
+    os_profile = (properties.get("virtualMachineProfile") or {}).get("osProfile") or {}
+    rows = [
         ("state", str(properties.get("provisioningState") or "unknown")),
         ("capacity", str(sku.get("capacity", "unknown"))),
         ("size", str(sku.get("name", "unknown"))),
-        ("image", version(model)),
-        *([("SKU", az.get_image(model)["sku"])] if image(model).count(":") == 3 else []),
-        ("upgrades", mode_of(model)),
+        ("image", version_of(model)),
+    ]
+    if image_sku := _image_sku(model):
+        rows.append(("SKU", image_sku))
+    rows += [
+        ("upgrades", upgrade_mode(model)),
         ("location", str(model.get("location"))),
         ("zones", ", ".join(model.get("zones") or []) or "none"),
         ("group", group_of(model)),
-        ("prefix", str((profile.get("osProfile") or {}).get("computerNamePrefix") or "none")),
+        ("prefix", str(os_profile.get("computerNamePrefix") or "none")),
         ("overprov.", "yes" if properties.get("overprovision", True) else "no"),
     ]
+    return rows
+
+
+def _image_sku(model: Any) -> str:
+    """Return the SKU of a platform image; empty for other images."""
+    try:
+        return az.get_image(model).get("sku", "")
+    except ValueError:
+        return ""
 
 
 def group_of(model: Any) -> str:
-    """The resource group, out of the id."""
+    """Return the resource group, out of the id."""
     parts = str(model.get("id", "")).split("/")
     return parts[4] if len(parts) > 4 else "unknown"
 
 
+def summary(heat_map: Heatmap) -> str:
+    """Return how many instances there are, and how many of them are on the latest model."""
+    current = sum(cell.has_latest_model for cell in heat_map.cells)
+    return f"{count_instances(len(heat_map.cells))} · {current} on the latest model"
+
+
+def count_instances(number: int) -> str:
+    """Return a number of instances, such as `1 instance`."""
+    return f"{number} instance{'' if number == 1 else 's'}"
+
+
+def join_ids(ids: Sequence[str], limit: int = 60) -> str:
+    """Return ids as `1, 2, 3`; those after `limit` as `and 5 more`."""
+    rest = len(ids) - limit
+    return ", ".join(ids[:limit]) + (f" and {rest} more" if rest > 0 else "")
+
+
 def sentence(error: BaseException) -> str:
-    """An error for the status line."""
-    text = " ".join(str(error.message if isinstance(error, az.AzureError) else error).split())
-    code = f" ({error.code})" if isinstance(error, az.AzureError) and error.code else ""
-    known = isinstance(error, OSError | ValueError | az.RolloutHalted)
-    return (text if known and text else f"{type(error).__name__}: {text}").rstrip(".") + code + "."
+    """Return an error as a sentence for the status line."""
+    is_azure_error = isinstance(error, az.AzureError)
+    text = " ".join(str(error.message if is_azure_error else error).split())
+    if not text or not isinstance(error, OSError | ValueError | az.RolloutHalted):
+        text = f"{type(error).__name__}: {text}"
+    code = f" ({error.code})" if is_azure_error and error.code else ""
+    return text.rstrip(".") + code + "."
 
 
-def interval(instances: int, looks: int) -> float:
-    """Seconds to the next look while something is under way: Azure refills ten pages of fifty instances a minute."""
+def poll_interval(instances: int, polls: int) -> float:
+    """Return the seconds to the next poll while something is being changed.
+
+    Azure refills ten pages of fifty instances a minute.
+    """
     pages = max(1, -(-instances // 50))
-    return min(6.0 * pages, max(2.0, 1.0 * pages) * 1.3 ** min(looks, 99))
+    return min(6.0 * pages, max(2.0, 1.0 * pages) * 1.3 ** min(polls, 99))

@@ -1,4 +1,4 @@
-"""The editor: the screen, the looks at the scale set, and one thing at a time that is done to it."""
+"""The editor: its screen, polling the scale set, and one job at a time."""
 
 from __future__ import annotations
 
@@ -18,46 +18,50 @@ from textual.widgets import Footer, RichLog, Static
 from textual.worker import Worker, WorkerState
 
 import azurerm_lite as az
+from azurerm_lite.heatmap import FLAG_SIGNS, STYLES, Heatmap
 
 from . import actions
-from .actions import Action, in_thread, sentence
-from .dialogs import Choose, Confirm, Dialog, Form, Help, Menu
-from .heat import Heat
-from .picture import FLAGS, POWER, Spot, counted, image, listed, spots, summary, version
+from .actions import Action, count_instances, describe_image, in_thread, join_ids, sentence
+from .dialogs import ChooseDialog, ConfirmDialog, Dialog, FormDialog, HelpDialog, MenuDialog
+from .heat_map import HeatMapView
 from .rolling import Job, Rolling
+from .tiles import facts, is_busy
 
 _WRITES = ("act", "whole_set", "capacity", "image", "size", "roll", "undo")
-_IDLE = 30.0
-"""Seconds between two looks while nothing is under way: others may begin something. Longer for large sets."""
-_KEPT = {
+_IDLE_SECONDS = 30.0
+"""Between two polls while nothing is being changed here; longer for large sets."""
+_ENDED = ("", "succeeded", "failed", "canceled")
+_COLOURS = {
     "warning": "#d29922",
     "error": "#ff7b72",
     "done": "#3fb950",
     "work": "#58a6ff",
     "": "#8b949e",
 }
+_LOG_SIGNS = {"error": "✗", "warning": "!", "done": "✓", "work": "↻"}
+_FLAG_COLOUR = "#ffd33d"
 
 
 class Log(RichLog):
-    """What was done, wrapped anew where the window gets another width."""
+    """What was done, wrapped again if the window gets another width."""
 
-    def __init__(self, **more: Any) -> None:
-        super().__init__(**more)
-        self._told: deque[Text] = deque(maxlen=self.max_lines)
-        self._wide = 0
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._messages: deque[Text] = deque(maxlen=self.max_lines)
+        self._width = 0
 
-    def tell(self, line: Text) -> None:
-        """Adds a line."""
-        self._told.append(line)
-        self.write(line, expand=True)
+    def add(self, message: Text) -> None:
+        """Add a message."""
+        self._messages.append(message)
+        self.write(message, expand=True)
 
     def on_resize(self, event: events.Resize) -> None:
-        """Writes all lines again."""
-        if self._wide not in (0, event.size.width):
+        """Write all messages again."""
+        if self._width not in (0, event.size.width):
             self.clear()
-            for line in self._told:
-                self.write(line, expand=True)
-        self._wide = event.size.width
+            for message in self._messages:
+                self.write(message, expand=True)
+        self._width = event.size.width
 
 
 class Editor(Rolling, App[None]):
@@ -67,8 +71,8 @@ class Editor(Rolling, App[None]):
         access_token: A callable that returns a token, and renews it.
         subscription_id: Subscription id.
         opened: Resource group and name of the set to open; `None` to choose.
-        read_only: Whether to refuse whatever would change something.
-        now: The time for the log.
+        read_only: Whether to refuse everything that would change something.
+        now: A function that returns the time for the log.
     """
 
     CSS_PATH = "editor.tcss"
@@ -85,7 +89,7 @@ class Editor(Rolling, App[None]):
         Binding("r", "roll", "Roll"),
         Binding("x", "stop", "Stop"),
         Binding("b", "undo", "Back", show=False),
-        Binding("g", "look", "Look", show=False),
+        Binding("g", "poll", "Look", show=False),
         Binding("l", "choose", "Sets"),
         Binding("question_mark", "help", "Help", key_display="?"),
         Binding("q", "leave", "Quit"),
@@ -101,30 +105,28 @@ class Editor(Rolling, App[None]):
         now: Callable[[], str] = lambda: f"{datetime.now():%H:%M:%S}",
     ) -> None:
         super().__init__()
-        self.access_token, self.subscription_id, self.read_only, self.now = (
-            access_token,
-            subscription_id,
-            read_only,
-            now,
-        )
+        self.access_token = access_token
+        self.subscription_id = subscription_id
+        self.read_only = read_only
+        self.now = now
         self.opened = opened
         self.job: Job | None = None
         self.model: Any = None
         self.instances: list[Any] = []
-        self.spots: list[Spot] = []
+        self.heat_map = Heatmap(())
         self.images_before: dict[tuple[str, str], Any] = {}
-        self._poked = asyncio.Event()
+        self.refresh_soon = asyncio.Event()
         self._not_before = 0.0
-        self._trouble = ""
-        self._stop_listening: Callable[[], None] = lambda: None
+        self._poll_error = ""
+        self._hide_warnings: Callable[[], None] = lambda: None
 
     # The screen
 
     def compose(self) -> ComposeResult:
-        """A title, the map beside the facts, a line for what goes on, the log, the keys."""
+        """Yield a title, the heat map beside the facts, a status line, the log, the keys."""
         yield Static(id="title")
         with Horizontal(id="main"):
-            yield Heat(id="map")
+            yield HeatMapView(id="map")
             with VerticalScroll(id="side", can_focus=False):
                 yield Static(id="facts")
         yield Static(id="legend")
@@ -135,11 +137,11 @@ class Editor(Rolling, App[None]):
         yield keys
 
     def on_mount(self) -> None:
-        """Opens a set, or asks which."""
+        """Open a scale set, or ask which."""
         self.query_one("#log", Log).border_title = "log"
         self.query_one("#log", Log).can_focus = False
-        self.query_one("#map", Heat).focus()
-        self._listen()
+        self.query_one("#map", HeatMapView).focus()
+        self._show_warnings()
         self._draw()
         if self.opened:
             self._open()
@@ -147,149 +149,150 @@ class Editor(Rolling, App[None]):
             self.action_choose()
 
     def _open(self) -> None:
-        self.say(f"opened {self.set_name}; press ? for help")
+        self.log_line(f"opened {self.set_name}; press ? for help")
         self.watch_set()
 
-    def _listen(self) -> None:
-        """The library's warnings, of waits for one, go to the log and not across the screen."""
-        loop, app = asyncio.get_running_loop(), self
+    def _show_warnings(self) -> None:
+        """Send the library's warnings, about waits for example, to the log of the editor."""
+        loop = asyncio.get_running_loop()
+        app = self
 
-        class Told(logging.Handler):
+        class LogHandler(logging.Handler):
             def emit(self, record: logging.LogRecord) -> None:
                 if not loop.is_closed():
-                    loop.call_soon_threadsafe(app.say, record.getMessage(), "warning")
+                    loop.call_soon_threadsafe(app.log_line, record.getMessage(), "warning")
 
-        log, handler = logging.getLogger("azurerm_lite"), Told(logging.WARNING)
-        propagated = log.propagate
+        logger = logging.getLogger("azurerm_lite")
+        handler = LogHandler(logging.WARNING)
+        propagated = logger.propagate
 
-        def end() -> None:
-            log.removeHandler(handler)
-            log.propagate = propagated
+        def stop() -> None:
+            logger.removeHandler(handler)
+            logger.propagate = propagated
 
-        log.addHandler(handler)
-        log.propagate = False
-        self._stop_listening = end
+        logger.addHandler(handler)
+        logger.propagate = False
+        self._hide_warnings = stop
 
     def on_unmount(self) -> None:
-        """Leaves the library's log as it was, and lets no rollout begin another batch."""
-        self._stop_listening()
+        """Leave the library's logger as it was, and let no rollout start another batch."""
+        self._hide_warnings()
         if self.job:
             self.job.stop.set()
 
-    def say(self, text: str, kind: str = "") -> None:
-        """A line in the log, and in the status line."""
-        marks = {"error": "✗", "warning": "!", "done": "✓", "work": "↻"}
+    def log_line(self, text: str, kind: str = "") -> None:
+        """Add a line to the log, and show it in the status line."""
         self.status(text, kind)
-        line = Text(f"{self.now()} ", "#6e7681").append(
-            f"{marks.get(kind, '·')} {text}", _KEPT[kind]
-        )
+        line = Text(f"{self.now()} ", "#6e7681")
+        line.append(f"{_LOG_SIGNS.get(kind, '·')} {text}", _COLOURS[kind])
         for log in self.query("#log").results(Log):
-            log.tell(line)
+            log.add(line)
 
     def status(self, text: str, kind: str = "work") -> None:
-        """The status line alone."""
-        for each in self.query("#status").results(
-            Static
-        ):  # none once the editor closes, and threads still talk
-            each.update(Text(text, _KEPT[kind], no_wrap=True, overflow="ellipsis"))
+        """Show a text in the status line alone."""
+        line = Text(text, _COLOURS[kind], no_wrap=True, overflow="ellipsis")
+        # There is none once the editor closes, when threads may still have something to show.
+        for widget in self.query("#status").results(Static):
+            widget.update(line)
 
     @property
     def where(self) -> tuple[Any, ...]:
         """The first four arguments of the library's functions."""
-        assert self.opened
-        return (self.access_token, self.subscription_id, *self.opened)
+        return (self.access_token, self.subscription_id, *(self.opened or ()))
 
     @property
     def set_name(self) -> str:
-        """The name of the set."""
+        """The name of the scale set."""
         return self.opened[1] if self.opened else "no scale set"
 
     def _draw(self) -> None:
-        """Everything that shows what was read."""
-        title = (
-            Text()
-            .append(" azurerm-lite ", "bold #ffffff on #1f6feb")
-            .append(f"  {self.set_name}", "bold #f0f6fc")
-        )
+        """Draw everything that shows what was read."""
+        title = Text()
+        title.append(" azurerm-lite ", "bold #ffffff on #1f6feb")
+        title.append(f"  {self.set_name}", "bold #f0f6fc")
         if self.model:
             title.append(f"  {self.model['location']} / {actions.group_of(self.model)}", "#8b949e")
         if self.read_only:
             title.append("  ").append(" READ-ONLY ", "bold #0d1117 on #d29922")
         self.query_one("#title", Static).update(title)
-        self.query_one("#map", Heat).show(self.spots)
-        self.query_one("#map", Heat).border_title = (
-            summary(self.spots) if self.model else "no scale set"
-        )
+        view = self.query_one("#map", HeatMapView)
+        view.show(self.heat_map)
+        view.border_title = actions.summary(self.heat_map) if self.model else "no scale set"
         self.query_one("#side").border_title = self.set_name
         self.query_one("#legend", Static).update(self._legend())
 
     def _facts(self) -> Text:
-        """The properties of the set, and below them the instance that the cursor is on."""
+        """Return the facts of the scale set, and below them those of the instance at the cursor."""
         text = Text()
         for name, value in actions.facts(self.model) if self.model else ():
             text.append(f"{name:<9} ", "#8b949e").append(f"{value}\n", "#f0f6fc")
-        here = self.query_one("#map", Heat).here
-        if here and here.spot:
-            text.append(f"\n{here.spot.name or here.name}\n", f"bold {POWER[here.spot.power].ink}")
-            text.append("\n".join(here.spot.facts), "#c9d1d9")
+        here = self.query_one("#map", HeatMapView).here
+        if here and here.cell:
+            text.append(f"\n{here.cell.name or here.name}\n", f"bold {here.cell.style.ink}")
+            text.append("\n".join(facts(here.cell)), "#c9d1d9")
         return text
 
     def _legend(self) -> Text:
-        """The signs that are on the map, and how many of each; no sign is parted from its name."""
+        """Return the signs of the heat map and their counts; no sign is parted from its name."""
+        cells = self.heat_map.cells
         parts = [Text("filled: latest model, outlined: older", "#8b949e")]
-        for name, look in POWER.items():
-            if found := sum(spot.power == name for spot in self.spots):
-                parts.append(Text(f"{look.solid} ", look.ink).append(f"{found} {name}", "#8b949e"))
-        for name, mark in FLAGS.items():
-            if found := sum(name in spot.flags for spot in self.spots):
-                parts.append(Text(f"{mark} ", "#ffd33d").append(f"{found} {name}", "#8b949e"))
-        text, wide = parts[0], len(parts[0])
-        for part in parts[1:]:
-            wide += 2 + len(part)
-            between = "  " if wide <= self.size.width - 2 else "\n"
-            wide = wide if between == "  " else len(part)
-            text.append(between).append(part)
-        return text
+        for name, style in STYLES.items():
+            if count := sum(cell.style.name == name for cell in cells):
+                part = Text(f"{style.signs[0]} ", style.ink)
+                parts.append(part.append(f"{count} {name}", "#8b949e"))
+        for flag, signs in FLAG_SIGNS.items():
+            if count := sum(flag in cell.flags for cell in cells):
+                part = Text(f"{signs[0]} ", _FLAG_COLOUR)
+                parts.append(part.append(f"{count} {flag}", "#8b949e"))
+        return _join_in_lines(parts, self.size.width - 2)
 
     def on_resize(self) -> None:
-        """Breaks the legend's lines anew."""
+        """Break the legend's lines again."""
         self.query_one("#legend", Static).update(self._legend())
 
-    @on(Heat.Moved)
-    def _moved(self) -> None:
-        """What the cursor is on, and what is picked, stand in the frame of the map."""
-        heat = self.query_one("#map", Heat)
-        picked, here = heat.targets if heat.picked else (), heat.here
-        heat.border_subtitle = (
-            f"{here.name} · {counted(len(here.ids))}" if here and not here.spot else ""
-        )
-        if picked:
-            heat.border_subtitle = f"picked {len(picked)}: {listed(picked, 8)}"
-        elif here and here.spot:
-            heat.border_subtitle = f"{here.spot.name or here.name}: {here.spot.facts[0]}"
+    @on(HeatMapView.SelectionChanged)
+    def _selection_changed(self) -> None:
+        """Show the cursor's tile, or what is picked, in the frame of the heat map."""
+        view = self.query_one("#map", HeatMapView)
+        view.border_subtitle = self._selection(view)
         self.query_one("#facts", Static).update(self._facts())
 
-    # Looking
+    def _selection(self, view: HeatMapView) -> str:
+        """Return what is picked, or what the cursor is on."""
+        if view.picked:
+            return f"picked {len(view.targets)}: {join_ids(view.targets, 8)}"
+        here = view.here
+        if not here:
+            return ""
+        if here.cell:
+            return f"{here.cell.name or here.name}: {facts(here.cell)[0]}"
+        return f"{here.name} · {count_instances(len(here.ids))}"
+
+    # Polling
 
     @work(exclusive=True, group="watch", exit_on_error=False)
     async def watch_set(self) -> None:
-        """Looks at the set again and again: soon while something is under way, else now and then."""
-        looks = failures = 0
+        """Poll the scale set: often while something is being changed, else now and then."""
+        polls = 0
+        failures = 0
         while True:
-            self._poked.clear()
-            failures = 0 if await self._look() else failures + 1
-            busy = bool(self.job) or self._is_busy()
-            looks = looks + 1 if busy else 0
-            soon = actions.interval(len(self.spots), looks)
-            pause = soon if busy else max(_IDLE, 2 * actions.interval(len(self.spots), 99))
-            pause = min(300.0, pause * 2 ** min(failures, 10))
-            await self._rest(pause)
+            self.refresh_soon.clear()
+            failures = 0 if await self._poll() else failures + 1
+            is_changing = bool(self.job) or self._is_busy()
+            polls = polls + 1 if is_changing else 0
+            size = len(self.heat_map.cells)
+            if is_changing:
+                pause = actions.poll_interval(size, polls)
+            else:
+                pause = max(_IDLE_SECONDS, 2 * actions.poll_interval(size, 99))
+            await self._rest(min(300.0, pause * 2 ** min(failures, 10)))
 
     async def _rest(self, pause: float) -> None:
-        """Until the next look is due, or asked for; never before the time that Azure named."""
+        """Sleep until the next poll is due or asked for; never less than Azure asked for."""
         loop = asyncio.get_running_loop()
+        seconds = max(pause, self._not_before - loop.time())
         try:
-            await asyncio.wait_for(self._poked.wait(), max(pause, self._not_before - loop.time()))
+            await asyncio.wait_for(self.refresh_soon.wait(), seconds)
         except asyncio.TimeoutError:
             return
         while (left := self._not_before - loop.time()) > 0:
@@ -297,158 +300,166 @@ class Editor(Rolling, App[None]):
             await asyncio.sleep(min(left, 1.0))
 
     def _is_busy(self) -> bool:
-        state = str(self.model["properties"].get("provisioningState") or "") if self.model else ""
-        return any(spot.is_busy for spot in self.spots) or state.lower() not in (
-            "",
-            "succeeded",
-            "failed",
-            "canceled",
-        )
+        """Return whether Azure is changing the scale set or an instance."""
+        if any(is_busy(cell) for cell in self.heat_map.cells):
+            return True
+        state = self.model["properties"].get("provisioningState") if self.model else ""
+        return str(state or "").lower() not in _ENDED
 
-    async def _look(self) -> bool:
-        """One look; what it found is drawn, or what went wrong is told, once."""
+    async def _poll(self) -> bool:
+        """Read the scale set and draw it; show an error once. Return whether it worked."""
         try:
             self.model, self.instances = await in_thread(actions.read, self.where)
-            self.spots = spots(self.instances)
+            self.heat_map = az.heatmap(self.instances)
             self._draw()
         except Exception as error:
-            self._not_before = asyncio.get_running_loop().time() + (
-                getattr(error, "retry_after", None) or 0
-            )
+            retry_after = getattr(error, "retry_after", None) or 0
+            self._not_before = asyncio.get_running_loop().time() + retry_after
             if isinstance(error, az.NotFound):
-                self.model, self.instances, self.spots = None, [], []
+                self._forget()
                 self._draw()
-            if sentence(error) != self._trouble:
-                self._trouble = sentence(error)
-                self.say(self._trouble, "error")
+            if sentence(error) != self._poll_error:
+                self._poll_error = sentence(error)
+                self.log_line(self._poll_error, "error")
             return False
-        if self._trouble:
-            self.say(f"{self.set_name} answers again.", "done")
-            self._trouble = ""
+        if self._poll_error:
+            self.log_line(f"{self.set_name} answers again.", "done")
+            self._poll_error = ""
         return True
 
-    def action_look(self) -> None:
-        """Looks now."""
-        self._poked.set()
+    def _forget(self) -> None:
+        """Forget what was read."""
+        self.model = None
+        self.instances = []
+        self.heat_map = Heatmap(())
+
+    def action_poll(self) -> None:
+        """Poll now."""
+        self.refresh_soon.set()
 
     @work(exclusive=True, group="ask", exit_on_error=False)
     async def action_choose(self) -> None:
-        """Opens another set."""
+        """Open another scale set."""
         if self.job:
             self._refuse()
             return
         chosen = await self.push_screen_wait(
-            Choose(
+            ChooseDialog(
                 self.subscription_id,
                 lambda: az.list_vmss_sub(self.access_token, self.subscription_id),
             )
         )
         if chosen:
-            self.opened, self.model, self.instances, self.spots, self._trouble = (
-                chosen,
-                None,
-                [],
-                [],
-                "",
-            )
-            self.query_one("#map", Heat).action_pick_none()
+            self.opened = chosen
+            self._poll_error = ""
+            self._forget()
+            self.query_one("#map", HeatMapView).action_pick_none()
             self._draw()
             self._open()
         elif not self.opened:
             self.status("Press l to choose a scale set, q to quit.")
 
-    # Doing
+    # Jobs
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Greys out what cannot be done."""
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002 - Textual's signature
+        """Grey out what cannot be done."""
         return None if self.read_only and action in (*_WRITES, "stop") else True
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Whatever goes wrong where nobody expected it is told, and ends nothing."""
+        """Show an error that nothing else has handled."""
         if event.state is WorkerState.ERROR and event.worker.error:
-            self.say(sentence(event.worker.error), "error")
+            self.log_line(sentence(event.worker.error), "error")
 
     def _refuse(self) -> None:
-        told = self.job.told if self.job else ""
-        self.status(f"One thing at a time: {told} is under way.", "warning")
+        title = self.job.title if self.job else ""
+        self.status(f"One thing at a time: {title} is under way.", "warning")
 
     def _is_free(self) -> bool:
-        """Whether something can be begun; says why not."""
+        """Return whether a job can be started; show why not."""
         if self.read_only:
             self.status("This is read-only: nothing can be changed.", "warning")
-        elif self.job:
+            return False
+        if self.job:
             self._refuse()
-        elif not self.model:
+            return False
+        if not self.model:
             self.status("There is no scale set to work on: press l to choose one.", "warning")
-        return not self.read_only and not self.job and bool(self.model)
+            return False
+        return True
 
     async def _confirmed(self, title: str, text: str, yes: str) -> bool:
-        return bool(await self.push_screen_wait(Confirm(title, text, yes)))
+        return bool(await self.push_screen_wait(ConfirmDialog(title, text, yes)))
 
-    def _begin(self, told: str, call: Callable[[], Any]) -> None:
-        """Does one thing: the request, and the waiting for what Azure makes of it."""
+    def start_job(self, title: str, call: Callable[[], Any]) -> None:
+        """Send a request, and wait for its operation."""
         if self._is_free():
-            self.job = Job(told)
-            self._do(self.job, call)
+            self.job = Job(title)
+            self._run_job(self.job, call)
 
     @work(group="write", exit_on_error=False)
-    async def _do(self, job: Job, call: Callable[[], Any]) -> None:
+    async def _run_job(self, job: Job, call: Callable[[], Any]) -> None:
         loop = asyncio.get_running_loop()
 
-        def looked(state: str, seconds: float) -> None:
+        def on_poll(state: str, seconds: float) -> None:
             if not loop.is_closed():
-                loop.call_soon_threadsafe(self.status, f"↻ {job.told}: {state}, {seconds:.0f} s")
+                text = f"↻ {job.title}: {state}, {seconds:.0f} s"
+                loop.call_soon_threadsafe(self.status, text)
 
-        self.say(f"{job.told} …", "work")
+        self.log_line(f"{job.title} …", "work")
         try:
             response = await in_thread(call)
-            self._poked.set()
-            await in_thread(lambda: az.wait(self.access_token, response, on_poll=looked))
+            self.refresh_soon.set()
+            await in_thread(lambda: az.wait(self.access_token, response, on_poll=on_poll))
         except Exception as error:
-            self.say(f"{job.told}: {sentence(error)}", "error")
+            self.log_line(f"{job.title}: {sentence(error)}", "error")
         else:
-            self.say(f"{job.told}: done", "done")
+            self.log_line(f"{job.title}: done", "done")
         finally:
             self.job = None
-            self._poked.set()
+            self.refresh_soon.set()
 
     @work(exclusive=True, group="ask", exit_on_error=False)
     async def action_act(self) -> None:
-        """Does something to what is picked, or to what the cursor is on."""
-        ids = self.query_one("#map", Heat).targets
-        if self._is_free() and ids:
-            action = await self.push_screen_wait(
-                Menu(f"{counted(len(ids))}: {listed(ids, 12)}", actions.ON_INSTANCES)
-            )
-            if action and await self._agreed(
-                action, ids, f"instance{'' if len(ids) == 1 else 's'} {listed(ids)}"
-            ):
-                where = self.where
-                self._begin(
-                    f"{action.name} {listed(ids, 12)}", lambda: action.run(*where, list(ids))
-                )
+        """Do something to the instances that are picked, or to those under the cursor."""
+        ids = self.query_one("#map", HeatMapView).targets
+        if not self._is_free() or not ids:
+            return
+        title = f"{count_instances(len(ids))}: {join_ids(ids, 12)}"
+        action = await self.push_screen_wait(MenuDialog(title, actions.ON_INSTANCES))
+        plural = "" if len(ids) == 1 else "s"
+        if action and await self._agreed(action, ids, f"instance{plural} {join_ids(ids)}"):
+            where = self.where
+            title = f"{action.name} {join_ids(ids, 12)}"
+            self.start_job(title, lambda: action.run(*where, list(ids)))
 
     @work(exclusive=True, group="ask", exit_on_error=False)
     async def action_whole_set(self) -> None:
-        """Does something to the whole set."""
-        if self._is_free():
-            action = await self.push_screen_wait(
-                Menu(f"The whole of {self.set_name}", actions.ON_SET)
-            )
-            every = tuple(spot.id for spot in self.spots)
-            if action and await self._agreed(action, every, f"all of {self.set_name}"):
-                where = self.where
-                self._begin(f"{action.name} all of {self.set_name}", lambda: action.run(*where))
+        """Do something to the whole scale set."""
+        if not self._is_free():
+            return
+        title = f"The whole of {self.set_name}"
+        action = await self.push_screen_wait(MenuDialog(title, actions.ON_SET))
+        if action and await self._agreed(action, self._all_ids(), f"all of {self.set_name}"):
+            where = self.where
+            self.start_job(f"{action.name} all of {self.set_name}", lambda: action.run(*where))
 
-    async def _agreed(self, action: Action, ids: Sequence[str], told: str) -> bool:
-        text = f"{counted(len(ids))} of {self.set_name} will be {action.meaning}:\n\n{listed(ids, 200)}"
-        return not action.asks or await self._confirmed(
-            f"{action.name} {told}?"[:60], text, f"{action.name} {len(ids)}"
+    def _all_ids(self) -> list[str]:
+        return [cell.instance_id for cell in self.heat_map.cells]
+
+    async def _agreed(self, action: Action, ids: Sequence[str], targets: str) -> bool:
+        """Ask before an action, if it needs that."""
+        if not action.needs_confirmation:
+            return True
+        text = (
+            f"{count_instances(len(ids))} of {self.set_name} will be {action.meaning}:"
+            f"\n\n{join_ids(ids, 200)}"
         )
+        title = f"{action.name} {targets}?"[:60]
+        return await self._confirmed(title, text, f"{action.name} {len(ids)}")
 
     @work(exclusive=True, group="ask", exit_on_error=False)
     async def action_capacity(self) -> None:
-        """Scales in or out."""
+        """Scale in or out."""
         if not self._is_free():
             return
         now = int((self.model.get("sku") or {}).get("capacity") or 0)
@@ -457,103 +468,102 @@ class Editor(Rolling, App[None]):
             if not values["capacity"].strip().isdecimal():
                 raise ValueError(f"capacity must be a whole number, not {values['capacity']!r}")
 
-        values = await self.push_screen_wait(
-            Form(f"Scale {self.set_name} (now {now})", [("capacity", "Instances", str(now))], check)
-        )
+        title = f"Scale {self.set_name} (now {now})"
+        fields = [("capacity", "Instances", str(now))]
+        values = await self.push_screen_wait(FormDialog(title, fields, check))
         if not values or int(values["capacity"]) == now:
             return
-        wanted, where = int(values["capacity"]), self.where
-        text = f"{counted(now - wanted)} of {self.set_name} will be deleted for good; Azure chooses which of\n\n"
-        text += listed([spot.id for spot in self.spots], 200)
-        if wanted > now or await self._confirmed(
-            f"Scale in from {now} to {wanted}?", text, f"Delete {now - wanted}"
-        ):
-            self._begin(f"scale from {now} to {wanted}", lambda: az.scale_vmss(*where, wanted))
+        wanted = int(values["capacity"])
+        where = self.where
+        if wanted > now or await self._may_delete(now, wanted):
+            self.start_job(f"scale from {now} to {wanted}", lambda: az.scale_vmss(*where, wanted))
 
-    def _consequence(self, what: str) -> str:
-        """What a change of the model means for the instances, by the upgrade mode."""
-        if actions.mode_of(self.model).lower() == "manual":
-            return f"The model of {self.set_name} gets {what}. No instance changes before it is upgraded."
-        mode, number = actions.mode_of(self.model), counted(len(self.spots))
-        return f"{self.set_name} is in upgrade mode {mode}: with {what} Azure itself will upgrade its {number}."
+    async def _may_delete(self, now: int, wanted: int) -> bool:
+        """Ask before a scale set shrinks."""
+        text = (
+            f"{count_instances(now - wanted)} of {self.set_name} will be deleted for good; "
+            f"Azure chooses which of\n\n{join_ids(self._all_ids(), 200)}"
+        )
+        title = f"Scale in from {now} to {wanted}?"
+        return await self._confirmed(title, text, f"Delete {now - wanted}")
+
+    def _consequence(self, change: str) -> str:
+        """Return what a change of the model means for the instances, by the upgrade mode."""
+        mode = actions.upgrade_mode(self.model)
+        if mode.lower() == "manual":
+            return (
+                f"The model of {self.set_name} gets {change}. "
+                "No instance changes before it is upgraded."
+            )
+        return (
+            f"{self.set_name} is in upgrade mode {mode}: with {change} "
+            f"Azure itself will upgrade its {count_instances(len(self.heat_map.cells))}."
+        )
 
     @work(exclusive=True, group="ask", exit_on_error=False)
     async def action_image(self) -> None:
-        """Another image into the model."""
+        """Put another image into the model."""
         if not self._is_free():
             return
-        model, where, now = self.model, self.where, az.get_image(self.model)
-        platform = [
-            ("version", "Version", now.get("version", "")),
-            ("sku", "SKU", now.get("sku", "")),
-        ]
-        fields = {
-            "platform": platform,
-            "image_id": [("image_id", "Image id", now.get("image_id", ""))],
-            "image_uri": [("image_uri", "Image URL", now.get("image_uri", ""))],
-        }[now["kind"]]
-        choices = (
-            (lambda: actions.images_to_choose(where, model)) if now["kind"] == "platform" else None
+        model = self.model
+        where = self.where
+        image = az.get_image(model)
+        dialog = FormDialog(
+            f"Image of {self.set_name}",
+            _image_fields(image),
+            lambda values: az.set_image(model, **actions.filled_in(values)),
+            (lambda: actions.images_to_choose(where, model))
+            if image["kind"] == "platform"
+            else None,
         )
-        values = await self.push_screen_wait(
-            Form(
-                f"Image of {self.set_name}",
-                fields,
-                lambda given: az.set_image(model, **actions.given(given)),
-                choices,
-            )
-        )
+        values = actions.filled_in(await self.push_screen_wait(dialog) or {})
         if not values:
             return
-        values = {
-            key: value for key, value in actions.given(values).items() if value != now.get(key)
-        }
-        if not values:
+        changes = {key: value for key, value in values.items() if value != image.get(key)}
+        if not changes:
             self.status("The model has that image already.", "warning")
             return
-        wanted = image(az.set_image(model, **values))
-        if await self._confirmed(
-            "Change the model's image?", self._consequence(f"the image {wanted}"), "Change it"
-        ):
-            self.images_before[self.opened or ("", "")] = now
-            self._begin(
-                f"image {version(az.set_image(model, **values))}",
-                lambda: actions.change_image(where, values),
-            )
+        wanted = az.set_image(model, **changes)
+        text = self._consequence(f"the image {describe_image(az.get_image(wanted))}")
+        if await self._confirmed("Change the model's image?", text, "Change it"):
+            self.images_before[self.opened or ("", "")] = image
+            title = f"image {actions.version_of(wanted)}"
+            self.start_job(title, lambda: actions.change_image(where, changes))
 
     @work(exclusive=True, group="ask", exit_on_error=False)
     async def action_size(self) -> None:
-        """Another VM size into the model."""
+        """Put another VM size into the model."""
         if not self._is_free():
             return
-        where, now = self.where, str((self.model.get("sku") or {}).get("name", ""))
+        where = self.where
+        now = str((self.model.get("sku") or {}).get("name", ""))
 
         def check(values: dict[str, str]) -> None:
             if not values["size"].strip():
                 raise ValueError("say which VM size")
 
-        values = await self.push_screen_wait(
-            Form(
-                f"VM size of {self.set_name}",
-                [("size", "Size", now)],
-                check,
-                lambda: actions.sizes_to_choose(where),
-            )
+        dialog = FormDialog(
+            f"VM size of {self.set_name}",
+            [("size", "Size", now)],
+            check,
+            lambda: actions.sizes_to_choose(where),
         )
+        values = await self.push_screen_wait(dialog)
         size = values["size"].strip() if values else now
-        if size != now and await self._confirmed(
-            "Change the VM size?", self._consequence(f"the size {size}"), "Change it"
-        ):
-            self._begin(f"VM size {size}", lambda: actions.change_size(where, size))
+        if size == now:
+            return
+        text = self._consequence(f"the size {size}")
+        if await self._confirmed("Change the VM size?", text, "Change it"):
+            self.start_job(f"VM size {size}", lambda: actions.change_size(where, size))
 
-    # The rest
+    # Help and quitting
 
     def action_help(self) -> None:
-        """Shows the keys."""
-        self.push_screen(Help())
+        """Show the keys."""
+        self.push_screen(HelpDialog())
 
     async def action_quit(self) -> None:
-        """Quits by Textual's own key: asks too, once."""
+        """Quit by Textual's own key, which asks too, once."""
         if isinstance(self.screen, Dialog):
             self.exit()
         else:
@@ -561,11 +571,39 @@ class Editor(Rolling, App[None]):
 
     @work(exclusive=True, group="ask", exit_on_error=False)
     async def action_leave(self) -> None:
-        """Quits; asks while something is under way."""
-        text = "Azure goes on with what it was told."
-        if self.job and self.job.rolls:
-            text += " The rolling upgrade stops after that; the same one begun again goes on from there."
-        if not self.job or await self._confirmed(
-            f"Quit? {self.job.told} is under way", text, "Quit"
-        ):
+        """Quit; ask first while a job is in progress."""
+        if not self.job:
             self.exit()
+            return
+        text = "Azure goes on with what it was told."
+        if self.job.is_rollout:
+            text += " The rolling upgrade stops after that;"
+            text += " the same one begun again goes on from there."
+        if await self._confirmed(f"Quit? {self.job.title} is under way", text, "Quit"):
+            self.exit()
+
+
+def _join_in_lines(parts: Sequence[Text], width: int) -> Text:
+    """Return parts joined by two spaces, in lines that are broken between parts alone."""
+    text = parts[0]
+    used = len(parts[0])
+    for part in parts[1:]:
+        used += 2 + len(part)
+        separator = "  "
+        if used > width:
+            separator = "\n"
+            used = len(part)
+        text.append(separator).append(part)
+    return text
+
+
+def _image_fields(image: az.Image) -> list[tuple[str, str, str]]:
+    """Return the fields for an image of the same kind: name, label and value."""
+    if image["kind"] == "platform":
+        return [
+            ("version", "Version", image.get("version", "")),
+            ("sku", "SKU", image.get("sku", "")),
+        ]
+    if image["kind"] == "image_id":
+        return [("image_id", "Image id", image.get("image_id", ""))]
+    return [("image_uri", "Image URL", image.get("image_uri", ""))]

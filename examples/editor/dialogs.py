@@ -1,4 +1,4 @@
-"""What the editor asks: yes or no, one of a list, a few fields, a rollout, and the help that it gives."""
+"""The dialogs of the editor: a question, a menu, a form, a rollout, a list of sets, the help."""
 
 from __future__ import annotations
 
@@ -14,23 +14,33 @@ from textual.widgets import Button, Checkbox, DataTable, Input, Label, OptionLis
 from textual.widgets.option_list import Option
 
 import azurerm_lite as az
+from azurerm_lite.heatmap import FLAG_SIGNS, STYLES
 
-from .actions import Action, group_of, in_thread, mode_of, number, seconds, sentence
-from .picture import listed, version
+from .actions import (
+    Action,
+    group_of,
+    in_thread,
+    join_ids,
+    parse_count,
+    parse_seconds,
+    sentence,
+    upgrade_mode,
+    version_of,
+)
 
 
 class Dialog(ModalScreen[Any]):
-    """A window over the map; Escape leaves it with `None`."""
+    """A window over the heat map; Escape closes it with `None`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back")]
 
     def action_leave(self) -> None:
-        """Leaves without an answer."""
+        """Close the window without an answer."""
         self.dismiss(None)
 
 
-class Confirm(Dialog):
-    """Asks before something that cannot be taken back; anything but a yes is a no."""
+class ConfirmDialog(Dialog):
+    """A question before something that cannot be undone; anything but a yes is a no."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "Yes"),
@@ -39,10 +49,12 @@ class Confirm(Dialog):
 
     def __init__(self, title: str, text: str, yes: str) -> None:
         super().__init__()
-        self._heading, self._text, self._yes = title, text, yes
+        self._heading = title
+        self._text = text
+        self._yes = yes
 
     def compose(self) -> ComposeResult:
-        """A title, what will be touched, and two buttons, the safe one first."""
+        """Yield a title, what will be changed, and two buttons, the safe one first."""
         with Vertical(classes="window danger") as window:
             window.border_title = self._heading
             with VerticalScroll(classes="text", can_focus=False):
@@ -57,23 +69,27 @@ class Confirm(Dialog):
         self.dismiss(event.button.id == "yes")
 
     def action_answer(self, answer: bool) -> None:
-        """Answers by key."""
+        """Answer by key."""
         self.dismiss(answer)
 
 
-class Menu(Dialog):
-    """One of a few actions, by its key, with the arrows, or with the mouse."""
+class MenuDialog(Dialog):
+    """A choice of one action: by its key, with the arrows, or with the mouse."""
 
     def __init__(self, title: str, actions: Sequence[Action]) -> None:
         super().__init__()
-        self._heading, self._actions = title, actions
+        self._heading = title
+        self._actions = actions
 
     def compose(self) -> ComposeResult:
-        """The actions, each with its key."""
+        """Yield the actions with their keys."""
         with Vertical(classes="window menu") as window:
             window.border_title = self._heading
             yield OptionList(
-                *(Option(f"[b]{each.key}[/b]  {each.name}", each.name) for each in self._actions)
+                *(
+                    Option(f"[b]{action.key}[/b]  {action.name}", action.name)
+                    for action in self._actions
+                )
             )
 
     @on(OptionList.OptionSelected)
@@ -81,15 +97,15 @@ class Menu(Dialog):
         self.dismiss(self._actions[event.option_index])
 
     def on_key(self, event: Any) -> None:
-        """Takes an action's key."""
+        """Choose an action by its key."""
         for action in self._actions:
             if event.key == action.key:
                 event.stop()
                 self.dismiss(action)
 
 
-class Form(Dialog):
-    """A few fields; what was given is checked before the window closes. Choices fill the first field."""
+class FormDialog(Dialog):
+    """A few fields, checked before the window closes; a choice fills the first field."""
 
     def __init__(
         self,
@@ -99,10 +115,13 @@ class Form(Dialog):
         choices: Callable[[], list[str]] | None = None,
     ) -> None:
         super().__init__()
-        self._heading, self._fields, self._check, self._choices = title, fields, check, choices
+        self._heading = title
+        self._fields = fields
+        self._check = check
+        self._choices = choices
 
     def compose(self) -> ComposeResult:
-        """A line for each field, the choices below, and what is wrong with what was given."""
+        """Yield a line for each field, the choices, and a line for what is wrong."""
         with Vertical(classes="window form") as window:
             window.border_title = self._heading
             for name, label, value in self._fields:
@@ -118,22 +137,22 @@ class Form(Dialog):
                 yield Label("Enter goes on, Escape leaves", classes="hint")
 
     def on_mount(self) -> None:
-        """Fetches the choices."""
+        """Fetch the choices."""
         if self._choices:
             self._fetch(self._choices)
 
     @work(exit_on_error=False)
     async def _fetch(self, choices: Callable[[], list[str]]) -> None:
-        self._tell("asking Azure what there is to choose from …")
+        self._show_error("asking Azure what there is to choose from …")
         try:
             found = await in_thread(choices)
         except Exception as error:
-            self._tell(sentence(error))
+            self._show_error(sentence(error))
             return
         self.query_one("#choices", OptionList).add_options(found)
-        self._tell("")
+        self._show_error("")
 
-    def _tell(self, text: str) -> None:
+    def _show_error(self, text: str) -> None:
         self.query_one("#wrong", Static).update(text)
 
     @on(OptionList.OptionSelected)
@@ -153,12 +172,12 @@ class Form(Dialog):
         try:
             self._check(values)
         except ValueError as error:
-            self._tell(sentence(error))
+            self._show_error(sentence(error))
         else:
             self.dismiss(values)
 
 
-_BY = (
+_GROUPINGS = (
     ("update domains", "update_domain"),
     ("fault domains", "fault_domain"),
     ("zones", "zone"),
@@ -167,28 +186,32 @@ _BY = (
 
 
 class Box(Checkbox):
-    """A box that is empty until it is ticked: colour alone would not tell."""
+    """A box that is empty until it is ticked, so that colour is not the only sign."""
 
     @property
-    def BUTTON_INNER(self) -> str:  # type: ignore[override]
+    def BUTTON_INNER(self) -> str:  # type: ignore[override]  # noqa: N802 - Textual's name
         """The tick."""
         return "X" if self.value else " "
 
 
-class Roll(Dialog):
-    """How to roll: what makes a batch, how many at a time, pauses; with the plan that this comes to."""
+class RollDialog(Dialog):
+    """The options of a rolling upgrade: batches, limits, pauses; and the plan that they make."""
 
     def __init__(self, name: str, instances: Sequence[Any], picked: Sequence[str]) -> None:
         super().__init__()
-        self._set_name, self._instances, self._picked = name, instances, picked
+        self._set_name = name
+        self._instances = instances
+        self._picked = picked
 
     def compose(self) -> ComposeResult:
-        """The fields in two columns, and the plan below."""
+        """Yield the fields in two columns, and the plan below."""
         with Vertical(classes="window roll") as window:
             window.border_title = f"Rolling upgrade of {self._set_name}"
             with Grid(classes="fields"):
                 yield Label("Batches by")
-                yield Select(_BY, value="update_domain", allow_blank=False, id="by", compact=True)
+                yield Select(
+                    _GROUPINGS, value="update_domain", allow_blank=False, id="by", compact=True
+                )
                 yield Label("Most at a time (8, 20%)")
                 yield Input(id="most", placeholder="no limit", compact=True)
                 yield Label("First batch at most")
@@ -196,8 +219,14 @@ class Roll(Dialog):
                 yield Label("Pause between, seconds")
                 yield Input("0", id="pause", compact=True)
             yield Box("Roll back by itself when a batch fails", id="back", compact=True)
-            yield Box(f"Only what is picked ({listed(self._picked, 12) or 'nothing is'})", id="only",
-                           value=False, disabled=not self._picked, compact=True)  # fmt: skip
+            picked = join_ids(self._picked, 12) or "nothing is"
+            yield Box(
+                f"Only what is picked ({picked})",
+                id="only",
+                value=False,
+                disabled=not self._picked,
+                compact=True,
+            )
             with VerticalScroll(classes="text", can_focus=False):
                 yield Static("", id="plan", markup=False)
             with Horizontal(classes="buttons"):
@@ -206,32 +235,37 @@ class Roll(Dialog):
                 yield Label("Escape leaves", classes="hint")
 
     def on_mount(self) -> None:
-        """Shows the first plan."""
-        self._plan()
+        """Show the first plan."""
+        self._show_plan()
 
     def _options(self) -> dict[str, Any]:
-        by, most = self.query_one("#by", Select).value, number(self.query_one("#most", Input).value)
+        """Return the options of `plan_rollout`."""
+        by = self.query_one("#by", Select).value
+        most = parse_count(self.query_one("#most", Input).value)
         if by == "size" and most is None:
             raise ValueError("say how many at a time: a number, or a share such as 20%")
         batches = {"by": most} if by == "size" else {"by": by, "max_batch": most}
         only = list(self._picked) if self.query_one("#only", Checkbox).value else None
-        return {**batches, "canary": number(self.query_one("#canary", Input).value), "only": only}
+        canary = parse_count(self.query_one("#canary", Input).value)
+        return {**batches, "canary": canary, "only": only}
 
     @on(Input.Changed)
     @on(Select.Changed)
     @on(Checkbox.Changed)
-    def _plan(self) -> None:
-        """The plan anew, or what is wrong with what was given."""
+    def _show_plan(self) -> None:
+        """Show the plan, or what is wrong with the options."""
+        plan: list[az.Batch] = []
         try:
-            seconds(self.query_one("#pause", Input).value)
+            parse_seconds(self.query_one("#pause", Input).value)
             plan = az.plan_rollout(self._instances, **self._options())
+        except ValueError as error:
+            text = sentence(error)
+        else:
             lines = [
-                f"{number}. {batch.name}: {listed(batch.instance_ids, 30)}"
+                f"{number}. {batch.name}: {join_ids(batch.instance_ids, 30)}"
                 for number, batch in enumerate(plan, 1)
             ]
             text = "\n".join(lines) or "Nothing to do: every instance has the latest model."
-        except ValueError as error:
-            plan, text = [], sentence(error)
         self.query_one("#plan", Static).update(text)
         self.query_one("#yes", Button).disabled = not plan
 
@@ -243,21 +277,22 @@ class Roll(Dialog):
     @on(Button.Pressed, "#yes")
     def _done(self) -> None:
         if not self.query_one("#yes", Button).disabled:
-            pause = seconds(self.query_one("#pause", Input).value)
-            failing = "rollback" if self.query_one("#back", Checkbox).value else "stop"
-            self.dismiss({**self._options(), "pause": pause, "on_failure": failing})
+            pause = parse_seconds(self.query_one("#pause", Input).value)
+            on_failure = "rollback" if self.query_one("#back", Checkbox).value else "stop"
+            self.dismiss({**self._options(), "pause": pause, "on_failure": on_failure})
 
 
-class Choose(Dialog):
-    """The subscription's scale sets, one of which to open."""
+class ChooseDialog(Dialog):
+    """The scale sets of the subscription, one of which to open."""
 
     def __init__(self, subscription_id: str, fetch: Callable[[], list[Any]]) -> None:
         super().__init__()
-        self._subscription_id, self._fetch = subscription_id, fetch
+        self._subscription_id = subscription_id
+        self._fetch = fetch
         self._found: list[Any] = []
 
     def compose(self) -> ComposeResult:
-        """A table, and a line for what goes wrong."""
+        """Yield a table, and a line for what goes wrong."""
         with Vertical(classes="window choose") as window:
             window.border_title = f"Scale sets of subscription {self._subscription_id}"
             yield DataTable(cursor_type="row", zebra_stripes=True)
@@ -265,7 +300,7 @@ class Choose(Dialog):
             yield Label("Enter opens it, Escape leaves", classes="hint")
 
     def on_mount(self) -> None:
-        """Fetches the sets."""
+        """Fetch the scale sets."""
         self.query_one(DataTable).add_columns(
             "name", "group", "location", "VMs", "size", "upgrades", "state", "image"
         )
@@ -273,29 +308,38 @@ class Choose(Dialog):
 
     @work(exit_on_error=False)
     async def _fill(self) -> None:
-        table, told = self.query_one(DataTable), self.query_one("#wrong", Static)
+        table = self.query_one(DataTable)
+        error_line = self.query_one("#wrong", Static)
         try:
             self._found = await in_thread(self._fetch)
-            for each in self._found:
-                sku, state = each.get("sku") or {}, each["properties"].get("provisioningState", "")
-                row = (
-                    each["name"],
-                    group_of(each),
-                    each["location"],
-                    sku.get("capacity", ""),
-                    sku.get("name", ""),
-                )
-                table.add_row(*(str(cell) for cell in (*row, mode_of(each), state, version(each))))
+            for model in self._found:
+                table.add_row(*_row(model))
         except Exception as error:
-            told.update(sentence(error))
+            error_line.update(sentence(error))
             return
-        told.update("" if self._found else "There is no scale set in this subscription.")
+        error_line.update("" if self._found else "There is no scale set in this subscription.")
         table.focus()
 
     @on(DataTable.RowSelected)
     def _selected(self, event: DataTable.RowSelected) -> None:
         chosen = self._found[event.cursor_row]
         self.dismiss((group_of(chosen), chosen["name"]))
+
+
+def _row(model: Any) -> list[str]:
+    """Return the row of a scale set in the table of all."""
+    sku = model.get("sku") or {}
+    values = (
+        model["name"],
+        group_of(model),
+        model["location"],
+        sku.get("capacity", ""),
+        sku.get("name", ""),
+        upgrade_mode(model),
+        model["properties"].get("provisioningState", ""),
+        version_of(model),
+    )
+    return [str(value) for value in values]
 
 
 HELP = """\
@@ -315,19 +359,25 @@ HELP = """\
        ?        help           q  quit
 
 [b]Tiles[/b]  filled: on the latest model       outlined: on an older one
-       [#3fb950]●[/] running       [#58a6ff]▲[/] starting    [#f0883e]▼[/] stopping    [#ff7b72]■[/] stopped
-       [#d2a8ff]◆[/] deallocating  [#9aa4af]▬[/] deallocated [#ff7eb6]★[/] unknown
-       [#ffd33d]↻[/] updating      [#ffd33d]✗[/] failed      [#ffd33d]✚[/] unhealthy\
 """
+_FLAG_COLOUR = "#ffd33d"
 
 
-class Help(Dialog):
-    """The keys, and how to read the map; any of a few keys leaves it."""
+def _help() -> str:
+    """Return the keys, and the signs of the heat map in their colours."""
+    states = [f"[{style.ink}]{style.signs[0]}[/] {style.name:<13}" for style in STYLES.values()]
+    flags = [f"[{_FLAG_COLOUR}]{signs[0]}[/] {flag:<13}" for flag, signs in FLAG_SIGNS.items()]
+    lines = ["".join(signs).rstrip() for signs in (states[:4], states[4:], flags)]
+    return HELP + "\n".join(f"       {line}" for line in lines)
+
+
+class HelpDialog(Dialog):
+    """The keys, and how to read the heat map; one of a few keys closes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark,enter,q", "leave", "Back")]
 
     def compose(self) -> ComposeResult:
-        """One text."""
+        """Yield one text."""
         with VerticalScroll(classes="window help") as window:
             window.border_title = "Help"
-            yield Static(HELP)
+            yield Static(_help())

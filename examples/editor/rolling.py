@@ -1,4 +1,4 @@
-"""The rolling upgrade and the rollback, as the editor does them: begun by a dialog, followed, stopped."""
+"""The rolling upgrade and the rollback: started from a dialog, followed, stopped."""
 
 from __future__ import annotations
 
@@ -10,73 +10,77 @@ from textual import work
 
 import azurerm_lite as az
 
-from .actions import in_thread, sentence
-from .dialogs import Roll
-from .heat import Heat
-from .picture import counted, image, listed
+from .actions import count_instances, describe_image, image_of, in_thread, join_ids, sentence
+from .dialogs import RollDialog
+from .heat_map import HeatMapView
+
+_ENDINGS = ("stopped", "finished", "rolled_back")
+_PASSING = ("progress", "waiting", "baking", "pausing")
+_CHANGES = ("batch_started", "batch_done", *_ENDINGS)
 
 
 class Job:
-    """What is being done to the set."""
+    """What is being done to the scale set."""
 
-    def __init__(self, told: str, rolls: bool = False) -> None:
-        self.told, self.rolls = told, rolls
+    def __init__(self, title: str, *, is_rollout: bool = False) -> None:
+        self.title = title
+        self.is_rollout = is_rollout
         self.stop = threading.Event()
 
 
 class Rolling:
-    """The part of the editor that rolls."""
+    """The part of the editor that rolls images out and back."""
 
     @work(exclusive=True, group="ask", exit_on_error=False)
     async def action_roll(self) -> None:
-        """A rolling upgrade to the model."""
+        """Roll the model out to the instances."""
         if not self._is_free():
             return
-        heat = self.query_one("#map", Heat)
+        view = self.query_one("#map", HeatMapView)
         options = await self.push_screen_wait(
-            Roll(self.set_name, self.instances, heat.targets if heat.picked else ())
+            RollDialog(self.set_name, self.instances, view.targets if view.picked else ())
         )
         if options and self._is_free():
-            self.job = Job(f"rolling upgrade of {self.set_name}", rolls=True)
+            self.job = Job(f"rolling upgrade of {self.set_name}", is_rollout=True)
             pause = self._pause(self.job, options.pop("pause"))
             self._roll(self.job, az.rollout(*self.where, **options, pause=pause))
 
     @work(exclusive=True, group="ask", exit_on_error=False)
     async def action_undo(self) -> None:
-        """Puts the old image back, into the model and batch by batch onto the instances."""
+        """Roll back: put the old image into the model, and batch by batch onto the instances."""
         if not self._is_free():
             return
-        before = self.images_before.get(self.opened or ("", ""))
-        behind = sorted(
-            {
-                image(each)
-                for each in self.instances
-                if not each["properties"].get("latestModelApplied")
-            }
+        image_before = self.images_before.get(self.opened or ("", ""))
+        if image_before == az.get_image(self.model):
+            image_before = None
+        ids = [cell.instance_id for cell in self.heat_map.cells if cell.has_latest_model]
+        text = (
+            f"The model of {self.set_name} gets {self._image_to_restore()}, "
+            f"and {count_instances(len(ids))} go back to it, batch by batch:"
+            f"\n\n{join_ids(ids, 200)}"
         )
-        told = (
-            image(self.model)
-            if before == az.get_image(self.model)
-            else " or ".join(behind) or "an older image"
-        )
-        if before and before != az.get_image(self.model):
-            told = ":".join(str(value) for key, value in before.items() if key != "kind")
-        ids = [spot.id for spot in self.spots if spot.latest]
-        text = f"The model of {self.set_name} gets {told}, and {counted(len(ids))} go back to it, batch by batch:\n\n"
-        if (
-            await self._confirmed(
-                f"Roll {self.set_name} back?", text + listed(ids, 200), "Roll back"
-            )
-            and self._is_free()
-        ):
-            self.job = Job(f"rollback of {self.set_name}", rolls=True)
-            now = before if before != az.get_image(self.model) else None
-            self._roll(
-                self.job, az.rollback(*self.where, image=now, pause=self._pause(self.job, 0))
-            )
+        title = f"Roll {self.set_name} back?"
+        if await self._confirmed(title, text, "Roll back") and self._is_free():
+            self.job = Job(f"rollback of {self.set_name}", is_rollout=True)
+            pause = self._pause(self.job, 0)
+            self._roll(self.job, az.rollback(*self.where, image=image_before, pause=pause))
+
+    def _image_to_restore(self) -> str:
+        """Return the name of the image that a rollback restores, as far as is known."""
+        image_before = self.images_before.get(self.opened or ("", ""))
+        if image_before == az.get_image(self.model):
+            return image_of(self.model)
+        if image_before:
+            return describe_image(image_before)
+        outdated = {
+            image_of(instance)
+            for instance in self.instances
+            if not instance["properties"].get("latestModelApplied")
+        }
+        return " or ".join(sorted(outdated)) or "an older image"
 
     def _pause(self, job: Job, seconds: float) -> Callable[[Any], bool]:
-        """The pause between two batches, which a stop ends at once."""
+        """Return the pause between two batches, which a stop ends at once."""
 
         def pause(_: Any) -> bool:
             return not job.stop.wait(seconds)
@@ -85,42 +89,39 @@ class Rolling:
 
     @work(group="write", exit_on_error=False)
     async def _roll(self, job: Job, events: Iterator[Any]) -> None:
-        self.say(f"{job.told} …", "work")
+        self.log_line(f"{job.title} …", "work")
         try:
             while (event := await in_thread(next, events, None)) is not None:
                 self._follow(event)
-                if job.stop.is_set() and event.kind not in ("stopped", "finished", "rolled_back"):
+                if job.stop.is_set() and event.kind not in _ENDINGS:
                     batch = f": Azure finishes {event.batch.name}" if event.batch else ""
-                    self.say(
-                        f"{job.told}: stopped{batch}; {event.latest} of {event.total} on the latest model",
+                    self.log_line(
+                        f"{job.title}: stopped{batch}; "
+                        f"{event.latest} of {event.total} on the latest model",
                         "warning",
                     )
                     break
         except Exception as error:
-            self.say(f"{job.told}: {sentence(error)}", "error")
+            self.log_line(f"{job.title}: {sentence(error)}", "error")
         finally:
             self.job = None
-            self._poked.set()
+            self.refresh_soon.set()
 
     def _follow(self, event: Any) -> None:
-        """An event of a rollout: those that only say that something goes on stay out of the log."""
-        done = round(10 * event.latest / event.total) if event.total else 0
-        bar = "▰" * done + "▱" * (10 - done)
-        if event.kind in ("progress", "waiting", "baking", "pausing"):
-            self.status(f"{bar} {event.latest}/{event.total}  {event.message}")
-            return
-        self.say(
-            event.message,
-            "done" if event.kind in ("batch_done", "finished", "rolled_back") else "work",
-        )
+        """Show an event of a rollout; those of mere progress stay out of the log."""
+        if event.kind not in _PASSING:
+            is_done = event.kind in ("batch_done", "finished", "rolled_back")
+            self.log_line(event.message, "done" if is_done else "work")
+        tenths = round(10 * event.latest / event.total) if event.total else 0
+        bar = "▰" * tenths + "▱" * (10 - tenths)
         self.status(f"{bar} {event.latest}/{event.total}  {event.message}")
-        if event.kind in ("batch_started", "batch_done", "finished", "rolled_back", "stopped"):
-            self._poked.set()
+        if event.kind in _CHANGES:
+            self.refresh_soon.set()
 
     def action_stop(self) -> None:
-        """Stops a rolling upgrade before its next batch."""
-        if self.job and self.job.rolls:
+        """Stop a rolling upgrade before its next batch."""
+        if self.job and self.job.is_rollout:
             self.job.stop.set()
-            self.say(f"{self.job.told}: stopping", "warning")
+            self.log_line(f"{self.job.title}: stopping", "warning")
         else:
             self.status("No rolling upgrade is under way.", "warning")

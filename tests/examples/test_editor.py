@@ -14,18 +14,19 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.editor import Driver, drive, hurry, roll, spot
+from support.editor import Driver, cell, drive, hurry, roll
 
 import azurerm_lite as az
 from azurerm_lite import _clock
+from azurerm_lite.heatmap import STYLES, Heatmap
 from azurerm_lite.sandbox import Sandbox
 
 pytest.importorskip("textual", reason='the editor needs the extra "examples"')
 
 ROOT = Path(__file__).parents[2]
 
-from editor import actions, picture
-from editor.dialogs import Choose, Confirm, Form, Menu, Roll
+from editor import actions, tiles
+from editor.dialogs import ChooseDialog, ConfirmDialog, FormDialog, MenuDialog, RollDialog
 from textual.widgets import Button, Checkbox, DataTable, Input, OptionList, Select, Static
 
 OLD, NEW = "22.04.202410020", "22.04.202411010"
@@ -56,15 +57,15 @@ def test_picking_by_mouse(live: Sandbox) -> None:
 
     async def story(driver: Driver) -> None:
         await driver.click("instance 7", "instance 12")
-        assert driver.heat.targets == ("7", "12")
+        assert driver.view.targets == ("7", "12")
         await driver.click("instance 7", "instance 12", "update domain 3")
-        assert list(driver.heat.targets) == az.by_update_domain(driver.editor.instances)[3]
+        assert list(driver.view.targets) == az.by_update_domain(driver.editor.instances)[3]
         await driver.click("update domain 3", "fault domain 2")
-        assert list(driver.heat.targets) == az.by_fault_domain(driver.editor.instances)[2]
+        assert list(driver.view.targets) == az.by_fault_domain(driver.editor.instances)[2]
         await driver.click("all")
-        assert len(driver.heat.targets) == 20
+        assert len(driver.view.targets) == 20
         await driver.click("all")
-        assert not driver.heat.picked
+        assert not driver.view.picked
 
     drive(live, story)
 
@@ -76,20 +77,20 @@ def test_picking_by_keyboard(live: Sandbox) -> None:
     async def story(driver: Driver) -> None:
         instances = driver.editor.instances
         await driver.press("home", "d")
-        assert list(driver.heat.targets) == az.by_update_domain(instances)[0]
+        assert list(driver.view.targets) == az.by_update_domain(instances)[0]
         await driver.press("escape", "f")
-        assert list(driver.heat.targets) == az.by_fault_domain(instances)[0]
+        assert list(driver.view.targets) == az.by_fault_domain(instances)[0]
         await driver.press("escape", "z")
-        assert list(driver.heat.targets) == az.by_zone(instances)["1"]
+        assert list(driver.view.targets) == az.by_zone(instances)["1"]
         await driver.press("escape", *["left"] * 5)
-        assert driver.heat.here.name.startswith("update domain 0")
+        assert driver.view.here.name.startswith("update domain 0")
         await driver.press(*["up"] * 9)
         await driver.press("right", "right", "space")
-        assert list(driver.heat.targets) == az.by_zone(instances)[driver.heat.here.name[-1]]
+        assert list(driver.view.targets) == az.by_zone(instances)[driver.view.here.name[-1]]
         await driver.press("a")
-        assert len(driver.heat.targets) == 9
+        assert len(driver.view.targets) == 9
         await driver.press("escape", "end")
-        assert driver.heat.targets == driver.heat.here.ids
+        assert driver.view.targets == driver.view.here.ids
 
     drive(live, story, "zonal")
 
@@ -116,20 +117,20 @@ def test_every_action_touches_what_was_picked_and_nothing_else(live: Sandbox) ->
             await driver.press("escape")
             await driver.click(*clicked)
             await driver.press("enter")
-            await driver.dialog(Menu)
+            await driver.dialog(MenuDialog)
             await driver.press(key)
             if key != "s":
-                confirm = await driver.dialog(Confirm)
+                confirm = await driver.dialog(ConfirmDialog)
                 assert ", ".join(ids) in str(confirm.query_one(Static).content)
                 await driver.press("y")
             await driver.until(lambda path=path: any(path in each.path for each in live.journal))
             await driver.done()
             assert driver.writes() == [(path, ids)]
             assert {each.instance_id for each in live.changes[before:]} <= set(ids)
-        await driver.until(lambda: len(driver.editor.spots) == 18)
-        await driver.sees(lambda spot: spot.latest, "0", "5", "10", "15")
-        await driver.sees(lambda spot: spot.power == "stopped", "3")
-        await driver.sees(lambda spot: spot.power == "deallocated", "4", "8", "12", "16")
+        await driver.until(lambda: len(driver.cells) == 18)
+        await driver.sees(lambda cell: cell.has_latest_model, "0", "5", "10", "15")
+        await driver.sees(lambda cell: cell.power_state == "stopped", "3")
+        await driver.sees(lambda cell: cell.power_state == "deallocated", "4", "8", "12", "16")
         assert any("Delete 13, 19: done" in line for line in driver.log)
 
     drive(live, story)
@@ -142,9 +143,9 @@ def test_without_a_yes_nothing_is_sent(live: Sandbox) -> None:
         for key in ("n", "escape", "enter"):
             await driver.click("instance 7")
             await driver.press("enter")
-            await driver.dialog(Menu)
+            await driver.dialog(MenuDialog)
             await driver.press("x")
-            await driver.dialog(Confirm)
+            await driver.dialog(ConfirmDialog)
             await driver.press(key)
             await driver.done()
             await driver.press("escape")
@@ -161,19 +162,19 @@ def test_the_whole_set(live: Sandbox) -> None:
             [("p", "poweroff"), ("s", "start"), ("r", "restart"), ("d", "deallocate")]
         ):
             await driver.press("w")
-            menu = await driver.dialog(Menu)
+            menu = await driver.dialog(MenuDialog)
             if number == 1:  # by mouse: Start is the first of them
                 await driver.pilot.click(menu.query_one(OptionList), offset=(4, 0))
             else:
                 await driver.press(key)
             if key != "s":
-                confirm = await driver.dialog(Confirm)
+                confirm = await driver.dialog(ConfirmDialog)
                 assert "20 instances of web" in str(confirm.query_one(Static).content)
                 await driver.press("y")
             await driver.until(lambda path=path: any(path in each.path for each in live.journal))
             await driver.done()
             assert driver.writes() == [(path, None)]
-        await driver.sees(lambda spot: spot.power == "deallocated", *map(str, range(20)))
+        await driver.sees(lambda cell: cell.power_state == "deallocated", *map(str, range(20)))
 
     drive(live, story)
 
@@ -183,21 +184,21 @@ def test_scaling(live: Sandbox) -> None:
 
     async def story(driver: Driver) -> None:
         await driver.press("c")
-        await driver.dialog(Form)
+        await driver.dialog(FormDialog)
         await driver.fill(capacity="many")
         assert driver.shown("#wrong") == "capacity must be a whole number, not 'many'."
         await driver.fill(capacity="23")
-        await driver.until(lambda: len(driver.editor.spots) == 23)
+        await driver.until(lambda: len(driver.cells) == 23)
         await driver.done()
         await driver.press("c")
-        await driver.dialog(Form)
+        await driver.dialog(FormDialog)
         await driver.fill(capacity="21")
-        confirm = await driver.dialog(Confirm)
+        confirm = await driver.dialog(ConfirmDialog)
         assert "2 instances of web will be deleted for good" in str(
             confirm.query_one(Static).content
         )
         await driver.press("y")
-        await driver.until(lambda: len(driver.editor.spots) == 21)
+        await driver.until(lambda: len(driver.cells) == 21)
         await driver.done()
         assert [body["sku"]["capacity"] for _, body in driver.writes()] == [23, 21]
 
@@ -209,7 +210,7 @@ def test_another_image_and_size_in_the_model(live: Sandbox) -> None:
 
     async def story(driver: Driver) -> None:
         await driver.press("i")
-        form = await driver.dialog(Form)
+        form = await driver.dialog(FormDialog)
         choices = form.query_one("#choices", OptionList)
         await driver.until(lambda: choices.option_count)
         assert choices.get_option_at_index(0).prompt == NEW
@@ -219,7 +220,7 @@ def test_another_image_and_size_in_the_model(live: Sandbox) -> None:
         await driver.press("down", "enter")
         assert form.query_one("#version", Input).value in (NEW, OLD)
         await driver.fill(version=NEW, sku="22_04-lts")
-        confirm = await driver.dialog(Confirm)
+        confirm = await driver.dialog(ConfirmDialog)
         assert f"22_04-lts:{NEW}" in str(confirm.query_one(Static).content)
         await driver.press("y")
         await driver.until(
@@ -228,15 +229,15 @@ def test_another_image_and_size_in_the_model(live: Sandbox) -> None:
         await driver.done()
         assert az.get_image(driver.editor.model)["sku"] == "22_04-lts"
         await driver.press("v")
-        form = await driver.dialog(Form)
+        form = await driver.dialog(FormDialog)
         await driver.until(lambda: form.query_one("#choices", OptionList).option_count)
         await driver.fill(size="Standard_D4s_v5")
-        await driver.dialog(Confirm)
+        await driver.dialog(ConfirmDialog)
         await driver.press("y")
         await driver.until(lambda: driver.editor.model["sku"]["name"] == "Standard_D4s_v5")
         await driver.done()
         assert [path for path, _ in driver.writes()] == ["web", "web"]
-        await driver.sees(lambda spot: spot.latest)
+        await driver.sees(lambda cell: cell.has_latest_model)
 
     drive(live, story)
 
@@ -258,9 +259,9 @@ def test_the_other_kinds_of_image(live: Sandbox, name: str, field: str, value: s
 
     async def story(driver: Driver) -> None:
         await driver.press("i")
-        await driver.dialog(Form)
+        await driver.dialog(FormDialog)
         await driver.fill(**{field: value})
-        await driver.dialog(Confirm)
+        await driver.dialog(ConfirmDialog)
         await driver.press("y")
         await driver.until(lambda: az.get_image(driver.editor.model)[field] == value)
         assert [path for path, _ in driver.writes()] == [name]
@@ -273,9 +274,9 @@ def test_in_mode_automatic_the_question_says_what_azure_will_do(live: Sandbox) -
 
     async def story(driver: Driver) -> None:
         await driver.press("i")
-        await driver.dialog(Form)
+        await driver.dialog(FormDialog)
         await driver.fill(version=NEW)
-        confirm = await driver.dialog(Confirm)
+        confirm = await driver.dialog(ConfirmDialog)
         told = str(confirm.query_one(Static).content)
         assert "auto is in upgrade mode Automatic" in told
         assert "Azure itself will upgrade its 4 instances" in told
@@ -297,9 +298,9 @@ def test_a_rolling_upgrade_stopped_gone_on_with_and_rolled_back(live: Sandbox) -
 
     async def story(driver: Driver) -> None:
         await driver.press("i")
-        await driver.dialog(Form)
+        await driver.dialog(FormDialog)
         await driver.fill(version=NEW)
-        await driver.dialog(Confirm)
+        await driver.dialog(ConfirmDialog)
         await driver.press("y")
         await driver.until(lambda: az.get_image(driver.editor.model)["version"] == NEW)
         await driver.done()
@@ -312,11 +313,11 @@ def test_a_rolling_upgrade_stopped_gone_on_with_and_rolled_back(live: Sandbox) -
         assert upgraded(driver) == domains[:1]
         assert any("stopped after update domain 0" in line for line in driver.log)
         await roll(driver)
-        await driver.sees(lambda spot: spot.latest, *map(str, range(20)))
+        await driver.sees(lambda cell: cell.has_latest_model, *map(str, range(20)))
         await driver.done()
         assert upgraded(driver) == domains[1:]
         await driver.press("b")
-        confirm = await driver.dialog(Confirm)
+        confirm = await driver.dialog(ConfirmDialog)
         assert OLD in str(confirm.query_one(Static).content)
         await driver.press("y")
         await driver.until(lambda: az.get_image(driver.editor.model)["version"] == OLD)
@@ -336,7 +337,7 @@ def test_a_rolling_upgrade_by_size_of_what_is_picked(live: Sandbox) -> None:
     async def story(driver: Driver) -> None:
         await driver.click("update domain 1", "instance 3")
         await driver.press("r")
-        dialog = await driver.dialog(Roll)
+        dialog = await driver.dialog(RollDialog)
         dialog.query_one("#by", Select).value = "size"
         await driver.settle()
         assert "say how many at a time" in driver.shown("#plan")
@@ -346,7 +347,7 @@ def test_a_rolling_upgrade_by_size_of_what_is_picked(live: Sandbox) -> None:
         dialog.query_one("#only", Checkbox).value = True
         await driver.until(lambda: driver.shown("#plan").endswith("3. batch 2: 11, 16"))
         await driver.fill(pause="0")
-        await driver.sees(lambda spot: spot.latest, "1", "3", "6", "11", "16")
+        await driver.sees(lambda cell: cell.has_latest_model, "1", "3", "6", "11", "16")
         await driver.done()
         assert upgraded(driver) == [["1"], ["3", "6"], ["11", "16"]]
 
@@ -397,11 +398,11 @@ def test_one_thing_at_a_time(still: Sandbox) -> None:
     async def story(driver: Driver) -> None:
         await driver.click("instance 7")
         await driver.press("enter")
-        await driver.dialog(Menu)
+        await driver.dialog(MenuDialog)
         await driver.press("r")
-        await driver.dialog(Confirm)
+        await driver.dialog(ConfirmDialog)
         await driver.press("y")
-        await driver.sees(lambda spot: spot.is_busy, "7")
+        await driver.sees(tiles.is_busy, "7")
         driver.writes()
         for key in ("enter", "w", "c", "i", "v", "r", "b", "l"):
             await driver.press(key)
@@ -410,7 +411,7 @@ def test_one_thing_at_a_time(still: Sandbox) -> None:
         assert driver.status == "No rolling upgrade is under way."
         assert driver.writes() == []
         await driver.press("q")
-        await driver.dialog(Confirm)
+        await driver.dialog(ConfirmDialog)
         await driver.press("y")
 
     drive(still, story)
@@ -425,7 +426,7 @@ def test_read_only_writes_nothing(live: Sandbox) -> None:
             await driver.press(key)
             await driver.pilot.pause(0.02)
             assert len(driver.editor.screen_stack) == 1
-        driver.editor._begin("restart", lambda: az.restart_vmss(*driver.editor.where))
+        driver.editor.start_job("restart", lambda: az.restart_vmss(*driver.editor.where))
         assert driver.status == "This is read-only: nothing can be changed."
         assert not driver.editor.job
         assert driver.writes() == []
@@ -442,7 +443,7 @@ def test_choosing_among_the_scale_sets(live: Sandbox) -> None:
 
     async def story(driver: Driver) -> None:
         for name in ("custom", "far"):
-            dialog = await driver.dialog(Choose)
+            dialog = await driver.dialog(ChooseDialog)
             table = dialog.query_one(DataTable)
             await driver.until(lambda table=table: table.row_count == 5)
             row = next(row for row in range(5) if table.get_cell_at((row, 0)) == name)
@@ -452,10 +453,10 @@ def test_choosing_among_the_scale_sets(live: Sandbox) -> None:
                 lambda name=name: driver.editor.model and driver.editor.model["name"] == name
             )
             await driver.press("l")
-        await driver.dialog(Choose)
+        await driver.dialog(ChooseDialog)
         await driver.press("escape")
         assert driver.editor.opened == ("other", "far")
-        assert len(driver.editor.spots) == 3
+        assert len(driver.cells) == 3
 
     drive(live, story, None)
 
@@ -472,7 +473,7 @@ def test_azure_asks_to_wait(live: Sandbox) -> None:
         await driver.until(lambda: driver.status.startswith("Azure asks to wait: looking again in"))
         await driver.press("g", "g")
         assert len(live.journal) == before
-        assert len(driver.editor.spots) == 20
+        assert len(driver.cells) == 20
 
     drive(live, story)
 
@@ -497,13 +498,13 @@ def test_the_scale_set_is_deleted_while_it_is_open(live: Sandbox) -> None:
         driver.writes()
         await driver.press("g")
         await driver.until(lambda: any("was not found" in line for line in driver.log))
-        assert driver.editor.spots == []
+        assert driver.cells == ()
         for key in ("enter", "w", "c", "i", "v", "r", "b"):
             await driver.press(key)
             assert driver.status == "There is no scale set to work on: press l to choose one."
         assert driver.writes() == []
         await driver.press("l")
-        dialog = await driver.dialog(Choose)
+        dialog = await driver.dialog(ChooseDialog)
         await driver.until(lambda: dialog.query_one(DataTable).row_count == 3)
         await driver.press("enter")
         await driver.until(lambda: driver.editor.model)
@@ -518,12 +519,12 @@ def test_the_network_goes_and_comes(live: Sandbox, monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv("AZURE_RM_ENDPOINT", "https://127.0.0.1:9")
         await driver.press("g")
         await driver.until(lambda: any("No answer from 127.0.0.1:9" in line for line in driver.log))
-        assert len(driver.editor.spots) == 20
+        assert len(driver.cells) == 20
         await driver.click("instance 7")
         await driver.press("enter", "s")
         await driver.until(lambda: any("Start 7: No answer" in line for line in driver.log))
         await driver.press("l")
-        dialog = await driver.dialog(Choose)
+        dialog = await driver.dialog(ChooseDialog)
         await driver.until(lambda: "No answer" in str(dialog.query_one("#wrong", Static).content))
         await driver.press("escape")
         monkeypatch.setenv("AZURE_RM_ENDPOINT", live.url)
@@ -603,7 +604,7 @@ def test_a_token_that_cannot_be_had_is_a_sentence(live: Sandbox) -> None:
         await driver.until(
             lambda: any("✗ The client secret has expired." in line for line in driver.log)
         )
-        assert len(driver.editor.spots) == 20
+        assert len(driver.cells) == 20
 
     drive(live, story, token=token)
 
@@ -613,7 +614,7 @@ def test_what_nobody_expected_is_told_too(live: Sandbox, monkeypatch: pytest.Mon
 
     async def story(driver: Driver) -> None:
         with monkeypatch.context() as patched:
-            patched.setattr(picture, "_spot", lambda *_: 1 / 0)
+            patched.setattr(az, "heatmap", lambda _: 1 / 0)
             await driver.press("g")
             await driver.until(lambda: any("ZeroDivisionError" in line for line in driver.log))
         await driver.press("g")
@@ -624,51 +625,45 @@ def test_what_nobody_expected_is_told_too(live: Sandbox, monkeypatch: pytest.Mon
 
 def test_the_looks_become_rare() -> None:
     """The more the larger the set, and the longer it takes; the limits of Azure hold for a thousand instances."""
-    assert actions.interval(20, 0) == 2
-    assert actions.interval(20, 99) == actions.interval(20, 10**6) == 6
-    assert actions.interval(1000, 99) == 120
-    assert all(actions.interval(n, 5) <= actions.interval(n + 50, 5) for n in range(1, 1000, 50))
+    assert actions.poll_interval(20, 0) == 2
+    assert actions.poll_interval(20, 99) == actions.poll_interval(20, 10**6) == 6
+    assert actions.poll_interval(1000, 99) == 120
+    assert all(
+        actions.poll_interval(n, 5) <= actions.poll_interval(n + 50, 5) for n in range(1, 1000, 50)
+    )
 
 
 # The map
 
 
-def test_signs_and_colours_are_those_of_the_heat_map() -> None:
-    """What one has learnt in a notebook holds in the terminal."""
-    heatmap = sys.modules["azurerm_lite.heatmap"]  # the name in the package is the function's
-    theirs = {
-        power: (*look.signs[0].split("/"), look.fill) for power, look in heatmap._POWER.items()
-    }
-    assert {power: tuple(look[:3]) for power, look in picture.POWER.items()} == theirs
-    assert {flag: signs[0] for flag, signs in heatmap._FLAGS.items()} == picture.FLAGS
-
-
-SPOTS = st.lists(
+CELLS = st.lists(
     st.tuples(
-        st.tuples(st.integers(-1, 19), st.integers(-1, 4)), st.sampled_from(["1", "2", picture.UNKNOWN]),
-        st.sampled_from(["", "a", "b"]), st.sampled_from(list(picture.POWER)), st.booleans(),
+        st.tuples(st.integers(-1, 19), st.integers(-1, 4)),
+        st.sampled_from(["1", "2", "unknown"]),
+        st.sampled_from(["", "a", "b"]),
+        st.sampled_from(list(STYLES)),
+        st.booleans(),
     ),
     max_size=120,
-)  # fmt: skip
+)
 
 
-@given(SPOTS, st.integers(20, 200), st.integers(1, 80))
+@given(CELLS, st.integers(20, 200), st.integers(1, 80))
 def test_every_instance_has_one_tile_and_no_two_overlap(
     found: list[Any], width: int, height: int
 ) -> None:
     """Whatever the domains, zones and placement groups, and however small the window."""
-    spots = [spot(number, *each) for number, each in enumerate(found)]
-    pieces = picture.picture(spots, width, height)
-    assert sorted(piece.spot.id for piece in pieces if piece.spot) == sorted(
-        each.id for each in spots
-    )
+    heat_map = Heatmap([cell(number, *values) for number, values in enumerate(found)])
+    laid_out = tiles.lay_out(heat_map, width, height)
+    ids = sorted(tile.cell.instance_id for tile in laid_out if tile.cell)
+    assert ids == sorted(cell.instance_id for cell in heat_map.cells)
     taken: set[tuple[int, int]] = set()
-    for piece in pieces:
-        assert len(piece.text) <= piece.width - 2
-        area = {(piece.x + x, piece.y + y) for x in range(piece.width) for y in range(piece.height)}
-        assert not area & taken, piece
+    for tile in laid_out:
+        assert len(tile.text) <= tile.width - 2
+        area = {(tile.x + x, tile.y + y) for x in range(tile.width) for y in range(tile.height)}
+        assert not area & taken, tile
         taken |= area
-    assert len({piece.name for piece in pieces}) == len(pieces)
+    assert len({tile.name for tile in laid_out}) == len(laid_out)
 
 
 def test_a_thousand_instances_are_walked_and_picked(live: Sandbox) -> None:
@@ -676,11 +671,11 @@ def test_a_thousand_instances_are_walked_and_picked(live: Sandbox) -> None:
     live.add_vmss("large", 1000, update_domains=20)
 
     async def story(driver: Driver) -> None:
-        assert len(driver.editor.spots) == 1000
+        assert len(driver.cells) == 1000
         await driver.press("end")
-        assert driver.heat.scroll_offset.y > 0
+        assert driver.view.scroll_offset.y > 0
         await driver.press("a")
-        assert len(driver.heat.targets) == 1000
+        assert len(driver.view.targets) == 1000
 
     drive(live, story, "large", size=(80, 24))
 
@@ -690,9 +685,9 @@ def test_a_flexible_set(live: Sandbox) -> None:
     live.add_vmss("flex", 4, orchestration="Flexible")
 
     async def story(driver: Driver) -> None:
-        assert len(driver.editor.spots) == 4
+        assert len(driver.cells) == 4
         await driver.press("a")
-        assert len(driver.heat.targets) == 4
+        assert len(driver.view.targets) == 4
 
     drive(live, story, "flex")
 

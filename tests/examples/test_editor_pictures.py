@@ -18,7 +18,8 @@ from azurerm_lite.sandbox import Sandbox
 
 pytest.importorskip("textual", reason='the editor needs the extra "examples"')
 
-from editor.dialogs import Choose, Confirm, Menu, Roll
+from editor.dialogs import ChooseDialog, ConfirmDialog, MenuDialog, RollDialog
+from editor.tiles import is_busy
 from support.editor import Driver, drive, hurry, roll
 from textual.widgets import DataTable
 
@@ -67,11 +68,11 @@ async def rolling(driver: Driver, turned: Turned) -> str:
     """The second update domain of a rolling upgrade is under way, and the third one is picked."""
     await roll(driver, pause="0")
     await driver.until(lambda: any("update domain 0: upgrading" in line for line in driver.log))
-    await driver.sees(lambda spot: spot.is_busy, "0", "5", "10", "15")
+    await driver.sees(is_busy, "0", "5", "10", "15")
     turned.now += 100
     await driver.until(lambda: any("update domain 1: upgrading" in line for line in driver.log))
     await driver.press("g")
-    await driver.sees(lambda spot: spot.is_busy, "1", "6", "11", "16")
+    await driver.sees(is_busy, "1", "6", "11", "16")
     await driver.click("update domain 2")
     await driver.until(lambda: driver.status.endswith("InProgress, 0 s"))
     drawn = await picture_of(driver)
@@ -85,7 +86,7 @@ async def menu(driver: Driver, _: Turned) -> str:
     """What can be done to a fault domain."""
     await driver.click("fault domain 3")
     await driver.press("enter")
-    await driver.dialog(Menu)
+    await driver.dialog(MenuDialog)
     return await picture_of(driver)
 
 
@@ -93,16 +94,16 @@ async def confirm(driver: Driver, _: Turned) -> str:
     """The question before two instances are deleted."""
     await driver.click("instance 7", "instance 13")
     await driver.press("enter")
-    await driver.dialog(Menu)
+    await driver.dialog(MenuDialog)
     await driver.press("x")
-    await driver.dialog(Confirm)
+    await driver.dialog(ConfirmDialog)
     return await picture_of(driver)
 
 
 async def dialog(driver: Driver, _: Turned) -> str:
     """A rolling upgrade is about to begin."""
     await driver.press("r")
-    await driver.dialog(Roll)
+    await driver.dialog(RollDialog)
     await driver.until(lambda: "1. update domain 0" in driver.shown("#plan"))
     return await picture_of(driver)
 
@@ -110,7 +111,7 @@ async def dialog(driver: Driver, _: Turned) -> str:
 async def choose(driver: Driver, _: Turned) -> str:
     """The subscription's scale sets, on a small terminal."""
     await driver.press("l")
-    opened = await driver.dialog(Choose)
+    opened = await driver.dialog(ChooseDialog)
     await driver.until(lambda: opened.query_one(DataTable).row_count == 4)
     return await picture_of(driver)
 

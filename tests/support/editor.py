@@ -10,19 +10,19 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from editor import picture
 from editor.app import Editor
-from editor.dialogs import Roll
-from editor.heat import Heat
+from editor.dialogs import RollDialog
+from editor.heat_map import HeatMapView
 from textual.pilot import Pilot
 from textual.widgets import Button, Checkbox, Input, RichLog, Select, Static
 
 import azurerm_lite as az
+from azurerm_lite.heatmap import STYLES, Cell
 from azurerm_lite.sandbox import Sandbox
 
 
 def hurry(patch: pytest.MonkeyPatch) -> None:
-    """Textual's pilot waits for an idle processor at each key; `Driver` knows better what to wait for."""
+    """Make keys fast: Textual waits for an idle processor after them, `Driver` for a result."""
 
     async def once(*_: float, **__: float) -> None:
         await asyncio.sleep(0)
@@ -32,15 +32,17 @@ def hurry(patch: pytest.MonkeyPatch) -> None:
 
 
 class Driver:
-    """An editor that is open, and the hands on its keys and mouse."""
+    """An open editor, its keys and its mouse."""
 
     def __init__(self, editor: Editor, pilot: Pilot[None], sandbox: Sandbox) -> None:
-        self.editor, self.pilot, self.sandbox = editor, pilot, sandbox
-        self.heat = editor.screen_stack[0].query_one("#map", Heat)
+        self.editor = editor
+        self.pilot = pilot
+        self.sandbox = sandbox
+        self.view = editor.screen_stack[0].query_one("#map", HeatMapView)
         self.seen = len(sandbox.journal)
 
     async def until(self, holds: Callable[[], object], seconds: float = 30.0) -> None:
-        """Waits until something holds."""
+        """Wait until something holds."""
         limit = time.monotonic() + seconds
         while not holds():
             assert time.monotonic() < limit, f"{self.status!r}; {self.log}"
@@ -48,39 +50,47 @@ class Driver:
         await self.settle()
 
     async def settle(self) -> None:
-        """Lets a message come through from one queue to the next: of the application, the screen, a widget."""
+        """Let messages pass from queue to queue: application, screen, widget."""
         for _ in range(4):
             await self.pilot.pause(0)
 
     async def press(self, *keys: str) -> None:
-        """Presses keys."""
+        """Press keys."""
         for key in keys:
             await self.pilot.press(key)
             await self.settle()
 
     async def click(self, *names: str) -> None:
-        """Clicks pieces of the map by their names."""
+        """Click tiles of the heat map by their names."""
         for name in names:
-            await self.pilot.click(self.heat, offset=tuple(each + pad for each, pad in zip(
-                self.heat.place_of(name), (2, 1), strict=True)))  # fmt: skip
+            x, y = self.view.position_of(name)
+            # The frame and the padding of the widget come before its content.
+            await self.pilot.click(self.view, offset=(x + 2, y + 1))
             await self.settle()
 
     async def dialog(self, kind: type[Any]) -> Any:
-        """The dialog of a kind, when it is open."""
+        """Return the dialog of a kind, when it is open."""
         await self.until(lambda: isinstance(self.editor.screen, kind))
         return self.editor.screen
 
     async def done(self) -> None:
-        """Waits until what is being done has ended and has been looked at."""
+        """Wait until the job has ended."""
         await self.until(lambda: len(self.editor.screen_stack) == 1)
         await self.until(lambda: not self.editor.job)
 
-    async def sees(self, holds: Callable[[picture.Spot], object], *ids: str) -> None:
-        """Waits until the map shows exactly these instances to be so."""
-        await self.until(lambda: {spot.id for spot in self.editor.spots if holds(spot)} == set(ids))
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """The cells of the heat map."""
+        return self.editor.heat_map.cells
+
+    async def sees(self, holds: Callable[[Cell], object], *ids: str) -> None:
+        """Wait until something holds for exactly these instances of the heat map."""
+        await self.until(
+            lambda: {cell.instance_id for cell in self.cells if holds(cell)} == set(ids)
+        )
 
     async def fill(self, **values: str) -> None:
-        """Fills fields of the dialog and goes on."""
+        """Fill fields of the dialog, and confirm it."""
         for name, value in values.items():
             self.editor.screen.query_one(f"#{name}", Input).value = value
         await self.settle()
@@ -94,22 +104,24 @@ class Driver:
 
     @property
     def log(self) -> list[str]:
-        """What the log tells, wherever it breaks its lines."""
+        """The messages of the log, wherever it breaks its lines."""
         lines = (line.text for line in self.editor.screen_stack[0].query_one("#log", RichLog).lines)
         return re.split(r"(?=12:00:00 )", "".join(lines))
 
     def shown(self, selector: str) -> str:
-        """The text of a widget of the dialog."""
+        """Return the text of a widget of the dialog."""
         return str(self.editor.screen.query_one(selector, Static).content)
 
     def writes(self) -> list[tuple[str, Any]]:
-        """What was sent since the last time this was asked: the end of the path, and the ids or the body."""
-        journal, self.seen = self.sandbox.journal[self.seen :], len(self.sandbox.journal)
-        return [
-            (each.path.rpartition("/")[2].lower(), (each.body or {}).get("instanceIds", each.body))
-            for each in journal
-            if each.method != "GET" and "virtualMachineScaleSets" in each.path
-        ]
+        """Return the writes since the last call: the end of the path, and the ids or the body."""
+        entries = self.sandbox.journal[self.seen :]
+        self.seen = len(self.sandbox.journal)
+        found = []
+        for entry in entries:
+            if entry.method != "GET" and "virtualMachineScaleSets" in entry.path:
+                end = entry.path.rpartition("/")[2].lower()
+                found.append((end, (entry.body or {}).get("instanceIds", entry.body)))
+        return found
 
 
 Story = Callable[[Driver], Awaitable[None]]
@@ -120,16 +132,15 @@ def drive(
     story: Story,
     name: str | None = "web",
     size: tuple[int, int] = (112, 34),
-    **more: Any,
+    **options: Any,
 ) -> None:
-    """Opens the editor on a set, plays a story, closes it."""
+    """Open the editor on a scale set, run a story, close it."""
 
     async def play() -> None:
         opened = (sandbox.resource_group, name) if name else None
-        more.setdefault("now", lambda: "12:00:00")
-        editor = Editor(
-            more.pop("token", None) or az.token_provider(), sandbox.subscription_id, opened, **more
-        )
+        options.setdefault("now", lambda: "12:00:00")
+        token = options.pop("token", None) or az.token_provider()
+        editor = Editor(token, sandbox.subscription_id, opened, **options)
         async with editor.run_test(size=size) as pilot:
             driver = Driver(editor, pilot, sandbox)
             if name:
@@ -138,36 +149,37 @@ def drive(
             await story(driver)
 
     asyncio.run(play())
-    for thread in (
-        threading.enumerate()
-    ):  # or it would read on when the sandbox is gone, and tell the next editor
+    # Or it would still read when the sandbox is gone, and log to the next editor.
+    for thread in threading.enumerate():
         if thread.name == "editor: read":
             thread.join(10)
 
 
-def spot(
+def cell(
     number: int, domains: tuple[int, int], zone: str, group: str, power: str, latest: bool
-) -> picture.Spot:
-    """An instance of the map."""
-    update_domain, fault_domain = (str(each) if each >= 0 else picture.UNKNOWN for each in domains)
-    return picture.Spot(
-        str(number),
-        f"web_{number}",
-        group,
-        update_domain,
-        fault_domain,
-        zone,
-        power,
-        latest,
-        (),
-        (),
+) -> Cell:
+    """Return a cell of a heat map; a domain of less than 0 is unknown."""
+    update_domain, fault_domain = (str(domain) if domain >= 0 else "unknown" for domain in domains)
+    return Cell(
+        instance_id=str(number),
+        name=f"web_{number}",
+        placement_group=group,
+        update_domain=update_domain,
+        fault_domain=fault_domain,
+        zone=zone,
+        power_state=power,
+        provisioning_state="succeeded",
+        health=None,
+        image_version="1.0.0",
+        flags=() if latest else ("outdated",),
+        style=STYLES[power],
     )
 
 
 async def roll(driver: Driver, **fields: str) -> None:
-    """Opens the dialog, sets its fields, starts."""
+    """Open the dialog of a rolling upgrade, fill its fields, start."""
     await driver.press("r")
-    dialog = await driver.dialog(Roll)
+    dialog = await driver.dialog(RollDialog)
     if by := fields.pop("by", None):
         dialog.query_one("#by", Select).value = by
     for box in ("back", "only"):
