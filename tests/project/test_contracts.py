@@ -462,8 +462,9 @@ def test_a_refusal_is_an_error_in_azures_words(
     repeated = status in (429, 503) or (status == 500 and row.method in ("GET", "PUT", "DELETE"))
     # get_instance_views then asks whether the set is Flexible.
     extra = row.function == "get_instance_views" and status == 400
-    assert tries == (5 if repeated else 1) + extra
-    assert len(clock.slept) == tries - 1
+    attempts = 5 if repeated else 1
+    assert tries == attempts + extra
+    assert len(clock.slept) == attempts - 1
     assert status not in (429, 503) or all(3 <= pause <= 10 for pause in clock.slept)
     shown = [
         caplog.text,
