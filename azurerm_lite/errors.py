@@ -105,7 +105,13 @@ class Throttled(AzureError):
 
 
 class OperationFailed(AzureError):
-    """A long-running operation ended Failed or Canceled; code and message are the operation's."""
+    """A long-running operation ended Failed or Canceled; code and message are the operation's.
+
+    Attributes:
+        status: How it ended: `Failed` or `Canceled`.
+    """
+
+    status: str = "Failed"
 
 
 class OperationTimeout(TimeoutError):
@@ -237,9 +243,11 @@ def operation_error(
         An `OperationFailed`.
     """
     told = _told(operation, f"The operation ended {status}; Azure gave no reason.", status)
-    return OperationFailed(
+    error = OperationFailed(
         **told, **_request(response), status_code=response.status_code, response=response
     )
+    error.status = status
+    return error
 
 
 def _told(body: Any, message: str, code: str) -> dict[str, Any]:
