@@ -340,7 +340,7 @@ def test_it_ends_well_on_flexible_sets_and_with_latest_in_the_model(
 
 def test_a_check_that_hangs_is_not_content() -> None:
     """It has as long as a batch has; a rollout does not wait for it for ever."""
-    check = example.checked_by(f'"{sys.executable}" -c "import time; time.sleep(60)"', 1)
+    check = example.run_check(f'"{sys.executable}" -c "import time; time.sleep(60)"', 1)
     with pytest.raises(subprocess.TimeoutExpired, match="timed out after 1"):
         check([])
 
@@ -358,7 +358,7 @@ def test_on_the_way_back_the_same_command_is_not_what_goes_on(
     arguments: list[str], is_back: bool, same: bool
 ) -> None:
     """It would put the new image, which has just failed, into the model again."""
-    told = example.how_to_go_on(example.parser().parse_args(arguments), is_back)
+    told = example.how_to_resume(example.parser().parse_args(arguments), is_back)
     assert ("the same command" in told) is same
     assert ("run it with --rollback and without a new image" in told) is not same
 
@@ -368,10 +368,9 @@ def test_a_way_back_that_cannot_be_told_names_the_options(
 ) -> None:
     """And not the argument of the function under it."""
     assert here(monkeypatch, *WEB, "--rollback", "-y") == 1
-    assert (
-        "error: give the image by --newversion, --imageid or --customuri: the instances"
-        in capsys.readouterr().err
-    )
+    error = capsys.readouterr().err
+    assert error.startswith("error: image must be given: the instances behind the model run no")
+    assert error.endswith("Give it by --newversion, --imageid or --customuri.\n")
 
 
 @pytest.mark.parametrize("script", ["rollout.py", "fleet_rollout.py"])

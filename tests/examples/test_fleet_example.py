@@ -238,11 +238,11 @@ def test_the_table_shows_waves_and_sets() -> None:
     board = fleet_rollout.Board()
     targets = [Target("s", "g", f"web-{number}", "eastus") for number in range(23)]
     for target in targets:
-        board.take(FleetEvent("set_started", "x", target, 1, 2))
+        board.add(FleetEvent("set_started", "x", target, 1, 2))
         event = Event("progress", f"at work on {target.vmss_name}", latest=1, total=4)
-        board.take(FleetEvent("set_event", "x", target, 1, 2, event))
-    board.take(FleetEvent("set_done", "x", targets[0], 1, 2, done=1, total=40))
-    board.take(FleetEvent("set_failed", "x", targets[1], 1, 2, done=1, failed=1, total=40))
+        board.add(FleetEvent("set_event", "x", target, 1, 2, event))
+    board.add(FleetEvent("set_done", "x", targets[0], 1, 2, done=1, total=40))
+    board.add(FleetEvent("set_failed", "x", targets[1], 1, 2, done=1, failed=1, total=40))
     console.print(board)
     shown: Any = console.file
     text = shown.getvalue()
