@@ -1,4 +1,4 @@
-"""Functions over the Azure REST API for virtual machine scale sets: the public names, and nothing else."""
+"""Functions over the Azure REST API for virtual machine scale sets: the public names."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from .fleet.events import FleetEvent
 from .heatmap import heatmap
 from .images import (
     get_image,
+    image_name,
     list_gallery_image_versions,
     list_offers,
     list_publishers,
@@ -32,11 +33,20 @@ from .images import (
     list_skus,
     set_image,
 )
-from .instances import by_fault_domain, by_update_domain, by_zone, in_batches
+from .instances import (
+    by_fault_domain,
+    by_update_domain,
+    by_zone,
+    health,
+    in_batches,
+    power_state,
+    provisioning_state,
+    upgrade_mode,
+)
 from .operations import wait
 from .rollout import follow_rolling_upgrade, plan_rollout, rollback, rollout
 from .rollout.events import Event
-from .settings import VERSION as __version__
+from .settings import VERSION as __version__  # noqa: N811 - the name that Python expects
 from .subscriptions import list_locations, list_resource_groups, list_subscriptions
 from .types import Batch, FoundScaleSet, Image, Instance, ScaleSet, Summary, Target
 from .vmss import (
@@ -119,7 +129,9 @@ __all__ = [
     "get_vmss_public_ips",
     "get_vmss_vm",
     "get_vmss_vm_instance_view",
+    "health",
     "heatmap",
+    "image_name",
     "in_batches",
     "install_as_azurerm",
     "list_gallery_image_versions",
@@ -137,8 +149,10 @@ __all__ = [
     "manual_upgrade",
     "patch_vmss",
     "plan_rollout",
+    "power_state",
     "poweroff_vmss",
     "protect_vmss_vm",
+    "provisioning_state",
     "put_vmss",
     "redeploy_vmss",
     "reimage_vmss",
@@ -153,6 +167,7 @@ __all__ = [
     "start_vmss",
     "stopdealloc_vmss",
     "token_provider",
+    "upgrade_mode",
     "wait",
 ]
 

@@ -56,7 +56,7 @@ def should_retry(
     has_retry_after: bool = False,
     was_not_sent: bool = False,
 ) -> bool:
-    """Whether a request that failed may be sent again.
+    """Return whether a request that failed may be sent again.
 
     Args:
         method: HTTP method, in capitals.
@@ -80,7 +80,9 @@ def should_retry(
 
 
 def delay(attempt: int, retry_after: float | None = None) -> float:
-    """Seconds to pause after a try: what Azure asks for, else doubling from half a second, up to half of it by chance.
+    """Return the seconds to pause after an attempt.
+
+    That is what Azure asks for; else it doubles from half a second, with jitter.
 
     Args:
         attempt: Which try it was, from 1.
@@ -95,7 +97,10 @@ def delay(attempt: int, retry_after: float | None = None) -> float:
 
 
 def retry_after(response: requests.Response) -> float | None:
-    """Seconds that an answer asks to wait: `Retry-After` as seconds or as a date; `None` where it does not say."""
+    """Return the seconds of `Retry-After`, given as seconds or as a date.
+
+    `None` if it is missing.
+    """
     value = response.headers.get("Retry-After", "").strip()
     if not value:
         return _until_quota(response)
@@ -108,7 +113,7 @@ def retry_after(response: requests.Response) -> float | None:
 
 
 def _until_quota(response: requests.Response) -> float | None:
-    """Seconds until Resource Graph answers again (`00:00:05`): it refuses with a header of its own."""
+    """Return the seconds of Resource Graph's own header, such as `00:00:05`; `None` without it."""
     parts = re.fullmatch(
         r"(\d+):(\d\d):(\d\d)", response.headers.get("x-ms-user-quota-resets-after", "").strip()
     )
@@ -119,12 +124,15 @@ def _until_quota(response: requests.Response) -> float | None:
 
 
 def was_not_sent(error: BaseException) -> bool:
-    """Whether a connection broke before it came about, so that Azure cannot have got the request."""
+    """Return whether a connection failed before the request was sent."""
     return any(isinstance(cause, _NOT_SENT) for cause in _causes(error))
 
 
 def is_transient(error: Exception) -> bool:
-    """Whether a failed request may well succeed later: no clear answer, too fast, or another write at work."""
+    """Return whether a failed request may succeed later.
+
+    It got no clear answer, was throttled, or met another write in progress.
+    """
     if isinstance(error, AzureError):
         passes = isinstance(error, Throttled) or error.status_code in TRANSIENT_STATUSES
         return passes or error.code == "InvalidResponse" or error.code in _TRANSIENT_CONFLICTS
@@ -132,19 +140,25 @@ def is_transient(error: Exception) -> bool:
 
 
 def is_permanent(error: BaseException) -> bool:
-    """Whether trying again cannot help: the certificate is not trusted."""
+    """Return whether trying again cannot help: the certificate is not trusted."""
     return any(
         isinstance(cause, ssl.SSLCertVerificationError | _Untrusted) for cause in _causes(error)
     )
 
 
 def root_cause(error: BaseException) -> str:
-    """What broke a connection, in the words of the innermost cause; the outer ones hold object addresses and URLs."""
+    """Return the message of the innermost cause of a failed connection.
+
+    The outer ones hold object addresses and URLs.
+    """
     return one_line(list(_causes(error))[-1])
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An exception and those inside it: requests and urllib3 hand the cause on as `reason`, an argument or `from`."""
+    """Yield an exception and those inside it.
+
+    requests and urllib3 pass the cause on as `reason`, as an argument or by `from`.
+    """
     seen: list[BaseException] = []
     inner: BaseException | None = error
     while inner is not None:
@@ -163,13 +177,13 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 class _Untrusted(requests.exceptions.SSLError):
-    """A certificate that is not trusted, told in one sentence; it stays hopeless without what it came from."""
+    """A certificate that is not trusted; permanent also without the error that it came from."""
 
 
 def describe_connection_error(
     error: requests.RequestException, method: str, url: str, attempts: int = 1
 ) -> requests.RequestException:
-    """The same kind of exception, saying in one sentence who could not be reached, why, and how often it was tried.
+    """Return the same kind of exception with one sentence: who was not reached, why, how often.
 
     Args:
         error: What requests raised.

@@ -19,7 +19,7 @@ def build_url(
     api_version: str,
     query: Mapping[str, str | int | None] | None = None,
 ) -> str:
-    """A resource-manager URL.
+    """Return a resource-manager URL.
 
     Args:
         path: The path with a `{name}` for each name, such as `/subscriptions/{subscription_id}`.
@@ -51,23 +51,25 @@ def _segment(argument: str, name: str) -> str:
 
 
 def check_origin(url: str) -> None:
-    """Refuses to send a token in plain text, or anywhere but to the configured endpoint."""
+    """Refuse to send a token in plain text, or anywhere but to the configured endpoint."""
     endpoint = settings.cloud().resource_manager
     origin = _origin(endpoint)
     if _origin(url) != origin:
         raise AzureError(
-            f"A link points to {url.partition('?')[0]!r}, not to {endpoint}: the token is not sent there",
+            f"A link points to {url.partition('?')[0]!r}, not to {endpoint}: the token is not sent"
+            " there",
             code="ForeignLink",
         )
     if origin[0] != "https" and not _is_loopback(origin[1]):
         raise ValueError(
-            f"AZURE_RM_ENDPOINT must be https, not {endpoint!r}: the token would be readable on the way"
+            f"AZURE_RM_ENDPOINT must be https, not {endpoint!r}: the token would be readable on the"
+            " way"
         )
 
 
 @functools.lru_cache(maxsize=256)
 def _origin(url: str) -> tuple[str, str, int | None]:
-    """Scheme, host and port as requests will read them; of a link on which parsers differ, nothing."""
+    """Return scheme, host and port as requests reads them; nothing if parsers differ on the URL."""
     try:
         parts, seen = parse_url(url), urlsplit(url)
         host = (parts.host or "").strip("[]")

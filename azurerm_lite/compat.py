@@ -1,4 +1,4 @@
-"""azurerm 0.10.0's names and shapes over the functions of this library; `python -m` this runs a script of azurerm's.
+"""azurerm 0.10.0's names and shapes; as a program, run a script of azurerm's.
 
 Reads give JSON and writes a `Response`, whatever Azure said: both stand in one place each, `_read`
 and `_write`.
@@ -117,51 +117,60 @@ _MODULES = "adalfns computerp resourcegroups restfns settings subfns vmimages"
 _OUTSIDE = {
     "availability sets": "create_as delete_as get_as list_as list_as_sub",
     "single virtual machines": """
-        create_vm deallocate_vm delete_vm get_vm get_vm_extension get_vm_instance_view list_vms list_vms_sub restart_vm
-        start_vm stop_vm update_vm""",
+        create_vm deallocate_vm delete_vm get_vm get_vm_extension get_vm_instance_view list_vms
+        list_vms_sub restart_vm start_vm stop_vm update_vm""",
     "networks": """
-        networkrp create_lb_with_nat_pool create_nic create_nsg create_nsg_rule create_public_ip create_vnet
-        delete_load_balancer delete_nic delete_nsg delete_nsg_rule delete_public_ip delete_vnet get_lb_nat_rule
-        get_load_balancer get_network_usage get_nic get_public_ip get_vnet list_asgs list_asgs_all list_lb_nat_rules
-        list_load_balancers list_load_balancers_rg list_nics list_nics_rg list_nsgs list_nsgs_all list_public_ips
+        networkrp create_lb_with_nat_pool create_nic create_nsg create_nsg_rule create_public_ip
+        create_vnet delete_load_balancer delete_nic delete_nsg delete_nsg_rule delete_public_ip
+        delete_vnet get_lb_nat_rule get_load_balancer get_network_usage get_nic get_public_ip
+        get_vnet list_asgs list_asgs_all list_lb_nat_rules list_load_balancers
+        list_load_balancers_rg list_nics list_nics_rg list_nsgs list_nsgs_all list_public_ips
         list_vnets list_vnets_rg update_load_balancer""",
     "storage accounts": """
         storagerp STORAGE_API create_storage_account delete_storage_account get_storage_account
-        get_storage_account_keys get_storage_usage list_storage_accounts_rg list_storage_accounts_sub""",
+        get_storage_account_keys get_storage_usage list_storage_accounts_rg
+        list_storage_accounts_sub""",
     "containers": """
-        acs container ACS_API CONTAINER_API create_container_service delete_container_service get_container_service
-        list_acs_operations list_container_services list_container_services_sub create_container_definition
-        create_container_instance_group delete_container_instance_group get_container_instance_group
-        get_container_instance_logs list_container_instance_groups list_container_instance_groups_sub""",
+        acs container ACS_API CONTAINER_API create_container_service delete_container_service
+        get_container_service list_acs_operations list_container_services
+        list_container_services_sub create_container_definition create_container_instance_group
+        delete_container_instance_group get_container_instance_group get_container_instance_logs
+        list_container_instance_groups list_container_instance_groups_sub""",
     "Media Services": """
-        amsrp MEDIA_API ams_auth_endpoint ams_rest_endpoint charset dsversion_max dsversion_min json_acceptformat
-        json_only_acceptformat xml_acceptformat xmsversion do_ams_auth do_ams_delete do_ams_get do_ams_get_url
-        do_ams_patch do_ams_post do_ams_put do_ams_sto_put get_url add_authorization_policy
-        check_media_service_name_availability create_asset_accesspolicy create_asset_delivery_policy
-        create_contentkey_authorization_policy create_contentkey_authorization_policy_options create_media_asset
-        create_media_assetfile create_media_service_rg create_ondemand_streaming_locator create_sas_locator
-        create_streaming_endpoint delete_asset_accesspolicy delete_asset_delivery_policy delete_content_key
-        delete_contentkey_authorization_policy delete_contentkey_authorization_policy_options delete_media_asset
-        delete_media_service_rg delete_sas_locator delete_streaming_endpoint encode_mezzanine_asset
-        get_ams_access_token get_key_delivery_url helper_add helper_delete helper_list link_asset_content_key
-        link_asset_delivery_policy link_contentkey_authorization_policy list_asset_accesspolicy
-        list_asset_delivery_policy list_content_key list_contentkey_authorization_policy
-        list_contentkey_authorization_policy_options list_media_asset list_media_endpoint_keys list_media_job
-        list_media_processor list_media_services list_media_services_rg list_sas_locator list_streaming_endpoint
-        scale_streaming_endpoint translate_asset_options translate_job_state update_media_assetfile upload_block_blob
+        amsrp MEDIA_API ams_auth_endpoint ams_rest_endpoint charset dsversion_max dsversion_min
+        json_acceptformat json_only_acceptformat xml_acceptformat xmsversion do_ams_auth
+        do_ams_delete do_ams_get do_ams_get_url do_ams_patch do_ams_post do_ams_put
+        do_ams_sto_put get_url add_authorization_policy check_media_service_name_availability
+        create_asset_accesspolicy create_asset_delivery_policy
+        create_contentkey_authorization_policy create_contentkey_authorization_policy_options
+        create_media_asset create_media_assetfile create_media_service_rg
+        create_ondemand_streaming_locator create_sas_locator create_streaming_endpoint
+        delete_asset_accesspolicy delete_asset_delivery_policy delete_content_key
+        delete_contentkey_authorization_policy delete_contentkey_authorization_policy_options
+        delete_media_asset delete_media_service_rg delete_sas_locator delete_streaming_endpoint
+        encode_mezzanine_asset get_ams_access_token get_key_delivery_url helper_add
+        helper_delete helper_list link_asset_content_key link_asset_delivery_policy
+        link_contentkey_authorization_policy list_asset_accesspolicy list_asset_delivery_policy
+        list_content_key list_contentkey_authorization_policy
+        list_contentkey_authorization_policy_options list_media_asset list_media_endpoint_keys
+        list_media_job list_media_processor list_media_services list_media_services_rg
+        list_sas_locator list_streaming_endpoint scale_streaming_endpoint
+        translate_asset_options translate_job_state update_media_assetfile upload_block_blob
         validate_mp4_asset""",
     "Cosmos DB": "cosmosdbrp COSMOSDB_API create_cosmosdb_account get_cosmosdb_account_keys",
     "Key Vault": """
-        keyvault KEYVAULT_API create_keyvault delete_keyvault delete_keyvault_secret get_keyvault list_keyvaults
-        list_keyvaults_sub set_keyvault_secret""",
-    "Microsoft Graph": "graphfns GRAPH_RESOURCE_HOST get_graph_token_from_msi get_object_id_from_graph",
+        keyvault KEYVAULT_API create_keyvault delete_keyvault delete_keyvault_secret
+        get_keyvault list_keyvaults list_keyvaults_sub set_keyvault_secret""",
+    "Microsoft Graph": "graphfns GRAPH_RESOURCE_HOST get_graph_token_from_msi"
+    " get_object_id_from_graph",
     "autoscale and metrics": """
-        insightsrp INSIGHTS_API INSIGHTS_COMPONENTS_API INSIGHTS_METRICS_API INSIGHTS_PREVIEW_API create_autoscale_rule
-        create_autoscale_setting get_events_for_subscription get_metrics_for_resource list_autoscale_settings
+        insightsrp INSIGHTS_API INSIGHTS_COMPONENTS_API INSIGHTS_METRICS_API
+        INSIGHTS_PREVIEW_API create_autoscale_rule create_autoscale_setting
+        get_events_for_subscription get_metrics_for_resource list_autoscale_settings
         list_insights_components list_metric_defs_for_resource""",
     "templates and deployments": """
-        deployments templates DEPLOYMENTS_API deploy_template deploy_template_uri deploy_template_uri_param_uri
-        list_deployment_operations show_deployment""",
+        deployments templates DEPLOYMENTS_API deploy_template deploy_template_uri
+        deploy_template_uri_param_uri list_deployment_operations show_deployment""",
 }
 
 
@@ -172,7 +181,8 @@ def __getattr__(name: str) -> Any:
     for what, names in _OUTSIDE.items():
         if name in names.split():
             raise AttributeError(
-                f"azurerm's {name!r} is outside azurerm-lite, which is for scale sets: it has nothing for {what}"
+                f"azurerm's {name!r} is outside azurerm-lite, which is for scale sets: it has"
+                f" nothing for {what}"
             )
     raise AttributeError(f"azurerm_lite.compat has no {name!r}, and neither has azurerm 0.10.0")
 
@@ -181,7 +191,7 @@ def __getattr__(name: str) -> Any:
 
 
 def _read(function: Callable[_P, Any]) -> Callable[_P, Any]:
-    """A function that gives JSON: where Azure refuses, the JSON of the refusal."""
+    """Make a function return JSON, that of the error if Azure refuses."""
 
     @functools.wraps(function)
     def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> Any:
@@ -199,7 +209,7 @@ def _read(function: Callable[_P, Any]) -> Callable[_P, Any]:
 
 
 def _write(function: Callable[_P, Response]) -> Callable[_P, Response]:
-    """A function that gives Azure's answer, a refusal too."""
+    """Make a function return Azure's response, also if it is an error."""
 
     @functools.wraps(function)
     def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> Response:
@@ -214,7 +224,7 @@ def _write(function: Callable[_P, Response]) -> Callable[_P, Response]:
 
 
 def _from_cli(function: Callable[_P, str]) -> Callable[_P, str | None]:
-    """A function that asks the Azure CLI: where that knows nothing it prints why, and gives `None`."""
+    """Make a function print why the Azure CLI gives nothing, and return `None`."""
 
     @functools.wraps(function)
     def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> str | None:
@@ -252,7 +262,10 @@ def _vm_url(
 
 
 def _parsed(argument: str, value: Any) -> Any:
-    """JSON text as what it says; what is no text stays. The message never shows it: there may be a password in it."""
+    """Return parsed JSON text; anything but text as it is.
+
+    The message does not show it: there may be a password in it.
+    """
     if not isinstance(value, str | bytes):
         return value
     try:
@@ -262,12 +275,12 @@ def _parsed(argument: str, value: Any) -> Any:
 
 
 def _ids(instance_ids: Ids, argument: str = "instance_ids") -> list[str]:
-    """Ids as the new functions take them; checked here, for `None` would mean the whole set there."""
+    """Return ids as the new functions take them; `None` would mean the whole set there."""
     return _parse_instance_ids(_parsed(argument, instance_ids), argument)
 
 
 def _model(vmss_body: Body, argument: str) -> dict[str, Any]:
-    """A model without its etag: scripts keep a model and put it more than once, which azurerm's api-version allowed."""
+    """Return a model without its etag: azurerm's api-version let scripts put it more than once."""
     body = _parsed(argument, vmss_body)
     return {**body, "etag": None} if isinstance(body, Mapping) else body
 
@@ -282,39 +295,39 @@ def _sent(access_token: Token, method: str, endpoint: str, body: Body) -> Respon
 
 
 def get_access_token(tenant_id: str, application_id: str, application_secret: str) -> str:
-    """A token for a service principal. New: `get_access_token`; `token_provider` renews it."""
+    """Return a token for a service principal. New: `get_access_token` or `token_provider`."""
     return _auth.get_access_token(tenant_id, application_id, application_secret)
 
 
 @_from_cli
 def get_access_token_from_cli() -> str:
-    """A token from the Azure CLI; `None` where it has none. New: `get_access_token_from_cli`, which says why."""
+    """Return a token from the Azure CLI, or `None`. New: `get_access_token_from_cli`."""
     return _auth.get_access_token_from_cli()
 
 
 @_from_cli
 def get_subscription_from_cli(name: str | None = None) -> str:
-    """A subscription id from the Azure CLI; `None` where it has none. New: `get_subscription_from_cli`."""
+    """Return a subscription id from the Azure CLI, or `None`. New: `get_subscription_from_cli`."""
     return _auth.get_subscription_from_cli(name)
 
 
 def get_rm_endpoint() -> str:
-    """Where the resource manager is, without a slash at the end. New: `settings.cloud`."""
+    """Return the resource manager's URL, without a slash at the end. New: `settings.cloud`."""
     return _settings.cloud().resource_manager
 
 
 def get_auth_endpoint() -> str:
-    """Where the sign-in is, with a slash at the end. New: `settings.cloud`."""
+    """Return the sign-in URL, with a slash at the end. New: `settings.cloud`."""
     return _settings.cloud().authority + "/"
 
 
 def get_resource_endpoint() -> str:
-    """What tokens are asked for. New: `settings.cloud`."""
+    """Return the audience of tokens. New: `settings.cloud`."""
     return _settings.cloud().resource
 
 
 def get_user_agent() -> str:
-    """Who we say we are. New: `rest.session`, in its headers."""
+    """Return the User-Agent header. New: `rest.session`, in its headers."""
     return str(_rest.session.headers["User-Agent"])
 
 
@@ -323,13 +336,13 @@ def get_user_agent() -> str:
 
 @_read
 def do_get(endpoint: str, access_token: Token) -> Any:
-    """The JSON at a URL of the resource manager. New: `rest.get`."""
+    """Return the JSON at a URL of the resource manager. New: `rest.get`."""
     return _rest.get(access_token, endpoint)
 
 
 @_read
 def do_get_next(endpoint: str, access_token: Token) -> Any:
-    """The list at a URL, all its pages, as `{"value": […]}`; what is no list as it is. New: `rest.get_list`."""
+    """Return all pages of a list as `{"value": […]}`; other JSON as it is. New: `rest.get_list`."""
     page = _rest.get(access_token, endpoint)
     if not isinstance(page, dict) or "value" not in page:
         return page
@@ -339,25 +352,25 @@ def do_get_next(endpoint: str, access_token: Token) -> Any:
 
 @_write
 def do_delete(endpoint: str, access_token: Token) -> Response:
-    """A DELETE. New: `rest.send`."""
+    """Send a DELETE. New: `rest.send`."""
     return _rest.send(access_token, "DELETE", endpoint)
 
 
 @_write
 def do_patch(endpoint: str, body: Body, access_token: Token) -> Response:
-    """A PATCH. New: `rest.send`."""
+    """Send a PATCH. New: `rest.send`."""
     return _sent(access_token, "PATCH", endpoint, body)
 
 
 @_write
 def do_post(endpoint: str, body: Body, access_token: Token) -> Response:
-    """A POST. New: `rest.send`."""
+    """Send a POST. New: `rest.send`."""
     return _sent(access_token, "POST", endpoint, body)
 
 
 @_write
 def do_put(endpoint: str, body: Body, access_token: Token) -> Response:
-    """A PUT. New: `rest.send`."""
+    """Send a PUT. New: `rest.send`."""
     return _sent(access_token, "PUT", endpoint, body)
 
 
@@ -366,52 +379,52 @@ def do_put(endpoint: str, body: Body, access_token: Token) -> Response:
 
 @_read
 def list_subscriptions(access_token: Token) -> Any:
-    """The subscriptions that the token can see. New: `list_subscriptions`."""
+    """Return the subscriptions that the token can see. New: `list_subscriptions`."""
     return {"value": _subscriptions.list_subscriptions(access_token)}
 
 
 @_read
 def list_locations(access_token: Token, subscription_id: str) -> Any:
-    """The regions of a subscription. New: `list_locations`."""
+    """Return the regions of a subscription. New: `list_locations`."""
     return {"value": _subscriptions.list_locations(access_token, subscription_id)}
 
 
 def list_tenants(access_token: Token) -> Any:
-    """The tenants that the token can see. New: `rest.get_list`."""
+    """Return the tenants that the token can see. New: `rest.get_list`."""
     return do_get_next(_url("/tenants", _settings.SUBSCRIPTIONS_API), access_token)
 
 
 @_read
 def list_resource_groups(access_token: Token, subscription_id: str) -> Any:
-    """The resource groups of a subscription. New: `list_resource_groups`."""
+    """Return the resource groups of a subscription. New: `list_resource_groups`."""
     return {"value": _subscriptions.list_resource_groups(access_token, subscription_id)}
 
 
 def create_resource_group(
     access_token: Token, subscription_id: str, rgname: str, location: str
 ) -> Response:
-    """Creates a resource group. New: `rest.send`."""
+    """Create a resource group. New: `rest.send`."""
     return do_put(_group_url(subscription_id, rgname), {"location": location}, access_token)
 
 
 def delete_resource_group(access_token: Token, subscription_id: str, rgname: str) -> Response:
-    """Deletes a resource group with all that is in it. New: `rest.send`."""
+    """Delete a resource group with all that is in it. New: `rest.send`."""
     return do_delete(_group_url(subscription_id, rgname), access_token)
 
 
 def export_template(access_token: Token, subscription_id: str, rgname: str) -> Response:
-    """A resource group as a template. New: `rest.send`."""
+    """Return a resource group as a template. New: `rest.send`."""
     body = {"options": "IncludeParameterDefaultValue", "resources": ["*"]}
     return do_post(_group_url(subscription_id, rgname, "/exportTemplate"), body, access_token)
 
 
 def get_resource_group(access_token: Token, subscription_id: str, rgname: str) -> Any:
-    """A resource group. New: `rest.get`."""
+    """Return a resource group. New: `rest.get`."""
     return do_get(_group_url(subscription_id, rgname), access_token)
 
 
 def get_resource_group_resources(access_token: Token, subscription_id: str, rgname: str) -> Any:
-    """What is in a resource group. New: `rest.get_list`."""
+    """Return the resources of a group. New: `rest.get_list`."""
     return do_get_next(_group_url(subscription_id, rgname, "/resources"), access_token)
 
 
@@ -425,13 +438,13 @@ def _group_url(subscription_id: str, rgname: str, tail: str = "") -> str:
 
 @_read
 def list_publishers(access_token: Token, subscription_id: str, location: str) -> Any:
-    """The publishers of platform images, a bare list. New: `list_publishers`."""
+    """Return the publishers of platform images, a bare list. New: `list_publishers`."""
     return _images.list_publishers(access_token, subscription_id, location)
 
 
 @_read
 def list_offers(access_token: Token, subscription_id: str, location: str, publisher: str) -> Any:
-    """The offers of a publisher, a bare list. New: `list_offers`."""
+    """Return the offers of a publisher, a bare list. New: `list_offers`."""
     return _images.list_offers(access_token, subscription_id, location, publisher)
 
 
@@ -439,7 +452,7 @@ def list_offers(access_token: Token, subscription_id: str, location: str, publis
 def list_skus(
     access_token: Token, subscription_id: str, location: str, publisher: str, offer: str
 ) -> Any:
-    """The SKUs of an offer, a bare list. New: `list_skus`."""
+    """Return the SKUs of an offer, a bare list. New: `list_skus`."""
     return _images.list_skus(access_token, subscription_id, location, publisher, offer)
 
 
@@ -447,12 +460,12 @@ def list_skus(
 def list_sku_versions(
     access_token: Token, subscription_id: str, location: str, publisher: str, offer: str, sku: str
 ) -> Any:
-    """The versions of a platform image, a bare list. New: `list_sku_versions`, which also orders them."""
+    """Return the versions of a platform image, a bare list. New: `list_sku_versions`."""
     return _images.list_sku_versions(access_token, subscription_id, location, publisher, offer, sku)
 
 
 def list_vm_images_sub(access_token: Token, subscription_id: str) -> Any:
-    """The managed images of a subscription. New: `rest.get_list`."""
+    """Return the managed images of a subscription. New: `rest.get_list`."""
     path = _SUBSCRIPTION + "/providers/Microsoft.Compute/images"
     return do_get_next(
         _url(path, _settings.COMPUTE_API, subscription_id=subscription_id), access_token
@@ -460,7 +473,7 @@ def list_vm_images_sub(access_token: Token, subscription_id: str) -> Any:
 
 
 def get_compute_usage(access_token: Token, subscription_id: str, location: str) -> Any:
-    """Quotas of a region, and what is used of them. New: `rest.get_list`."""
+    """Return the quotas of a region and their use. New: `rest.get_list`."""
     path = _SUBSCRIPTION + "/providers/Microsoft.Compute/locations/{location}/usages"
     return do_get_next(
         _url(path, _settings.COMPUTE_API, subscription_id=subscription_id, location=location),
@@ -495,7 +508,7 @@ def create_vmss(
     upgrade_policy: str = "Manual",
     public_ip_per_vm: bool = False,
 ) -> Response:
-    """Makes a scale set of a platform image. New: `put_vmss`, with a model of your own."""
+    """Create a scale set of a platform image. New: `put_vmss`, with a model of your own."""
     disk = {
         "createOption": "fromImage",
         "managedDisk": {"storageAccountType": storage_type},
@@ -524,7 +537,7 @@ def create_vmss(
 def _os_profile(
     prefix: str, username: str, password: str | None, public_key: str | None
 ) -> dict[str, Any]:
-    """The one who signs in to the instances, by password, by key, or by both."""
+    """Return the user of the instances, with password, key or both."""
     profile: dict[str, Any] = {"computerNamePrefix": prefix, "adminUsername": username}
     if password is not None:
         profile["adminPassword"] = password
@@ -540,7 +553,7 @@ def _os_profile(
 def _addresses(
     subnet_id: str, backend: str | None, nat: str | None, public: bool
 ) -> dict[str, Any]:
-    """Where the instances are on the network."""
+    """Return the network profile of the instances."""
     addresses: dict[str, Any] = {"subnet": {"id": subnet_id}}
     if backend is not None:
         addresses["loadBalancerBackendAddressPools"] = [{"id": backend}]
@@ -558,7 +571,7 @@ def _addresses(
 def put_vmss(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str, vmss_body: Body
 ) -> Response:
-    """Puts a model, whoever changed it in between. New: `put_vmss`, which sends `If-Match`."""
+    """Put a model over anybody's change. New: `put_vmss`, which sends `If-Match`."""
     body = _model(vmss_body, "vmss_body")
     return _vmss.put_vmss(access_token, subscription_id, resource_group, vmss_name, body)
 
@@ -567,7 +580,7 @@ def put_vmss(
 def update_vmss(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str, body: Body
 ) -> Response:
-    """Puts a model, whoever changed it in between. New: `put_vmss`, which sends `If-Match`."""
+    """Put a model over anybody's change. New: `put_vmss`, which sends `If-Match`."""
     return _vmss.put_vmss(
         access_token, subscription_id, resource_group, vmss_name, _model(body, "body")
     )
@@ -581,7 +594,7 @@ def scale_vmss(
     vmss_name: str,
     capacity: int | str,
 ) -> Response:
-    """Sets the number of instances, given as a number or as text. New: `scale_vmss`."""
+    """Set the number of instances, given as a number or as text. New: `scale_vmss`."""
     number: Any = int(capacity) if str(capacity).isdecimal() else capacity
     return _vmss.scale_vmss(access_token, subscription_id, resource_group, vmss_name, number)
 
@@ -590,13 +603,13 @@ def scale_vmss(
 def delete_vmss(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> Response:
-    """Deletes a scale set. New: `delete_vmss`."""
+    """Delete a scale set. New: `delete_vmss`."""
     return _vmss.delete_vmss(access_token, subscription_id, resource_group, vmss_name)
 
 
 @_read
 def get_vmss(access_token: Token, subscription_id: str, resource_group: str, vmss_name: str) -> Any:
-    """A scale set's model. New: `get_vmss`."""
+    """Return a scale set's model. New: `get_vmss`."""
     return _vmss.get_vmss(access_token, subscription_id, resource_group, vmss_name)
 
 
@@ -604,7 +617,7 @@ def get_vmss(access_token: Token, subscription_id: str, resource_group: str, vms
 def get_vmss_instance_view(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> Any:
-    """How a scale set is. New: `get_vmss_instance_view`."""
+    """Return a scale set's instance view. New: `get_vmss_instance_view`."""
     return _vmss.get_vmss_instance_view(access_token, subscription_id, resource_group, vmss_name)
 
 
@@ -612,7 +625,7 @@ def get_vmss_instance_view(
 def get_vmss_nics(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> Any:
-    """The network interfaces of the instances. New: `get_vmss_nics`."""
+    """Return the network interfaces of the instances. New: `get_vmss_nics`."""
     return {"value": _vmss.get_vmss_nics(access_token, subscription_id, resource_group, vmss_name)}
 
 
@@ -620,7 +633,7 @@ def get_vmss_nics(
 def get_vmss_public_ips(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> Any:
-    """The public IP addresses of the instances. New: `get_vmss_public_ips`."""
+    """Return the public IP addresses of the instances. New: `get_vmss_public_ips`."""
     return {
         "value": _vmss.get_vmss_public_ips(access_token, subscription_id, resource_group, vmss_name)
     }
@@ -630,19 +643,19 @@ def get_vmss_public_ips(
 def get_vmss_rolling_upgrades(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> Any:
-    """The newest rolling upgrade that Azure ran. New: `get_rolling_upgrade`."""
+    """Return the newest rolling upgrade that Azure ran. New: `get_rolling_upgrade`."""
     return _vmss.get_rolling_upgrade(access_token, subscription_id, resource_group, vmss_name)
 
 
 @_read
 def list_vmss(access_token: Token, subscription_id: str, resource_group: str) -> Any:
-    """The scale sets of a resource group. New: `list_vmss`."""
+    """Return the scale sets of a resource group. New: `list_vmss`."""
     return {"value": _vmss.list_vmss(access_token, subscription_id, resource_group)}
 
 
 @_read
 def list_vmss_sub(access_token: Token, subscription_id: str) -> Any:
-    """The scale sets of a subscription. New: `list_vmss_sub`."""
+    """Return the scale sets of a subscription. New: `list_vmss_sub`."""
     return {"value": _vmss.list_vmss_sub(access_token, subscription_id)}
 
 
@@ -650,7 +663,7 @@ def list_vmss_sub(access_token: Token, subscription_id: str) -> Any:
 def list_vmss_skus(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> Any:
-    """The VM sizes that a scale set can change to. New: `list_vmss_skus`."""
+    """Return the VM sizes that a scale set can change to. New: `list_vmss_skus`."""
     return {"value": _vmss.list_vmss_skus(access_token, subscription_id, resource_group, vmss_name)}
 
 
@@ -658,7 +671,7 @@ def list_vmss_skus(
 def start_vmss(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> Response:
-    """Starts all instances. New: `start_vmss`."""
+    """Start all instances. New: `start_vmss`."""
     return _vmss.start_vmss(access_token, subscription_id, resource_group, vmss_name, "*")
 
 
@@ -666,7 +679,7 @@ def start_vmss(
 def restart_vmss(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> Response:
-    """Restarts all instances. New: `restart_vmss`."""
+    """Restart all instances. New: `restart_vmss`."""
     return _vmss.restart_vmss(access_token, subscription_id, resource_group, vmss_name, "*")
 
 
@@ -674,7 +687,7 @@ def restart_vmss(
 def poweroff_vmss(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> Response:
-    """Stops all instances, which go on costing. New: `poweroff_vmss`."""
+    """Stop all instances; they are still charged. New: `poweroff_vmss`."""
     return _vmss.poweroff_vmss(access_token, subscription_id, resource_group, vmss_name, "*")
 
 
@@ -682,7 +695,7 @@ def poweroff_vmss(
 def stopdealloc_vmss(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> Response:
-    """Stops all instances and gives their machines back. New: `stopdealloc_vmss`."""
+    """Stop and deallocate all instances. New: `stopdealloc_vmss`."""
     return _vmss.stopdealloc_vmss(access_token, subscription_id, resource_group, vmss_name, "*")
 
 
@@ -693,7 +706,7 @@ def stopdealloc_vmss(
 def list_vmss_vms(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> Any:
-    """The instances. New: `list_vmss_vms`."""
+    """Return the instances. New: `list_vmss_vms`."""
     return {"value": _vmss.list_vmss_vms(access_token, subscription_id, resource_group, vmss_name)}
 
 
@@ -701,7 +714,7 @@ def list_vmss_vms(
 def list_vmss_vm_instance_view(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> Any:
-    """The instances with their instance views, all pages. New: `get_instance_views`."""
+    """Return the instances with their instance views, all pages. New: `get_instance_views`."""
     return {
         "value": _vmss.get_instance_views(access_token, subscription_id, resource_group, vmss_name)
     }
@@ -715,7 +728,7 @@ def list_vmss_vm_instance_view_pg(
     vmss_name: str,
     link: str | None = None,
 ) -> Any:
-    """A page of them; its `nextLink` is the next one's `link`. New: `get_instance_views`, which follows the pages."""
+    """Return a page of them; its `nextLink` is the next `link`. New: `get_instance_views`."""
     names = {
         "subscription_id": subscription_id,
         "resource_group": resource_group,
@@ -733,7 +746,7 @@ def get_vmss_vm(
     vmss_name: str,
     instance_id: str | int,
 ) -> Any:
-    """An instance. New: `get_vmss_vm`."""
+    """Return an instance. New: `get_vmss_vm`."""
     return _vmss.get_vmss_vm(access_token, subscription_id, resource_group, vmss_name, instance_id)
 
 
@@ -745,7 +758,7 @@ def get_vmss_vm_instance_view(
     vmss_name: str,
     instance_id: str | int,
 ) -> Any:
-    """How an instance is. New: `get_vmss_vm_instance_view`."""
+    """Return an instance's view. New: `get_vmss_vm_instance_view`."""
     return _vmss.get_vmss_vm_instance_view(
         access_token, subscription_id, resource_group, vmss_name, instance_id
     )
@@ -758,7 +771,7 @@ def get_vmss_vm_nics(
     vmss_name: str,
     instance_id: str | int,
 ) -> Any:
-    """The network interfaces of an instance. New: `get_vmss_nics`, which has those of all."""
+    """Return the network interfaces of an instance. New: `get_vmss_nics`, for all instances."""
     url = _vm_url(subscription_id, resource_group, vmss_name, instance_id, "/networkInterfaces")
     return do_get_next(url, access_token)
 
@@ -771,7 +784,7 @@ def put_vmss_vm(
     vm_id: str | int,
     vm_body: Body,
 ) -> Response:
-    """Puts an instance. New: `protect_vmss_vm`; a whole instance sent back takes the model off it."""
+    """Put an instance. New: `protect_vmss_vm`; a whole instance makes it outdated."""
     return do_put(_vm_url(subscription_id, resource_group, vmss_name, vm_id), vm_body, access_token)
 
 
@@ -783,7 +796,7 @@ def upgrade_vmss_vms(
     vmss_name: str,
     instance_ids: Ids,
 ) -> Response:
-    """Brings instances to the model. New: `manual_upgrade`; `rollout` does it domain by domain."""
+    """Bring instances to the model. New: `manual_upgrade`; `rollout` does it domain by domain."""
     return _vmss.manual_upgrade(
         access_token, subscription_id, resource_group, vmss_name, _ids(instance_ids)
     )
@@ -797,7 +810,7 @@ def reimage_vmss_vms(
     vmss_name: str,
     instance_ids: Ids,
 ) -> Response:
-    """Gives instances a fresh disk. New: `reimage_vmss`."""
+    """Reimage instances. New: `reimage_vmss`."""
     return _vmss.reimage_vmss(
         access_token, subscription_id, resource_group, vmss_name, _ids(instance_ids)
     )
@@ -807,7 +820,7 @@ def reimage_vmss_vms(
 def delete_vmss_vms(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str, vm_ids: Ids
 ) -> Response:
-    """Deletes instances. New: `delete_vmss_vms`."""
+    """Delete instances. New: `delete_vmss_vms`."""
     ids = _ids(vm_ids, "vm_ids")
     return _vmss.delete_vmss_vms(access_token, subscription_id, resource_group, vmss_name, ids)
 
@@ -820,7 +833,7 @@ def start_vmss_vms(
     vmss_name: str,
     instance_ids: Ids,
 ) -> Response:
-    """Starts instances. New: `start_vmss`."""
+    """Start instances. New: `start_vmss`."""
     return _vmss.start_vmss(
         access_token, subscription_id, resource_group, vmss_name, _ids(instance_ids)
     )
@@ -834,7 +847,7 @@ def restart_vmss_vms(
     vmss_name: str,
     instance_ids: Ids,
 ) -> Response:
-    """Restarts instances. New: `restart_vmss`."""
+    """Restart instances. New: `restart_vmss`."""
     return _vmss.restart_vmss(
         access_token, subscription_id, resource_group, vmss_name, _ids(instance_ids)
     )
@@ -848,7 +861,7 @@ def poweroff_vmss_vms(
     vmss_name: str,
     instance_ids: Ids,
 ) -> Response:
-    """Stops instances, which go on costing. New: `poweroff_vmss`."""
+    """Stop instances; they are still charged. New: `poweroff_vmss`."""
     return _vmss.poweroff_vmss(
         access_token, subscription_id, resource_group, vmss_name, _ids(instance_ids)
     )
@@ -862,7 +875,7 @@ def stopdealloc_vmss_vms(
     vmss_name: str,
     instance_ids: Ids,
 ) -> Response:
-    """Stops instances and gives their machines back. New: `stopdealloc_vmss`."""
+    """Stop and deallocate instances. New: `stopdealloc_vmss`."""
     return _vmss.stopdealloc_vmss(
         access_token, subscription_id, resource_group, vmss_name, _ids(instance_ids)
     )
@@ -888,7 +901,7 @@ def install_as_azurerm() -> None:
 
 
 def _main() -> None:
-    """Runs a script, as `python script.py args...` would."""
+    """Run a script, as `python script.py args...` would."""
     if len(sys.argv) < 2 or not Path(sys.argv[1]).exists():
         missing = f"there is no {sys.argv[1]!r}\n" if sys.argv[1:] else ""
         print(

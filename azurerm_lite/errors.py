@@ -1,15 +1,17 @@
-"""What goes wrong, in Azure's own words: AzureError and its few kinds, and how an answer becomes one.
+"""Errors in Azure's own words, and how a response becomes one.
 
 requests.HTTPError
-└── AzureError              Azure said no: status_code, code, message, details, request_id, method, url
+└── AzureError              an error response: status_code, code, message, details, request_id
     ├── AuthenticationFailed    sign-in failed, or the token was refused (401)
     ├── NotFound                404
-    ├── Conflict                409: something else is at work on the resource, or it does not allow this
+    ├── Conflict                409: another operation is in progress, or this is not allowed
     ├── PreconditionFailed      412: somebody changed the resource since it was read
-    ├── Throttled               429, or 503 with Retry-After: retry_after says how many seconds to wait
+    ├── Throttled               429, or 503 with Retry-After: retry_after has the seconds to wait
     └── OperationFailed         a long-running operation ended Failed or Canceled
 TimeoutError
 └── OperationTimeout        it may well go on in Azure: only the waiting ended
+ValueError
+└── RollbackImageUnknown    rollback: which image to go back to has to be given
 RuntimeError
 └── RolloutHalted           batch, unhealthy: which instances and why
     └── FleetHalted         failed: which scale sets and why; paused, not_started: which are left
@@ -99,7 +101,7 @@ class PreconditionFailed(AzureError):
 
 
 class Throttled(AzureError):
-    """Azure asks to wait: too many requests, or too busy; `retry_after` is for how many seconds, where it says so."""
+    """Azure throttles (429, or 503 with Retry-After); `retry_after` is in seconds, or `None`."""
 
 
 class OperationFailed(AzureError):
@@ -197,7 +199,7 @@ KINDS: dict[int, type[AzureError]] = {
 
 
 def error_from(response: requests.Response, retry_after: float | None = None) -> AzureError:
-    """The exception for an answer that is no success; it is returned, not raised.
+    """Return the exception for an unsuccessful response.
 
     Args:
         response: The answer, of any status and any body: JSON, HTML or nothing.
@@ -224,7 +226,7 @@ def error_from(response: requests.Response, retry_after: float | None = None) ->
 def operation_error(
     operation: Mapping[str, Any], status: str, response: requests.Response
 ) -> OperationFailed:
-    """The exception for a long-running operation that ended `status`; it is returned, not raised.
+    """Return the exception for a long-running operation that did not succeed.
 
     Args:
         operation: The body of the operation (or of the resource) that says how it ended.
@@ -241,7 +243,7 @@ def operation_error(
 
 
 def _told(body: Any, message: str, code: str) -> dict[str, Any]:
-    """Message, code, details and target out of any JSON that may hold an error; the defaults where it holds none."""
+    """Return message, code, details and target of an error in JSON; defaults without one."""
     error = body.get("error") if isinstance(body, Mapping) else None
     if isinstance(
         error, str
@@ -273,7 +275,7 @@ def _unexplained(response: requests.Response) -> str:
 
 
 def _request(response: requests.Response) -> dict[str, Any]:
-    """Which request it was: method, URL without its query, and Azure's id for it."""
+    """Return method, URL without query, and Azure's id of a request."""
     scheme, host, path, _, _ = urlsplit(response.url or "")
     headers = response.headers
     return {

@@ -29,7 +29,7 @@ _TOLD = {
 
 
 def list_publishers(access_token: Token, subscription_id: str, location: str) -> list[ImageEntry]:
-    """The publishers of platform images in a region.
+    """Return the publishers of platform images in a region.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -50,7 +50,7 @@ def list_publishers(access_token: Token, subscription_id: str, location: str) ->
 def list_offers(
     access_token: Token, subscription_id: str, location: str, publisher: str
 ) -> list[ImageEntry]:
-    """The offers of a publisher.
+    """Return the offers of a publisher.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -73,7 +73,7 @@ def list_offers(
 def list_skus(
     access_token: Token, subscription_id: str, location: str, publisher: str, offer: str
 ) -> list[ImageEntry]:
-    """The SKUs of an offer.
+    """Return the SKUs of an offer.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -110,7 +110,7 @@ def list_sku_versions(
     top: int | None = None,
     newest_first: bool = False,
 ) -> list[ImageEntry]:
-    """The versions of a platform image.
+    """Return the versions of a platform image.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -158,7 +158,7 @@ def list_gallery_image_versions(
     gallery_name: str,
     image_name: str,
 ) -> list[dict[str, Any]]:
-    """The versions of an image in an Azure Compute Gallery.
+    """Return the versions of an image in an Azure Compute Gallery.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -186,7 +186,7 @@ def list_gallery_image_versions(
 
 
 def get_image(model: Mapping[str, Any]) -> Image:
-    """Which image a scale set's model asks for, or an instance runs.
+    """Return the image that a scale set's model asks for, or that an instance runs.
 
     Args:
         model: A scale set as `get_vmss` returns it, or an instance.
@@ -230,7 +230,7 @@ def set_image(
     image_id: str | None = None,
     image_uri: str | None = None,
 ) -> Model:
-    """A scale set's model with another image in it; nothing is sent, and the model given stays as it is.
+    """Return a copy of a scale set's model with another image in it; nothing is sent.
 
     Args:
         model: A scale set as `get_vmss` returns it.
@@ -277,7 +277,7 @@ def set_image(
 
 
 def with_image(model: Model, image: Image) -> Model:
-    """A scale set's model with the image that an instance runs: the way back, whatever it was changed to.
+    """Return a copy of a scale set's model with the image that an instance runs.
 
     Args:
         model: A scale set as `get_vmss` returns it.
@@ -301,17 +301,31 @@ def with_image(model: Model, image: Image) -> Model:
 
 
 def image_name(image: Image) -> str:
-    """An image on one line: `publisher:offer:sku:version`, with the exact version where it is known, or id or URI."""
+    """Return the name of an image on one line.
+
+    Args:
+        image: An image as `get_image` returns it.
+
+    Returns:
+        A string: `publisher:offer:sku:version`, with the exact version if it is known; or the id or
+        the URI of an image of another kind; `no image` if there is none.
+
+    Raises:
+        ValueError: `image` is not such a dict.
+    """
+    given: object = image
+    if not isinstance(given, Mapping):
+        kind = type(given).__name__
+        raise ValueError(f"image must be an image as get_image() returns it, not a {kind}")
     if image.get("kind") != "platform":
         return image.get("image_id") or image.get("image_uri") or "no image"
     version = image.get("exact_version") or image.get("version", "")
-    return ":".join(
-        [image.get("publisher", ""), image.get("offer", ""), image.get("sku", ""), version]
-    )
+    parts = [image.get("publisher", ""), image.get("offer", ""), image.get("sku", ""), version]
+    return ":".join(parts)
 
 
 def is_newer(image: Image, other: Image) -> bool:
-    """Whether an image is known to be a newer version of the same platform image; of other kinds nobody can tell."""
+    """Return whether an image is known to be a newer version of the same platform image."""
     versions = [each.get("exact_version") or each.get("version", "") for each in (image, other)]
     if any(each.get("kind") != "platform" for each in (image, other)):
         return False
@@ -324,7 +338,7 @@ def is_newer(image: Image, other: Image) -> bool:
 
 
 def _set_image_id(reference: dict[str, Any], image_id: str) -> None:
-    """Puts an id where the model has its own; an id of a gallery of another sort is another kind of image."""
+    """Put an id into a reference; an id of another sort of gallery is refused."""
     key = str(_id_key(reference))
     if not image_id.lower().startswith(_ID_KEYS[key]):
         raise ValueError(
@@ -347,7 +361,7 @@ def _check(argument: str, value: str | None) -> None:
 
 
 def _storage(model: Mapping[str, Any]) -> dict[str, Any]:
-    """The storage profile of a scale set (in its virtualMachineProfile) or of an instance."""
+    """Return the storage profile of a scale set or of an instance."""
     try:
         properties = model["properties"]
         storage = properties.get("virtualMachineProfile", properties)["storageProfile"]

@@ -1,4 +1,4 @@
-"""Instances by update domain, fault domain, zone and batch: pure functions over lists of instances, and their ids."""
+"""Instances by domain and batch, their states and their ids: pure functions."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def in_batches(instances: Iterable[Instance], size: int) -> list[list[str]]:
 
 
 def require_instances(instances: Iterable[Instance]) -> Iterable[Instance]:
-    """The instances that a caller gave, where they can be some: a model, or one instance alone, has slipped in before.
+    """Return the instances that a caller gave; refuse a single one, or a model.
 
     Args:
         instances: What was given.
@@ -106,13 +106,14 @@ def require_instances(instances: Iterable[Instance]) -> Iterable[Instance]:
     if isinstance(instances, (str, bytes, Mapping)) or not isinstance(instances, Iterable):
         kind = type(instances).__name__
         raise ValueError(
-            f"instances must be a list of instances, as get_instance_views() returns it, not a {kind}"
+            "instances must be a list of instances, as get_instance_views() returns it, not a"
+            f" {kind}"
         )
     return instances
 
 
 def _by_view(instances: Iterable[Instance], name: str) -> dict[Domain, list[str]]:
-    """Ids by what the instance views say of a domain."""
+    """Return ids by a domain in the instance views."""
     groups: dict[Domain, list[str]] = defaultdict(list)
     for instance in require_instances(instances):
         # As view() does it: calling it would be a third of the time that a thousand instances take.
@@ -130,12 +131,12 @@ def _domain_order(domain: Domain) -> tuple[bool, tuple[int, str]]:
 
 
 def id_sort_key(instance_id: str) -> tuple[int, str]:
-    """A sort key: ids of digits by their number, names after them by their letters."""
+    """Return a sort key: numbers in numeric order, names after them."""
     return (int(instance_id), "") if instance_id.isdecimal() else (2**63, instance_id)
 
 
 def sorted_ids(ids: Iterable[str]) -> list[str]:
-    """Ids in numeric order, names after them."""
+    """Return ids in numeric order, names after them."""
     ids = sorted(ids)
     # Azure writes no leading zeros, so the shorter number is the smaller one.
     return sorted(ids, key=len if "".join(ids).isdecimal() else id_sort_key)
@@ -169,7 +170,7 @@ def parse_instance_ids(instance_ids: InstanceIds, argument: str = "instance_ids"
 
 
 def parse_instance_id(instance_id: str | int, argument: str = "instance_id") -> str:
-    """One instance id as Azure takes it.
+    """Return one instance id as Azure takes it.
 
     Args:
         instance_id: The id, as a string or a whole number.
@@ -196,32 +197,88 @@ def _id(value: str | int, argument: str) -> str:
 
 
 def view(instance: Instance) -> dict[str, Any]:
-    """The instance view inside an instance; empty where it was not asked for or Azure has none yet."""
+    """Return the instance view inside an instance; empty if there is none."""
     return instance["properties"].get("instanceView") or {}  # type: ignore[return-value]
 
 
 def power_state(instance: Instance) -> str | None:
-    """Return the power state of an instance in lower case, such as `running`; `None` if it has none.
+    """Return the power state of an instance.
 
     Args:
-        instance: An instance with its instance view.
+        instance: One instance as `get_instance_views` returns it.
 
     Returns:
-        A string such as `running`, `stopped` or `deallocated`; or `None`.
+        A string in lower case, such as `running`, `stopped` or `deallocated`; `None` if Azure does
+        not report one.
+
+    Raises:
+        ValueError: `instance` is not an instance.
     """
-    return _status(instance, "powerstate")
+    return _status(_require_instance(instance), "powerstate")
 
 
 def provisioning_state(instance: Instance) -> str:
-    """Return the provisioning state of an instance in lower case, such as `succeeded`.
+    """Return the provisioning state of an instance.
 
     Args:
-        instance: An instance, with or without its instance view.
+        instance: One instance, with or without its instance view.
 
     Returns:
-        A string such as `succeeded`, `updating` or `failed`; `unknown` if Azure gives none.
+        A string in lower case, such as `succeeded`, `updating` or `failed`; `unknown` if Azure does
+        not report one.
+
+    Raises:
+        ValueError: `instance` is not an instance.
     """
-    return str(instance["properties"].get("provisioningState") or "unknown").lower()
+    properties = _require_instance(instance)["properties"]
+    return str(properties.get("provisioningState") or "unknown").lower()
+
+
+def health(instance: Instance) -> str | None:
+    """Return the application health of an instance.
+
+    Args:
+        instance: One instance as `get_instance_views` returns it.
+
+    Returns:
+        A string in lower case, such as `healthy` or `unhealthy`; `None` if the instance reports
+        none, for lack of a health extension or probe.
+
+    Raises:
+        ValueError: `instance` is not an instance.
+    """
+    reported = view(_require_instance(instance)).get("vmHealth") or {}
+    code = (reported.get("status") or {}).get("code")
+    return code.rpartition("/")[2].lower() if code else None
+
+
+def upgrade_mode(model: Mapping[str, Any]) -> str:
+    """Return the upgrade mode of a scale set.
+
+    Args:
+        model: A scale set as `get_vmss` returns it.
+
+    Returns:
+        `Manual`, `Automatic` or `Rolling`; `Manual` also for a set without an upgrade policy, as
+        Flexible sets may be.
+
+    Raises:
+        ValueError: `model` is not a scale set.
+    """
+    if not isinstance(model, Mapping) or not isinstance(model.get("properties"), Mapping):
+        kind = type(model).__name__
+        raise ValueError(f"model must be a scale set as get_vmss() returns it, not a {kind}")
+    policy = model["properties"].get("upgradePolicy") or {}
+    return str(policy.get("mode") or "Manual")
+
+
+def _require_instance(instance: Instance) -> Instance:
+    if not isinstance(instance, Mapping) or not isinstance(instance.get("properties"), Mapping):
+        kind = type(instance).__name__
+        raise ValueError(
+            f"instance must be one instance, as get_instance_views() returns them, not a {kind}"
+        )
+    return instance
 
 
 def has_latest_model(instance: Instance) -> bool:
@@ -258,9 +315,3 @@ def _status(instance: Instance, family: str) -> str | None:
         if code.startswith(prefix):
             return str(code[len(prefix) :])
     return None
-
-
-def health(instance: Instance) -> str | None:
-    """Application health in lower case, such as `healthy`; `None` where the instance reports none."""
-    code = ((view(instance).get("vmHealth") or {}).get("status") or {}).get("code")
-    return code.rpartition("/")[2].lower() if code else None

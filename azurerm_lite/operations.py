@@ -82,7 +82,7 @@ def polls(
     timeout: float | None = None,
     interval: float | None = None,
 ) -> Generator[Poll, None, Any]:
-    """The looks at a long-running operation, as an iterator; arguments and errors are those of `wait`.
+    """Poll a long-running operation; arguments and errors are those of `wait`.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -114,7 +114,7 @@ def _polls(
     began = readable = _clock.monotonic()
     target = _target(response)
     if target is None:
-        return rest.json_of(response)
+        return rest.read_json(response)
     while True:
         now = _clock.monotonic()
         look = _look(access_token, *target)
@@ -130,7 +130,8 @@ def _polls(
         left = timeout - (_clock.monotonic() - began)
         if left <= 0:
             raise OperationTimeout(
-                f"{response.request.method} {_path(response)} has not ended after {timeout:g} s (it is {look.status}). "
+                f"{response.request.method} {_path(response)} has not ended after {timeout:g} s (it"
+                f" is {look.status}). "
                 "It goes on in Azure: look at the scale set, or wait for the same response again."
             )
         # A fifteenth of the time gone by: no end is noticed more than that too late, and 200 s take
@@ -145,7 +146,7 @@ def _polls(
 
 
 class _Look(NamedTuple):
-    """What one look found: a status and Azure's answer, or the trouble that kept it from being read."""
+    """The result of one poll: a status and Azure's answer, or why it could not be read."""
 
     status: str
     pause: float | None
@@ -156,7 +157,7 @@ class _Look(NamedTuple):
 def _look(access_token: Token, url: str, status_of: Callable[[Response], str]) -> _Look:
     try:
         answer = rest.send(
-            access_token, "GET", url, tries=1
+            access_token, "GET", url, max_attempts=1
         )  # what passes is seen to by the caller, within its limit
         return _Look(status_of(answer), _retry.retry_after(answer), answer)
     except Throttled as error:  # nothing is wrong but the pace
@@ -170,7 +171,10 @@ def _look(access_token: Token, url: str, status_of: Callable[[Response], str]) -
 
 
 def _target(response: Response) -> tuple[str, Callable[[Response], str]] | None:
-    """Where the state stands and how it is read, in Azure's order of precedence; `None` when all is done already."""
+    """Return the URL and the reader of an operation's state; `None` if it is done already.
+
+    The order is Azure's.
+    """
     if "Azure-AsyncOperation" in response.headers:
         return response.headers["Azure-AsyncOperation"], _operation_status
     if response.status_code == 202 and "Location" in response.headers:
@@ -184,7 +188,7 @@ def _target(response: Response) -> tuple[str, Callable[[Response], str]] | None:
 
 
 def _operation_status(answer: Response) -> str:
-    body = rest.json_of(answer)
+    body = rest.read_json(answer)
     return (collapse(body.get("status")) if isinstance(body, dict) else "") or "Unknown"
 
 
@@ -193,7 +197,7 @@ def _location_status(answer: Response) -> str:
 
 
 def _resource_status(answer: Response) -> str:
-    body = rest.json_of(answer)
+    body = rest.read_json(answer)
     properties = body.get("properties") if isinstance(body, dict) else None
     # Azure's contract: a resource without a provisioning state is ready.
     return (
@@ -206,8 +210,8 @@ def _is_end(status: str) -> bool:
 
 
 def _result(access_token: Token, response: Response, answer: Response, status: str) -> Any:
-    """What the ended operation leaves: the resource after PUT and PATCH, else what stands at `Location`."""
-    body = rest.json_of(answer)
+    """Return the result: the resource after PUT and PATCH, else what is at `Location`."""
+    body = rest.read_json(answer)
     if status.lower() != "succeeded":
         raise operation_error(body if isinstance(body, dict) else {}, status, answer)
     method = response.request.method

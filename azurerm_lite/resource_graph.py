@@ -16,14 +16,15 @@ _REFERENCE = "properties.virtualMachineProfile.storageProfile.imageReference"
 _URI = "properties.virtualMachineProfile.storageProfile.osDisk.image.uri"
 _COLUMNS = (
     "id, name, subscriptionId, resourceGroup, location, tags, "
-    f"capacity = sku.capacity, mode = properties.upgradePolicy.mode, reference = {_REFERENCE}, uri = {_URI}"
+    f"capacity = sku.capacity, mode = properties.upgradePolicy.mode, reference = {_REFERENCE}, uri"
+    f" = {_URI}"
 )
 
 
 def query(
     image: str | None, tag: str | Mapping[str, str | None] | None, location: Sequence[str]
 ) -> str:
-    """The query for scale sets, in Kusto's language; letters of either case match, as Azure's names do.
+    """Return the Kusto query for scale sets; names match without regard to case.
 
     Args:
         image: As `find_scale_sets` takes it.
@@ -62,7 +63,7 @@ def _tagged(tag: str | Mapping[str, str | None] | None) -> Iterator[str]:
 
 
 def _imaged(image: str) -> Iterator[str]:
-    """The conditions for an image: by its id, its URI, or as much as was given of publisher:offer:sku:version."""
+    """Return the conditions for an image, by its id, its URI, or the parts of its name."""
     if not isinstance(image, str) or not image.strip():
         raise ValueError(
             f"image must be an image id, a URL or publisher:offer:sku:version, not {image!r}"
@@ -83,7 +84,7 @@ def _imaged(image: str) -> Iterator[str]:
 
 
 def _quoted(value: str) -> str:
-    """A value as a string of Kusto's, whatever it holds."""
+    """Return a value as a Kusto string literal."""
     if not isinstance(value, str) or not value.isprintable():
         raise ValueError(f"{value!r} is no text that a query could hold")
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
@@ -92,7 +93,7 @@ def _quoted(value: str) -> str:
 def rows(
     access_token: Token, text: str, subscriptions: Sequence[str] | None
 ) -> Iterator[dict[str, Any]]:
-    """The rows that a query gives, all its pages.
+    """Return the rows that a query gives, all its pages.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -138,9 +139,9 @@ def rows(
 
 
 def _page(access_token: Token, link: str, body: Mapping[str, Any]) -> Any:
-    """A page; what Resource Graph says of a refusal in its details alone is put into the message."""
+    """Return a page; put an error's details, where Resource Graph explains it, in the message."""
     try:
-        return rest.json_of(rest.send(access_token, "POST", link, body))
+        return rest.read_json(rest.send(access_token, "POST", link, body))
     except AzureError as error:
         told = [
             str(each.get("message"))
@@ -153,7 +154,7 @@ def _page(access_token: Token, link: str, body: Mapping[str, Any]) -> Any:
 
 
 def scale_sets(found: Iterable[Mapping[str, Any]]) -> list[FoundScaleSet]:
-    """The rows of our query as scale sets."""
+    """Return the rows of the query as scale sets."""
     return [_scale_set(row) for row in found]
 
 
@@ -174,7 +175,7 @@ def _scale_set(row: Mapping[str, Any]) -> FoundScaleSet:
 
 
 def _image(row: Mapping[str, Any]) -> Image:
-    """The image as `get_image` tells it; empty where the set has none."""
+    """Return the image in the shape of `get_image`; empty if the set has none."""
     disk = {"osDisk": {"image": {"uri": row["uri"]}}} if row.get("uri") else {}
     storage = {**disk, **({"imageReference": row["reference"]} if row.get("reference") else {})}
     try:
@@ -186,6 +187,6 @@ def _image(row: Mapping[str, Any]) -> Image:
 
 
 def _version_in(image_id: str) -> str:
-    """The version at the end of the id of a gallery image; empty for other ids."""
+    """Return the version at the end of a gallery image's id; `""` for other ids."""
     _, _, version = image_id.partition("/versions/")
     return version

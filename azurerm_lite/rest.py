@@ -1,4 +1,4 @@
-"""HTTP with Azure: the one session, and in one place each: URLs, tokens, retries, pages. No other module sends."""
+"""Send requests to Azure: the session, tokens, retries and pages. No other module sends."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ log = logging.getLogger("azurerm_lite")
 
 
 class RequestHooks:
-    """What a long job wants of the requests made for it: their number, and few tries, so that it can tell of its waits.
+    """Hooks around the requests of one caller: they count them and limit the attempts.
 
     Attributes:
         tries: How often a request is tried at the most.
@@ -44,11 +44,14 @@ class RequestHooks:
         self.requests = self.throttled = 0
 
     def before_send(self, _method: str, _url: str) -> None:
-        """Takes note of a request that is about to be sent; it may hold it back, or raise `Throttled` instead."""
+        """Count a request that is about to be sent.
+
+        Subclasses may delay it or raise `Throttled`.
+        """
         self.requests += 1
 
     def after_response(self, _method: str, _url: str, response: requests.Response) -> None:
-        """Takes note of an answer."""
+        """Count a response."""
         self.throttled += response.status_code == 429
 
 
@@ -57,7 +60,7 @@ _hooks: contextvars.ContextVar[RequestHooks | None] = contextvars.ContextVar("wa
 
 @contextlib.contextmanager
 def request_hooks(hooks: RequestHooks) -> Iterator[None]:
-    """Lets a hooks see to the requests made in this block."""
+    """Apply hooks to the requests that are made in this block."""
     before = _hooks.set(hooks)
     try:
         yield
@@ -66,7 +69,7 @@ def request_hooks(hooks: RequestHooks) -> Iterator[None]:
 
 
 class _Session(requests.Session):
-    """A session with a time limit on every request; whoever sends through it says who it is, or stays nobody."""
+    """A session with a timeout on every request and no implicit authentication."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,7 +85,7 @@ class _Session(requests.Session):
         self.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=32, max_retries=0))
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Nowhere: neither Azure nor its sign-in redirects, and a token or a secret must not follow whoever does."""
+        """Return nothing: Azure never redirects, and a token must not follow a redirect."""
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         kwargs["timeout"] = kwargs.get("timeout") or TIMEOUT
@@ -93,7 +96,7 @@ session = _Session()
 
 
 class _SignInSession(_Session):
-    """What MSAL sends through: it gets to see only what it can read, as it logs whatever it cannot."""
+    """The session of MSAL; it raises on responses that MSAL could not read and would log."""
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         response = super().send(request, **kwargs)
@@ -103,7 +106,7 @@ class _SignInSession(_Session):
             or response.status_code >= 500
             or not (asks_for_more or _is_object(response))
         ):
-            raise _unfit(request, response)
+            raise _unavailable(request, response)
         return response
 
 
@@ -114,8 +117,10 @@ def _is_object(response: requests.Response) -> bool:
         return False
 
 
-def _unfit(request: requests.PreparedRequest, response: requests.Response) -> AuthenticationFailed:
-    """The error for an answer of the sign-in that says nothing of the request itself."""
+def _unavailable(
+    request: requests.PreparedRequest, response: requests.Response
+) -> AuthenticationFailed:
+    """Return the error for a sign-in response that is unavailable or unexpected."""
     parts = urlsplit(request.url or "")
     unwell = response.status_code == 429 or response.status_code >= 500
     what = "is too busy or not well" if unwell else "does not answer as Microsoft's sign-in does"
@@ -131,7 +136,7 @@ def _unfit(request: requests.PreparedRequest, response: requests.Response) -> Au
 
 
 def sign_in_session() -> requests.Session:
-    """A session for one sign-in by MSAL.
+    """Return a session for one sign-in by MSAL.
 
     Returns:
         The session: as `session` is, and an answer that is no JSON object, or says that the sign-in
@@ -145,15 +150,15 @@ class _Bearer(requests.auth.AuthBase):
     """Puts the token into the request. `auth=` is what keeps a netrc file from replacing it."""
 
     def __init__(self, access_token: Token) -> None:
-        self.token = bearer(access_token)
+        self.token = resolve_token(access_token)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = "Bearer " + self.token
         return request
 
 
-def bearer(access_token: Token) -> str:
-    """The token itself, checked: http.client would quote a malformed one in its error.
+def resolve_token(access_token: Token) -> str:
+    """Return the token itself, checked: http.client would quote a malformed one.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one; or a credential of
@@ -167,12 +172,13 @@ def bearer(access_token: Token) -> str:
         AuthenticationFailed: The credential gives none.
     """
     if callable(getattr(access_token, "get_token", None)):
-        token = _of_credential(access_token)
+        token = _get_credential_token(access_token)
     else:
         token = access_token() if callable(access_token) else access_token
     if not isinstance(token, str):
         raise ValueError(
-            f"access_token must be a string or a callable that returns one, not {type(token).__name__}"
+            "access_token must be a string or a callable that returns one, not"
+            f" {type(token).__name__}"
         )
     if not token or not token.isascii() or not token.isprintable() or " " in token:
         raise ValueError(
@@ -181,8 +187,8 @@ def bearer(access_token: Token) -> str:
     return token
 
 
-def _of_credential(credential: Any) -> Any:
-    """The token of a credential; what Azure's SDK raises becomes an error of ours, without the request in it."""
+def _get_credential_token(credential: Any) -> Any:
+    """Return the token of a credential; errors of Azure's SDK become `AuthenticationFailed`."""
     try:
         return getattr(credential.get_token(settings.cloud().resource + "/.default"), "token", None)
     except Exception as error:
@@ -193,7 +199,7 @@ def _of_credential(credential: Any) -> Any:
 
 
 def get(access_token: Token, url: str) -> Any:
-    """The JSON at a URL.
+    """Return the JSON at a URL.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -205,11 +211,11 @@ def get(access_token: Token, url: str) -> Any:
     Raises:
         AzureError: Azure refused, or answered with something that is no JSON.
     """
-    return json_of(send(access_token, "GET", url))
+    return read_json(send(access_token, "GET", url))
 
 
 def get_list(access_token: Token, url: str) -> list[Any]:
-    """The list at a URL, all its pages.
+    """Return the list at a URL, all its pages.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -221,46 +227,39 @@ def get_list(access_token: Token, url: str) -> list[Any]:
     Raises:
         AzureError: Azure refused, or the pages lead in a circle or away from Azure.
     """
-    return [entry for page in pages(access_token, url) for entry in page]
+    return [entry for page in get_pages(access_token, url) for entry in page]
 
 
-def pages(access_token: Token, url: str) -> Iterator[list[Any]]:
-    """The pages of a list, one after the other; a page may be empty and yet not be the last."""
+def get_pages(access_token: Token, url: str) -> Iterator[list[Any]]:
+    """Yield the pages of a list; an empty page need not be the last."""
     seen = set()
     link: str | None = url
     while link:
         if link in seen:
-            raise AzureError(
-                "The pages of the list lead in a circle",
-                code="NextLinkRepeats",
-                method="GET",
-                url=link,
-            )
+            raise _unexpected("The pages of the list lead in a circle", link, "NextLinkRepeats")
         seen.add(link)
         body = get(access_token, link)
-        if isinstance(body, list):  # the lists of platform images come bare, in one piece
+        if isinstance(body, list):
+            # The lists of platform images are bare, in one piece.
             yield body
             return
         if not isinstance(body, dict) or not isinstance(body.get("value"), list):
-            raise AzureError(
-                "The answer holds no list", code="InvalidResponse", method="GET", url=link
-            )
+            raise _unexpected("The answer holds no list", link)
         yield body["value"]
         link = body.get("nextLink")
         if not isinstance(link, str | None):
-            raise AzureError(
-                "The link to the next page is no text",
-                code="InvalidResponse",
-                method="GET",
-                url=url,
-            )
+            raise _unexpected("The link to the next page is no text", url)
 
 
-def json_of(response: requests.Response) -> Any:
-    """The JSON of an answer.
+def _unexpected(message: str, url: str, code: str = "InvalidResponse") -> AzureError:
+    return AzureError(message, code=code, method="GET", url=url)
+
+
+def read_json(response: requests.Response) -> Any:
+    """Return the JSON of a response.
 
     Args:
-        response: An answer that is a success.
+        response: A successful response.
 
     Returns:
         The JSON; `None` for an empty body.
@@ -271,15 +270,12 @@ def json_of(response: requests.Response) -> Any:
     if not response.content:
         return None
     try:
-        return json.loads(
-            response.content
-        )  # and not response.json(), which a byte order mark defeats
+        # Not response.json(), which fails on a byte order mark.
+        return json.loads(response.content)
     except ValueError:
         error = error_from(response)
-        error.code, error.message = (
-            "InvalidResponse",
-            "The answer is not JSON: is a proxy or a portal in between?",
-        )
+        error.code = "InvalidResponse"
+        error.message = "The answer is not JSON: is a proxy or a portal in between?"
         raise error from None
 
 
@@ -290,15 +286,14 @@ def send(
     body: Any = None,
     headers: Mapping[str, str] | None = None,
     *,
-    tries: int = _retry.MAX_ATTEMPTS,
+    max_attempts: int = _retry.MAX_ATTEMPTS,
 ) -> requests.Response:
-    """One request, repeated where that is safe.
+    """Send a request, and again if that is safe.
 
-    Repeated are, up to five tries in all: 429 and a 503 that says `Retry-After`, for every method;
-        408, 500, 502, 503,
-    504 and broken connections for GET, PUT and DELETE; connections that never came about, for every
-    method. The pause is what `Retry-After` says, else it doubles from half a second, with jitter. A
-    401 `ExpiredAuthenticationToken` is repeated once with a fresh token where `access_token` is a
+    In five attempts at most it sends again: any method after a 429, a 503 with `Retry-After` and a
+    connection that failed before the request was sent; GET, PUT and DELETE after 408, 500, 502,
+    503, 504 and other broken connections. The pause is that of `Retry-After`, else it doubles from
+    half a second, with jitter. A 401 is sent again once with a fresh token, if `access_token` is a
     callable or a credential.
 
     Args:
@@ -307,7 +302,7 @@ def send(
         url: From `url`, or a link that Azure gave. The token goes to the configured endpoint alone.
         body: What to send as JSON, or `None`.
         headers: Further headers.
-        tries: How often at the most; 1 for a caller that has a loop of its own.
+        max_attempts: How often at most; 1 for a caller that has a loop of its own.
 
     Returns:
         The answer, a success. The request in it no longer holds the token.
@@ -315,104 +310,115 @@ def send(
     Raises:
         ValueError: The token or the endpoint cannot be used; nothing was sent.
         AzureError: Azure refused, or a link points away from the endpoint (then nothing was sent).
-        Throttled: Azure asks to wait longer than two minutes, or still refuses after five tries.
+        Throttled: Azure asks to wait longer than two minutes, or still does after five attempts.
         requests.ConnectionError, requests.Timeout: No answer; the message says of whom and what
             for.
     """
-    import uuid  # here and not above: with what it loads it is a good part of what importing us costs
+    # Here and not above: with what it loads it is a good part of what importing us costs.
+    import uuid
 
     check_origin(url)
     all_headers = {"x-ms-client-request-id": str(uuid.uuid4()), **(headers or {})}
-    if hooks := _hooks.get():
-        tries = min(tries, hooks.max_attempts)
-    attempt, unclear, renewed = 0, False, False
+    hooks = _hooks.get()
+    if hooks:
+        max_attempts = min(max_attempts, hooks.max_attempts)
+    attempt = 0
+    is_unclear = False
+    is_renewed = False
     while True:
         attempt += 1
-        auth = _signed_in(access_token)
+        auth = _sign_in(access_token)
         try:
-            response = _once(auth, method, url, body, all_headers)
+            response = _send_once(auth, method, url, body, all_headers)
         except _retry.CONNECTION_ERRORS as broken:
-            unclear = unclear or not _retry.was_not_sent(broken)
-            may_retry = attempt < tries and _retry.should_retry(
-                method, None, attempt, was_not_sent=_retry.was_not_sent(broken)
+            was_not_sent = _retry.was_not_sent(broken)
+            is_unclear = is_unclear or not was_not_sent
+            may_retry = attempt < max_attempts and _retry.should_retry(
+                method, None, attempt, was_not_sent=was_not_sent
             )
             if _retry.is_permanent(broken) or not may_retry:
                 raise _retry.describe_connection_error(broken, method, url, attempt) from None
-            _pause(
-                _retry.delay(attempt), f"{method} {urlsplit(url).path}: {_retry.root_cause(broken)}"
-            )
+            reason = f"{method} {urlsplit(url).path}: {_retry.root_cause(broken)}"
+            _pause(_retry.delay(attempt), reason)
             continue
         if response.status_code < 300:
             return response
         error = error_from(response, _retry.retry_after(response))
-        told = error.retry_after is not None
-        if (
-            error.code == "ExpiredAuthenticationToken"
-            and not isinstance(access_token, str)
-            and not renewed
-        ):
-            renewed = True
-            getattr(access_token, "forget", lambda _: None)(
-                auth.token
-            )  # else it would give the same one again
-        elif (
-            attempt < tries
-            and _retry.should_retry(method, error.status_code, attempt, has_retry_after=told)
-            and _is_bearable(error)
-        ):
-            unclear = unclear or error.status_code in _retry.TRANSIENT_STATUSES
-            _pause(_retry.delay(attempt, error.retry_after), one_line(error))
-        else:
-            raise _explained(error, access_token, unclear)
+        if _is_renewable(error, access_token) and not is_renewed:
+            is_renewed = True
+            _forget(access_token, auth.token)
+            continue
+        if attempt >= max_attempts or not _may_send_again(method, error, attempt):
+            raise _explain(error, access_token, is_unclear)
+        is_unclear = is_unclear or error.status_code in _retry.TRANSIENT_STATUSES
+        _pause(_retry.delay(attempt, error.retry_after), one_line(error))
 
 
-def _is_bearable(error: AzureError) -> bool:
-    """Whether Azure asks for a pause that may be waited out where nobody sees it."""
-    return (error.retry_after or 0) <= _retry.MAX_RETRY_AFTER
+def _may_send_again(method: str, error: AzureError, attempt: int) -> bool:
+    """Return whether a rejected request may be sent again, and Azure's pause is short enough."""
+    has_retry_after = error.retry_after is not None
+    may_retry = _retry.should_retry(
+        method, error.status_code, attempt, has_retry_after=has_retry_after
+    )
+    return may_retry and (error.retry_after or 0) <= _retry.MAX_RETRY_AFTER
 
 
-def _explained(error: AzureError, access_token: Token, unclear: bool) -> AzureError:
-    """The error, with what only the sender knows."""
+def _is_renewable(error: AzureError, access_token: Token) -> bool:
+    """Return whether a fresh token may help."""
+    return isinstance(error, AuthenticationFailed) and not isinstance(access_token, str)
+
+
+def _forget(access_token: Token, token: str) -> None:
+    """Make a provider forget a token, as it would give the same one again."""
+    forget = getattr(access_token, "forget", None)
+    if callable(forget):
+        forget(token)
+
+
+def _explain(error: AzureError, access_token: Token, is_unclear: bool) -> AzureError:
+    """Return the error with advice that depends on the request."""
     if error.code == "ExpiredAuthenticationToken" and isinstance(access_token, str):
         error.message += (
             " A callable as access_token, such as token_provider() gives, would have been renewed."
         )
-    if isinstance(error, PreconditionFailed) and unclear:
+    if isinstance(error, PreconditionFailed) and is_unclear:
         error.message += " An earlier try of ours had no clear answer: the change may be our own."
     return error
 
 
-def _signed_in(access_token: Token) -> _Bearer:
-    """The token to send. A sign-in that is out of reach or not well is tried again; its error names it, not Azure."""
+def _sign_in(access_token: Token) -> _Bearer:
+    """Return the token to send; retry a sign-in that is unavailable."""
     attempt = 0
     while True:
         attempt += 1
         try:
             return _Bearer(access_token)
         except (*_retry.CONNECTION_ERRORS, AuthenticationFailed) as error:
-            status, asked = getattr(error, "status_code", None), getattr(error, "retry_after", None)
-            hopeless = (
-                status is None
-                if isinstance(error, AuthenticationFailed)
-                else _retry.is_permanent(error)
-            )
-            if (
-                hopeless
-                or (asked or 0) > _retry.MAX_RETRY_AFTER
-                or not _retry.should_retry("GET", status, attempt)
-            ):
+            if not _may_sign_in_again(error, attempt):
                 raise
-            _pause(_retry.delay(attempt, asked), one_line(error))
+            seconds = _retry.delay(attempt, getattr(error, "retry_after", None))
+            _pause(seconds, one_line(error))
 
 
-def _once(
+def _may_sign_in_again(error: Exception, attempt: int) -> bool:
+    """Return whether a failed sign-in may succeed soon."""
+    status = getattr(error, "status_code", None)
+    if isinstance(error, AuthenticationFailed):
+        is_permanent = status is None
+    else:
+        is_permanent = _retry.is_permanent(error)
+    retry_after = getattr(error, "retry_after", None) or 0
+    is_short = retry_after <= _retry.MAX_RETRY_AFTER
+    return not is_permanent and is_short and _retry.should_retry("GET", status, attempt)
+
+
+def _send_once(
     auth: _Bearer, method: str, url: str, body: Any, headers: Mapping[str, str]
 ) -> requests.Response:
-    """One try; the request that hangs on the answer is stripped of the token, so that no log or pickle can hold it."""
+    """Send a request once; remove the token from the request that the response holds."""
     hooks = _hooks.get() or RequestHooks()
-    request = (
-        requests.PreparedRequest()
-    )  # session.request() would merge with the session what it does not have
+    # session.request() would merge with the session what it does not have.
+    request = requests.PreparedRequest()
     request.prepare(method, url, headers={**session.headers, **headers}, json=body, auth=auth)
     hooks.before_send(method, url)
     started = _clock.monotonic()
@@ -423,7 +429,8 @@ def _once(
         if isinstance(error.request, requests.PreparedRequest):
             error.request.headers.pop("Authorization", None)
         raise
-    response.request = copy.copy(response.request)  # its own copy() would make a cookie jar anew
+    # Its own copy() would make another cookie jar.
+    response.request = copy.copy(response.request)
     response.request.headers = response.request.headers.copy()
     response.request.headers.pop("Authorization", None)
     hooks.after_response(method, url, response)

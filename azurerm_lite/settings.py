@@ -1,4 +1,4 @@
-"""Where Azure is (the endpoints of each cloud, read from the environment at call time), and the API versions."""
+"""The endpoints of each cloud, read from the environment, and the API versions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GRAPH_API = "2024-04-01"
 
 
 class Cloud(NamedTuple):
-    """The three endpoints of an Azure cloud, without trailing slashes (but for the resource, where Azure means it)."""
+    """The three endpoints of an Azure cloud; only the resource has a trailing slash."""
 
     resource_manager: str
     authority: str
@@ -55,7 +55,7 @@ _VARIABLES = (
 
 
 def cloud() -> Cloud:
-    """The endpoints in force, as the environment says at this moment.
+    """Return the endpoints that the environment configures at this moment.
 
     `AZURE_RM_ENDPOINT`, `AZURE_AUTH_ENDPOINT` (or `AZURE_AUTHORITY_HOST`, the name other Azure
     tools use) and `AZURE_RESOURCE_ENDPOINT` each replace one endpoint. Where one of them names a
@@ -72,7 +72,7 @@ def cloud() -> Cloud:
 
 @functools.lru_cache(maxsize=64)  # asked twice for each request, and hardly ever changed
 def _cloud(*values: str) -> Cloud:
-    """The endpoints that these values of the variables come to."""
+    """Return the endpoints for these values of the variables."""
     told = dict(zip(_VARIABLES, values, strict=True))
     resource_manager = _endpoint("AZURE_RM_ENDPOINT", told)
     authority = _endpoint("AZURE_AUTH_ENDPOINT", told) or _endpoint("AZURE_AUTHORITY_HOST", told)
@@ -89,12 +89,12 @@ def _cloud(*values: str) -> Cloud:
 
 
 def is_published(authority: str) -> bool:
-    """Whether Microsoft publishes this authority, so that MSAL may ask it about other tenants."""
+    """Return whether Microsoft publishes this authority, so that MSAL may use discovery."""
     return any(authority == known.authority for known in CLOUDS)
 
 
 def _endpoint(variable: str, values: dict[str, str]) -> str | None:
-    """An endpoint from the environment, made uniform: a scheme, no trailing slash."""
+    """Return an endpoint from the environment with a scheme and without a trailing slash."""
     value = values[variable]
     if not value:
         return None

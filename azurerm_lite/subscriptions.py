@@ -7,7 +7,7 @@ from .types import Location, ResourceGroup, Subscription, Token
 
 
 def list_subscriptions(access_token: Token) -> list[Subscription]:
-    """The subscriptions that the token can see.
+    """Return the subscriptions that the token can see.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -24,7 +24,7 @@ def list_subscriptions(access_token: Token) -> list[Subscription]:
 
 
 def list_locations(access_token: Token, subscription_id: str) -> list[Location]:
-    """The regions that a subscription can use.
+    """Return the regions that a subscription can use.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -46,7 +46,7 @@ def list_locations(access_token: Token, subscription_id: str) -> list[Location]:
 
 
 def list_resource_groups(access_token: Token, subscription_id: str) -> list[ResourceGroup]:
-    """The resource groups of a subscription.
+    """Return the resource groups of a subscription.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.

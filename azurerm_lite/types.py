@@ -29,7 +29,7 @@ class Credential(Protocol):
     """What azure-identity's credentials have in common."""
 
     def get_token(self, *scopes: str) -> _AccessToken:
-        """A token for these scopes."""
+        """Return a token for these scopes."""
 
 
 class Executor(Protocol):
@@ -40,7 +40,8 @@ class Executor(Protocol):
 
 
 Token: TypeAlias = str | Callable[[], str] | Credential
-"""A bearer token, or a zero-argument callable that returns one; a credential of azure-identity counts as such."""
+"""A bearer token, or a zero-argument callable that returns one; a credential of azure-identity
+counts as such."""
 
 InstanceIds: TypeAlias = str | int | Iterable[str | int]
 """One instance id or several, as strings or whole numbers."""
@@ -55,8 +56,8 @@ Only: TypeAlias = str | int | Iterable[str | int]
 """Domains (whole numbers) or instance ids (strings), one or several."""
 
 TargetLike: TypeAlias = Mapping[str, Any] | Sequence[str] | str
-"""A scale set of a fleet: a dict as `find_scale_sets` returns it, or subscription id, resource group
-and name, or a resource id."""
+"""A scale set of a fleet: a dict as `find_scale_sets` returns it, a resource id, or subscription,
+resource group and name."""
 
 Waves: TypeAlias = str | Callable[[Any], Any] | Sequence[int | str] | None
 """What makes the waves of a fleet: a key, a function of a target, or sizes."""

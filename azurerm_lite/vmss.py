@@ -26,7 +26,7 @@ _VM = _VMSS + "/virtualMachines/{instance_id}"
 
 
 def list_vmss(access_token: Token, subscription_id: str, resource_group: str) -> list[ScaleSet]:
-    """The scale sets of a resource group.
+    """Return the scale sets of a resource group.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -46,7 +46,7 @@ def list_vmss(access_token: Token, subscription_id: str, resource_group: str) ->
 
 
 def list_vmss_sub(access_token: Token, subscription_id: str) -> list[ScaleSet]:
-    """The scale sets of a subscription.
+    """Return the scale sets of a subscription.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -67,7 +67,7 @@ def list_vmss_sub(access_token: Token, subscription_id: str) -> list[ScaleSet]:
 def get_vmss(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> ScaleSet:
-    """A scale set's model.
+    """Return a scale set's model.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -97,7 +97,9 @@ def put_vmss(
     *,
     if_match: str | None = None,
 ) -> Response:
-    """Create a scale set, or put a model in place of its model; in upgrade mode Manual no instance is touched.
+    """Create a scale set, or replace its model.
+
+    In upgrade mode Manual no instance changes.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -226,7 +228,9 @@ def scale_vmss(
 def get_vmss_instance_view(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> ScaleSetInstanceView:
-    """How a scale set is right now: its instances counted by status. One of Azure's expensive calls: do not poll it.
+    """Return a scale set's instance view: its instances counted by status.
+
+    It is one of Azure's expensive calls: do not poll it.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -251,7 +255,7 @@ def get_vmss_instance_view(
 def list_vmss_skus(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> list[dict[str, Any]]:
-    """The VM sizes that a scale set can change to.
+    """Return the VM sizes that a scale set can change to.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -275,7 +279,7 @@ def list_vmss_skus(
 def get_vmss_nics(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> list[dict[str, Any]]:
-    """The network interfaces of a scale set's instances.
+    """Return the network interfaces of a scale set's instances.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -302,7 +306,7 @@ def get_vmss_nics(
 def get_vmss_public_ips(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> list[dict[str, Any]]:
-    """The public IP addresses of a scale set's instances.
+    """Return the public IP addresses of a scale set's instances.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -340,7 +344,7 @@ def start_vmss(
         subscription_id: Subscription id.
         resource_group: Resource group name.
         vmss_name: Scale set name.
-        instance_ids: One instance id or require_instances (strings or whole numbers); `None` for the whole
+        instance_ids: One instance id or several (strings or whole numbers); `None` for the whole
             set.
 
     Returns:
@@ -371,7 +375,7 @@ def restart_vmss(
         subscription_id: Subscription id.
         resource_group: Resource group name.
         vmss_name: Scale set name.
-        instance_ids: One instance id or require_instances (strings or whole numbers); `None` for the whole
+        instance_ids: One instance id or several (strings or whole numbers); `None` for the whole
             set.
 
     Returns:
@@ -404,7 +408,7 @@ def poweroff_vmss(
         subscription_id: Subscription id.
         resource_group: Resource group name.
         vmss_name: Scale set name.
-        instance_ids: One instance id or require_instances (strings or whole numbers); `None` for the whole
+        instance_ids: One instance id or several (strings or whole numbers); `None` for the whole
             set.
 
     Returns:
@@ -437,7 +441,7 @@ def stopdealloc_vmss(
         subscription_id: Subscription id.
         resource_group: Resource group name.
         vmss_name: Scale set name.
-        instance_ids: One instance id or require_instances (strings or whole numbers); `None` for the whole
+        instance_ids: One instance id or several (strings or whole numbers); `None` for the whole
             set.
 
     Returns:
@@ -470,7 +474,7 @@ def reimage_vmss(
         subscription_id: Subscription id.
         resource_group: Resource group name.
         vmss_name: Scale set name.
-        instance_ids: One instance id or require_instances (strings or whole numbers); `None` for the whole
+        instance_ids: One instance id or several (strings or whole numbers); `None` for the whole
             set.
 
     Returns:
@@ -503,7 +507,7 @@ def redeploy_vmss(
         subscription_id: Subscription id.
         resource_group: Resource group name.
         vmss_name: Scale set name.
-        instance_ids: One instance id or require_instances (strings or whole numbers); `None` for the whole
+        instance_ids: One instance id or several (strings or whole numbers); `None` for the whole
             set.
 
     Returns:
@@ -525,7 +529,7 @@ def redeploy_vmss(
 def get_instance_views(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> list[Instance]:
-    """Every instance of a scale set, each with its instance view.
+    """Return every instance of a scale set with its instance view.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -552,7 +556,7 @@ def get_instance_views(
 def list_vmss_vms(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> list[Instance]:
-    """Every instance of a scale set, without the instance views.
+    """Return every instance of a scale set, without the instance views.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -581,7 +585,7 @@ def get_vmss_vm(
     vmss_name: str,
     instance_id: str | int,
 ) -> Instance:
-    """One instance, with its instance view.
+    """Return one instance with its instance view.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -612,7 +616,7 @@ def get_vmss_vm_instance_view(
     vmss_name: str,
     instance_id: str | int,
 ) -> InstanceView:
-    """How one instance is right now.
+    """Return the instance view of one instance.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -650,7 +654,7 @@ def delete_vmss_vms(
         subscription_id: Subscription id.
         resource_group: Resource group name.
         vmss_name: Scale set name.
-        instance_ids: One instance id or require_instances (strings or whole numbers), or `"*"` for all.
+        instance_ids: One instance id or several (strings or whole numbers), or `"*"` for all.
 
     Returns:
         Azure's answer at once; the work goes on there. Give it to `wait`.
@@ -685,7 +689,7 @@ def manual_upgrade(
         subscription_id: Subscription id.
         resource_group: Resource group name.
         vmss_name: Scale set name.
-        instance_ids: One instance id or require_instances (strings or whole numbers), or `"*"` for all.
+        instance_ids: One instance id or several (strings or whole numbers), or `"*"` for all.
 
     Returns:
         Azure's answer at once; the work goes on there. Give it to `wait`.
@@ -745,7 +749,8 @@ def protect_vmss_vm(
     fits = policy and all(isinstance(value, bool) for value in policy.values())
     if not fits or (from_scale_set_actions and from_scale_in is False):
         raise ValueError(
-            f"from_scale_in={from_scale_in!r} and from_scale_set_actions={from_scale_set_actions!r} do not fit: "
+            f"from_scale_in={from_scale_in!r} and from_scale_set_actions={from_scale_set_actions!r}"
+            " do not fit: "
             "give True or False for at least one, and protection from actions includes scaling in"
         )
     # The policy alone: a whole instance sent back would take the scale set's model off the
@@ -759,7 +764,7 @@ def protect_vmss_vm(
 def start_os_upgrade(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> Response:
-    """Let Azure move all instances to the newest platform image, batch by batch, by the set's rolling policy.
+    """Start Azure's rolling upgrade of all instances to the newest platform image.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -784,7 +789,7 @@ def start_os_upgrade(
 def start_extension_upgrade(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> Response:
-    """Let Azure move all instances to the newest extensions, batch by batch, by the set's rolling policy.
+    """Start Azure's rolling upgrade of all instances to the newest extensions.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -810,7 +815,7 @@ def start_extension_upgrade(
 def get_rolling_upgrade(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> RollingUpgrade:
-    """The newest rolling upgrade that Azure ran, or runs, by itself.
+    """Return the newest rolling upgrade that Azure ran, or runs, by itself.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -860,7 +865,7 @@ def cancel_rolling_upgrade(
 def get_os_upgrade_history(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> list[dict[str, Any]]:
-    """The last OS upgrades that Azure ran by itself (five at most, of two months).
+    """Return the last OS upgrades that Azure ran by itself (five at most, of two months).
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -920,7 +925,7 @@ def _vm_url(
 
 
 def _act(access_token: Token, url: str, instance_ids: InstanceIds | None = None) -> Response:
-    """An action by POST: on these instances, or without a body on the whole set."""
+    """Send an action: for these instances, or without a body for the whole set."""
     body = None if instance_ids is None else {"instanceIds": parse_instance_ids(instance_ids)}
     return rest.send(access_token, "POST", url, body)
 
@@ -930,7 +935,7 @@ def _if_match(etag: str | None) -> dict[str, str]:
 
 
 def _sendable(vmss_body: Mapping[str, Any]) -> dict[str, Any]:
-    """A model without what only Azure sets, and what would collide with an update in between."""
+    """Return a model without what only Azure sets."""
     if not isinstance(vmss_body, Mapping):
         raise ValueError(
             f"vmss_body must be a dict such as get_vmss returns, not {type(vmss_body).__name__}"

@@ -14,7 +14,7 @@ from calls import stub
 from measure import Clock, Contestant, Row, contestants
 
 from azurerm_lite.sandbox import Sandbox
-from azurerm_lite.sandbox.server.app import Entry
+from azurerm_lite.sandbox.server.app import JournalEntry
 from azurerm_lite.sandbox.server.rate_limits import LIMITS
 
 DOMAINS, PAGE, RETRY_AFTER = 5, 50, 10
@@ -27,7 +27,7 @@ class Took(NamedTuple):
 
     seconds: float
     ratio: float
-    requests: Sequence[Entry]
+    requests: Sequence[JournalEntry]
 
 
 def rolling(pythons: Mapping[str, str], rounds: int) -> list[Row]:
@@ -110,19 +110,18 @@ def _rows(
     return rows
 
 
-def _share(entries: Sequence[Entry], policies: Sequence[str]) -> str:
-    """The largest share of one of these limits that is spent within its 3 or its 30 minutes."""
+def _share(entries: Sequence[JournalEntry], policies: Sequence[str]) -> str:
+    """The largest share of a subscription's limits that is spent within 3 minutes, their refill."""
     shares = [0.0]
     for policy in policies:
         seconds = [entry.seconds for entry in entries if _policy(entry) == policy]
-        for minutes, allowed in zip((3, 30), LIMITS[policy], strict=True):
-            for start in seconds:
-                spent = sum(start <= second < start + minutes * 60 for second in seconds)
-                shares.append(100 * spent / allowed)
+        for start in seconds:
+            spent = sum(start <= second < start + 180 for second in seconds)
+            shares.append(100 * spent / LIMITS[policy].subscription)
     return f"{max(shares):.1f} %"
 
 
-def _policy(entry: Entry) -> str:
+def _policy(entry: JournalEntry) -> str:
     """Which of Azure's limits a request is charged to."""
     path = entry.path.lower()
     if "/operations/" in path:

@@ -1,4 +1,4 @@
-"""Tokens: the ways to sign in, as callables that renew them; `python -m azurerm_lite.auth` says which one is found."""
+"""Sign in: each authentication method as a callable that renews its token."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PATHS = ("certificate", "assertion_file", "cache_file")
 
 
 def get_access_token(tenant_id: str, application_id: str, application_secret: str) -> str:
-    """A token for a service principal, good for about an hour.
+    """Return a token for a service principal, good for about an hour.
 
     Args:
         tenant_id: Tenant (directory) id or domain name.
@@ -57,7 +57,7 @@ def get_access_token(tenant_id: str, application_id: str, application_secret: st
 
 
 def get_access_token_from_cli() -> str:
-    """A token of whoever is signed in to the Azure CLI (`az login`).
+    """Return a token of whoever is signed in to the Azure CLI (`az login`).
 
     Returns:
         The bearer token. For longer work use `token_provider`, which renews it.
@@ -73,7 +73,7 @@ def get_access_token_from_cli() -> str:
 
 
 def get_subscription_from_cli(name: str | None = None) -> str:
-    """The id of a subscription that the Azure CLI knows.
+    """Return the id of a subscription that the Azure CLI knows.
 
     Args:
         name: Name or id of the subscription; `None` for the CLI's current one.
@@ -113,7 +113,7 @@ def token_provider(
     device_code: bool | Callable[[str], object] = False,
     cache_file: str | os.PathLike[str] | None = None,
 ) -> Callable[[], str]:
-    """A callable that returns a good token each time, renewed ahead of its end: for work that outlives one token.
+    """Return a callable that gives a valid token each time, for work that outlives one token.
 
     Without arguments it takes what the environment shows first: a service principal
         (`AZURE_TENANT_ID`,
@@ -166,7 +166,7 @@ def token_provider(
 
 
 def _made(given: Mapping[str, Any]) -> Provider:
-    """The provider that these arguments ask for."""
+    """Return the provider that these arguments ask for."""
     ways = [name for name in _WAYS if name in given]
     if len(ways) > 1:
         raise ValueError(f"{' and '.join(ways)} are different ways to sign in: give one of them")
@@ -179,7 +179,8 @@ def _made(given: Mapping[str, Any]) -> Provider:
             raise ValueError(f"{name} does not go with {way}")
     if way in _TAKES_ONE and len(given) > 2:
         raise ValueError(
-            f"{' and '.join(name for name in given if name != way)} say the same thing: give one of them"
+            f"{' and '.join(name for name in given if name != way)} say the same thing: give one of"
+            " them"
         )
     values = {
         name: _checked(name, given.get(name)) for name in dict.fromkeys((*needs, way, *given))
@@ -193,7 +194,10 @@ def _made(given: Mapping[str, Any]) -> Provider:
 
 
 def _checked(argument: str, value: Any) -> Any:
-    """An argument that must be there. The message never shows the value: it may be a secret in the wrong place."""
+    """Return an argument that must be there.
+
+    The message does not show the value, which may be a secret.
+    """
     if argument in _CALLABLE and callable(value):
         return value
     if argument in _FLAGS:

@@ -1,4 +1,4 @@
-"""`python -m azurerm_lite.auth`: which way to sign in `token_provider()` finds here, for whom, and until when."""
+"""Print which authentication method `token_provider()` finds, for whom, and until when."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PEOPLE = ("upn", "preferred_username", "unique_name")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Signs in, and says what came of it; the token is not shown.
+    """Sign in and print the result; the token is not shown.
 
     Args:
         arguments: Those of the command line; `None` for the program's own.
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def claims_of(token: str) -> dict[str, Any]:
-    """What a token says of itself, unverified: that is the resource manager's to do.
+    """Return the claims of a token, unverified: the resource manager verifies them.
 
     Args:
         token: A token, of which nothing else is shown.

@@ -18,7 +18,8 @@ from ._provider import Provider
 TIMEOUT = 60.0
 """Seconds that `az` may take."""
 _UNKNOWN_END = 360.0
-"""Seconds that a token is held for good when `az` does not say: it is asked for anew after a minute."""
+"""Seconds that a token is held for good when `az` does not say: it is asked for anew after a
+minute."""
 
 
 class ByCli(Provider):
@@ -41,7 +42,10 @@ class ByCli(Provider):
 
 
 def _end(answer: dict[str, Any]) -> float:
-    """When a token of the CLI ends: `expires_on`; older ones give only `expiresOn`, local time without a zone."""
+    """Return when a token of the CLI ends.
+
+    Older versions give only `expiresOn`, local time without a zone.
+    """
     ends = answer.get("expires_on")
     if isinstance(ends, int | float) and not isinstance(ends, bool):
         return float(ends)
@@ -52,7 +56,7 @@ def _end(answer: dict[str, Any]) -> float:
 
 
 def run_az(wanted: str, *arguments: str) -> dict[str, Any]:
-    """The JSON that an `az` command prints; `az` is found on PATH and run without a shell.
+    """Return the JSON that an `az` command prints; `az` is run without a shell.
 
     Args:
         wanted: A key that must be in it.
@@ -84,11 +88,12 @@ def run_az(wanted: str, *arguments: str) -> dict[str, Any]:
 
 
 def _found() -> str:
-    """Where `az` is; one that happens to lie in the current folder is none."""
+    """Return the path of `az`; one in the current folder is not used."""
     az = shutil.which("az")  # az.cmd on Windows
     if az is None or not os.path.isabs(az):  # noqa: PTH117 - a string is what subprocess wants
         raise AuthenticationFailed(
-            "The Azure CLI (az) is not on PATH: install it and run 'az login', or sign in with a service principal.",
+            "The Azure CLI (az) is not on PATH: install it and run 'az login', or sign in with a"
+            " service principal.",
             code="CliNotFound",
         )
     return az
@@ -104,8 +109,9 @@ def _run(az: str, arguments: list[str]) -> Any:
     ):
         raise ValueError(f"az.cmd cannot be given a name with {odd.group()!r} in it: give the id")
     try:
-        return subprocess.run(
+        return subprocess.run(  # noqa: S603 - az itself, with arguments of ours
             [az, *arguments],
+            check=False,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -1,4 +1,4 @@
-"""The files that signing in needs: certificates, assertions, and a token cache that only its owner may read."""
+"""Read certificates and assertions, and keep a token cache that only its owner may read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ log = logging.getLogger("azurerm_lite")
 
 
 def read_text(argument: str, file: str) -> str:
-    """The text of a file, without the blanks around it.
+    """Return the text of a file, without the blanks around it.
 
     Args:
         argument: What the caller calls it.
@@ -33,7 +33,7 @@ def read_text(argument: str, file: str) -> str:
 
 
 def read_certificate(file: str, password: str | None) -> tuple[str, str, str]:
-    """A certificate with its private key, as MSAL wants them.
+    """Return a certificate with its private key, as MSAL expects them.
 
     Args:
         file: Path of a PEM or PFX (PKCS #12) file.
@@ -75,7 +75,7 @@ def read_certificate(file: str, password: str | None) -> tuple[str, str, str]:
             return (
                 key.private_bytes(pem, *unlocked).decode(),
                 chain,
-                own[0].fingerprint(hashes.SHA1()).hex(),
+                own[0].fingerprint(hashes.SHA1()).hex(),  # noqa: S303 - as Entra ID identifies it
             )
         failure = f"certificate: {file} holds no certificate for its private key"
     raise ValueError(failure)
@@ -105,7 +105,7 @@ def _read(argument: str, file: str) -> bytes:
 
 
 def read_private(file: str) -> str:
-    """The text of a file that only its owner may read; others that may are shut out, and told of.
+    """Return the text of a file that only its owner may read; take away and log others' access.
 
     Args:
         file: Its path.
@@ -124,7 +124,7 @@ def read_private(file: str) -> str:
 
 
 def write_private(file: str, text: str) -> None:
-    """Writes a file that only its owner may read: in one piece, and never readable in between.
+    """Write a file that only its owner may read, atomically.
 
     On Windows it is the folder's permissions that say who may read it.
 

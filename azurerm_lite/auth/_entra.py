@@ -26,7 +26,7 @@ _PERSON_TIMEOUT = 300.0
 
 
 class _ByMsal(Provider):
-    """Asks MSAL anew each time, with an application of its own: the token is kept here, and nothing else need be."""
+    """Asks a new MSAL application each time; only the token is kept, here."""
 
     def __init__(self, tenant_id: str, application_id: str, **shown: object) -> None:
         super().__init__(tenant_id=tenant_id, application_id=application_id, **shown)
@@ -73,7 +73,7 @@ class _ByMsal(Provider):
             return AuthenticationFailed(message, code="SignInFailed")
 
     def _made(self, kind: Callable[..., Any], session: Any, **more: Any) -> Any:
-        """An MSAL application; it asks the authority about the tenant before anything secret is sent."""
+        """Return an MSAL application, which checks the tenant before a secret is sent."""
         try:
             return kind(
                 self._application_id,
@@ -93,7 +93,7 @@ class _ByMsal(Provider):
         return [self._resource + "/.default"]  # a resource that ends in / keeps it: // is meant
 
     def _secrets(self) -> list[str]:
-        """What no message may hold."""
+        """Return what no message may hold."""
         return []
 
     def _result(self, msal: Any, session: Any) -> dict[str, Any]:
@@ -112,11 +112,12 @@ class _ServicePrincipal(_ByMsal):
         return application.acquire_token_for_client(self._scopes)  # type: ignore[no-any-return]
 
     def _ask(self) -> tuple[str, float]:
-        self._credential()  # what is wrong with a file or a callable is told as it is, not as the sign-in's fault
+        # What is wrong with a file or a callable is told as it is, not as the sign-in's fault.
+        self._credential()
         return super()._ask()
 
     def _credential(self) -> Any:
-        """What MSAL takes for proof."""
+        """Return the client credential for MSAL."""
         raise NotImplementedError
 
 
@@ -137,7 +138,7 @@ class BySecret(_ServicePrincipal):
 
 
 class ByCertificate(_ServicePrincipal):
-    """Tokens by an application's certificate; the file is read for each, so that a new one counts."""
+    """Tokens by an application's certificate; the file is read each time, as it may be replaced."""
 
     way = "client certificate"
 
@@ -242,7 +243,10 @@ class ByManagedIdentity(_ByMsal):
 
     def _of_cloud_shell(self, msal: Any, session: Any, named: bool) -> dict[str, Any]:
         if named:
-            message = "Sign-in failed: Cloud Shell has only the identity of the person in it: name no other."
+            message = (
+                "Sign-in failed: Cloud Shell has only the identity of the person in it: name no"
+                " other."
+            )
             raise AuthenticationFailed(message, code="SignInFailed")
         application = msal.PublicClientApplication(
             AZURE_CLI, instance_discovery=False, http_client=session
@@ -255,7 +259,7 @@ class ByManagedIdentity(_ByMsal):
 
 
 class _ByPerson(_ByMsal):
-    """Tokens of a person, who is asked once; later ones come by refresh token, kept here or in the file."""
+    """Tokens of a person, who signs in once; later ones come by a refresh token."""
 
     def __init__(
         self,
@@ -366,16 +370,20 @@ class ByDeviceCode(_ByPerson):
 
 
 def _authority(base: str, tenant_id: str) -> str:
-    """The authority as MSAL demands it: https, and the tenant as its path; AD FS has none, and is named instead."""
+    """Return the authority as MSAL expects it: https, with the tenant as its path.
+
+    AD FS has no tenants, and is named instead.
+    """
     if not base.startswith("https://"):
         raise ValueError(
-            f"AZURE_AUTH_ENDPOINT must be https, not {base!r}: the secret would be readable on the way"
+            f"AZURE_AUTH_ENDPOINT must be https, not {base!r}: the secret would be readable on the"
+            " way"
         )
     return base if base.lower().endswith("/adfs") else f"{base}/{tenant_id}"
 
 
 def _msal() -> Any:
-    """MSAL: imported here, as it costs as much as everything else together; and quiet about what it was answered."""
+    """Import MSAL, which costs as much as all the rest, and keep answers out of its log."""
     import msal
     import msal.managed_identity
 
@@ -393,5 +401,5 @@ def _msal() -> Any:
 
 
 def _holds_no_answer(record: logging.LogRecord) -> bool:
-    """Whether a line of MSAL's log is a fixed text; the others repeat answers and codes, tokens and all."""
+    """Return whether a line of MSAL's log is a fixed text; others repeat answers and tokens."""
     return not record.args and not str(record.msg).startswith(("event=", "Token response"))

@@ -18,7 +18,7 @@ _MANAGED = (
 
 
 def find() -> Provider:
-    """The first way that the environment shows, without asking anybody.
+    """Return the first authentication method that the environment configures.
 
     Returns:
         A provider that knows where it was found, and what was passed over.
@@ -34,7 +34,8 @@ def find() -> Provider:
 
 
 def _secret() -> Provider | str:
-    return _application("BySecret", "client secret", application_secret="AZURE_CLIENT_SECRET")
+    variables = {"application_secret": "AZURE_CLIENT_SECRET"}
+    return _application("BySecret", "client secret", **variables)
 
 
 def _certificate() -> Provider | str:
@@ -50,7 +51,7 @@ def _workload() -> Provider | str:
 
 
 def _application(kind: str, what: str, **proof: str) -> Provider | str:
-    """A service principal where all its variables are set; else which are not."""
+    """Return a service principal if all its variables are set; else which are missing."""
     ((argument, variable),) = proof.items()
     missing = [name for name in (variable, *_APPLICATION) if not os.environ.get(name)]
     if missing:
@@ -72,7 +73,10 @@ def _application(kind: str, what: str, **proof: str) -> Provider | str:
 def _managed() -> Provider | str:
     shown = [name for name in _MANAGED if os.environ.get(name)]
     if not shown:
-        return f"managed identity: none of {', '.join(_MANAGED)} is set (on a virtual machine, ask for it by name)"
+        return (
+            f"managed identity: none of {', '.join(_MANAGED)} is set (on a virtual machine, ask for"
+            " it by name)"
+        )
     from . import _entra
 
     provider = _entra.ByManagedIdentity(os.environ.get("AZURE_CLIENT_ID") or None)

@@ -1,4 +1,4 @@
-"""What to do when the sign-in refuses: its numbers, and how its answer becomes an `AuthenticationFailed`."""
+"""Advice for each error code of the sign-in, and the exception that carries it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,15 @@ _POLICY = (
     "A conditional access policy stands in the way: ask the tenant's administrator which, "
     "or use an identity that it does not bind, such as a managed identity."
 )
-_MFA = "This account must sign in with a second factor: sign in by browser or device code, or with 'az login'."
+_MFA = (
+    "This account must sign in with a second factor: sign in by browser or device code, or with 'az"
+    " login'."
+)
 _CLOCK = "Check this machine's clock and that the assertion is a fresh one: its times do not fit."
-_FEDERATED = "Compare issuer, subject and audience of the application's federated credential with the assertion's."
+_FEDERATED = (
+    "Compare issuer, subject and audience of the application's federated credential with the"
+    " assertion's."
+)
 _CONSENT = (
     "Have an administrator consent to the application, or assign it to the user, in this tenant."
 )
@@ -25,14 +31,18 @@ _CONSENT = (
 # By the number of Microsoft's sign-in, as its reference of error codes tells them.
 ADVICE = {
     "AADSTS50001": "Check AZURE_RESOURCE_ENDPOINT: this tenant knows no such resource.",
-    "AADSTS500011": "Check AZURE_RESOURCE_ENDPOINT and the tenant id: this tenant knows no such resource.",
+    "AADSTS500011": "Check AZURE_RESOURCE_ENDPOINT and the tenant id: this tenant knows no such"
+    " resource.",
     "AADSTS50012": "Check the certificate: it is not registered for the application, or has ended.",
     "AADSTS50013": _CLOCK,
     "AADSTS500133": _CLOCK,
-    "AADSTS50020": "This account is not a member of the tenant: check the tenant id, or have it invited.",
-    "AADSTS50027": "The assertion is no valid JSON Web Token of the issuer that the application trusts.",
+    "AADSTS50020": "This account is not a member of the tenant: check the tenant id, or have it"
+    " invited.",
+    "AADSTS50027": "The assertion is no valid JSON Web Token of the issuer that the application"
+    " trusts.",
     "AADSTS50034": "There is no such account in this tenant: check the tenant id.",
-    "AADSTS50053": "The account is locked, or the network's address is distrusted: ask the tenant's administrator.",
+    "AADSTS50053": "The account is locked, or the network's address is distrusted: ask the tenant's"
+    " administrator.",
     "AADSTS50055": "The account's password has expired: change it and sign in again.",
     "AADSTS50057": "The account is disabled: ask the tenant's administrator.",
     "AADSTS50059": "Give the tenant id: it cannot be told from the application.",
@@ -54,7 +64,8 @@ ADVICE = {
     "AADSTS65001": _CONSENT,
     "AADSTS65004": "Consent was declined: sign in again and grant it.",
     "AADSTS70001": "The application is disabled in this tenant: have it enabled.",
-    "AADSTS700016": "Check the application id, and that the application is registered in this tenant.",
+    "AADSTS700016": "Check the application id, and that the application is registered in this"
+    " tenant.",
     "AADSTS70008": _SIGN_IN_AGAIN,
     "AADSTS700082": _SIGN_IN_AGAIN,
     "AADSTS70018": "The code was not accepted: sign in again and type the new one.",
@@ -65,19 +76,23 @@ ADVICE = {
     "AADSTS700213": _FEDERATED,
     "AADSTS7002138": "Mind upper and lower case. " + _FEDERATED,
     "AADSTS700024": _CLOCK,
-    "AADSTS700025": "The application is registered as a public client: sign in by browser or device code.",
-    "AADSTS700027": "Check the certificate: register it for the application, or sign with the key that is registered.",
+    "AADSTS700025": "The application is registered as a public client: sign in by browser or device"
+    " code.",
+    "AADSTS700027": "Check the certificate: register it for the application, or sign with the key"
+    " that is registered.",
     "AADSTS700030": "The certificate's subject name is not one that the application trusts.",
     "AADSTS70043": _SIGN_IN_AGAIN,
     "AADSTS7000112": "The application is disabled in this tenant: have it enabled.",
     "AADSTS7000215": "Check the application secret: give its value, not its id.",
-    "AADSTS7000218": "Allow public client flows for the application, or sign in with a secret or a certificate.",
+    "AADSTS7000218": "Allow public client flows for the application, or sign in with a secret or a"
+    " certificate.",
     "AADSTS7000222": "The application secret has expired: make a new one.",
     "AADSTS90002": "Check the tenant id: there is no such tenant in this cloud.",
     "AADSTS90038": _TENANT,
     "AADSTS900382": _TENANT,
     "AADSTS900432": _TENANT,
-    "AADSTS90072": "This account is not a member of the tenant: check the tenant id, or have it invited.",
+    "AADSTS90072": "This account is not a member of the tenant: check the tenant id, or have it"
+    " invited.",
     "AADSTS90094": _CONSENT,
     "AADSTS900023": "Check the tenant id: it is neither an id nor a domain name.",
     "invalid_tenant": "Check the tenant id.",
@@ -85,7 +100,7 @@ ADVICE = {
 
 
 def masked(told: str, secrets: Iterable[str] = ()) -> str:
-    """A text without secrets.
+    """Return a text without secrets.
 
     Args:
         told: What somebody else says: a sign-in, the CLI.
@@ -100,7 +115,7 @@ def masked(told: str, secrets: Iterable[str] = ()) -> str:
 
 
 def refused(result: Mapping[str, Any], secrets: Iterable[str] = ()) -> AuthenticationFailed:
-    """The exception for what MSAL tells in a dict; it is returned, not raised.
+    """Return the exception for an error that MSAL returned.
 
     Args:
         result: MSAL's dict, with `error` and `error_description`.

@@ -1,4 +1,4 @@
-"""What every way to sign in shares: a callable that keeps its token, renews it ahead of its end, and hides it."""
+"""The base of all authentication methods: it keeps a token, renews it, and hides it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _AGAIN = 30.0
 
 
 class _Kept(NamedTuple):
-    """A token, with the times (as of `time.time`) from which a new one is wanted and at which it ends."""
+    """A token, with the times (of `time.time`) at which to renew it and at which it ends."""
 
     token: str = ""
     renew: float = 0.0
@@ -55,7 +55,7 @@ class Provider:
         self._forget_all()
 
     def __call__(self) -> str:
-        """A token; asked for only when the one at hand is about to end."""
+        """Return a token; request one only if the one at hand is about to end."""
         kept, now = self._kept, time.time()
         if now < kept.renew:
             return kept.token
@@ -68,7 +68,7 @@ class Provider:
             self._lock.release()
 
     def forget(self, token: str) -> None:
-        """Takes note that Azure holds a token for expired, whatever the clock here says.
+        """Forget a token that Azure rejected, whatever the clock here says.
 
         Args:
             token: The token that was refused.
@@ -119,11 +119,11 @@ class Provider:
         return token
 
     def _explained(self, error: Exception) -> Exception:
-        """The error, with what else `token_provider()` looked at."""
+        """Return the error with the methods that `token_provider()` skipped."""
         if isinstance(error, AuthenticationFailed) and self.passed_over:
             error.message += f" token_provider() passed over: {'; '.join(self.passed_over)}."
         return error
 
     def _ask(self) -> tuple[str, float]:
-        """A new token, and when it ends."""
+        """Return a new token, and when it ends."""
         raise NotImplementedError

@@ -29,7 +29,7 @@ def find_scale_sets(
     tag: str | Mapping[str, str | None] | None = None,
     location: str | Sequence[str] | None = None,
 ) -> list[FoundScaleSet]:
-    """The scale sets of all subscriptions, with the image that each asks for, by one query.
+    """Return the scale sets of all subscriptions, with the image that each asks for, by one query.
 
     Azure Resource Graph answers it, which follows changes by some seconds to minutes. It knows
     models, not instances: what those run, `get_instance_views` tells.

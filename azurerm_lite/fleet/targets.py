@@ -17,7 +17,7 @@ _KEYS = ("subscription_id", "resource_group", "vmss_name")
 
 
 def parse_target(given: TargetLike) -> Target:
-    """A scale set of the fleet, out of what the caller gave for it.
+    """Return a scale set of the fleet, out of what the caller gave for it.
 
     Args:
         given: A dict with `subscription_id`, `resource_group`, `vmss_name` and perhaps `location`;
@@ -49,7 +49,7 @@ def parse_target(given: TargetLike) -> Target:
 
 
 def split_into_waves(targets: Iterable[TargetLike], waves: Waves) -> list[list[Target]]:
-    """The waves of a fleet, in order: each scale set once, none of the waves empty.
+    """Return the waves of a fleet, in order: each scale set once, none of the waves empty.
 
     Args:
         targets: The scale sets.

@@ -1,4 +1,4 @@
-"""The rollout: plan it, and bring a scale set's instances to its model, one batch at a time, with checks in between.
+"""Plan a rollout, run it batch by batch with checks, and roll it back.
 
 Azure is the only state. `latestModelApplied` on each instance says what is left, so a rollout that
 ended early is resumed by starting it again.
@@ -34,7 +34,7 @@ def plan_rollout(
             instances, or a percentage of the set such as `"20%"`. Where Azure gives no update
             domains, `"update_domain"` takes zone after zone, and at most a fifth of the set at a
             time, as Azure's own rolling upgrades do.
-        only: Domains (whole numbers) or instance ids (strings), one or require_instances, to which the
+        only: Domains (whole numbers) or instance ids (strings), one or several, to which the
             rollout keeps; `None` for all.
         max_batch: The most instances at a time: a domain that has more is taken in parts. A number,
             a percentage of the set, or `None` for no limit.
@@ -78,7 +78,9 @@ def rollout(
     rollback_image: Image | None = None,
     dry_run: bool | Mapping[str, Any] = False,
 ) -> Iterator[Event]:
-    """Bring a scale set's instances to its model, one batch at a time; the for loop over the events is the rollout.
+    """Bring a scale set's instances to its model, one batch at a time.
+
+    The for loop over the events is the rollout.
 
     Nothing is sent before the first `next`; leaving the loop pauses the rollout, calling again
     resumes it. Never is more than one batch under way. A batch is done when its operation succeeded
@@ -95,7 +97,7 @@ def rollout(
             instances, or a percentage of the set such as `"20%"`. Where Azure gives no update
             domains, `"update_domain"` takes zone after zone, and at most a fifth of the set at a
             time, as Azure's own rolling upgrades do.
-        only: Domains (whole numbers) or instance ids (strings), one or require_instances, to which the
+        only: Domains (whole numbers) or instance ids (strings), one or several, to which the
             rollout keeps; `None` for all.
         max_batch: The most instances at a time: a domain that has more is taken in parts. A number,
             a percentage of the set, or `None` for no limit.
@@ -175,7 +177,7 @@ def rollback(
     health_timeout: float = 1800,
     max_unhealthy: CountOrPercentage = 0,
 ) -> Iterator[Event]:
-    """Put an image back into a scale set's model and onto its instances, batch by batch, as `rollout` does.
+    """Roll a scale set's model and its instances back to an image, batch by batch.
 
     The model is put back only if nobody changes it meanwhile (`If-Match`). Once it asks for the old
     image again, `rollout` is what goes on with a rollback that was cut off.
@@ -239,7 +241,7 @@ def follow_rolling_upgrade(
     *,
     timeout: float = 21600,
 ) -> Iterator[Event]:
-    """Follow the rolling upgrade that Azure runs on a scale set in upgrade mode Rolling, to its end.
+    """Follow the rolling upgrade that Azure runs on a scale set in upgrade mode Rolling.
 
     Following changes nothing, and leaving the loop stops nothing: that is what
         `cancel_rolling_upgrade` is for.

@@ -31,8 +31,8 @@ _GROUPINGS = {
 }
 
 NO_UPDATE_DOMAINS = (
-    "Azure gives no update domains here: taken as by its own rolling upgrades, zone after zone where"
-    f" there are zones, at most {FALLBACK} of the set at a time"
+    "Azure gives no update domains here: taken as by its own rolling upgrades, zone after zone"
+    " where there are zones, at most " + FALLBACK + " of the set at a time"
 )
 ON_LATEST_MODEL = "on the latest model"
 BEING_DELETED = "being deleted"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .. import _clock, vmss
-from ..instances import provisioning_state
+from ..instances import provisioning_state, upgrade_mode
 from ..types import ScaleSet
 from . import messages
 from .events import Event, event
@@ -55,8 +55,7 @@ def read_settled_model(state: RolloutState) -> Iterator[Event]:
 
 def _judge_model(state: RolloutState) -> Wait | None:
     name = state.scale_set.vmss_name
-    properties = known_model(state)["properties"]
-    mode = str((properties.get("upgradePolicy") or {}).get("mode") or "Manual")
+    mode = upgrade_mode(known_model(state))
     if messages.is_refused_mode(mode):
         raise Halt(messages.wrong_mode(name, mode))
     now = provisioning_of_set(state)

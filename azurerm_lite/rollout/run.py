@@ -21,7 +21,7 @@ from .reading import (
     updating_ids,
     wait_until_instances_idle,
 )
-from .rollbacks import (
+from .rollback_image import (
     find_previous_image,
     infer_rollback_image,
     put_image,

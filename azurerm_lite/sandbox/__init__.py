@@ -1,4 +1,4 @@
-"""A local Azure, to try a rollout on and to test against: `with Sandbox() as sandbox: ...` (extra `sandbox`)."""
+"""A local Azure for trials and tests: `with Sandbox() as sandbox: ...` (extra `sandbox`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Sandbox"]
 
 
 def __getattr__(name: str) -> Any:
-    """The sandbox when it is asked for, so that importing the pytest plugin costs nothing."""
+    """Import the sandbox at its first use, so that importing the pytest plugin costs nothing."""
     if name == "Sandbox":
         from .sandbox import Sandbox
 

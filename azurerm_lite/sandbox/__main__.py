@@ -1,4 +1,4 @@
-"""`python -m azurerm_lite.sandbox`: a local Azure for any client, until Ctrl-C; or for one command, until that ends."""
+"""`python -m azurerm_lite.sandbox`: a local Azure for any client, or for one command."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from . import Sandbox
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Serves, says where and with which credentials, and waits for Ctrl-C; or runs the command and ends as it does."""
+    """Serve until Ctrl-C, or run a command and exit with its status."""
     parser = argparse.ArgumentParser(prog="python -m azurerm_lite.sandbox", description=__doc__)
     parser.add_argument(
         "--port", type=int, default=0, help="port on 127.0.0.1 (default: any that is free)"
@@ -39,10 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def serve(sandbox: Sandbox) -> None:
-    """Says what another shell has to set, and waits for Ctrl-C."""
+    """Print the variables for another shell, and wait for Ctrl-C."""
     form = '$env:{} = "{}"' if os.name == "nt" else "export {}='{}'"
     print(
-        f"# A local Azure at {sandbox.url}, with throw-away credentials. Ctrl-C ends it. In another shell:"
+        f"# A local Azure at {sandbox.url}, with throw-away credentials. Ctrl-C ends it. "
+        "In another shell:"
     )
     for name, value in sandbox.environment.items():
         print(form.format(name, value))
@@ -52,17 +53,16 @@ def serve(sandbox: Sandbox) -> None:
 
 
 def run(sandbox: Sandbox, command: Sequence[str]) -> int:
-    """Runs a command whose environment points at the sandbox; its exit status."""
-    # Ctrl-C is the command's to answer. A handler of ours, unlike SIG_IGN, is not handed down to
-    # it.
+    """Run a command whose environment points at the sandbox; return its exit status."""
+    # The command handles Ctrl-C. It inherits SIG_IGN, but not a handler of ours.
     signal.signal(signal.SIGINT, lambda *_: None)
+    environment = {**os.environ, **sandbox.environment}
     try:
-        return subprocess.run(
-            command, env={**os.environ, **sandbox.environment}, check=False
-        ).returncode
+        done = subprocess.run(command, env=environment, check=False)  # noqa: S603 - the user's own
     except OSError as error:
         print(f"error: {command[0]} cannot be run: {error.strerror}", file=sys.stderr)
         return 127
+    return done.returncode
 
 
 if __name__ == "__main__":

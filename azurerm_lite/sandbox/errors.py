@@ -1,12 +1,12 @@
-"""How the sandbox says no: Azure's statuses, codes and messages, each written once."""
+"""Azure's error responses: statuses, codes and messages, each written once."""
 
 from __future__ import annotations
 
 from typing import Any
 
 
-class Refusal(Exception):
-    """An answer that is no success."""
+class ApiError(Exception):
+    """An error response of the resource manager or of a resource provider."""
 
     def __init__(
         self,
@@ -25,157 +25,192 @@ class Refusal(Exception):
             self.error["target"] = target
 
 
-def missing_api_version() -> Refusal:
-    """No api-version in the query."""
+# The request as a whole
+
+
+def missing_api_version() -> ApiError:
+    """Return the error for a query without an api-version."""
     message = "The api-version query parameter (?api-version=) is required for all requests."
-    return Refusal(400, "MissingApiVersionParameter", message)
+    return ApiError(400, "MissingApiVersionParameter", message)
 
 
-def bad_api_version(value: str) -> Refusal:
-    """An api-version that is none."""
-    return Refusal(400, "InvalidApiVersionParameter", f"The api-version '{value}' is invalid.")
+def invalid_api_version(value: str) -> ApiError:
+    """Return the error for an api-version that is not a date."""
+    return ApiError(400, "InvalidApiVersionParameter", f"The api-version '{value}' is invalid.")
 
 
-def no_provider(location: str, version: str, kind: str, known: list[str]) -> Refusal:
-    """An api-version that the provider of a resource does not know, or a region where there is none."""
+def provider_not_found(location: str, version: str, kind: str, known: list[str]) -> ApiError:
+    """Return the error for an api-version or a region that a resource provider does not have."""
     message = (
-        f"No registered resource provider found for location '{location}' and API version '{version}' for type "
-        f"'{kind}'. The supported api-versions are '{', '.join(known)}'."
+        f"No registered resource provider found for location '{location}' and API version "
+        f"'{version}' for type '{kind}'. The supported api-versions are '{', '.join(known)}'."
     )
-    return Refusal(400, "NoRegisteredProviderFound", message)
+    return ApiError(400, "NoRegisteredProviderFound", message)
 
 
-def no_location(location: str) -> Refusal:
-    """A region that there is not, in a resource to be made."""
+def unauthorized(code: str, message: str) -> ApiError:
+    """Return the error for a missing or invalid token."""
+    challenge = f'Bearer error="invalid_token", error_description="{message}"'
+    return ApiError(401, code, message, headers={"WWW-Authenticate": challenge})
+
+
+def invalid_parameter(message: str, target: str | None = None) -> ApiError:
+    """Return the error for a parameter, or a part of the body, that Azure does not accept."""
+    return ApiError(400, "InvalidParameter", message, target=target)
+
+
+def invalid_request_content(message: str) -> ApiError:
+    """Return the error for a body that is not the expected JSON."""
+    return ApiError(400, "InvalidRequestContent", f"The request content was invalid: {message}")
+
+
+def location_required() -> ApiError:
+    """Return the error for a new resource without a region."""
+    message = "The location property is required for this definition."
+    return ApiError(400, "LocationRequired", message)
+
+
+def location_not_available(location: str) -> ApiError:
+    """Return the error for a new resource in a region that does not exist."""
     message = (
         f"The provided location '{location}' is not available for resource type "
         "'Microsoft.Compute/virtualMachineScaleSets'."
     )
-    return Refusal(400, "LocationNotAvailableForResourceType", message)
+    return ApiError(400, "LocationNotAvailableForResourceType", message)
 
 
-def bad_parameter(message: str, target: str | None = None) -> Refusal:
-    """A parameter or a part of the body that Azure does not take."""
-    return Refusal(400, "InvalidParameter", message, target=target)
+# What does not exist
 
 
-def bad_body(message: str) -> Refusal:
-    """A body that is no JSON object."""
-    return Refusal(400, "InvalidRequestContent", f"The request content was invalid: {message}")
+def subscription_not_found(subscription_id: str) -> ApiError:
+    """Return the error for any subscription but the sandbox's own."""
+    message = f"The subscription '{subscription_id}' could not be found."
+    return ApiError(404, "SubscriptionNotFound", message)
 
 
-def unauthorized(code: str, message: str) -> Refusal:
-    """No token, or one that is no good."""
-    challenge = {"WWW-Authenticate": f'Bearer error="invalid_token", error_description="{message}"'}
-    return Refusal(401, code, message, headers=challenge)
+def resource_group_not_found(name: str) -> ApiError:
+    """Return the error for a resource group that does not exist."""
+    return ApiError(404, "ResourceGroupNotFound", f"Resource group '{name}' could not be found.")
 
 
-def no_subscription(subscription_id: str) -> Refusal:
-    """A subscription that the sandbox does not have."""
-    return Refusal(
-        404, "SubscriptionNotFound", f"The subscription '{subscription_id}' could not be found."
-    )
-
-
-def no_group(name: str) -> Refusal:
-    """A resource group that is not there."""
-    return Refusal(404, "ResourceGroupNotFound", f"Resource group '{name}' could not be found.")
-
-
-def no_resource(kind: str, name: str, group: str) -> Refusal:
-    """A resource that is not there."""
+def resource_not_found(kind: str, name: str, group: str) -> ApiError:
+    """Return the error for a resource that does not exist."""
     message = (
-        f"The Resource '{kind}/{name}' under resource group '{group}' was not found. For more details please go to "
-        "https://aka.ms/ARMResourceNotFoundFix"
+        f"The Resource '{kind}/{name}' under resource group '{group}' was not found. "
+        "For more details please go to https://aka.ms/ARMResourceNotFoundFix"
     )
-    return Refusal(404, "ResourceNotFound", message)
+    return ApiError(404, "ResourceNotFound", message)
 
 
-def no_entity() -> Refusal:
-    """An instance, a rolling upgrade or an operation that is not there."""
-    return Refusal(404, "NotFound", "The entity was not found in this Azure location.")
+def entity_not_found() -> ApiError:
+    """Return the error for an instance, a rolling upgrade or an operation that does not exist."""
+    return ApiError(404, "NotFound", "The entity was not found in this Azure location.")
 
 
-def no_path(path: str) -> Refusal:
-    """A path that the sandbox does not play."""
-    return Refusal(404, "InvalidResourceType", f"The sandbox has nothing at '{path}'.")
+def path_not_implemented(path: str) -> ApiError:
+    """Return the error for a path that the sandbox does not implement."""
+    return ApiError(404, "InvalidResourceType", f"The sandbox has nothing at '{path}'.")
 
 
-def no_platform_image(image: str) -> Refusal:
-    """A platform image that is gone, or never was."""
+def platform_image_not_found(image: str) -> ApiError:
+    """Return the error for a platform image that does not exist."""
     message = (
-        f"The platform image '{image}' is not available. Verify that all fields in the storage profile are correct. "
-        "For more details about storage profile information, please refer to https://aka.ms/storageprofile"
+        f"The platform image '{image}' is not available. Verify that all fields in the storage "
+        "profile are correct. For more details about storage profile information, please refer to "
+        "https://aka.ms/storageprofile"
     )
-    return Refusal(404, "PlatformImageNotFound", message, target="imageReference")
+    return ApiError(404, "PlatformImageNotFound", message, target="imageReference")
 
 
-def no_image(image_id: str, location: str) -> Refusal:
-    """A managed image that is not there."""
-    return Refusal(
-        404, "NotFound", f"The Image '{image_id}' cannot be found in '{location}' region."
+def image_not_found(image_id: str, location: str) -> ApiError:
+    """Return the error for a managed image that does not exist."""
+    message = f"The Image '{image_id}' cannot be found in '{location}' region."
+    return ApiError(404, "NotFound", message)
+
+
+# Conflicts
+
+
+def operation_not_allowed(message: str, target: str | None = None) -> ApiError:
+    """Return the error for what the state of a scale set forbids; waiting does not help."""
+    return ApiError(409, "OperationNotAllowed", message, target=target)
+
+
+def concurrent_request_conflict(name: str) -> ApiError:
+    """Return the error for a write while another write is in progress."""
+    message = (
+        "The request failed due to conflict with a concurrent request. "
+        f"Scale set '{name}' is being changed."
     )
+    return ApiError(409, "Conflict", message)
 
 
-def not_allowed(message: str, target: str | None = None) -> Refusal:
-    """What the scale set does not allow as it is; waiting does not help."""
-    return Refusal(409, "OperationNotAllowed", message, target=target)
-
-
-def concurrent(name: str) -> Refusal:
-    """A write while another one is under way."""
-    message = f"The request failed due to conflict with a concurrent request. Scale set '{name}' is being changed."
-    return Refusal(409, "Conflict", message)
-
-
-def deleting_group(name: str) -> Refusal:
-    """A write in a resource group that is about to go."""
+def resource_group_being_deleted(name: str) -> ApiError:
+    """Return the error for a write in a resource group that is being deleted."""
     message = (
         f"The resource group '{name}' is in deprovisioning state and cannot perform this operation."
     )
-    return Refusal(409, "ResourceGroupBeingDeleted", message)
+    return ApiError(409, "ResourceGroupBeingDeleted", message)
 
 
-def fixed(name: str) -> Refusal:
-    """A property that was decided at creation."""
-    return Refusal(
-        409, "PropertyChangeNotAllowed", f"Changing property '{name}' is not allowed.", target=name
-    )
+def property_change_not_allowed(name: str) -> ApiError:
+    """Return the error for a change of a property that is fixed at creation."""
+    message = f"Changing property '{name}' is not allowed."
+    return ApiError(409, "PropertyChangeNotAllowed", message, target=name)
 
 
-def elsewhere(name: str, group: str, there: str, wanted: str) -> Refusal:
-    """A PUT that would move a resource."""
+def invalid_resource_location(name: str, group: str, current: str, requested: str) -> ApiError:
+    """Return the error for a PUT that would move a resource to another region."""
     message = (
-        f"The resource '{name}' already exists in location '{there}' in resource group '{group}'. "
-        f"A resource with the same name cannot be created in location '{wanted}'. Please select a new resource name."
+        f"The resource '{name}' already exists in location '{current}' in resource group "
+        f"'{group}'. A resource with the same name cannot be created in location '{requested}'. "
+        "Please select a new resource name."
     )
-    return Refusal(409, "InvalidResourceLocation", message)
+    return ApiError(409, "InvalidResourceLocation", message)
 
 
-def not_for_flexible(operation: str, name: str) -> Refusal:
-    """What Azure does with Uniform sets alone."""
-    message = f"Operation 'VirtualMachineScaleSets.{operation}' is not allowed on Virtual Machine Scale Set '{name}'."
-    return Refusal(400, "BadRequest", message)
-
-
-def no_number() -> Refusal:
-    """The id of an instance of a Flexible set, where Azure wants a number."""
-    return bad_parameter("Virtual Machine Scale Set VM instanceId must be a number.", "instanceId")
-
-
-def wrong_etag(given: str, current: str) -> Refusal:
-    """An If-Match that does not match."""
+def etag_mismatch(given: str, current: str) -> ApiError:
+    """Return the error for an If-Match that does not match."""
     message = f"Etag provided in if-match header {given} does not match etag {current} of resource."
-    return Refusal(412, "PreconditionFailed", message)
+    return ApiError(412, "PreconditionFailed", message)
 
 
-def not_active(instance_id: str) -> Refusal:
-    """An instance id, in a list of ids, that the set does not have."""
-    message = f"The provided instanceId {instance_id} is not an active Virtual Machine Scale Set VM instanceId."
-    return bad_parameter(message, "instanceIds")
+def resource_exists() -> ApiError:
+    """Return the error for an If-None-Match on a resource that exists."""
+    return ApiError(412, "PreconditionFailed", "The resource exists already.")
 
 
-def bad_instance_id(instance_id: str) -> Refusal:
-    """An instance id that cannot be one."""
-    message = f"The provided instanceId {instance_id} is invalid. It must be a non-negative integer or the character "
-    return bad_parameter(message + '"*".', "instanceIds")
+# Instances
+
+
+def operation_not_allowed_on_flexible(operation: str, name: str) -> ApiError:
+    """Return the error for an operation that only Uniform scale sets have."""
+    message = (
+        f"Operation 'VirtualMachineScaleSets.{operation}' is not allowed on "
+        f"Virtual Machine Scale Set '{name}'."
+    )
+    return ApiError(400, "BadRequest", message)
+
+
+def instance_id_not_a_number() -> ApiError:
+    """Return the error for an instance's name where Azure requires a number."""
+    message = "Virtual Machine Scale Set VM instanceId must be a number."
+    return invalid_parameter(message, "instanceId")
+
+
+def instance_not_active(instance_id: str) -> ApiError:
+    """Return the error for an id, in a list of ids, that the scale set does not have."""
+    message = (
+        f"The provided instanceId {instance_id} is not an active Virtual Machine Scale Set VM "
+        "instanceId."
+    )
+    return invalid_parameter(message, "instanceIds")
+
+
+def invalid_instance_id(instance_id: str) -> ApiError:
+    """Return the error for an id, in a list of ids, that is neither a number nor `*`."""
+    message = (
+        f"The provided instanceId {instance_id} is invalid. It must be a non-negative integer or "
+        'the character "*".'
+    )
+    return invalid_parameter(message, "instanceIds")

@@ -1,4 +1,7 @@
-"""Tokens: by secret through MSAL, and what every way has in common: keeping a token and renewing it in time."""
+"""Tokens: by secret through MSAL, and what every way has in common.
+
+Keeping a token and renewing it in time.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +83,10 @@ def refusal(error: str, description: str) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def local_authority(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An authority that MSAL asks nobody else about: two requests, and no more, are what a token takes."""
+    """An authority that MSAL asks nobody else about.
+
+    Two requests, and no more, are what a token takes.
+    """
     monkeypatch.setenv("AZURE_AUTHORITY_HOST", LOCAL)
 
 
@@ -88,7 +94,10 @@ def local_authority(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_service_principal_gets_a_token(token: str) -> None:
-    """Tenant, application and secret are sent as OAuth's client credentials, for the resource manager's audience."""
+    """Tenant, application and secret are sent as OAuth's client credentials.
+
+    For the resource manager's audience.
+    """
     form = {
         "client_id": APPLICATION,
         "client_info": "1",
@@ -169,7 +178,10 @@ def test_each_cloud_has_its_sign_in_and_audience(
 def test_a_refusal_is_told_with_its_number_and_what_to_do(
     status: int, error: str, description: str, code: str, advice: str
 ) -> None:
-    """A refused sign-in is `AuthenticationFailed`: the first sentence, number, id, and advice if we have any."""
+    """A refused sign-in is `AuthenticationFailed`.
+
+    The first sentence, number, id, and advice if we have any.
+    """
     with responses.RequestsMock() as sign_in:
         signs_in(sign_in, LOCAL, status=status, json=refusal(error, description))
         with pytest.raises(AuthenticationFailed) as caught:
@@ -202,7 +214,10 @@ def test_a_refusal_by_the_public_cloud_is_told_the_same(monkeypatch: pytest.Monk
 def test_an_unknown_tenant_is_told_before_the_secret_is_sent(
     authority: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A tenant that the sign-in does not know is `AuthenticationFailed`, and the secret has not left."""
+    """A tenant that the sign-in does not know is `AuthenticationFailed`.
+
+    And the secret has not left.
+    """
     monkeypatch.setenv("AZURE_AUTHORITY_HOST", authority)
     with responses.RequestsMock() as sign_in:
         sign_in.get(
@@ -267,7 +282,10 @@ def test_a_sign_in_out_of_reach_is_told_by_its_host(kind: type[Exception], late:
 def test_a_sign_in_that_talks_nonsense_is_a_failure_and_not_a_wrong_tenant(
     answer: dict[str, Any], told: str
 ) -> None:
-    """What is no OAuth answer is `AuthenticationFailed` without misleading advice, and no redirect gets the secret."""
+    """What is no OAuth answer is `AuthenticationFailed` without misleading advice.
+
+    And no redirect gets the secret.
+    """
     with responses.RequestsMock() as sign_in:
         signs_in(sign_in, LOCAL, **answer)
         with pytest.raises(AuthenticationFailed, match=f"Sign-in failed: .*{told}") as caught:
@@ -283,7 +301,10 @@ def test_a_sign_in_that_talks_nonsense_is_a_failure_and_not_a_wrong_tenant(
 def test_a_missing_argument_is_refused_by_name(
     function: Callable[..., Any], argument: str, bad: Any
 ) -> None:
-    """An empty argument, or one of another type, is named before anything is sent, and never shown."""
+    """An empty argument, or one of another type, is named before anything is sent.
+
+    And never shown.
+    """
     arguments = dict(
         zip(("tenant_id", "application_id", "application_secret"), ME, strict=True)
     ) | {argument: bad}
@@ -309,7 +330,10 @@ FAILURES: dict[str, dict[str, Any]] = {
 def test_neither_secret_nor_token_is_shown(
     failure: str, token: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """However sign-in ends: no text, repr, pickle, traceback or log line of any logger holds secret or token."""
+    """However sign-in ends.
+
+    No text, repr, pickle, traceback or log line of any logger holds secret or token.
+    """
     caplog.set_level(logging.DEBUG)
     provider = azurerm_lite.token_provider(*ME)
     shown = repr(provider) + str(provider)
@@ -362,7 +386,10 @@ def test_a_provider_renews_its_token_ahead_of_its_end(
 
 
 def test_short_lived_tokens_are_not_asked_for_at_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A token that lasts less than five minutes is kept for half of its life, and half a minute at the most."""
+    """A token that lasts less than five minutes is kept for half of its life.
+
+    And half a minute at the most.
+    """
     with responses.RequestsMock() as sign_in:
         signs_in(sign_in, LOCAL, json=a_token("short", 200))
         provider = azurerm_lite.token_provider(*ME)
@@ -388,7 +415,10 @@ FAILED_RENEWALS: dict[str, dict[str, Any]] = {
 def test_a_failed_renewal_costs_nothing_while_the_token_is_good(
     failure: str, token: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The present token is used to its end, a new one tried for each half minute; then the failure is told."""
+    """The present token is used to its end, a new one tried for each half minute.
+
+    Then the failure is told.
+    """
     wall(monkeypatch, 0)
     with responses.RequestsMock() as sign_in:
         signs_in(sign_in, LOCAL, json=a_token(token, 3600))
@@ -434,7 +464,10 @@ def test_threads_go_on_with_a_good_token_while_one_renews_it(
 
 
 def test_a_token_that_azure_holds_for_expired_is_forgotten(token: str) -> None:
-    """Whatever the clock says here: after `forget` a new one is asked for; forgetting another one does nothing."""
+    """Whatever the clock says here: after `forget` a new one is asked for.
+
+    Forgetting another one does nothing.
+    """
     with responses.RequestsMock() as sign_in:
         signs_in(sign_in, LOCAL, json=a_token("first"))
         sign_in.post(token_url(LOCAL), json=a_token(token))
@@ -547,7 +580,7 @@ def test_no_token_is_given_past_its_end_and_none_is_asked_for_too_often(
 
 
 def test_importing_the_package_does_not_import_msal() -> None:
-    """A fresh interpreter that imports the package has imported neither MSAL nor what MSAL needs."""
+    """A fresh interpreter that imports the package has not imported MSAL or what MSAL needs."""
     root = str(Path(azurerm_lite.__file__).parent.parent)
     code = "import azurerm_lite, json, sys; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run(

@@ -1,4 +1,7 @@
-"""Tokens by the Azure CLI: a small script in the place of `az` prints what the real one prints, failures included."""
+"""Tokens by the Azure CLI.
+
+A small script in the place of `az` prints what the real one prints, failures included.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ APPLICATION = "22222222-2222-2222-2222-222222222222"
 
 
 class FakeCli:
-    """An `az` on PATH that prints what it is told and writes down how it was called; on Windows an `az.cmd`."""
+    """An `az` on PATH that prints what it is told and writes down how it was called.
+
+    On Windows an `az.cmd`.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.log = folder, folder / "calls"
@@ -222,7 +228,10 @@ def test_the_cli_is_asked_by_the_provider_until_a_principal_is_complete(
 def test_a_token_of_the_cli_is_kept_until_shortly_before_its_end(
     seconds: float | None, calls: int, cli: FakeCli, token: str
 ) -> None:
-    """A good token is not asked for again, one past its end each time; `expiresOn` will do, and so will neither."""
+    """A good token is not asked for again, one past its end each time.
+
+    `expiresOn` will do, and so will neither.
+    """
     cli.says(of_the_cli(token, seconds))
     provider = azurerm_lite.token_provider()
     assert [provider() for _ in range(3)] == [token] * 3
@@ -231,7 +240,10 @@ def test_a_token_of_the_cli_is_kept_until_shortly_before_its_end(
 
 @pytest.mark.parametrize("ends", ["soon", "", None, [], {}, False, 0])
 def test_an_odd_end_of_a_token_does_no_harm(ends: Any, cli: FakeCli, token: str) -> None:
-    """An `expires_on` that is no number is as if it were not there; the token is good all the same."""
+    """An `expires_on` that is no number is as if it were not there.
+
+    The token is good all the same.
+    """
     cli.says({**of_the_cli(token, None), "expires_on": ends})
     assert azurerm_lite.token_provider()() == token
     cli.says({**of_the_cli(token, None), "expiresOn": ends})
@@ -256,7 +268,10 @@ def test_the_cli_is_asked_for_a_tenant_or_a_subscription(cli: FakeCli, token: st
 def test_az_cmd_is_given_nothing_that_its_shell_would_read(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Windows runs a .cmd by its shell, whatever Python does: such a name is refused before anything runs."""
+    """Windows runs a .cmd by its shell, whatever Python does.
+
+    Such a name is refused before anything runs.
+    """
     monkeypatch.setattr(shutil, "which", lambda name: str(tmp_path / "az.cmd"))
     with pytest.raises(ValueError, match=r"az\.cmd cannot be given a name with .* in it"):
         azurerm_lite.get_subscription_from_cli(name)
@@ -277,7 +292,10 @@ def test_what_az_says_is_told_without_tokens(cli: FakeCli) -> None:
 
 
 def test_the_plain_function_asks_the_cli_each_time(cli: FakeCli) -> None:
-    """`get_access_token_from_cli` keeps nothing: after another `az login` it gives the other token."""
+    """`get_access_token_from_cli` keeps nothing.
+
+    After another `az login` it gives the other token.
+    """
     cli.says(of_the_cli("first"))
     first = azurerm_lite.get_access_token_from_cli()
     cli.says(of_the_cli("second"))

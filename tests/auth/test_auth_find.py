@@ -1,4 +1,7 @@
-"""What `token_provider()` finds without arguments, what it says of the rest, and `python -m azurerm_lite.auth`."""
+"""What `token_provider()` finds without arguments, what it says of the rest.
+
+And `python -m azurerm_lite.auth`.
+"""
 
 from __future__ import annotations
 
@@ -75,7 +78,10 @@ def test_the_first_way_that_the_environment_shows_is_taken(
 def test_a_way_that_lacks_something_is_passed_over_with_the_reason(
     missing: str, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Half a service principal is none; the error at the end of the line says what was missing of each way."""
+    """Half a service principal is none.
+
+    The error at the end of the line says what was missing of each way.
+    """
     set_all(monkeypatch, VARIABLES["secret"])
     monkeypatch.setenv(missing, "") if how == "empty" else monkeypatch.delenv(missing)
     with pytest.raises(az.AuthenticationFailed) as caught:

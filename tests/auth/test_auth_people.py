@@ -1,4 +1,7 @@
-"""People who sign in: by a code, at the browser, and again by what was kept in a file that is theirs alone."""
+"""People who sign in: by a code, at the browser.
+
+And again by what was kept in a file that is theirs alone.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,10 @@ def who(provider: Callable[[], str]) -> str:
 
 
 class Person:
-    """Somebody who is shown a text, and enters the code in it while the library pauses for the third time."""
+    """Somebody who is shown a text.
+
+    And enters the code in it while the library pauses for the third time.
+    """
 
     def __init__(self, sandbox: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
         self.sandbox, self.clock, self.shown = sandbox, clock, []
@@ -72,7 +78,10 @@ def grants(sandbox: Sandbox) -> int:
 
 
 def test_a_person_signs_in_by_a_code(person: Person, sandbox: Sandbox) -> None:
-    """The text is shown once, the sign-in asked at its own pace until the person has entered the code."""
+    """The text is shown once.
+
+    The sign-in asked at its own pace until the person has entered the code.
+    """
     provider = az.token_provider(TENANT, APPLICATION, device_code=person.show)
     assert who(provider) == f"{PERSON} {APPLICATION}"
     assert len(person.shown) == 1
@@ -126,7 +135,10 @@ def test_a_refused_application_is_told(person: Person) -> None:
 
 
 def test_a_person_is_asked_once_and_not_at_each_renewal(person: Person, sandbox: Sandbox) -> None:
-    """Later tokens come by the refresh token; when that is revoked, the present one lasts, and then they are asked."""
+    """Later tokens come by the refresh token.
+
+    When that is revoked, the present one lasts, and then they are asked.
+    """
     provider = az.token_provider(device_code=person.show)
     first = provider()
     person.clock.sleep(3400)
@@ -166,7 +178,10 @@ def test_a_pickle_holds_neither_token_nor_refresh_token(person: Person) -> None:
 def test_a_file_spares_the_person_the_next_time(
     person: Person, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """Another provider, as in another process: the token in the file is used, and then its refresh token."""
+    """Another provider, as in another process.
+
+    The token in the file is used, and then its refresh token.
+    """
     file = tmp_path / "deep" / "down" / "cache.json"
     first = az.token_provider(device_code=person.show, cache_file=file)()
     asked = grants(sandbox)
@@ -183,7 +198,10 @@ def test_a_file_spares_the_person_the_next_time(
 def test_the_file_is_its_owners_alone(
     person: Person, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """From its first moment, in a folder that is theirs; one that others could read is closed to them, with a word."""
+    """From its first moment, in a folder that is theirs.
+
+    One that others could read is closed to them, with a word.
+    """
     file = tmp_path / "folder" / "cache.json"
     provider = az.token_provider(device_code=person.show, cache_file=file)
     before = os.umask(0)

@@ -1,4 +1,7 @@
-"""Each way to sign in, by MSAL for real, against the sandbox's authority and its managed-identity endpoints."""
+"""Each way to sign in, by MSAL for real.
+
+Against the sandbox's authority and its managed-identity endpoints.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +62,10 @@ CERTIFICATES: dict[str, tuple[Callable[[], bytes], dict[str, Any]]] = {
 def test_an_application_signs_in_with_a_certificate(
     kind: str, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """In each format: the sandbox checks signature, thumbprint and audience of what MSAL makes of it."""
+    """In each format: the sandbox checks signature.
+
+    Thumbprint and audience of what MSAL makes of it.
+    """
     sandbox.register_certificate(written(tmp_path, certificate_pem(), "public.pem"))
     make, more = CERTIFICATES[kind]
     provider = az.token_provider(*ME, certificate=written(tmp_path, make()), **more)
@@ -161,7 +167,10 @@ def test_a_workload_signs_in_with_what_another_issuer_says_of_it(
 
 
 def test_assertions_are_asked_for_anew_with_each_token(sandbox: Sandbox, tmp_path: Path) -> None:
-    """They last minutes, a rollout hours: the callable is called and the file read each time, and only then."""
+    """They last minutes, a rollout hours.
+
+    The callable is called and the file read each time, and only then.
+    """
     calls = []
 
     def assertion() -> str:
@@ -320,7 +329,7 @@ def test_a_machine_of_arc_proves_that_it_may_read_the_key(
     """Arc names a file that only its users can read; what is in it is asked for."""
     from msal import managed_identity
 
-    identities = sandbox._sign_in.identities
+    identities = sandbox.entra.identities
     for name, value in sandbox.managed_identity("arc").items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(
@@ -466,10 +475,17 @@ def test_every_provider_can_be_pickled(sandbox: Sandbox, tmp_path: Path) -> None
 
 def test_a_provider_works_in_another_process(sandbox: Sandbox) -> None:
     """A fresh interpreter gets it on its standard input, and signs in."""
-    code = "import pickle, sys, azurerm_lite as az; print(az.list_subscriptions(pickle.load(sys.stdin.buffer)))"
+    code = (
+        "import pickle, sys, azurerm_lite as az;"
+        " print(az.list_subscriptions(pickle.load(sys.stdin.buffer)))"
+    )
     pickled = pickle.dumps(az.token_provider(*ME, sandbox.application_secret))
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], input=pickled, capture_output=True, timeout=60
+        [sys.executable, "-W", "error", "-c", code],
+        input=pickled,
+        capture_output=True,
+        timeout=60,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert sandbox.subscription_id.encode() in done.stdout
@@ -516,7 +532,10 @@ def test_tokens_of_three_seconds_last_through_a_rollout() -> None:
 def test_a_token_that_azure_calls_expired_is_replaced_though_the_clock_says_otherwise(
     sandbox: Sandbox,
 ) -> None:
-    """This machine's clock may be wrong: the retry goes out with another token, not with the one that was kept."""
+    """This machine's clock may be wrong.
+
+    The retry goes out with another token, not with the one that was kept.
+    """
     provider = az.token_provider()
     first = provider()
     sandbox.fail_next(401, code="ExpiredAuthenticationToken")
@@ -529,7 +548,10 @@ def test_a_token_that_azure_calls_expired_is_replaced_though_the_clock_says_othe
 
 
 def test_a_sign_in_that_is_busy_is_asked_again(sandbox: Sandbox, clock: Any) -> None:
-    """A rollout does not end because the sign-in was not well for a moment; nor does it wait for ever."""
+    """A rollout does not end because the sign-in was not well for a moment.
+
+    Nor does it wait for ever.
+    """
     sandbox.fail_next(503, path="oauth2/v2.0/token", times=2, retry_after=7)
     assert az.list_subscriptions(az.token_provider())
     assert len(clock.slept) == 2
@@ -555,7 +577,10 @@ def test_the_authority_must_be_https(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_ad_fs_of_azure_stack_has_no_tenant_in_its_paths(
     endpoint: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Named by the endpoint or as the tenant: both end at /adfs, without Microsoft's own directory being asked."""
+    """Named by the endpoint or as the tenant.
+
+    Both end at /adfs, without Microsoft's own directory being asked.
+    """
     monkeypatch.setenv("AZURE_AUTH_ENDPOINT", sandbox.url + endpoint)
     monkeypatch.delenv("AZURE_AUTHORITY_HOST")
     sandbox.register_certificate(written(tmp_path, certificate_pem(), "public.pem"))
@@ -656,15 +681,18 @@ def test_each_refusal_that_people_meet_says_what_to_do(code: str, token: str) ->
     )
     if code.startswith("AADSTS"):
         assert (
-            str(error)
-            == f"Sign-in failed: {code}: It is so, *** and ***. {ADVICE[code]} ({code}, request 9b2a)"
+            str(error) == f"Sign-in failed: {code}: It is so, *** and ***."
+            f" {ADVICE[code]} ({code}, request 9b2a)"
         )
     assert ADVICE[code].endswith(".")
 
 
 def test_the_number_that_says_more_is_the_one_that_counts() -> None:
     """Microsoft at times tells two."""
-    told = "AADSTS70002: Error validating credentials. AADSTS500133: Assertion is not within its valid time range"
+    told = (
+        "AADSTS70002: Error validating credentials. AADSTS500133: Assertion is not within its valid"
+        " time range"
+    )
     assert refused({"error_description": told}).code == "AADSTS500133"
     assert refused({"error_description": "AADSTS1: a. AADSTS2: b."}).code == "AADSTS1"
     assert refused({}).code == "SignInFailed"
@@ -746,7 +774,7 @@ def test_a_credential_is_asked_for_the_configured_cloud(
 
 def test_a_credentials_expired_token_is_replaced_once(sandbox: Sandbox) -> None:
     """As a callable's is."""
-    expired = sandbox._sign_in.tokens.token(seconds=-5)
+    expired = sandbox.entra.tokens.issue(seconds=-5)
     assert az.list_subscriptions(Given(expired, sandbox.access_token))
     with pytest.raises(az.AuthenticationFailed) as caught:
         az.list_subscriptions(Given(expired, expired, sandbox.access_token))
@@ -764,7 +792,7 @@ def test_a_credential_that_gives_no_token_is_refused(token: Any) -> None:
 def test_other_errors_of_a_credential_come_through() -> None:
     """A bug in it is its own."""
     with pytest.raises(LookupError):
-        rest.bearer(Given(LookupError("x")))
+        rest.resolve_token(Given(LookupError("x")))
 
 
 def test_json_is_what_the_sign_in_session_lets_through(sandbox: Sandbox) -> None:

@@ -1,4 +1,6 @@
-"""azurerm's names over ours: signatures, requests and shapes, refusals, and scripts of azurerm's that run unmodified.
+"""azurerm's names over ours.
+
+Signatures, requests and shapes, refusals, and scripts of azurerm's that run unmodified.
 
 What the real azurerm sends and does is compared in test_compat_azurerm.py, among the longer proofs.
 """
@@ -98,7 +100,10 @@ def test_no_name_is_both_inside_and_outside() -> None:
 
 
 def test_the_page_for_azurerms_users_has_every_name() -> None:
-    """The table of docs/from-azurerm.md: old names in the first column, and calls that exist in the second."""
+    """The table of docs/from-azurerm.md.
+
+    Old names in the first column, and calls that exist in the second.
+    """
     page = (
         (TESTS.parent / "docs" / "from-azurerm.md")
         .read_text("utf-8")
@@ -166,7 +171,10 @@ def test_a_refusal_is_given_back_as_azurerm_does(call: Call, token: str, clock: 
 
 @each_call
 def test_what_is_not_from_azure_is_never_given_back_as_json(call: Call, token: str) -> None:
-    """A page of a proxy: a read raises, where azurerm raised a bare ValueError; a write gives the Response."""
+    """A page of a proxy: a read raises, where azurerm raised a bare ValueError.
+
+    A write gives the Response.
+    """
     with azure() as wire:
         wire.add(call.method, re.compile(""), status=403, body="<html>", content_type="text/html")
         if call.gives == "answer":
@@ -237,7 +245,10 @@ def test_ids_are_taken_as_json_text_and_as_lists(given: Any, token: str) -> None
 def test_ids_that_are_none_are_refused_before_anything_is_sent(
     name: str, given: Any, token: str
 ) -> None:
-    """Azure takes an empty list for the whole set, and so would ours take `None`: an error that names the argument."""
+    """Azure takes an empty list for the whole set, and so would ours take `None`.
+
+    An error that names the argument.
+    """
     argument = "vm_ids" if name.startswith("delete") else "instance_ids"
     with azure(expects_requests=False), pytest.raises(ValueError, match=f"^{argument} "):
         FUNCTIONS[name](token, *ON_WEB, given)
@@ -332,7 +343,10 @@ def test_without_the_cli_there_is_none_and_a_line_that_says_why(
 def test_the_cli_is_asked(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Its token and its subscription, which azurerm read from files that the CLI no longer writes."""
+    """Its token and its subscription.
+
+    Which azurerm read from files that the CLI no longer writes.
+    """
     put_az_on_path(sandbox, tmp_path, monkeypatch)
     assert compat.list_vmss(compat.get_access_token_from_cli(), *IN_GROUP)["value"]
     assert compat.get_subscription_from_cli() == sandbox.subscription_id
@@ -340,7 +354,10 @@ def test_the_cli_is_asked(
 
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_endpoints_end_as_azurerms_users_go_on(slash: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A path is put behind the resource manager, a tenant behind the sign-in; public, and by the environment."""
+    """A path is put behind the resource manager, a tenant behind the sign-in.
+
+    Public, and by the environment.
+    """
     assert compat.get_rm_endpoint() == "https://management.azure.com"
     assert compat.get_auth_endpoint() == "https://login.microsoftonline.com/"
     assert compat.get_resource_endpoint() == "https://management.core.windows.net/"
@@ -362,7 +379,10 @@ def test_the_user_agent_is_ours() -> None:
 
 
 def test_a_model_that_is_kept_can_be_put_again(sandbox: Sandbox, clock: Clock) -> None:
-    """Azurerm's api-version had no etag: by the old names the last one wins, by the new ones nothing is lost."""
+    """Azurerm's api-version had no etag.
+
+    By the old names the last one wins, by the new ones nothing is lost.
+    """
     where = sandbox.where()
     kept = compat.get_vmss(*where)
     for number in "12":
@@ -416,7 +436,10 @@ def test_import_azurerm_finds_ours(without_azurerm: None) -> None:
 
 
 def test_modules_that_are_outside_are_not_found(without_azurerm: None) -> None:
-    """`import azurerm.networkrp` fails at once, not at the first call, and so does `from azurerm import`."""
+    """`import azurerm.networkrp` fails at once, not at the first call.
+
+    And so does `from azurerm import`.
+    """
     az.install_as_azurerm()
     with pytest.raises(ModuleNotFoundError, match=r"azurerm\.networkrp"):
         importlib.import_module("azurerm.networkrp")
@@ -453,7 +476,10 @@ def test_a_script_runs_as_python_would_run_it(tmp_path: Path) -> None:
         done = command(
             named, "-g", "a b", cwd=folder, env={**os.environ, "PYTHONPATH": str(TESTS.parent)}
         )
-        expected = f"{[str(named), '-g', 'a b']} {tmp_path.resolve()} {named} neighbour azurerm_lite.compat\n"
+        expected = (
+            f"{[str(named), '-g', 'a b']} {tmp_path.resolve()} {named} neighbour"
+            " azurerm_lite.compat\n"
+        )
         assert (done.returncode, done.stdout, done.stderr) == (7, expected, "")
 
 
@@ -519,7 +545,10 @@ def test_a_script_that_upgrades_an_update_domain(live: Sandbox) -> None:
 
 
 def test_a_script_that_scales(live: Sandbox) -> None:
-    """By azurerm's modules; the capacity is text from the command line, and the exit status its own."""
+    """By azurerm's modules.
+
+    The capacity is text from the command line, and the exit status its own.
+    """
     done = command(
         TESTS / "scripts" / "scale.py", "-g", "sandbox", "-n", "legacy", "--capacity", "9"
     )

@@ -1,4 +1,6 @@
-"""azurerm's names over ours, held against the real azurerm 0.10.0: names, signatures, requests, answers, scripts.
+"""azurerm's names over ours, held against the real azurerm 0.10.0.
+
+Names, signatures, requests, answers, scripts.
 
 The real one runs in an environment of its own, which `interpreter` in conftest makes; without it
 all this is skipped.
@@ -93,7 +95,8 @@ DIFFERENCES: dict[str, tuple[str, Callable[[dict[str, Any]], None]]] = {
     ),
 }
 OLDER = {"get_vmss_nics", "get_vmss_public_ips", "get_vmss_vm_nics"}
-"""Where our api-version is the older one: Microsoft.Network answers for scale sets at 2018-10-01 alone."""
+"""Where our api-version is the older one: Microsoft.Network answers for scale sets at 2018-10-01
+alone."""
 
 
 LOST = {"list_subscriptions": [".count"]}
@@ -133,7 +136,10 @@ def asked(sandbox: Sandbox, first: int = 0) -> list[dict[str, Any]]:
 
 
 def outcome(answer: Any) -> Any:
-    """What a script sees of an answer: the status of a Response, else the JSON; of a refusal its code."""
+    """What a script sees of an answer: the status of a Response, else the JSON.
+
+    Of a refusal its code.
+    """
     if isinstance(answer, requests.Response):
         return answer.status_code
     if isinstance(answer, dict) and "headers" in answer:
@@ -144,7 +150,10 @@ def outcome(answer: Any) -> Any:
 
 
 def missing(old: Any, new: Any, at: str = "") -> Iterator[str]:
-    """Where an answer lacks something that azurerm's has; more in it, as newer api-versions give, is no matter."""
+    """Where an answer lacks something that azurerm's has.
+
+    More in it, as newer api-versions give, is no matter.
+    """
     if isinstance(old, dict) and isinstance(new, dict):
         for key in old:
             yield from missing(old[key], new.get(key), f"{at}.{key}")
@@ -188,7 +197,10 @@ def both(interpreter: str) -> list[tuple[Call, Made, Made]]:
 
 
 def test_every_name_of_azurerm_is_inside_or_outside(interpreter: str) -> None:
-    """Functions with their signatures, constants, modules: none is missing here, and none is made up."""
+    """Functions with their signatures, constants, modules.
+
+    None is missing here, and none is made up.
+    """
     done = subprocess.run(
         [interpreter, "-c", INVENTORY], capture_output=True, text=True, check=True, timeout=60
     )
@@ -200,7 +212,10 @@ def test_every_name_of_azurerm_is_inside_or_outside(interpreter: str) -> None:
 
 
 def test_each_request_is_azurerms(both: list[tuple[Call, Made, Made]]) -> None:
-    """Method, path, query and JSON; but for the differences that are named, each of which is one."""
+    """Method, path, query and JSON.
+
+    But for the differences that are named, each of which is one.
+    """
     different = set()
     for call, old, new in both:
         (sent,), (our,) = old.requests, new.requests
@@ -215,7 +230,10 @@ def test_each_request_is_azurerms(both: list[tuple[Call, Made, Made]]) -> None:
 
 
 def test_each_answer_is_azurerms(both: list[tuple[Call, Made, Made]]) -> None:
-    """The same status of a write, the same entries in the same shape of a read, the same code of a refusal."""
+    """The same status of a write, the same entries in the same shape of a read.
+
+    The same code of a refusal.
+    """
     for call, old, new in both:
         lost = [each.partition(":")[0] for each in missing(old.outcome, new.outcome)]
         assert lost == LOST.get(call.name, []), call
@@ -229,7 +247,10 @@ def test_each_answer_is_azurerms(both: list[tuple[Call, Made, Made]]) -> None:
 def signed_in(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Callable[[Sandbox], dict[str, str]]:
-    """Makes an environment that is signed in to a sandbox: as azurerm reads it, and as the CLI of today tells it."""
+    """Makes an environment that is signed in to a sandbox.
+
+    As azurerm reads it, and as the CLI of today tells it.
+    """
 
     def environment(sandbox: Sandbox) -> dict[str, str]:
         folder = tmp_path / ".azure"
@@ -253,7 +274,10 @@ def signed_in(
 
 
 def plain(body: Any) -> Any:
-    """A body without the differences that are named above, and without what each sandbox makes up."""
+    """A body without the differences that are named above.
+
+    And without what each sandbox makes up.
+    """
     if isinstance(body, dict) and "sku" in body:
         body["sku"]["capacity"] = int(body["sku"]["capacity"])
         for name in ("provisioningState", "timeCreated", "uniqueId"):
@@ -287,7 +311,10 @@ def test_a_script_does_the_same_under_both(
     arguments: list[str],
     status: int,
 ) -> None:
-    """The same lines printed, the same exit status, the same things asked for and changed, the same end."""
+    """The same lines printed, the same exit status, the same things asked for and changed.
+
+    The same end.
+    """
     ends = []
     for python in ([interpreter], [sys.executable, "-m", "azurerm_lite.compat"]):
         with Sandbox(upgrade_seconds=0.3, page_size=7) as sandbox:

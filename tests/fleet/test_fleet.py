@@ -1,4 +1,7 @@
-"""The rollout of a fleet, on the sandbox over HTTPS: its waves, its halts, its pace, and what crosses to a worker."""
+"""The rollout of a fleet, on the sandbox over HTTPS.
+
+Its waves, its halts, its pace, and what crosses to a worker.
+"""
 
 from __future__ import annotations
 
@@ -70,8 +73,9 @@ def test_every_instance_of_every_set_is_upgraded_once(sandbox: Sandbox) -> None:
     assert (kinds[0], kinds[-1]) == ("fleet_started", "fleet_ended")
     last = events[-1]
     assert (last.done, last.failed, last.total, last.summary.upgraded) == (5, 0, 5, 20)
-    assert last.summary.requests == sum("/virtualMachineScaleSets/" in each.path or "/operations/" in each.path
-                                        for each in sandbox.journal)  # fmt: skip
+    sent = [entry.path for entry in sandbox.journal]
+    own = [path for path in sent if "/virtualMachineScaleSets/" in path or "/operations/" in path]
+    assert last.summary.requests == len(own)
 
 
 def test_a_wave_begins_when_the_one_before_is_done(sandbox: Sandbox) -> None:
@@ -99,7 +103,10 @@ def test_a_wave_begins_when_the_one_before_is_done(sandbox: Sandbox) -> None:
 
 
 def test_an_event_of_a_set_says_which_one_and_holds_its_own(sandbox: Sandbox) -> None:
-    """The set's own event is inside, without its instances; both print as lines and go into a log as JSON."""
+    """The set's own event is inside, without its instances.
+
+    Both print as lines and go into a log as JSON.
+    """
     fill(sandbox, 2)
     events = list(az.rollout_fleet(sandbox.access_token, fleet(sandbox)))
     of_one = [event for event in events if event.scale_set and event.scale_set.vmss_name == "s1"]
@@ -109,8 +116,11 @@ def test_an_event_of_a_set_says_which_one_and_holds_its_own(sandbox: Sandbox) ->
     assert all(re.fullmatch(r"\d\d:\d\d:\d\d  \S.*", str(event)) for event in events)
     told = json.loads(json.dumps(of_one[1].to_dict()))
     assert told["scale_set"] == {
-        "subscription_id": sandbox.subscription_id, "resource_group": "sandbox", "vmss_name": "s1", "location": "eastus"
-    }  # fmt: skip
+        "subscription_id": sandbox.subscription_id,
+        "resource_group": "sandbox",
+        "vmss_name": "s1",
+        "location": "eastus",
+    }
     assert told["event"]["kind"] == "started"
 
 
@@ -159,7 +169,10 @@ def test_a_fleet_of_none_is_done_at_once(sandbox: Sandbox) -> None:
 
 
 def test_after_a_wave_that_halts_no_later_one_starts(sandbox: Sandbox) -> None:
-    """The failure is told with its reason; the sets of later waves are not touched; running again goes on."""
+    """The failure is told with its reason; the sets of later waves are not touched.
+
+    Running again goes on.
+    """
     fill(sandbox, 4)
     sandbox.break_upgrade("s0", "0")
     events, halt = halted(az.rollout_fleet(sandbox.access_token, fleet(sandbox), waves=[1, 2]))
@@ -195,7 +208,10 @@ def test_what_runs_when_another_set_halts_ends_its_batch(sandbox: Sandbox) -> No
 
 
 def test_as_many_sets_may_fail_as_max_failed_says(sandbox: Sandbox) -> None:
-    """A failure within the allowance stops neither its wave nor the next; at the end it is raised all the same."""
+    """A failure within the allowance stops neither its wave nor the next.
+
+    At the end it is raised all the same.
+    """
     fill(sandbox, 4)
     sandbox.break_upgrade("s0", "0")
     events, halt = halted(
@@ -208,7 +224,10 @@ def test_as_many_sets_may_fail_as_max_failed_says(sandbox: Sandbox) -> None:
 
 
 def test_a_set_that_cannot_be_read_fails_alone(sandbox: Sandbox) -> None:
-    """A name that is wrong is that set's failure, in Azure's words; a set in mode Automatic is refused."""
+    """A name that is wrong is that set's failure, in Azure's words.
+
+    A set in mode Automatic is refused.
+    """
     fill(sandbox, 1)
     targets = [(sandbox.subscription_id, "sandbox", name) for name in ("nosuch", "auto", "s0")]
     _, halt = halted(az.rollout_fleet(sandbox.access_token, targets, max_failed=2))
@@ -218,7 +237,10 @@ def test_a_set_that_cannot_be_read_fails_alone(sandbox: Sandbox) -> None:
 
 
 def test_sets_that_fail_may_be_rolled_back(sandbox: Sandbox) -> None:
-    """With `on_failure="rollback"` each set that fails is put back, and the halt says that all were."""
+    """With `on_failure="rollback"` each set that fails is put back.
+
+    And the halt says that all were.
+    """
     fill(sandbox, 2)
     sandbox.break_upgrade("s0", "1", image=NEW)
     _, halt = halted(
@@ -253,7 +275,10 @@ def test_a_pause_that_says_no_leaves_its_set(sandbox: Sandbox) -> None:
 def test_leaving_the_loop_ends_between_two_batches(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What is under way is over when the loop is left, nothing else was begun, and running again does the rest."""
+    """What is under way is over when the loop is left, nothing else was begun.
+
+    And running again does the rest.
+    """
     fill(sandbox, 5, instances=10, domains=5)
     for event in az.rollout_fleet(sandbox.access_token, fleet(sandbox), max_parallel=2):
         if event.event and event.event.kind == "batch_started":
@@ -270,7 +295,10 @@ def test_leaving_the_loop_ends_between_two_batches(
 
 
 def test_ctrl_c_ends_as_leaving_does(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where it strikes the loop that waits, the batches under way are over before it goes on its way."""
+    """Where it strikes the loop that waits.
+
+    The batches under way are over before it goes on its way.
+    """
     fill(sandbox, 2, instances=10, domains=5)
     events = az.rollout_fleet(sandbox.access_token, fleet(sandbox))
     for event in events:
@@ -354,7 +382,10 @@ def test_a_target_may_be_given_in_three_ways() -> None:
 
 
 class _Instead:
-    """An executor on which a step does nothing but to fail or to end, and that knows how many are under way."""
+    """An executor on which a step does nothing but to fail or to end.
+
+    And that knows how many are under way.
+    """
 
     def __init__(self, fails: set[str]) -> None:
         self.fails = fails
@@ -380,7 +411,10 @@ sizes = st.lists(
 def test_waves_go_in_order_each_target_once_and_never_too_many(
     number: int, cut: Any, max_parallel: int, failing: set[int], max_failed: int
 ) -> None:
-    """Whatever the waves, the failures and the limits: order, at most `max_parallel`, each target exactly once."""
+    """Whatever the waves, the failures and the limits.
+
+    Order, at most `max_parallel`, each target exactly once.
+    """
     targets = [("s", "g", str(each)) for each in range(number)]
     planned = wave_plan.split_into_waves(targets, cut)
     assert sorted(int(each.vmss_name) for wave in planned for each in wave) == list(range(number))
@@ -420,7 +454,10 @@ def test_waves_go_in_order_each_target_once_and_never_too_many(
 
 
 def test_a_429_of_one_set_slows_its_neighbours(fast: Sandbox) -> None:
-    """For as long as Azure asks for, nobody in that region sends what was refused; another region goes on."""
+    """For as long as Azure asks for, nobody in that region sends what was refused.
+
+    Another region goes on.
+    """
     for name, location in (("a", "eastus"), ("b", "eastus"), ("c", "westeurope")):
         fast.add_vmss(name, 4, update_domains=2, location=location, tags={"ring": "1"})
         fast.set_image(name, version=NEW)
@@ -479,7 +516,10 @@ def test_while_a_bucket_is_closed_its_neighbours_are_held_back_and_say_so(clock:
 def test_a_refusal_closes_what_it_is_about(
     clock: Clock, text: str, headers: dict[str, str], closed: dict[rate_limit.Kind, float]
 ) -> None:
-    """The resource manager's counts for the whole subscription, Compute's for the region; some say no time."""
+    """The resource manager's counts for the whole subscription, Compute's for the region.
+
+    Some say no time.
+    """
     answer = requests.Response()
     answer.status_code, answer._content = 429, text.encode()
     answer.headers.update(headers)
@@ -496,7 +536,10 @@ def test_a_refusal_closes_what_it_is_about(
     share=st.sampled_from([1.0, 0.5, 0.01]),
 )
 def test_the_pace_stays_below_the_limits(asks: list[tuple[str, float, bool]], share: float) -> None:
-    """However requests come, no stretch of time holds more than the bucket's depth and what flows into it meanwhile."""
+    """However requests come.
+
+    No stretch of time holds more than the bucket's depth and what flows into it meanwhile.
+    """
     clock, before = Clock(), (_clock.monotonic, _clock.sleep)
     _clock.monotonic, _clock.sleep = clock, clock.sleep
     rate_limit.reset()
@@ -547,7 +590,10 @@ def test_a_worker_elsewhere_keeps_to_its_share_and_hears_of_refusals(sandbox: Sa
 
 
 def test_a_storm_of_429s_only_takes_longer(sandbox: Sandbox) -> None:
-    """Every third request of all sets is refused for a while: everything is upgraded once, and no set fails."""
+    """Every third request of all sets is refused for a while.
+
+    Everything is upgraded once, and no set fails.
+    """
     fill(sandbox, 4)
     for at in range(3, 120, 3):
         sandbox.at_request(at, lambda: sandbox.fail_next(429, retry_after=20))
@@ -760,7 +806,10 @@ def test_an_executor_that_says_nothing_is_told_of(
 
 
 def test_an_executor_of_ones_own_is_left_open(sandbox: Sandbox) -> None:
-    """With fewer threads than sets at a time the steps take turns; afterwards it can be used for something else."""
+    """With fewer threads than sets at a time the steps take turns.
+
+    Afterwards it can be used for something else.
+    """
     fill(sandbox, 3)
     with ThreadPoolExecutor(1) as executor:
         list(az.rollout_fleet(sandbox.access_token, fleet(sandbox), executor=executor))

@@ -1,4 +1,7 @@
-"""The rollout of a fleet on Dask: a cluster of worker processes on this machine, and what they send and get."""
+"""The rollout of a fleet on Dask.
+
+A cluster of worker processes on this machine, and what they send and get.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ pytestmark = [
 
 @pytest.fixture
 def client(fast: Sandbox) -> Iterator[Any]:
-    """A client of two worker processes on loopback, which live in the fast time and know the sandbox."""
+    """A client of two worker processes on loopback.
+
+    Which live in the fast time and know the sandbox.
+    """
     rate_limit.reset()
     cluster = distributed.LocalCluster(
         n_workers=2, threads_per_worker=2, processes=True, host="127.0.0.1", dashboard_address=None

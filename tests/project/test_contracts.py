@@ -40,7 +40,7 @@ SHARED = {
     "resource_group": "Resource group name",
     "vmss_name": "Scale set name.",
     "instance_id": "Instance id, as a string or a whole number.",
-    "instance_ids": "One instance id or require_instances (strings or whole numbers)",
+    "instance_ids": "One instance id or several (strings or whole numbers)",
     "if_match": "The etag that the scale set must still have; `None` for ",
     "location": "Region, such as `westeurope`.",
     "publisher": "Publisher, such as `Canonical`.",

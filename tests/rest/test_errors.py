@@ -103,7 +103,10 @@ def test_old_handlers_of_requests_catch_every_kind(kind: type[AzureError]) -> No
 
 
 def test_everything_that_azure_said_is_an_attribute() -> None:
-    """Code, message, target, details, ids and the request are told apart, the query of the URL left off."""
+    """Code, message, target, details, ids and the request are told apart.
+
+    The query of the URL left off.
+    """
     detail = {
         "code": "TooManyRequests",
         "target": "HighCostGetVMScaleSet3Min",
@@ -182,7 +185,10 @@ def test_facts_that_are_missing_leave_no_gap() -> None:
 def test_code_and_message_are_found_where_they_are(
     body: Any, code: str, message: str | None
 ) -> None:
-    """Every envelope Azure uses is read; without one, the status and the kind of the body are told."""
+    """Every envelope Azure uses is read.
+
+    Without one, the status and the kind of the body are told.
+    """
     error = error_from(answer(body))
     assert error.code == code
     assert (
@@ -217,7 +223,10 @@ def test_details_that_are_no_dicts_are_left_out() -> None:
 
 @given(body=ANY_JSON, status=st.integers(300, 599))
 def test_any_json_is_an_error_on_one_line(body: Any, status: int) -> None:
-    """Whatever JSON comes with whatever status: an `AzureError` whose text is one line that holds the status."""
+    """Whatever JSON comes with whatever status.
+
+    An `AzureError` whose text is one line that holds the status.
+    """
     error = error_from(answer(body, status, "Some Reason"))
     assert isinstance(error, AzureError)
     assert len(str(error).splitlines()) == 1
@@ -288,7 +297,10 @@ def test_an_error_survives_pickling(error: Exception) -> None:
 
 
 def test_a_halted_rollout_keeps_its_own_list_of_the_unhealthy() -> None:
-    """What halted a rollout is a copy: changing the caller's dict later does not change the error."""
+    """What halted a rollout is a copy.
+
+    Changing the caller's dict later does not change the error.
+    """
     unhealthy = {"3": "not healthy"}
     halted = RolloutHalted("Stopped.", None, unhealthy)
     unhealthy.clear()

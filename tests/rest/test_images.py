@@ -1,4 +1,7 @@
-"""Images: what the marketplace and galleries are asked, and which image a model holds before and after `set_image`."""
+"""Images: what the marketplace and galleries are asked.
+
+And which image a model holds before and after `set_image`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import responses
 from hypothesis import given
 from hypothesis import strategies as st
 from support.clock import Clock
-from support.names import BASE, SUB
+from support.names import BASE, SUB, VMSS
 from support.wrappers import (
     COMPUTE,
     Wrapper,
@@ -176,7 +179,10 @@ def test_each_list_follows_its_pages(row: Wrapper, token: str, clock: Clock) -> 
 def test_versions_come_in_azures_order_or_by_their_numbers(
     options: dict[str, Any], names: list[str], query: dict[str, str], token: str, clock: Clock
 ) -> None:
-    """1.10 is newer than 1.9; `top` cuts after ordering, so Azure, which orders as text, must not cut then."""
+    """1.10 is newer than 1.9.
+
+    `top` cuts after ordering, so Azure, which orders as text, must not cut then.
+    """
     match = [responses.matchers.query_param_matcher({**query, "api-version": COMPUTE})]
     with azure() as wire:
         wire.get(
@@ -295,7 +301,7 @@ NO_IMAGE = [
 
 @pytest.mark.parametrize("model", NO_IMAGE, ids=repr)
 def test_a_model_without_an_image_is_refused(model: Any) -> None:
-    """No image, no storage profile (as in some Flexible sets) or no model at all is a `ValueError` that says so."""
+    """No image, no storage profile (as in some Flexible sets) or no model is a `ValueError`."""
     with pytest.raises(ValueError, match=r"^model "):
         az.get_image(model)
     with pytest.raises(ValueError, match=r"^model "):
@@ -310,7 +316,10 @@ def test_a_model_without_an_image_is_refused(model: Any) -> None:
 def test_set_image_sets_each_kind(
     model_of: Any, storage: dict[str, Any], change: dict[str, str], image: dict[str, str]
 ) -> None:
-    """A platform image takes version and SKU, an image by id another id of its sort, an unmanaged one another URL."""
+    """A platform image takes version and SKU, an image by id another id of its sort.
+
+    An unmanaged one another URL.
+    """
     assert az.get_image(az.set_image(model_of(storage), **change)) == image
 
 
@@ -324,7 +333,10 @@ def test_set_image_changes_the_image_and_nothing_else(
     inner: dict[str, Any],
     more: dict[str, Any],
 ) -> None:
-    """Fields that nobody knows stay, the model given stays as it was, and the two share nothing that could change."""
+    """Fields that nobody knows stay, the model given stays as it was.
+
+    And the two share nothing that could change.
+    """
     model = scale_set({**storage, **inner})
     model.update(outer)
     model["properties"].update(more)
@@ -376,7 +388,10 @@ FITS = dict(zip(KINDS, ({"version", "sku"}, {"image_id"}, {"image_uri"}), strict
 @pytest.mark.parametrize("told", KINDS)
 @pytest.mark.parametrize("argument", VALUES)
 def test_the_wrong_kind_of_image_is_refused_naming_the_kind(told: str, argument: str) -> None:
-    """Azure lets no scale set change between kinds, so that is said at once, with what to give instead."""
+    """Azure lets no scale set change between kinds, so that is said at once.
+
+    With what to give instead.
+    """
     model = scale_set(KINDS[told])
     if argument in FITS[told]:
         assert az.set_image(model, **{argument: VALUES[argument]}) != model
@@ -442,7 +457,10 @@ def test_no_image_to_set_is_refused(told: str) -> None:
     ids=repr,
 )
 def test_a_malformed_image_is_refused_naming_argument_and_value(argument: str, value: Any) -> None:
-    """What cannot be a version, SKU, id or URL is a `ValueError` here and not an operation that fails in Azure."""
+    """What cannot be a version, SKU.
+
+    Id or URL is a `ValueError` here and not an operation that fails in Azure.
+    """
     told = next(told for told, fits in FITS.items() if argument in fits)
     model = scale_set(KINDS[told])
     before = copy.deepcopy(model)
@@ -461,7 +479,10 @@ def test_a_malformed_image_is_refused_naming_argument_and_value(argument: str, v
 def test_an_id_of_another_sort_of_gallery_is_refused(
     reference: dict[str, str], other: dict[str, str]
 ) -> None:
-    """Each sort of gallery has a field of its own, and an id in another's would be refused by Azure."""
+    """Each sort of gallery has a field of its own.
+
+    And an id in another's would be refused by Azure.
+    """
     model, image_id = scale_set({"imageReference": reference}), next(iter(other.values()))
     if reference is other:
         assert az.set_image(model, image_id=image_id) == model
@@ -474,9 +495,12 @@ def test_an_id_of_another_sort_of_gallery_is_refused(
 
 
 def test_a_model_from_set_image_is_put_on_the_etag_that_was_read(token: str, clock: Clock) -> None:
-    """Read, set and put: the new image goes out with all else of the model, and only onto what was read."""
+    """Read, set and put: the new image goes out with all else of the model.
+
+    And only onto what was read.
+    """
     model = scale_set({"imageReference": PLATFORM})
-    url = f"{BASE}/subscriptions/{SUB}/resourceGroups/myrg/providers/Microsoft.Compute/virtualMachineScaleSets/web"
+    url = VMSS
     put = {**scale_set({"imageReference": {**PLATFORM, "version": "1.2.3"}})}
     del put["etag"]
     with azure() as wire:

@@ -1,4 +1,7 @@
-"""Instances by domain and in batches, and the ids of instances: what holds for all lists of them."""
+"""Instances by domain and in batches, and the ids of instances.
+
+What holds for all lists of them.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +72,10 @@ def in_numeric_order(ids: list[str]) -> bool:
 def test_every_instance_stands_once_in_its_own_domain(
     group: Callable[..., Any], entries: list[Any]
 ) -> None:
-    """None is lost, none is doubled, and each stands under the domain that Azure gives, else under `unknown`."""
+    """None is lost, none is doubled, and each stands under the domain that Azure gives.
+
+    Else under `unknown`.
+    """
     domain_of = {entry["instanceId"]: GROUPINGS[group](entry) for entry in entries}
     groups = group(entries)
     assert Counter(each for ids in groups.values() for each in ids) == Counter(list(domain_of))
@@ -95,7 +101,10 @@ def test_domains_ascend_and_ids_are_in_numeric_order(
 def test_the_order_of_the_list_does_not_matter(
     group: Callable[..., Any], entries: list[Any], data: Any
 ) -> None:
-    """Azure promises no order; the same instances group the same, from any iterable, and stay as they were."""
+    """Azure promises no order.
+
+    The same instances group the same, from any iterable, and stay as they were.
+    """
     before = copy.deepcopy(entries)
     shuffled = data.draw(st.permutations(entries))
     assert list(group(iter(shuffled)).items()) == list(group(entries).items())
@@ -106,7 +115,10 @@ def test_the_order_of_the_list_does_not_matter(
 def test_batches_are_full_but_for_the_last_and_hold_every_instance_once(
     entries: list[Any], size: int
 ) -> None:
-    """No batch is larger than asked for, none is empty, and put together they are all ids in numeric order."""
+    """No batch is larger than asked for, none is empty.
+
+    And put together they are all ids in numeric order.
+    """
     batches = az.in_batches(iter(entries), size)
     together = [each for batch in batches for each in batch]
     assert Counter(together) == Counter(entry["instanceId"] for entry in entries)
@@ -154,7 +166,10 @@ def test_an_example_of_each_grouping() -> None:
 def test_an_instance_of_which_azure_tells_no_domain_is_unknown(
     group: Callable[..., Any], entry: Any
 ) -> None:
-    """No view, an empty one, and fields that are there but null: a group of its own, never a crash."""
+    """No view, an empty one, and fields that are there but null.
+
+    A group of its own, never a crash.
+    """
     assert group([entry]) == {"unknown": ["1"]}
 
 
@@ -183,7 +198,10 @@ def test_ids_become_strings_each_once_in_the_order_given(ids: list[Any]) -> None
 
 @given(instance_id=numbers | names | st.integers(0, 2000))
 def test_one_id_is_that_id(instance_id: Any) -> None:
-    """A string stays as it is, and is one id however many digits it has; a number becomes a string."""
+    """A string stays as it is, and is one id however many digits it has.
+
+    A number becomes a string.
+    """
     assert ids_of.parse_instance_id(instance_id) == str(instance_id)
     assert ids_of.parse_instance_ids(instance_id) == [str(instance_id)]
 
@@ -282,7 +300,10 @@ def test_health_is_what_the_instance_reports(view: Any, health: Any) -> None:
 
 
 def test_counts_and_lists_read_well() -> None:
-    """One is singular, batches end in es, and a long list of ids is cut with how many more there are."""
+    """One is singular, batches end in es.
+
+    And a long list of ids is cut with how many more there are.
+    """
     assert [_text.plural(count, "instance") for count in (0, 1, 2)] == [
         "0 instances",
         "1 instance",
@@ -308,7 +329,10 @@ def test_counts_and_lists_read_well() -> None:
     "given", [None, 3, "web", b"web", instance("0"), {"properties": {"adminPassword": "s3cret"}}]
 )
 def test_what_is_no_list_of_instances_is_refused(ask: Callable[[Any], object], given: Any) -> None:
-    """A model in their place, or one of them alone, would be taken for its keys; what is in it is not told."""
+    """A model in their place, or one of them alone, would be taken for its keys.
+
+    What is in it is not told.
+    """
     with pytest.raises(
         ValueError, match=f"^instances must be a list of instances.* not a {type(given).__name__}$"
     ):

@@ -1,4 +1,7 @@
-"""Waiting: where the state of an operation is read, when it counts as ended, and what is left of it."""
+"""Waiting: where the state of an operation is read, when it counts as ended.
+
+And what is left of it.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,8 @@ from azurerm_lite.operations import DEFAULT_TIMEOUT, Poll, polls, wait
 
 URL = f"{VMSS}?api-version=2024-11-01"
 ACTION = f"{VMSS}/manualupgrade?api-version=2024-11-01"
-OPERATION = f"{BASE}/subscriptions/{SUB}/providers/Microsoft.Compute/locations/westeurope/operations/1?api-version=1"
+OPERATIONS = f"{BASE}/subscriptions/{SUB}/providers/Microsoft.Compute/locations/westeurope"
+OPERATION = f"{OPERATIONS}/operations/1?api-version=1"
 MONITOR = OPERATION.replace("?", "?monitor=true&")
 ASYNC = {"Azure-AsyncOperation": OPERATION}
 BOTH = {**ASYNC, "Location": MONITOR}
@@ -144,7 +148,10 @@ def test_a_deletion_ends_with_nothing(clock: Clock, token: str) -> None:
 def test_what_ended_at_once_is_not_asked_for(
     method: str, status: int, body: Any, expected: Any, clock: Clock, token: str
 ) -> None:
-    """Without headers and without a running state there is nothing to wait for, and nothing more is sent."""
+    """Without headers and without a running state there is nothing to wait for.
+
+    And nothing more is sent.
+    """
     seen: list[str] = []
     with ordered() as azure:
         response = started(azure, token, method, status, None, body)
@@ -156,7 +163,10 @@ def test_what_ended_at_once_is_not_asked_for(
 
 
 def test_a_location_alone_is_asked_until_it_is_no_202(clock: Clock, token: str) -> None:
-    """Where only `Location` came, 202 means running and the body of the last answer is the result."""
+    """Where only `Location` came.
+
+    202 means running and the body of the last answer is the result.
+    """
     seen: list[str] = []
     with ordered() as azure:
         response = started(azure, token, "POST", 202, {"Location": MONITOR})
@@ -195,7 +205,10 @@ def test_a_location_that_refuses_is_an_error(clock: Clock, token: str) -> None:
 def test_a_write_without_headers_is_followed_by_its_own_state(
     method: str, clock: Clock, token: str
 ) -> None:
-    """Without a header the resource itself is read until its provisioning state ends; no further GET follows."""
+    """Without a header the resource itself is read until its provisioning state ends.
+
+    No further GET follows.
+    """
     seen: list[str] = []
     with ordered() as azure:
         response = started(azure, token, method, 200, None, model("Updating"))
@@ -226,7 +239,10 @@ def test_a_write_that_failed_at_once_is_no_success(state: str, clock: Clock, tok
 
 
 def test_the_operation_goes_before_the_location_and_the_state(clock: Clock, token: str) -> None:
-    """Of the three places, `Azure-AsyncOperation` is read first, whatever the status and the body say."""
+    """Of the three places, `Azure-AsyncOperation` is read first.
+
+    Whatever the status and the body say.
+    """
     with responses.RequestsMock(assert_all_requests_are_fired=False) as azure:
         response = started(azure, token, "PUT", 202, BOTH, model("Succeeded"))
         azure.get(OPERATION, json=operation("Failed", error={"code": "C", "message": "M"}))
@@ -394,7 +410,10 @@ def test_any_json_ends_in_a_result_or_an_error_of_ours(
 
 
 def test_the_first_look_is_at_once_and_the_pauses_grow(clock: Clock, token: str) -> None:
-    """Without word from Azure the pause grows from one second to ten, a fifteenth of the time gone by."""
+    """Without word from Azure the pause grows from one second to ten.
+
+    A fifteenth of the time gone by.
+    """
     with responses.RequestsMock() as azure:
         response = started(azure, token, "DELETE", 202, ASYNC)
         running_forever(azure)
@@ -414,7 +433,10 @@ def test_the_first_look_is_at_once_and_the_pauses_grow(clock: Clock, token: str)
 def test_an_operation_costs_a_bounded_number_of_looks_and_little_time(
     seconds: float, clock: Clock, token: str
 ) -> None:
-    """Never more looks than docs/rollout.md says, and the end is noticed within a fifteenth, or a second."""
+    """Never more looks than docs/rollout.md says, and the end is noticed within a fifteenth.
+
+    Or a second.
+    """
     with responses.RequestsMock() as azure:
         response = started(azure, token, "DELETE", 202, ASYNC)
         ends = clock.now + seconds
@@ -622,7 +644,10 @@ def test_trouble_on_the_way_is_not_the_operations(trouble: str, clock: Clock, to
 def test_trouble_that_stays_is_an_error_after_two_minutes(
     trouble: str, clock: Clock, token: str
 ) -> None:
-    """Two minutes without a readable state end the waiting with what went wrong, however much time is left."""
+    """Two minutes without a readable state end the waiting with what went wrong.
+
+    However much time is left.
+    """
     seen: list[float] = []
     with responses.RequestsMock() as azure:
         response = started(azure, token, "DELETE", 202, ASYNC)
@@ -647,7 +672,10 @@ def test_a_state_that_was_readable_in_between_starts_the_two_minutes_anew(
 
 
 def test_throttling_is_no_trouble(clock: Clock, token: str) -> None:
-    """An operation whose state is throttled for long is waited for as Azure asks, beyond two minutes, and told so."""
+    """An operation whose state is throttled for long is waited for as Azure asks.
+
+    Beyond two minutes, and told so.
+    """
     seen: list[tuple[str, float]] = []
     with ordered() as azure:
         response = started(azure, token, "DELETE", 202, ASYNC)

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -21,7 +22,7 @@ from support.names import BASE
 from support.recordings import FOLDER
 
 import azurerm_lite as az
-from azurerm_lite import settings
+from azurerm_lite import rest, settings
 
 pytestmark = pytest.mark.skipif(
     not FOLDER.is_dir(),
@@ -48,13 +49,19 @@ FOREIGN = {
 
 
 def comparable(url: str) -> tuple[str, dict[str, str]]:
-    """Path and query of a URL: Azure reads paths whatever their letter case, and a query in any order."""
+    """Path and query of a URL.
+
+    Azure reads paths whatever their letter case, and a query in any order.
+    """
     parts = urlsplit(url)
     return parts.path.lower(), dict(parse_qsl(parts.query, keep_blank_values=True))
 
 
 class Replay:
-    """Answers each request with what Azure answered, and fails on any but the one that was recorded next."""
+    """Answers each request with what Azure answered.
+
+    And fails on any but the one that was recorded next.
+    """
 
     def __init__(self, recorded: list[dict[str, Any]], token: str) -> None:
         self.recorded = recorded
@@ -109,7 +116,10 @@ class Replay:
 
 @pytest.fixture
 def replay(monkeypatch: pytest.MonkeyPatch, token: str, clock: Clock) -> Callable[[str], Any]:
-    """Replays a file of recordings: all of it, in order, each request by a function but for those named above."""
+    """Replays a file of recordings.
+
+    All of it, in order, each request by a function but for those named above.
+    """
 
     @contextmanager
     def replaying(name: str) -> Iterator[Replay]:
@@ -129,15 +139,87 @@ def replay(monkeypatch: pytest.MonkeyPatch, token: str, clock: Clock) -> Callabl
     return replaying
 
 
-def test_every_recording_is_replayed() -> None:
-    """A file that is added to the folder wants a test here."""
-    assert sorted(path.stem for path in FOLDER.glob("*.json")) == sorted(FOREIGN)
+FILES = sorted(FOLDER.glob("*.json")) + sorted((FOLDER / "cli").glob("*.json"))
+every_recording = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+
+
+def interactions(path: Path) -> list[dict[str, Any]]:
+    """The requests and answers of a recording, in order."""
+    recorded: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))["interactions"]
+    return recorded
+
+
+def answer(wire: responses.RequestsMock, recorded: dict[str, Any]) -> None:
+    """Answers one request as Azure did."""
+    body = "" if recorded["response"] is None else json.dumps(recorded["response"])
+    url = re.compile(re.escape(BASE + recorded["path"].partition("?")[0]), re.IGNORECASE)
+    headers = {name: value for name, value in recorded["headers"].items() if name != "content-type"}
+    wire.add(recorded["method"], url, body, status=recorded["status"], headers=headers)
+
+
+@every_recording
+def test_every_recorded_error_keeps_its_code_and_message(path: Path, token: str) -> None:
+    """Whatever the request was."""
+    for recorded in interactions(path):
+        if recorded["status"] < 400:
+            continue
+        with responses.RequestsMock() as wire:
+            answer(wire, recorded)
+            with pytest.raises(az.AzureError) as caught:
+                rest.send(token, recorded["method"], BASE + recorded["path"], recorded["body"])
+        error = recorded["response"]["error"]
+        assert (caught.value.code, caught.value.message) == (error["code"], error["message"])
+
+
+@every_recording
+def test_every_recorded_operation_is_followed_to_its_end(
+    path: Path, token: str, clock: Clock
+) -> None:
+    """From the answer to a write through all its polls, in Azure's order."""
+    recorded = interactions(path)
+    for number, write in enumerate(recorded):
+        headers = {name.lower() for name in write["headers"]}
+        if write["method"] == "GET" or "azure-asyncoperation" not in headers:
+            continue
+        operation = write["headers"]["azure-asyncoperation"].partition("?")[0]
+        polls = [
+            poll
+            for poll in recorded[number + 1 :]
+            if poll["method"] == "GET" and poll["path"].partition("?")[0] in operation
+        ]
+        states = [poll["response"].get("status") for poll in polls if poll["response"]]
+        if "Succeeded" not in states:
+            continue  # the client that was recorded did not wait for the end
+        with responses.RequestsMock(assert_all_requests_are_fired=False) as wire:
+            answer(wire, write)
+            for poll in polls[: states.index("Succeeded") + 1]:
+                answer(wire, poll)
+            wire.add("GET", re.compile(".*"), json={"name": "the result"})
+            response = rest.send(token, write["method"], BASE + write["path"], write["body"])
+            az.wait(token, response)
+            assert len(wire.calls) >= states.index("Succeeded") + 2
+
+
+@every_recording
+def test_every_recorded_list_is_read_to_its_end(path: Path, token: str) -> None:
+    """As bare arrays and as objects with a `value`."""
+    for recorded in interactions(path):
+        body = recorded["response"]
+        entries = body.get("value") if isinstance(body, dict) else body
+        if recorded["method"] != "GET" or not isinstance(entries, list):
+            continue
+        with responses.RequestsMock() as wire:
+            answer(wire, recorded)
+            assert rest.get_list(token, BASE + recorded["path"]) == entries
 
 
 def test_platform_images_are_listed_as_azure_lists_them(
     replay: Callable[[str], Any], token: str
 ) -> None:
-    """Publishers, offers, SKUs and versions are bare arrays, given back as they are, and lead from one to the next."""
+    """Publishers, offers, SKUs and versions are bare arrays, given back as they are.
+
+    And lead from one to the next.
+    """
     with replay("vm-images") as recording:
         place: list[str] = [SUBSCRIPTION, "westus"]
         for list_them in (az.list_publishers, az.list_offers, az.list_skus, az.list_sku_versions):
@@ -152,7 +234,10 @@ def test_platform_images_are_listed_as_azure_lists_them(
 def test_the_life_of_a_scale_set_is_followed_request_by_request(
     replay: Callable[[str], Any], token: str
 ) -> None:
-    """Create, look at an instance, upgrade and delete it, delete the set: each wait polls and ends as recorded."""
+    """Create, look at an instance, upgrade and delete it, delete the set.
+
+    Each wait polls and ends as recorded.
+    """
     with replay("vmss-vm") as recording:
         recorded = [each["response"] for each in recording.recorded]
         where = (token, SUBSCRIPTION, "rgname", recorded[0]["name"])
@@ -187,7 +272,10 @@ def test_the_life_of_a_scale_set_is_followed_request_by_request(
 def test_upgrades_that_azure_runs_are_followed_request_by_request(
     replay: Callable[[str], Any], token: str, clock: Clock
 ) -> None:
-    """Two operations at once are waited for one after the other; the newest upgrade is read while one runs."""
+    """Two operations at once are waited for one after the other.
+
+    The newest upgrade is read while one runs.
+    """
     with replay("vmss-rolling-upgrades") as recording:
         recorded = [each["response"] for each in recording.recorded]
         where = (token, SUBSCRIPTION, "rgname", recorded[0]["name"])
@@ -207,7 +295,10 @@ def test_upgrades_that_azure_runs_are_followed_request_by_request(
 
 
 def test_what_azure_recorded_is_what_the_pure_functions_read(token: str) -> None:
-    """The image of a recorded instance and model, its domains and its statuses are read from Azure's own shapes."""
+    """The image of a recorded instance and model.
+
+    Its domains and its statuses are read from Azure's own shapes.
+    """
     recorded = json.loads((FOLDER / "vmss-vm.json").read_text(encoding="utf-8"))["interactions"]
     model, instance = recorded[10]["response"], recorded[13]["response"]
     assert instance["properties"]["latestModelApplied"] is True

@@ -1,4 +1,7 @@
-"""HTTP with Azure: URLs, tokens, retries, pages; on `responses`, and on real sockets where the wire itself matters."""
+"""HTTP with Azure: URLs, tokens, retries, pages.
+
+On `responses`, and on real sockets where the wire itself matters.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +71,10 @@ NAMES = PRINTABLE.filter(lambda name: name.strip() and name not in (".", ".."))
 @example("%2e%2e")
 @example("ä ö")
 def test_a_name_stays_in_its_segment(name: str) -> None:
-    """Any printable name is one segment of the path that is really sent, and reads back as it was."""
+    """Any printable name is one segment of the path that is really sent.
+
+    And reads back as it was.
+    """
     url = rest.url(
         "/subscriptions/{subscription_id}/resourcegroups", {"subscription_id": name}, "2021-04-01"
     )
@@ -128,7 +134,10 @@ def test_a_url_stands_at_the_configured_endpoint(monkeypatch: pytest.MonkeyPatch
 )
 @pytest.mark.parametrize("called", [False, True])
 def test_a_malformed_token_is_refused_unseen(bad: str, called: bool, token: str) -> None:
-    """A string that cannot be a token is refused before anything is sent, and the error does not show it."""
+    """A string that cannot be a token is refused before anything is sent.
+
+    And the error does not show it.
+    """
     malformed = bad.format(token)
     with responses.RequestsMock(), pytest.raises(ValueError, match="access_token") as caught:
         rest.get((lambda: malformed) if called else malformed, URL)
@@ -151,7 +160,7 @@ def test_a_token_is_taken_as_it_is_or_refused_unseen(before: str, after: str) ->
     """Any text with the canary in it is either sent as it stands or refused without being shown."""
     text = f"{before}canary{after}"
     try:
-        told = rest.bearer(text)
+        told = rest.resolve_token(text)
     except ValueError as error:
         told = str(error)
     if re.fullmatch(r"[!-~]+", text):
@@ -186,7 +195,10 @@ def test_an_error_of_the_callable_comes_through() -> None:
 
 
 def test_a_sign_in_that_is_down_is_not_blamed_on_azure(clock: Clock) -> None:
-    """A token provider without a network is asked again, even for a POST, and its own error is the one that is told."""
+    """A token provider without a network is asked again, even for a POST.
+
+    And its own error is the one that is told.
+    """
     asked = []
 
     def down() -> str:
@@ -222,7 +234,10 @@ def test_a_sign_in_that_comes_back_is_used(clock: Clock, token: str) -> None:
 
 
 def test_a_request_says_who_it_is_and_what_it_takes(token: str) -> None:
-    """Bearer header, our name and version, an id of its own, JSON wanted, a time limit, and no redirect."""
+    """Bearer header, our name and version, an id of its own, JSON wanted, a time limit.
+
+    And no redirect.
+    """
     headers = {
         "Authorization": f"Bearer {token}",
         "User-Agent": re.compile(
@@ -316,7 +331,10 @@ def test_no_cookie_is_kept(token: str) -> None:
 
 
 def test_the_answer_does_not_hold_the_token(token: str) -> None:
-    """The request on a returned answer has lost its token: it may be printed, logged and pickled."""
+    """The request on a returned answer has lost its token.
+
+    It may be printed, logged and pickled.
+    """
     with responses.RequestsMock() as azure:
         azure.put(URL, json={})
         response = rest.send(token, "PUT", URL, {"a": 1})
@@ -450,7 +468,10 @@ def test_a_link_to_azure_itself_is_followed(link: str, token: str) -> None:
 def test_the_token_goes_nowhere_but_to_azure(
     scheme: str, front: str, host: str, middle: str, rest_of_it: str
 ) -> None:
-    """However a link is spelt: it is refused, or the connection that requests would open is Azure's."""
+    """However a link is spelt.
+
+    It is refused, or the connection that requests would open is Azure's.
+    """
     link, refused = scheme + front + host + middle + rest_of_it, ""
     with anything_goes() as azure:
         azure.get(re.compile("(?s).*"), json={})
@@ -552,7 +573,10 @@ def link_to(number: int) -> str:
     ],
 )
 def test_a_list_is_all_its_pages(answers: list[Any], expected: list[Any], token: str) -> None:
-    """Pages follow each other, an empty one is not the last, a null link is; a bare array is the whole list."""
+    """Pages follow each other, an empty one is not the last, a null link is.
+
+    A bare array is the whole list.
+    """
     with ordered() as azure:
         pages_of(azure, *answers)
         assert rest.get_list(token, LIST) == expected
@@ -579,7 +603,7 @@ def test_pages_are_fetched_as_they_are_needed(token: str) -> None:
     """Whoever stops after the first page has asked for no second."""
     with responses.RequestsMock() as azure:
         azure.get(LIST, json={"value": [1], "nextLink": link_to(1)})
-        assert next(rest.pages(token, LIST)) == [1]
+        assert next(rest.get_pages(token, LIST)) == [1]
         assert len(azure.calls) == 1
 
 
@@ -854,7 +878,10 @@ def test_a_broken_connection_is_repeated_where_that_is_safe(
 def test_a_lost_answer_is_mended_by_the_next(
     clock: Clock, token: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A GET whose answer was lost twice is answered at the third try, and the log says what was waited for."""
+    """A GET whose answer was lost twice is answered at the third try.
+
+    And the log says what was waited for.
+    """
     with ordered() as azure:
         azure.get(URL, body=requests.ConnectionError("the line went dead"))
         azure.get(URL, status=502)
@@ -863,7 +890,8 @@ def test_a_lost_answer_is_mended_by_the_next(
     waits = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert [wait.partition(": ")[2] for wait in waits] == [
         f"GET {PATH}: the line went dead",
-        f"No explanation came with the answer (text/plain, 0 bytes) (BadGateway, HTTP 502, GET {PATH})",
+        "No explanation came with the answer (text/plain, 0 bytes) (BadGateway, HTTP 502, GET"
+        f" {PATH})",
     ]
 
 
@@ -885,7 +913,10 @@ def test_a_precondition_that_failed_after_a_lost_answer_may_be_our_own(
 
 
 def test_an_expired_token_is_renewed_once_where_it_can_be(clock: Clock, token: str) -> None:
-    """A callable is asked again after `ExpiredAuthenticationToken`, without a pause, for a POST too."""
+    """A callable is asked again after `ExpiredAuthenticationToken`, without a pause.
+
+    For a POST too.
+    """
     tokens = iter(["old", token])
     with ordered() as azure:
         azure.post(
@@ -910,18 +941,46 @@ def test_a_token_that_stays_expired_is_an_error(token: str) -> None:
         assert len(azure.calls) == 2
 
 
+def test_a_rejected_token_that_is_a_string_is_final(token: str) -> None:
+    """A string cannot be renewed."""
+    with responses.RequestsMock() as azure:
+        error = {"error": {"code": "ExpiredAuthenticationToken", "message": "No."}}
+        azure.get(URL, status=401, json=error)
+        with pytest.raises(AuthenticationFailed) as caught:
+            rest.get(token, URL)
+        assert len(azure.calls) == 1
+    assert caught.value.code == "ExpiredAuthenticationToken"
+
+
 @pytest.mark.parametrize(
-    ("called", "code"),
-    [(False, "ExpiredAuthenticationToken"), (True, "InvalidAuthenticationToken")],
+    "code",
+    ["ExpiredAuthenticationToken", "InvalidAuthenticationToken", "TokenIssuedBeforeRevocation"],
 )
-def test_another_refusal_of_the_token_is_final(called: bool, code: str, token: str) -> None:
-    """A string cannot be renewed, and a token that is wrong is not made right by asking again."""
+def test_any_401_is_sent_again_once_with_a_fresh_token(code: str, token: str) -> None:
+    """Whatever the code: a session may have been revoked before the token ends."""
+    given: list[str] = []
+
+    def provide() -> str:
+        given.append(token + str(len(given)))
+        return given[-1]
+
     with responses.RequestsMock() as azure:
         azure.get(URL, status=401, json={"error": {"code": code, "message": "No."}})
-        with pytest.raises(AuthenticationFailed) as caught:
-            rest.get((lambda: token) if called else token, URL)
-        assert len(azure.calls) == 1
-    assert caught.value.code == code
+        azure.get(URL, json={"fresh": True})
+        assert rest.get(provide, URL) == {"fresh": True}
+        sent = [call.request.headers.get("Authorization") for call in azure.calls]
+    assert len(given) == 2
+    assert sent == [f"Bearer {each}" for each in given]
+
+
+def test_a_second_401_is_final(token: str) -> None:
+    """A token that is wrong is not made right by asking once more."""
+    with responses.RequestsMock() as azure:
+        for _ in range(2):
+            azure.get(URL, status=401, json={"error": {"code": "Invalid", "message": "No."}})
+        with pytest.raises(AuthenticationFailed):
+            rest.get(lambda: token, URL)
+        assert len(azure.calls) == 2
 
 
 # --- the wire itself ---
@@ -930,7 +989,10 @@ OK = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 12\r
 
 
 class Wire(socketserver.ThreadingTCPServer):
-    """A server on loopback that answers as the script says: one entry per request, the last one for all further."""
+    """A server on loopback that answers as the script says.
+
+    One entry per request, the last one for all further.
+    """
 
     daemon_threads = True
     allow_reuse_address = True
@@ -1046,7 +1108,10 @@ def test_refused_and_failed_requests_share_the_connection_too(
 def test_a_connection_that_azure_closed_while_idle_is_replaced(
     token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A POST after a pause goes out on a new connection, once, instead of failing on the old one."""
+    """A POST after a pause goes out on a new connection, once.
+
+    Instead of failing on the old one.
+    """
     with Wire(says(OK, keep=False)) as wire:
         monkeypatch.setenv("AZURE_RM_ENDPOINT", wire.url)
         rest.get(token, f"{wire.url}/x")
@@ -1059,7 +1124,10 @@ def test_a_connection_that_azure_closed_while_idle_is_replaced(
 def test_a_netrc_file_does_not_replace_the_token(
     token: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A netrc entry for the host changes nothing, neither for the token nor for whoever borrows the session."""
+    """A netrc entry for the host changes nothing.
+
+    Neither for the token nor for whoever borrows the session.
+    """
     netrc = tmp_path / "netrc"
     netrc.write_text(
         "machine 127.0.0.1 login someone password secret\ndefault login someone password secret\n"
@@ -1080,7 +1148,10 @@ def test_a_netrc_file_does_not_replace_the_token(
 def test_a_refused_connection_is_tried_five_times_by_any_method(
     method: str, token: str, clock: Clock, free_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where nobody listens, every method is tried five times; the error names host, method, tries and cause."""
+    """Where nobody listens, every method is tried five times.
+
+    The error names host, method, tries and cause.
+    """
     monkeypatch.setenv("AZURE_RM_ENDPOINT", f"http://127.0.0.1:{free_port}")
     with pytest.raises(requests.ConnectionError) as caught:
         rest.send(token, method, f"http://127.0.0.1:{free_port}/x", {})
@@ -1165,7 +1236,10 @@ def test_a_silent_line_ends_by_the_time_limit(
 def test_a_certificate_that_is_not_trusted_is_told_at_once(
     token: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An untrusted certificate is not tried again; the error says what to set, and no request got through."""
+    """An untrusted certificate is not tried again.
+
+    The error says what to set, and no request got through.
+    """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
 
@@ -1221,7 +1295,10 @@ SCENES: dict[str, dict[str, Any]] = {
 
 
 def shown(error: BaseException) -> Iterator[bytes]:
-    """Everything an exception and those behind it could show: text, traceback, pickle, request and answer."""
+    """Everything an exception and those behind it could show.
+
+    Text, traceback, pickle, request and answer.
+    """
     behind: BaseException | None = error
     while behind is not None:
         yield repr(behind).encode() + str(behind).encode() + repr(vars(behind)).encode()
@@ -1239,7 +1316,10 @@ def shown(error: BaseException) -> Iterator[bytes]:
 def test_the_token_is_in_no_error_and_no_log(
     scene: str, token: str, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """However a request fails: no text, repr, pickle, traceback or log line of any logger holds the token."""
+    """However a request fails.
+
+    No text, repr, pickle, traceback or log line of any logger holds the token.
+    """
     caplog.set_level(logging.DEBUG)
     with responses.RequestsMock() as azure:
         answers(azure, **SCENES[scene])

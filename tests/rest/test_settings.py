@@ -156,7 +156,10 @@ def test_a_variable_that_is_no_url_is_named_in_the_error(
 
 @given(value=st.text(st.characters(codec="utf-8", exclude_characters="\0")))
 def test_any_value_is_an_endpoint_or_a_value_error(value: str) -> None:
-    """Whatever stands in the variable: an http or https URL without a trailing slash, or an error that names it."""
+    """Whatever stands in the variable.
+
+    An http or https URL without a trailing slash, or an error that names it.
+    """
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("AZURE_RM_ENDPOINT", value)
         try:

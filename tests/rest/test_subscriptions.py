@@ -25,7 +25,10 @@ def test_each_list_follows_its_pages(row: Wrapper, token: str, clock: Clock) -> 
 
 
 def test_a_subscription_that_is_not_there_is_told_in_azures_words(token: str, clock: Clock) -> None:
-    """A 404 is `NotFound` with Azure's code, message and request id, and says which request it was."""
+    """A 404 is `NotFound` with Azure's code, message and request id.
+
+    And says which request it was.
+    """
     told = {
         "error": {
             "code": "SubscriptionNotFound",

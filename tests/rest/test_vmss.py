@@ -1,4 +1,7 @@
-"""Scale sets and instances: what is sent for each function, and what is refused before anything is sent."""
+"""Scale sets and instances.
+
+What is sent for each function, and what is refused before anything is sent.
+"""
 
 from __future__ import annotations
 
@@ -132,7 +135,10 @@ def test_instance_ids_may_come_from_a_generator(token: str, clock: Clock) -> Non
 def test_what_is_no_instance_id_is_refused_before_anything_is_sent(
     action: Callable[..., Any], instance_ids: Any, token: str, clock: Clock
 ) -> None:
-    """Above all an empty list is an error and not the whole set, which is what Azure would take it for."""
+    """Above all an empty list is an error and not the whole set.
+
+    Which is what Azure would take it for.
+    """
     with azure(expects_requests=False), pytest.raises(ValueError, match="instance_ids"):
         action(token, *WHERE, instance_ids)
 
@@ -183,7 +189,10 @@ def test_an_instance_id_never_leaves_its_segment(instance_id: str) -> None:
 
 
 def test_put_matches_on_the_etag_that_the_model_came_with(token: str, clock: Clock) -> None:
-    """Somebody else's change since the model was read is not overwritten: If-Match is the body's own etag."""
+    """Somebody else's change since the model was read is not overwritten.
+
+    If-Match is the body's own etag.
+    """
     model = {"name": "web", "etag": ETAG, "properties": {}}
     request = sent_by(lambda: az.put_vmss(token, *WHERE, model), "PUT")
     assert request.headers["If-Match"] == ETAG
@@ -233,7 +242,10 @@ def test_patch_has_no_precondition_of_its_own(token: str, clock: Clock) -> None:
 def test_only_etag_and_provisioning_state_are_left_out(
     write: Callable[..., Any], method: str, extra: dict[str, Any], inner: dict[str, Any]
 ) -> None:
-    """All else in a model is sent as it stands, nested fields of these names included; the caller's dict stays."""
+    """All else in a model is sent as it stands, nested fields of these names included.
+
+    The caller's dict stays.
+    """
     rest = {**extra, "tags": {"etag": "t", "provisioningState": "t"}}
     rest.pop("etag", None)
     properties = {**inner, "profile": {"etag": "p", "provisioningState": "p"}}
@@ -316,7 +328,10 @@ def test_a_capacity_that_is_no_number_of_instances_is_refused_before_anything_is
 def test_protection_is_sent_alone(
     options: dict[str, bool], policy: dict[str, bool], token: str, clock: Clock
 ) -> None:
-    """The body is the policy and nothing else: a whole instance sent back would un-apply the model."""
+    """The body is the policy and nothing else.
+
+    A whole instance sent back would un-apply the model.
+    """
     request = sent_by(
         lambda: az.protect_vmss_vm(token, *WHERE, 7, **options), "PUT", VMSS + "/virtualMachines/7"
     )
@@ -329,7 +344,10 @@ def test_protection_is_sent_alone(
 def test_protection_that_azure_refuses_is_refused_before_anything_is_sent(
     options: dict[str, bool], token: str, clock: Clock
 ) -> None:
-    """Nothing to set, and protection from actions that leaves scaling in, say so by a `ValueError`."""
+    """Nothing to set, and protection from actions that leaves scaling in.
+
+    Say so by a `ValueError`.
+    """
     with (
         azure(expects_requests=False),
         pytest.raises(ValueError, match=r"from_scale_in=.* do not fit"),
@@ -366,7 +384,10 @@ def test_the_list_of_instances_never_selects(token: str, clock: Clock) -> None:
 
 
 def test_an_action_that_ends_at_once_is_an_answer_too(token: str, clock: Clock) -> None:
-    """200 with no headers of a long-running operation is given back, and `wait` has nothing to wait for."""
+    """200 with no headers of a long-running operation is given back.
+
+    And `wait` has nothing to wait for.
+    """
     with azure() as wire:
         wire.post(VMSS + "/start", status=200)
         answer = az.start_vmss(token, *WHERE)

@@ -1,4 +1,7 @@
-"""Plans: which instances go together, in which order, and which are left out; for every set there may be."""
+"""Plans: which instances go together, in which order, and which are left out.
+
+For every set there may be.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,12 @@ import azurerm_lite as az
 from azurerm_lite.rollout import options, plan
 
 
-def instance(id: str, **properties: Any) -> Any:
+def instance(vm_id: str, **properties: Any) -> Any:
     """An instance as Azure lists it."""
     view = {"platformUpdateDomain": properties.pop("domain", 0)}
     zones = {"zones": [properties.pop("zone")]} if "zone" in properties else {}
     return {
-        "instanceId": id,
+        "instanceId": vm_id,
         **zones,
         "properties": {"latestModelApplied": False, "instanceView": view, **properties},
     }
@@ -25,7 +28,9 @@ def instance(id: str, **properties: Any) -> Any:
 
 INSTANCES = st.lists(
     st.builds(
-        lambda id, domain, latest: instance(str(id), domain=domain, latestModelApplied=latest),
+        lambda vm_id, domain, latest: instance(
+            str(vm_id), domain=domain, latestModelApplied=latest
+        ),
         st.integers(0, 500),
         st.one_of(st.none(), st.integers(0, 20)),
         st.booleans(),
@@ -46,9 +51,12 @@ def domain_of(vm: Any) -> int | None:
 
 @given(INSTANCES, BY)
 def test_a_plan_holds_what_is_outdated_each_once(instances: list[Any], by: Any) -> None:
-    """Whatever the set: every outdated instance is in one batch, no other, no batch is empty, names differ."""
+    """Whatever the set: every outdated instance is in one batch, no other, no batch is empty.
+
+    Names differ.
+    """
     batches = az.plan_rollout(iter(instances), by=by)
-    planned = [id for batch in batches for id in batch.instance_ids]
+    planned = [vm_id for batch in batches for vm_id in batch.instance_ids]
     outdated = [
         each["instanceId"] for each in instances if not each["properties"]["latestModelApplied"]
     ]
@@ -61,12 +69,15 @@ def test_a_plan_holds_what_is_outdated_each_once(instances: list[Any], by: Any) 
 
 @given(INSTANCES)
 def test_a_plan_by_domain_never_takes_two_domains_together(instances: list[Any]) -> None:
-    """Each batch is one domain, ascending; those of no domain come last, no more at once than the largest domain."""
+    """Each batch is one domain, ascending.
+
+    Those of no domain come last, no more at once than the largest domain.
+    """
     domains = {each["instanceId"]: domain_of(each) for each in instances}
     if set(domains.values()) <= {None}:
         return
     batches = az.plan_rollout(instances)
-    found = [{domains[id] for id in batch.instance_ids} for batch in batches]
+    found = [{domains[vm_id] for vm_id in batch.instance_ids} for batch in batches]
     assert all(len(each) == 1 for each in found)
     known = [each.pop() for each in found]
     assert [each for each in known if each is not None] == sorted(
@@ -91,9 +102,11 @@ def test_only_narrows_the_plan(instances: list[Any], data: st.DataObject) -> Non
     if not ids:
         return
     only = data.draw(st.lists(st.sampled_from(ids), min_size=1, unique=True))
-    whole = {id for batch in az.plan_rollout(instances, by=3) for id in batch.instance_ids}
+    whole = {vm_id for batch in az.plan_rollout(instances, by=3) for vm_id in batch.instance_ids}
     part = {
-        id for batch in az.plan_rollout(instances, by=3, only=only) for id in batch.instance_ids
+        vm_id
+        for batch in az.plan_rollout(instances, by=3, only=only)
+        for vm_id in batch.instance_ids
     }
     assert part == whole & set(only)
 
@@ -102,8 +115,8 @@ def test_only_narrows_the_plan(instances: list[Any], data: st.DataObject) -> Non
 
 SETS = st.lists(
     st.builds(
-        lambda id, domain, zone, latest: instance(
-            str(id), domain=domain, zone=zone, latestModelApplied=latest
+        lambda vm_id, domain, zone, latest: instance(
+            str(vm_id), domain=domain, zone=zone, latestModelApplied=latest
         ),
         st.integers(0, 500),
         st.one_of(st.none(), st.integers(0, 20)),
@@ -120,9 +133,12 @@ SIZES = st.one_of(st.integers(1, 70), st.integers(1, 100).map(lambda share: f"{s
 def test_a_plan_of_any_cut_holds_what_is_outdated_each_once(
     instances: list[Any], by: Any, max_batch: Any, canary: Any
 ) -> None:
-    """However it is cut: every outdated instance once, no batch larger than allowed, the canary first and small."""
+    """However it is cut: every outdated instance once, no batch larger than allowed.
+
+    The canary first and small.
+    """
     batches = az.plan_rollout(instances, by=by, max_batch=max_batch, canary=canary)
-    planned = [id for batch in batches for id in batch.instance_ids]
+    planned = [vm_id for batch in batches for vm_id in batch.instance_ids]
     outdated = [
         each["instanceId"] for each in instances if not each["properties"]["latestModelApplied"]
     ]
@@ -148,14 +164,20 @@ def test_a_domain_taken_in_parts_is_never_mixed_with_another(
     zones = {each["instanceId"]: each["zones"] for each in instances}
     flat = set(domains.values()) <= {None}
     for batch in az.plan_rollout(instances, max_batch=max_batch):
-        assert len({str(zones[id] if flat else domains[id]) for id in batch.instance_ids}) == 1
+        assert (
+            len({str(zones[vm_id] if flat else domains[vm_id]) for vm_id in batch.instance_ids})
+            == 1
+        )
 
 
 @given(SETS, SIZES, st.data())
 def test_going_on_never_repeats_a_name_or_an_instance(
     instances: list[Any], max_batch: Any, data: st.DataObject
 ) -> None:
-    """Planned anew after each batch, as a rollout does: names differ, and every instance comes once."""
+    """Planned anew after each batch, as a rollout does.
+
+    Names differ, and every instance comes once.
+    """
     how = options.RolloutOptions(
         max_batch=max_batch, canary=data.draw(st.none() | st.integers(1, 5))
     )
@@ -172,14 +194,17 @@ def test_going_on_never_repeats_a_name_or_an_instance(
 
 @given(SETS)
 def test_without_update_domains_no_more_than_a_fifth_goes_at_once(instances: list[Any]) -> None:
-    """The fallback: as Azure's own rolling upgrades, zone after zone, a fifth of the set at the most."""
+    """The fallback: as Azure's own rolling upgrades, zone after zone.
+
+    A fifth of the set at the most.
+    """
     for each in instances:
         del each["properties"]["instanceView"]
     zones = {each["instanceId"]: each["zones"][0] for each in instances}
     order = []
     for batch in az.plan_rollout(instances):
         assert len(batch.instance_ids) <= max(1, len(instances) // 5)
-        assert len({zones[id] for id in batch.instance_ids}) == 1
+        assert len({zones[vm_id] for vm_id in batch.instance_ids}) == 1
         order.append(zones[batch.instance_ids[0]])
     assert order == sorted(order)
 
@@ -205,7 +230,10 @@ def test_names_of_parts_and_of_the_canary() -> None:
     [{"by": "20%"}, {"by": 4, "max_batch": 3}, {"max_batch": 3}, {"max_batch": 3, "canary": 5}],
 )
 def test_what_is_planned_after_the_canary_is_what_comes(how: dict[str, Any]) -> None:
-    """Planned anew when the canary is done, as a rollout does it, the batches are those that were planned at first."""
+    """Planned anew when the canary is done, as a rollout does it.
+
+    The batches are those that were planned at first.
+    """
     instances = [instance(str(number), domain=number % 2) for number in range(20)]
     cut = options.RolloutOptions(**{"canary": 1, **how})
     first, *others = plan.plan_batches(instances, cut)

@@ -29,7 +29,10 @@ def halted(events: Any) -> tuple[az.RolloutHalted, list[Any]]:
 
 @pytest.mark.parametrize("how", ["fail", "unhealthy", "silent"])
 def test_a_batch_that_fails_is_rolled_back(sandbox: Sandbox, how: str) -> None:
-    """The old image is in the model and on every instance again, in the order of the domains, and the halt says so."""
+    """The old image is in the model and on every instance again, in the order of the domains.
+
+    And the halt says so.
+    """
     bump(sandbox)
     sandbox.break_upgrade("web", "11", how, image=NEW)
     halt, seen = halted(az.rollout(*sandbox.where(), on_failure="rollback", health_timeout=300))
@@ -54,7 +57,7 @@ def test_what_nobody_touched_is_not_touched_by_the_way_back(sandbox: Sandbox) ->
     bump(sandbox)
     sandbox.break_upgrade("web", "6", image=NEW)
     halted(az.rollout(*sandbox.where(), on_failure="rollback"))
-    assert {id for ids in posted(sandbox) for id in ids} == {
+    assert {vm_id for ids in posted(sandbox) for vm_id in ids} == {
         str(n + 5 * row) for n in (0, 1) for row in range(4)
     }
 
@@ -62,7 +65,7 @@ def test_what_nobody_touched_is_not_touched_by_the_way_back(sandbox: Sandbox) ->
 def test_instances_that_turn_ill_after_their_batch_are_rolled_back(
     sandbox: Sandbox, clock: Clock
 ) -> None:
-    """A new image that fails only while the loop does something else is a failure of the image too."""
+    """A new image may fail while the loop does something else: that is its failure too."""
     bump(sandbox)
 
     def fall_ill() -> None:
@@ -88,7 +91,10 @@ def test_a_failed_operation_is_rolled_back(sandbox: Sandbox) -> None:
 
 
 def test_trouble_that_is_not_the_images_is_not_rolled_back(sandbox: Sandbox) -> None:
-    """A right that was taken away, somebody else's change of the model: stop, touch nothing further."""
+    """A right that was taken away, somebody else's change of the model.
+
+    Stop, touch nothing further.
+    """
     bump(sandbox)
     fail = partial(sandbox.fail_next, 403, path="manualupgrade", code="AuthorizationFailed")
     with pytest.raises(az.RolloutHalted, match="AuthorizationFailed") as caught:
@@ -98,7 +104,10 @@ def test_trouble_that_is_not_the_images_is_not_rolled_back(sandbox: Sandbox) -> 
 
 
 def test_a_rollback_that_fails_says_what_runs_what(sandbox: Sandbox) -> None:
-    """It stops; the message has both reasons, each image with its instances, and what to call next."""
+    """It stops; the message has both reasons, each image with its instances.
+
+    And what to call next.
+    """
     bump(sandbox)
     sandbox.break_upgrade("web", "11", image=NEW)
     sandbox.break_upgrade("web", "5", image=OLD)
@@ -129,7 +138,10 @@ def test_what_failed_is_set_up_anew_by_a_rollback_by_hand(sandbox: Sandbox) -> N
 
 
 def test_without_one_way_back_nothing_is_begun(sandbox: Sandbox) -> None:
-    """Where the instances run several images, on_failure="rollback" wants to be told which to go back to."""
+    """Where the instances run several images.
+
+    On_failure="rollback" wants to be told which to go back to.
+    """
     bump(sandbox)
     list(az.rollout(*sandbox.where(), only=[0]))
     bump(sandbox, version="22.04.202409120")
@@ -160,7 +172,10 @@ def test_the_model_is_not_put_back_over_somebody_elses_change(sandbox: Sandbox) 
 
 
 def test_autoscale_between_reading_and_putting_back_is_kept(sandbox: Sandbox) -> None:
-    """If-Match fails on a capacity that moved: the model is read again, and the new capacity stays."""
+    """If-Match fails on a capacity that moved.
+
+    The model is read again, and the new capacity stays.
+    """
     bump(sandbox)
     sandbox.break_upgrade("web", "6", image=NEW)
 
@@ -203,7 +218,10 @@ def test_a_half_done_rollout_goes_back(sandbox: Sandbox) -> None:
     ],
 )
 def test_each_kind_of_image_goes_back(sandbox: Sandbox, name: str, image: dict[str, str]) -> None:
-    """Platform version or SKU, managed image id, unmanaged URI: rolled out whole, and back to what was there."""
+    """Platform version or SKU, managed image id, unmanaged URI.
+
+    Rolled out whole, and back to what was there.
+    """
     old = az.get_image(az.get_vmss(*sandbox.where(name)))
     if "image_id" in image:
         image = {"image_id": old["image_id"].replace("web-1", "web-2")}
@@ -229,7 +247,10 @@ def test_where_nothing_else_runs_the_image_must_be_named(sandbox: Sandbox) -> No
 
 
 def test_a_rollback_cut_off_does_not_turn_round(sandbox: Sandbox) -> None:
-    """Called again half-way it must not take the new image for the old one; with the image named it goes on."""
+    """Called again half-way it must not take the new image for the old one.
+
+    With the image named it goes on.
+    """
     bump(sandbox)
     list(az.rollout(*sandbox.where(), only=[0, 1]))
     for event in az.rollback(*sandbox.where()):
@@ -315,7 +336,10 @@ def test_an_image_of_another_kind_is_refused_before_anything_is_done(sandbox: Sa
 def test_a_change_of_the_model_that_is_no_other_image_is_not_taken_for_rolled_back(
     sandbox: Sandbox, how: str
 ) -> None:
-    """Only images are put back: where there is none, that is said at the beginning, and a failure halts."""
+    """Only images are put back.
+
+    Where there is none, that is said at the beginning, and a failure halts.
+    """
     where = sandbox.where()
     model = az.get_vmss(*where)
     model["properties"]["virtualMachineProfile"]["userData"] = "eA=="  # type: ignore[index]
@@ -332,7 +356,10 @@ def test_a_change_of_the_model_that_is_no_other_image_is_not_taken_for_rolled_ba
 
 
 def test_illness_of_what_was_not_upgraded_only_halts(sandbox: Sandbox, clock: Clock) -> None:
-    """An instance on the old image says nothing of the new one: the model and the instances stay as they are."""
+    """An instance on the old image says nothing of the new one.
+
+    The model and the instances stay as they are.
+    """
     bump(sandbox)
 
     def fall_ill() -> None:
@@ -374,7 +401,10 @@ def test_a_way_back_that_halts_at_once_still_says_what_runs_what(sandbox: Sandbo
 def test_the_time_that_azure_writes_into_the_model_is_nobodys_change(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`virtualMachineProfile.timeCreated` is Azure's own, and moves with each change, our own of the image included."""
+    """`virtualMachineProfile.timeCreated` is Azure's own, and moves with each change.
+
+    Our own of the image included.
+    """
     read = vmss.get_vmss
 
     def with_time(*where: Any) -> Any:

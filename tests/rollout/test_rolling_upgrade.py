@@ -26,7 +26,10 @@ def rolling(clock: Clock) -> Iterator[Sandbox]:
 
 
 def test_a_rolling_upgrade_is_followed_to_its_end(rolling: Sandbox) -> None:
-    """The same kind of events as from a rollout of ours: counts that grow, a summary at the end; nothing is written."""
+    """The same kind of events as from a rollout of ours.
+
+    Counts that grow, a summary at the end; nothing is written.
+    """
     bump(rolling)
     before = [each.method for each in rolling.journal if each.method != "GET"]
     events = list(az.follow_rolling_upgrade(*rolling.where()))
@@ -51,7 +54,10 @@ def test_following_can_be_left_and_begun_again(rolling: Sandbox) -> None:
 
 
 def test_a_cancelled_upgrade_ends_in_a_halt(rolling: Sandbox) -> None:
-    """`cancel_rolling_upgrade` stops it after the batch under way; the halt says how many are left and how to go on."""
+    """`cancel_rolling_upgrade` stops it after the batch under way.
+
+    The halt says how many are left and how to go on.
+    """
     bump(rolling)
     events = az.follow_rolling_upgrade(*rolling.where())
     next(event for event in events if event.latest == 4)
@@ -73,7 +79,10 @@ def test_a_faulted_upgrade_is_told_in_azures_words(rolling: Sandbox) -> None:
 
 
 def test_the_upgrade_before_is_not_taken_for_the_new_one(rolling: Sandbox, clock: Clock) -> None:
-    """Right after a change of the model the newest upgrade is still the last one, completed: that is waited out."""
+    """Right after a change of the model the newest upgrade is still the last one, completed.
+
+    That is waited out.
+    """
     bump(rolling)
     list(az.follow_rolling_upgrade(*rolling.where()))
     where = rolling.where()
@@ -121,7 +130,10 @@ def test_the_time_limit_is_checked_at_the_call(timeout: Any) -> None:
 
 
 def test_following_is_never_silent_for_long(rolling: Sandbox, clock: Clock) -> None:
-    """A batch of twenty minutes tells at each look that it goes on; only where the counts change are instances read."""
+    """A batch of twenty minutes tells at each look that it goes on.
+
+    Only where the counts change are instances read.
+    """
     rolling.cloud.upgrade_seconds = 1200
     bump(rolling)
     moments = [clock.now for _ in az.follow_rolling_upgrade(*rolling.where())]

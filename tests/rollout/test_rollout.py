@@ -1,4 +1,7 @@
-"""The rollout, on the sandbox over HTTPS: what it guarantees, and what it does when something goes wrong."""
+"""The rollout, on the sandbox over HTTPS.
+
+What it guarantees, and what it does when something goes wrong.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 def test_the_six_lines_of_the_design_move_the_whole_set(
     sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The first example runs as it stands: every instance ends on the new image, and the loop printed why."""
+    """The first example runs as it stands.
+
+    Every instance ends on the new image, and the loop printed why.
+    """
     subscription_id = sandbox.subscription_id
     token = sandbox.access_token
 
@@ -50,7 +56,10 @@ def test_the_six_lines_of_the_design_move_the_whole_set(
 
 
 def test_domains_go_in_ascending_order_one_at_a_time(sandbox: Sandbox) -> None:
-    """Batches are the update domains, ascending; ids inside are in numeric order; no instance is posted twice."""
+    """Batches are the update domains, ascending; ids inside are in numeric order.
+
+    No instance is posted twice.
+    """
     bump(sandbox)
     list(az.rollout(*sandbox.where()))
     assert posted(sandbox) == [[str(domain + 5 * row) for row in range(4)] for domain in range(5)]
@@ -75,7 +84,7 @@ def test_events_count_and_end_with_a_summary(sandbox: Sandbox) -> None:
     assert kinds == ["started", *["batch_started", "batch_done"] * 5, "finished"]
     assert [event.latest for event in events if event.kind == "batch_done"] == [4, 8, 12, 16, 20]
     assert {event.total for event in events} == {20}
-    assert events[-1].instance_ids == tuple(id for batch in posted(sandbox) for id in batch)
+    assert events[-1].instance_ids == tuple(vm_id for batch in posted(sandbox) for vm_id in batch)
     assert len(events[0].instances) == 20
 
 
@@ -96,7 +105,10 @@ def test_events_show_what_is_being_upgraded_without_reading_it(sandbox: Sandbox)
 
 
 def test_an_event_cannot_be_changed_and_prints_as_one_line(sandbox: Sandbox) -> None:
-    """Events are frozen; printing one gives the time and what happened; its repr does not drag the instances along."""
+    """Events are frozen; printing one gives the time and what happened.
+
+    Its repr does not drag the instances along.
+    """
     event = next(az.rollout(*sandbox.where()))
     assert str(event).endswith("web: 20 instances, 0 to upgrade")
     assert "\n" not in str(event)
@@ -124,7 +136,10 @@ def test_a_set_on_its_model_is_left_alone(sandbox: Sandbox) -> None:
 def test_each_kind_of_image_is_rolled_out(
     sandbox: Sandbox, name: str, image: dict[str, str]
 ) -> None:
-    """Platform version or SKU, managed image id, unmanaged URI: afterwards every instance runs the new one."""
+    """Platform version or SKU, managed image id, unmanaged URI.
+
+    Afterwards every instance runs the new one.
+    """
     if image == {"image_id": "CUSTOM"}:
         image = {
             "image_id": az.get_image(az.get_vmss(*sandbox.where(name)))["image_id"].replace(
@@ -149,7 +164,10 @@ def test_nothing_is_sent_before_the_first_next(sandbox: Sandbox) -> None:
 
 
 def test_leaving_the_loop_pauses_and_calling_again_goes_on(sandbox: Sandbox) -> None:
-    """After a break nothing further is touched; the next call does what is left, and nothing twice."""
+    """After a break nothing further is touched.
+
+    The next call does what is left, and nothing twice.
+    """
     bump(sandbox)
     for event in az.rollout(*sandbox.where()):
         if event.kind == "batch_done" and event.number == 2:
@@ -157,18 +175,21 @@ def test_leaving_the_loop_pauses_and_calling_again_goes_on(sandbox: Sandbox) -> 
     assert len(posted(sandbox)) == 2
     events = list(az.rollout(*sandbox.where()))
     assert "skipping 8 instances on the latest model" in events[1].message
-    assert sorted(int(id) for batch in posted(sandbox) for id in batch) == list(range(20))
+    assert sorted(int(vm_id) for batch in posted(sandbox) for vm_id in batch) == list(range(20))
 
 
 def test_an_operation_in_flight_is_waited_out(sandbox: Sandbox) -> None:
-    """Left in the middle of a batch, the next call waits for what Azure still does, then goes on."""
+    """Left in the middle of a batch, the next call waits for what Azure still does.
+
+    Then goes on.
+    """
     bump(sandbox)
     for event in az.rollout(*sandbox.where()):
         if event.kind == "progress":
             break
     events = list(az.rollout(*sandbox.where()))
     assert events[0].message == "4 instances being updated (0, 5, 10, 15): waiting for that to end"
-    assert sorted(int(id) for batch in posted(sandbox) for id in batch) == list(range(20))
+    assert sorted(int(vm_id) for batch in posted(sandbox) for vm_id in batch) == list(range(20))
     assert set(running(sandbox).values()) == {NEW}
 
 
@@ -185,7 +206,10 @@ def test_instances_that_stay_updating_halt(sandbox: Sandbox) -> None:
 def test_an_upgrade_whose_answer_is_lost_is_not_done_twice(
     sandbox: Sandbox, took_effect: bool
 ) -> None:
-    """The connection breaks after the POST left: the instances say whether it took effect, and the rollout goes on."""
+    """The connection breaks after the POST left.
+
+    The instances say whether it took effect, and the rollout goes on.
+    """
     bump(sandbox)
     vmss = sandbox.cloud.scale_set("sandbox", "web")
     events = iter(az.rollout(*sandbox.where(), only=0))
@@ -204,7 +228,10 @@ def test_an_upgrade_whose_answer_is_lost_is_not_done_twice(
 
 
 def test_the_pause_is_kept_between_batches_only(sandbox: Sandbox, clock: Clock) -> None:
-    """There is a pause between two batches, none before the first or after the last; each is announced."""
+    """There is a pause between two batches, none before the first or after the last.
+
+    Each is announced.
+    """
     bump(sandbox)
     events = list(az.rollout(*sandbox.where(), pause=77))
     assert clock.slept.count(60) == clock.slept.count(17) == 4
@@ -248,7 +275,10 @@ def test_only_must_exist(sandbox: Sandbox, only: Any) -> None:
 
 
 def test_protected_instances_are_left_out_and_reported(sandbox: Sandbox) -> None:
-    """An instance protected from scale-set actions is skipped, and counted as still on an older model."""
+    """An instance protected from scale-set actions is skipped.
+
+    And counted as still on an older model.
+    """
     bump(sandbox)
     where = sandbox.where()
     az.wait(where[0], az.protect_vmss_vm(*where, "6", from_scale_set_actions=True))
@@ -333,12 +363,15 @@ def test_a_set_without_such_domains_is_refused(sandbox: Sandbox, by: str) -> Non
 
 
 def test_a_flexible_set_is_taken_in_batches_by_the_names_of_its_vms(sandbox: Sandbox) -> None:
-    """Azure shows neither domains nor power states there: names as ids, a fifth at a time, and a word on that."""
+    """Azure shows neither domains nor power states there.
+
+    Names as ids, a fifth at a time, and a word on that.
+    """
     sandbox.add_vmss("flex", 10, orchestration="Flexible")
     bump(sandbox, "flex")
     events = list(az.rollout(*sandbox.where("flex")))
     assert [len(ids) for ids in posted(sandbox)] == [2] * 5
-    assert all(id.startswith("flex_") for ids in posted(sandbox) for id in ids)
+    assert all(vm_id.startswith("flex_") for ids in posted(sandbox) for vm_id in ids)
     notices = " ".join(event.message for event in events if event.kind == "notice")
     assert "Azure gives no update domains here" in notices
     assert "Azure shows no power states here" in notices
@@ -415,7 +448,10 @@ def test_a_set_that_never_settles_halts(sandbox: Sandbox, clock: Clock) -> None:
 
 
 def test_a_failed_instance_halts_the_rollout(sandbox: Sandbox) -> None:
-    """The exception names the batch, the instance and Azure's reason; the domains after it are untouched."""
+    """The exception names the batch, the instance and Azure's reason.
+
+    The domains after it are untouched.
+    """
     bump(sandbox)
     sandbox.break_upgrade("web", "11")
     with pytest.raises(az.RolloutHalted) as caught:
@@ -425,7 +461,7 @@ def test_a_failed_instance_halts_the_rollout(sandbox: Sandbox) -> None:
     assert "OSProvisioningTimedOut" in str(caught.value)
     assert "4 upgraded by this run, 13 of 20 still to do" in str(caught.value)
     assert len(posted(sandbox)) == 2
-    assert [running(sandbox)[id] for id in ("2", "3", "4")] == [OLD] * 3
+    assert [running(sandbox)[vm_id] for vm_id in ("2", "3", "4")] == [OLD] * 3
 
 
 def test_after_the_cause_is_gone_the_same_call_finishes(sandbox: Sandbox) -> None:
@@ -441,7 +477,10 @@ def test_after_the_cause_is_gone_the_same_call_finishes(sandbox: Sandbox) -> Non
 
 
 def test_an_unhealthy_application_halts_within_the_limit(sandbox: Sandbox, clock: Clock) -> None:
-    """An operation that succeeded is no proof: an instance that reports unhealthy is waited for, then halts."""
+    """An operation that succeeded is no proof.
+
+    An instance that reports unhealthy is waited for, then halts.
+    """
     bump(sandbox)
     sandbox.break_upgrade("web", "5", "unhealthy")
     began = clock.now
@@ -498,8 +537,8 @@ def test_unhealthy_instances_outside_the_batch_count(
 ) -> None:
     """More of them than allowed and no batch begins; which, and why, is told."""
     bump(sandbox)
-    for id in ("18", "19"):
-        sandbox.cloud.scale_set("sandbox", "web").instances[id].health = "unhealthy"
+    for vm_id in ("18", "19"):
+        sandbox.cloud.scale_set("sandbox", "web").instances[vm_id].health = "unhealthy"
     events = az.rollout(*sandbox.where(), max_unhealthy=allowed, only=0)
     if not halts:
         assert list(events)[-1].kind == "finished"
@@ -540,8 +579,8 @@ def test_a_domain_that_vanishes_whole_is_no_error(sandbox: Sandbox) -> None:
     vmss = sandbox.cloud.scale_set("sandbox", "web")
 
     def scale_in() -> None:
-        for id in ("1", "6", "11", "16"):
-            del vmss.instances[id]
+        for vm_id in ("1", "6", "11", "16"):
+            del vmss.instances[vm_id]
 
     events = on("batch_started", 2, scale_in, az.rollout(*sandbox.where()))
     assert events[-1].latest == events[-1].total == 16
@@ -555,7 +594,7 @@ def test_instances_that_autoscale_adds_are_no_error(sandbox: Sandbox) -> None:
         "batch_done", 1, lambda: az.scale_vmss(*sandbox.where(), 23), az.rollout(*sandbox.where())
     )
     assert "23 of 23 instances have the latest model" in events[-1].message
-    assert sorted(int(id) for batch in posted(sandbox) for id in batch) == list(range(20))
+    assert sorted(int(vm_id) for batch in posted(sandbox) for vm_id in batch) == list(range(20))
 
 
 def test_a_model_that_somebody_changes_halts(sandbox: Sandbox) -> None:
@@ -574,7 +613,10 @@ def test_a_model_that_somebody_changes_halts(sandbox: Sandbox) -> None:
 
 
 def test_somebody_elses_operation_is_waited_for(sandbox: Sandbox) -> None:
-    """409 Conflict passes: the batch is posted again until Azure takes it, and the events say so."""
+    """409 Conflict passes: the batch is posted again until Azure takes it.
+
+    And the events say so.
+    """
     bump(sandbox)
     events = on(
         "batch_started",
@@ -596,7 +638,10 @@ def test_a_conflict_that_does_not_pass_halts(sandbox: Sandbox) -> None:
 
 
 def test_azure_refusing_half_way_says_what_was_done(sandbox: Sandbox) -> None:
-    """An error in the middle is a RolloutHalted that says how far it came, with Azure's error as its cause."""
+    """An error in the middle is a RolloutHalted that says how far it came.
+
+    With Azure's error as its cause.
+    """
     bump(sandbox)
     fail = partial(sandbox.fail_next, 403, path="manualupgrade", code="AuthorizationFailed")
     with pytest.raises(
@@ -630,7 +675,10 @@ def test_a_state_that_cannot_be_read_is_told(sandbox: Sandbox) -> None:
 
 
 def test_a_token_that_ends_half_way_is_renewed_where_it_can_be(sandbox: Sandbox) -> None:
-    """A callable is asked for a fresh token and the rollout goes on; a string cannot be, and the halt says so."""
+    """A callable is asked for a fresh token and the rollout goes on.
+
+    A string cannot be, and the halt says so.
+    """
     bump(sandbox)
     expire = partial(sandbox.fail_next, 401, code="ExpiredAuthenticationToken")
     where = sandbox.where()[1:]
@@ -655,7 +703,10 @@ def test_the_requests_are_bounded_by_the_formula_in_the_docs(
     instances: int, domains: int, page_size: int, seconds: float, pause: int, says_when: bool,
     clock: Clock, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """`1 + p + b * (3 + p + n)`, and `1 + p` for each pause; whether or not Azure says when to look again."""
+    """`1 + p + b * (3 + p + n)`, and `1 + p` for each pause.
+
+    Whether or not Azure says when to look again.
+    """
     if not says_when:
         monkeypatch.setattr(_retry, "retry_after", lambda response: None)
     with Sandbox(upgrade_seconds=seconds, clock=clock, page_size=page_size, demo=False) as sandbox:
@@ -672,7 +723,10 @@ def test_the_requests_are_bounded_by_the_formula_in_the_docs(
 
 @pytest.mark.slow
 def test_a_thousand_instances_cost_few_requests(clock: Clock) -> None:
-    """Five domains of 200: every instance once; apart from the pages of the lists, some forty requests a domain."""
+    """Five domains of 200: every instance once.
+
+    Apart from the pages of the lists, some forty requests a domain.
+    """
     with Sandbox(upgrade_seconds=300, clock=clock, page_size=200, demo=False) as sandbox:
         sandbox.add_vmss("web", 1000)
         bump(sandbox)
@@ -686,7 +740,10 @@ def test_a_thousand_instances_cost_few_requests(clock: Clock) -> None:
 
 
 def killed_at(number: int, folder: Path) -> bool:
-    """A rollout killed while its n-th request is answered, and run again: whether it came to that request at all."""
+    """A rollout killed while its n-th request is answered, and run again.
+
+    Whether it came to that request at all.
+    """
     sandbox = Sandbox(upgrade_seconds=0.3, demo=False)
     sandbox.add_vmss("web", 6, update_domains=2)
     sandbox.start()
@@ -727,7 +784,10 @@ def killed_at(number: int, folder: Path) -> bool:
 
 @pytest.mark.slow
 def test_a_rollout_killed_at_any_request_is_finished_by_the_next(tmp_path: Path) -> None:
-    """SIGKILL at each request in turn, then the same command: all on the new image, each instance upgraded once."""
+    """SIGKILL at each request in turn, then the same command.
+
+    All on the new image, each instance upgraded once.
+    """
     numbers, was_killed = iter(range(1, 200)), True
     with ThreadPoolExecutor(4) as together:
         while was_killed:

@@ -1,4 +1,7 @@
-"""The table of faults: whatever goes wrong at whichever request of a rollout, what comes of it, and how it goes on."""
+"""The table of faults: whatever goes wrong at whichever request of a rollout.
+
+What comes of it, and how it goes on.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +81,10 @@ HALTS = {
 
 @pytest.fixture
 def small(clock: Clock) -> Iterator[Sandbox]:
-    """Six instances in three update domains; a minute to upgrade, on the clock that only sleeping moves."""
+    """Six instances in three update domains.
+
+    A minute to upgrade, on the clock that only sleeping moves.
+    """
     with Sandbox(upgrade_seconds=60, clock=clock, demo=False) as sandbox:
         sandbox.add_vmss("web", 6, update_domains=3)
         yield sandbox
@@ -133,7 +139,10 @@ def outcome(run: Callable[[], Any]) -> str:
 def test_the_table(
     small: Sandbox, monkeypatch: pytest.MonkeyPatch, fault: str, kind: str, times: int
 ) -> None:
-    """Each fault at each kind of request: a delay or a halt, as stated; in the end all on one image, each once."""
+    """Each fault at each kind of request: a delay or a halt, as stated.
+
+    In the end all on one image, each once.
+    """
     bump(small)
     where = small.where()
     honest = rest.session.send
@@ -155,7 +164,7 @@ def test_the_table(
         "halts" if (fault, kind) in HALTS or (fault.startswith("expired") and times > 1) else "done"
     )
     assert ended == expected
-    small._app.faults.clear()
+    small.app.faults.clear()
     monkeypatch.setattr(rest.session, "send", honest)
     list(again())
     assert set(running(small).values()) == {OLD if kind == "put" else NEW}
@@ -170,7 +179,10 @@ def test_the_table(
 def test_a_fault_that_does_not_pass_halts_within_the_limit(
     small: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch, fault: str, kind: str
 ) -> None:
-    """No waiting for ever, and no hundreds of requests meanwhile; where only the polling fails, the instances tell."""
+    """No waiting for ever, and no hundreds of requests meanwhile.
+
+    Where only the polling fails, the instances tell.
+    """
     bump(small)
     list(az.rollout(*small.where(), only=[0]))
     run: Callable[[], Any] = partial(az.rollout, *small.where(), health_timeout=900)
@@ -244,14 +256,17 @@ EVENTS: dict[str, tuple[str, Callable[[Sandbox], object], str]] = {
 
 @pytest.mark.parametrize("event", EVENTS)
 def test_what_becomes_of_an_instance_halts_and_is_gone_on_from(small: Sandbox, event: str) -> None:
-    """The halt says which instance and why; nothing further is touched; mended, the same call finishes."""
+    """The halt says which instance and why; nothing further is touched.
+
+    Mended, the same call finishes.
+    """
     kind, act, message = EVENTS[event]
     bump(small)
     run = partial(az.rollout, *small.where(), health_timeout=900, bake=120, pause=30)
     with pytest.raises(az.RolloutHalted, match=message) as caught:
         on(kind, 2, lambda: act(small), run())
     assert "1" in caught.value.unhealthy
-    assert {running(small)[id] for id in ("2", "5")} == {OLD}
+    assert {running(small)[vm_id] for vm_id in ("2", "5")} == {OLD}
     vmss = small.cloud.scale_set("sandbox", "web")
     small.break_upgrade("web", "1", "none")
     vmss.instances["1"].health = "healthy"
@@ -287,7 +302,10 @@ def test_autoscale_at_any_request_is_no_error(clock: Clock, what: str, step: int
 def test_a_model_that_somebody_changes_at_any_request_halts_or_was_in_time(
     small: Sandbox, number: int
 ) -> None:
-    """Before the rollout read the model it is the model; later it halts, and the next call brings all to it."""
+    """Before the rollout read the model it is the model.
+
+    Later it halts, and the next call brings all to it.
+    """
     bump(small)
     small.at_request(number, partial(small.set_image, "web", version="22.04.202409120"))
     ended = outcome(lambda: list(az.rollout(*small.where())))

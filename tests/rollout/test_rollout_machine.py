@@ -1,4 +1,7 @@
-"""A rollout against everything at once, played at random: sets, faults, autoscale, other people, and being cut off."""
+"""A rollout against everything at once, played at random.
+
+Sets, faults, autoscale, other people, and being cut off.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,10 @@ KINDS = st.sampled_from(
 
 
 class Judge(Cloud):
-    """A cloud that looks at each upgrade at the moment that it begins: that is when two could overlap."""
+    """A cloud that looks at each upgrade at the moment that it begins.
+
+    That is when two could overlap.
+    """
 
     upgrades: list[Operation]
     most: int
@@ -36,7 +42,10 @@ class Judge(Cloud):
     wrong: list[str]  # and not an exception, which the server would turn into one more fault
 
     def upgrade(self, vmss: ScaleSet, ids: Any) -> tuple[Operation, int]:
-        """Notes two batches at once, too many instances, two domains together, instances outside that are busy."""
+        """Notes two batches at once, too many instances, two domains together.
+
+        Instances outside that are busy.
+        """
         job, number = super().upgrade(vmss, ids)
         busy = {each.id for each in vmss.instances.values() if each.provisioning == "Updating"}
         domains = {vmss.instances[each].update_domain for each in ids}
@@ -76,7 +85,7 @@ class Rollouts(RuleBasedStateMachine):
 
     def _finish(self) -> None:
         self.events = None
-        self.sandbox._app.faults.clear()
+        self.sandbox.app.faults.clear()
         self.sandbox.cloud.endings.clear()
         for vm in self.vmss.instances.values():
             vm.fault, vm.protection, vm.health = None, None, "healthy" if vm.health else ""
@@ -150,15 +159,17 @@ class Rollouts(RuleBasedStateMachine):
         steps=st.integers(5, 60),
     )
     def go_on(self, options: dict[str, Any], steps: int) -> None:
-        """Some steps of a rollout, begun where none is under way; it ends by itself, or halts, or stays where it is."""
+        """Some steps of a rollout, begun where none is under way.
+
+        It ends by itself, or halts, or stays where it is.
+        """
         if self.events is None:
             self.begin(**options)
-        for _ in range(steps):
-            try:
+        try:
+            for _ in range(steps):
                 next(self.events)
-            except (StopIteration, az.RolloutHalted, requests.RequestException):
-                self.events = None
-                return
+        except (StopIteration, az.RolloutHalted, requests.RequestException):
+            self.events = None
 
     @rule()
     def cut_off(self) -> None:
@@ -197,7 +208,7 @@ class Rollouts(RuleBasedStateMachine):
         """Somebody else restarts an instance, if Azure lets them."""
         one = data.draw(st.sampled_from(sorted(self.vmss.instances)))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(self.sandbox._app, "faults", [])
+            patch.setattr(self.sandbox.app, "faults", [])
             try:
                 az.restart_vmss(*self.sandbox.where(), one)
             except az.Conflict:

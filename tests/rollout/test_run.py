@@ -1,4 +1,7 @@
-"""The care that a rollout takes, on the sandbox over HTTPS: canary, bake, checks, pauses, dry runs, what it tells."""
+"""The care that a rollout takes, on the sandbox over HTTPS.
+
+Canary, bake, checks, pauses, dry runs, what it tells.
+"""
 
 from __future__ import annotations
 
@@ -24,15 +27,18 @@ def named(events: Any, kind: str = "batch_done") -> list[str]:
 
 def ill(sandbox: Sandbox, *ids: str) -> None:
     """Lets the application on some instances become unhealthy."""
-    for id in ids:
-        sandbox.cloud.scale_set("sandbox", "web").instances[id].health = "unhealthy"
+    for vm_id in ids:
+        sandbox.cloud.scale_set("sandbox", "web").instances[vm_id].health = "unhealthy"
 
 
 # Canary, parts, bake
 
 
 def test_the_canary_comes_first_and_is_watched_longer(sandbox: Sandbox, clock: Clock) -> None:
-    """One instance first, with a bake time of its own; the rest of its domain follows, then the others."""
+    """One instance first, with a bake time of its own.
+
+    The rest of its domain follows, then the others.
+    """
     bump(sandbox)
     events = list(az.rollout(*sandbox.where(), canary=1, canary_bake=600, bake=60))
     assert posted(sandbox)[:3] == [["0"], ["5", "10", "15"], ["1", "6", "11", "16"]]
@@ -64,7 +70,10 @@ def test_a_domain_is_taken_in_parts(sandbox: Sandbox) -> None:
 
 
 def test_an_instance_that_falls_ill_while_it_is_watched_halts(sandbox: Sandbox) -> None:
-    """Healthy at first and unhealthy within the bake time is a failure: which instance, and since when."""
+    """Healthy at first and unhealthy within the bake time is a failure.
+
+    Which instance, and since when.
+    """
     bump(sandbox)
     fall_ill = partial(ill, sandbox, "5")
     with pytest.raises(
@@ -108,7 +117,10 @@ def test_an_instance_that_says_nothing_yet_is_waited_for(sandbox: Sandbox) -> No
 
 
 def test_a_check_of_the_users_own_is_waited_for(sandbox: Sandbox) -> None:
-    """It is given the instances of the batch with their views, and asked again until it is content."""
+    """It is given the instances of the batch with their views.
+
+    And asked again until it is content.
+    """
     bump(sandbox)
     seen: list[list[str]] = []
 
@@ -133,7 +145,10 @@ def test_a_check_of_the_users_own_is_waited_for(sandbox: Sandbox) -> None:
     ],
 )
 def test_a_check_that_is_never_content_halts(sandbox: Sandbox, answer: Any, reason: str) -> None:
-    """False, a text and an exception all mean no; the reason stands at each instance of the batch."""
+    """False, a text and an exception all mean no.
+
+    The reason stands at each instance of the batch.
+    """
 
     def check(instances: list[Any]) -> Any:
         if isinstance(answer, Exception):
@@ -159,7 +174,10 @@ def test_a_check_that_does_not_object_is_content(sandbox: Sandbox, answer: Any) 
 
 
 def test_a_callable_pause_decides_whether_to_go_on(sandbox: Sandbox) -> None:
-    """It gets the batch that is done; where it says no, the rollout ends without an error and can be resumed."""
+    """It gets the batch that is done.
+
+    Where it says no, the rollout ends without an error and can be resumed.
+    """
     bump(sandbox)
     asked = []
 
@@ -179,7 +197,10 @@ def test_a_callable_pause_decides_whether_to_go_on(sandbox: Sandbox) -> None:
 
 
 def test_an_instance_protected_meanwhile_is_left_out(sandbox: Sandbox) -> None:
-    """Protection that comes while another operation is waited for counts: the batch goes on without it."""
+    """Protection that comes while another operation is waited for counts.
+
+    The batch goes on without it.
+    """
     bump(sandbox)
 
     def protect() -> None:
@@ -195,7 +216,10 @@ def test_an_instance_protected_meanwhile_is_left_out(sandbox: Sandbox) -> None:
 
 
 def test_an_instance_deallocated_meanwhile_halts_its_batch(sandbox: Sandbox) -> None:
-    """Who switches off what is being upgraded is told so: it is not back in the state that it had."""
+    """Who switches off what is being upgraded is told so.
+
+    It is not back in the state that it had.
+    """
     bump(sandbox)
 
     def switch_off() -> None:
@@ -277,7 +301,10 @@ def test_a_dry_run_of_a_model_to_come(sandbox: Sandbox) -> None:
 
 
 def test_a_dry_run_foretells_the_requests(sandbox: Sandbox) -> None:
-    """Polls aside, of which each is an event, a rollout in which nothing happens sends just as many."""
+    """Polls aside, of which each is an event.
+
+    A rollout in which nothing happens sends just as many.
+    """
     bump(sandbox)
     told = list(az.rollout(*sandbox.where(), dry_run=True))[-1].message
     before = len(sandbox.journal)
@@ -308,7 +335,10 @@ def test_a_dry_run_does_not_wait(sandbox: Sandbox, clock: Clock) -> None:
 
 
 def test_the_last_event_has_a_summary(sandbox: Sandbox) -> None:
-    """Instances upgraded, skipped and failed, seconds, requests, and how many of them were throttled."""
+    """Instances upgraded, skipped and failed, seconds, requests.
+
+    And how many of them were throttled.
+    """
     bump(sandbox)
     list(az.rollout(*sandbox.where(), only=[0]))
     before = len(sandbox.journal)
@@ -323,7 +353,10 @@ def test_the_last_event_has_a_summary(sandbox: Sandbox) -> None:
 
 
 def test_throttling_is_told_and_waited_out(sandbox: Sandbox, clock: Clock) -> None:
-    """However long Azure asks to wait, within the limit: an event each minute says so, and nothing is asked before."""
+    """However long Azure asks to wait, within the limit.
+
+    An event each minute says so, and nothing is asked before.
+    """
     bump(sandbox)
     fail = partial(sandbox.fail_next, 429, retry_after=900)
     events = on("batch_started", 2, fail, az.rollout(*sandbox.where()))
@@ -383,7 +416,10 @@ def test_an_event_can_be_compared_hashed_and_pickled() -> None:
 
 
 def test_instances_are_read_the_more_seldom_the_more_pages_there_are(clock: Clock) -> None:
-    """Ten such requests a minute are what Azure refills: ten pages are read once a minute at most, not every 5 s."""
+    """Ten such requests a minute are what Azure refills.
+
+    Ten pages are read once a minute at most, not every 5 s.
+    """
     with Sandbox(upgrade_seconds=60, clock=clock, page_size=5, demo=False) as sandbox:
         sandbox.add_vmss("web", 50, update_domains=2)
         bump(sandbox)
@@ -398,7 +434,10 @@ def test_instances_are_read_the_more_seldom_the_more_pages_there_are(clock: Cloc
 
 
 def test_somebody_elses_long_operation_is_not_asked_about_without_pause(sandbox: Sandbox) -> None:
-    """Half an hour of conflicts costs some dozens of requests, not hundreds: each counts against the set's updates."""
+    """Half an hour of conflicts costs some dozens of requests, not hundreds.
+
+    Each counts against the set's updates.
+    """
     bump(sandbox)
     sandbox.cloud.upgrade_seconds = 1500
     events = on(

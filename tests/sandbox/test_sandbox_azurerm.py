@@ -31,16 +31,16 @@ def azurerm(interpreter: str, sandbox: Sandbox) -> Iterator[Original]:
 def views(azurerm: Original, sandbox: Sandbox, name: str = "web") -> dict[str, Any]:
     """The instance views of a scale set, by instance id."""
     listed = azurerm("list_vmss_vm_instance_view", *sandbox.where(name))["value"]
-    return {each["instanceId"]: each["properties"]["instanceView"] for each in listed}
+    return {entry["instanceId"]: entry["properties"]["instanceView"] for entry in listed}
 
 
 def powers(azurerm: Original, sandbox: Sandbox) -> dict[str, str]:
     """The power state of each instance."""
     return {
-        id: next(
-            each["code"] for each in view["statuses"] if each["code"].startswith("PowerState/")
+        instance_id: next(
+            entry["code"] for entry in view["statuses"] if entry["code"].startswith("PowerState/")
         )
-        for id, view in views(azurerm, sandbox).items()
+        for instance_id, view in views(azurerm, sandbox).items()
     }
 
 
@@ -55,7 +55,7 @@ def test_scale_sets_are_listed(azurerm: Original, sandbox: Sandbox) -> None:
         azurerm("list_vmss", token, subscription, group),
         azurerm("list_vmss_sub", token, subscription),
     ):
-        assert {each["name"]: each["sku"]["capacity"] for each in listed["value"]} == capacities
+        assert {entry["name"]: entry["sku"]["capacity"] for entry in listed["value"]} == capacities
 
 
 def test_a_scale_set_is_read(azurerm: Original, sandbox: Sandbox) -> None:
@@ -70,11 +70,11 @@ def test_a_scale_set_is_read(azurerm: Original, sandbox: Sandbox) -> None:
     )
     assert "etag" not in model, "azurerm asks for an api-version that had none"
     view = azurerm("get_vmss_instance_view", *where)
-    assert {each["code"]: each["count"] for each in view["virtualMachine"]["statusesSummary"]}[
+    assert {entry["code"]: entry["count"] for entry in view["virtualMachine"]["statusesSummary"]}[
         "ProvisioningState/succeeded"
     ] == 20
     assert model["sku"]["name"] in [
-        each["sku"]["name"] for each in azurerm("list_vmss_skus", *where)["value"]
+        entry["sku"]["name"] for entry in azurerm("list_vmss_skus", *where)["value"]
     ]
     assert len(azurerm("get_vmss_nics", *where)["value"]) == 20
     assert isinstance(azurerm("get_vmss_public_ips", *where)["value"], list)
@@ -90,33 +90,33 @@ def test_an_instance_is_read(azurerm: Original, sandbox: Sandbox) -> None:
     assert instance["properties"]["storageProfile"]["imageReference"]["exactVersion"] == OLD
     view = azurerm("get_vmss_vm_instance_view", *where, 7)
     assert view["platformUpdateDomain"] == 2
-    assert "PowerState/running" in [each["code"] for each in view["statuses"]]
+    assert "PowerState/running" in [entry["code"] for entry in view["statuses"]]
 
 
 def test_instances_are_listed_page_by_page(interpreter: str, clock: Clock) -> None:
-    """Azurerm's own loop over nextLink finds them all, and so does one that asks for a page at a time."""
+    """Both azurerm's own loop over nextLink and one request per page find all instances."""
     with Sandbox(page_size=7, clock=clock) as sandbox, running(interpreter, sandbox) as azurerm:
         where = sandbox.where()
-        everyone = [str(each) for each in range(20)]
+        everyone = [str(entry) for entry in range(20)]
         assert [
-            each["instanceId"] for each in azurerm("list_vmss_vms", *where)["value"]
+            entry["instanceId"] for entry in azurerm("list_vmss_vms", *where)["value"]
         ] == everyone
         assert list(views(azurerm, sandbox)) == everyone
         pages = [azurerm("list_vmss_vm_instance_view_pg", *where)]
         while "nextLink" in pages[-1]:
             pages.append(azurerm("list_vmss_vm_instance_view_pg", *where, pages[-1]["nextLink"]))
-        assert [len(each["value"]) for each in pages] == [7, 7, 6]
-        assert [each["instanceId"] for page in pages for each in page["value"]] == everyone
+        assert [len(entry["value"]) for entry in pages] == [7, 7, 6]
+        assert [entry["instanceId"] for page in pages for entry in page["value"]] == everyone
 
 
 def test_selecting_the_instance_view_leaves_out_the_rest(
     azurerm: Original, sandbox: Sandbox
 ) -> None:
     """Azurerm's $select=instanceView: an entry has its id, and no latestModelApplied."""
-    for each in azurerm("list_vmss_vm_instance_view", *sandbox.where())["value"]:
-        assert each["instanceId"]
-        assert "instanceView" in each["properties"]
-        assert "latestModelApplied" not in each["properties"]
+    for entry in azurerm("list_vmss_vm_instance_view", *sandbox.where())["value"]:
+        assert entry["instanceId"]
+        assert "instanceView" in entry["properties"]
+        assert "latestModelApplied" not in entry["properties"]
 
 
 def test_images_are_found(azurerm: Original, sandbox: Sandbox) -> None:
@@ -125,32 +125,32 @@ def test_images_are_found(azurerm: Original, sandbox: Sandbox) -> None:
     for function, wanted in zip(
         ("list_publishers", "list_offers", "list_skus"), IMAGE[1:], strict=True
     ):
-        assert wanted in [each["name"] for each in azurerm(function, *path)]
+        assert wanted in [entry["name"] for entry in azurerm(function, *path)]
         path.append(wanted)
-    assert [each["name"] for each in azurerm("list_sku_versions", *path)][-1] == NEW
+    assert [entry["name"] for entry in azurerm("list_sku_versions", *path)][-1] == NEW
 
 
 def test_the_subscription_and_its_groups_are_found(azurerm: Original, sandbox: Sandbox) -> None:
-    """Subscriptions, locations, resource groups: at paths that end in a slash, as azurerm writes them."""
+    """Subscriptions, locations, resource groups: at paths that end in a slash, as azurerm's."""
     token, subscription, group, _ = sandbox.where()
-    assert [each["subscriptionId"] for each in azurerm("list_subscriptions", token)["value"]] == [
+    assert [entry["subscriptionId"] for entry in azurerm("list_subscriptions", token)["value"]] == [
         subscription
     ]
     assert "eastus" in [
-        each["name"] for each in azurerm("list_locations", token, subscription)["value"]
+        entry["name"] for entry in azurerm("list_locations", token, subscription)["value"]
     ]
     assert [
-        each["name"] for each in azurerm("list_resource_groups", token, subscription)["value"]
+        entry["name"] for entry in azurerm("list_resource_groups", token, subscription)["value"]
     ] == [group]
 
 
 # Changing
 
 
-def test_a_new_image_is_brought_to_a_few_instances(
+def test_a_few_instances_are_upgraded_to_a_new_image(
     azurerm: Original, sandbox: Sandbox, clock: Clock
 ) -> None:
-    """The upgrade as azurerm's scripts do it: read the model, change the version, put it back, upgrade by ids."""
+    """The upgrade as azurerm's scripts do it: read the model, change it, put it, upgrade ids."""
     where = sandbox.where()
     model = azurerm("get_vmss", *where)
     model["properties"]["virtualMachineProfile"]["storageProfile"]["imageReference"]["version"] = (
@@ -164,23 +164,25 @@ def test_a_new_image_is_brought_to_a_few_instances(
     def images() -> dict[str, tuple[str, bool]]:
         """The exact version of each instance, and whether it is the latest model's."""
         return {
-            each["instanceId"]: (
-                each["properties"]["storageProfile"]["imageReference"]["exactVersion"],
-                each["properties"]["latestModelApplied"],
+            entry["instanceId"]: (
+                entry["properties"]["storageProfile"]["imageReference"]["exactVersion"],
+                entry["properties"]["latestModelApplied"],
             )
-            for each in azurerm("list_vmss_vms", *where)["value"]
+            for entry in azurerm("list_vmss_vms", *where)["value"]
         }
 
     assert set(images().values()) == {(OLD, False)}
     first = [
-        id for id, view in views(azurerm, sandbox).items() if view["platformUpdateDomain"] == 0
+        instance_id
+        for instance_id, view in views(azurerm, sandbox).items()
+        if view["platformUpdateDomain"] == 0
     ]
     assert azurerm("upgrade_vmss_vms", *where, json.dumps(first))["status"] == 202
     refused = azurerm("upgrade_vmss_vms", *where, '["1"]')
     assert (refused["status"], json.loads(refused["text"])["error"]["code"]) == (409, "Conflict")
     clock.sleep(60)
     assert (
-        {id for id, image in images().items() if image == (NEW, True)}
+        {name for name, image in images().items() if image == (NEW, True)}
         == set(first)
         == {"0", "5", "10", "15"}
     )
@@ -198,12 +200,12 @@ def test_a_new_image_is_brought_to_a_few_instances(
         ("start_vmss", "running"),
     ],
 )
-def test_power_of_a_whole_set_and_of_some_instances(
+def test_power_actions_apply_to_the_set_or_to_some_instances(
     azurerm: Original, sandbox: Sandbox, clock: Clock, function: str, after: str
 ) -> None:
     """A function for a few leaves the others alone; the one for the set takes them all."""
     where = sandbox.where()
-    everyone = [str(each) for each in range(20)]
+    everyone = [str(entry) for entry in range(20)]
     if function == "start_vmss":
         assert azurerm("poweroff_vmss", *where)["status"] == 202
         clock.sleep(60)
@@ -240,7 +242,7 @@ def test_the_capacity_may_be_text(azurerm: Original, sandbox: Sandbox, clock: Cl
 
 
 def test_instances_and_sets_are_deleted(azurerm: Original, sandbox: Sandbox, clock: Clock) -> None:
-    """The capacity goes down with the instances; a set that is gone is told as an error, which azurerm returns."""
+    """The capacity decreases with the instances; azurerm returns the error of a missing set."""
     where = sandbox.where("legacy")
     assert azurerm("delete_vmss_vms", *where, '["1", "2"]')["status"] == 202
     clock.sleep(60)
@@ -256,9 +258,10 @@ def test_instances_and_sets_are_deleted(azurerm: Original, sandbox: Sandbox, clo
 def test_a_scale_set_is_created(
     azurerm: Original, sandbox: Sandbox, clock: Clock, version: str
 ) -> None:
-    """201 and Creating, then three running instances on the image; the password comes back nowhere."""
+    """201 and Creating, then three running instances; the password is returned nowhere."""
     where = sandbox.where("fresh")
-    subnet = f"/subscriptions/{sandbox.subscription_id}/resourceGroups/sandbox/providers/Microsoft.Network/x/subnets/y"
+    group = f"/subscriptions/{sandbox.subscription_id}/resourceGroups/sandbox"
+    subnet = f"{group}/providers/Microsoft.Network/x/subnets/y"
     sign_in = ("operator", "canary-password", "ssh-ed25519 AAAA")
     arguments = (
         "Standard_D2s_v5",
@@ -281,10 +284,10 @@ def test_a_scale_set_is_created(
     instances = azurerm("list_vmss_vms", *where)["value"]
     assert [
         (
-            each["properties"]["storageProfile"]["imageReference"]["exactVersion"],
-            each["sku"]["name"],
+            entry["properties"]["storageProfile"]["imageReference"]["exactVersion"],
+            entry["sku"]["name"],
         )
-        for each in instances
+        for entry in instances
     ] == [(NEW, "Standard_D2s_v5")] * 3
     assert "canary" not in json.dumps([answer, model, instances])
 
@@ -301,7 +304,7 @@ def test_an_instance_is_put_back_with_a_protection(
     clock.sleep(60)
     azurerm("scale_vmss", *where, 2)
     clock.sleep(60)
-    assert "5" in [each["instanceId"] for each in azurerm("list_vmss_vms", *where)["value"]]
+    assert "5" in [entry["instanceId"] for entry in azurerm("list_vmss_vms", *where)["value"]]
 
 
 def test_a_resource_group_is_made_and_deleted(
@@ -338,19 +341,19 @@ def test_a_resource_group_is_made_and_deleted(
         ("put_vmss_vm", [99, {}], (404, "NotFound")),
     ],
 )
-def test_refusals_come_as_azure_words_them(
+def test_errors_have_azures_messages(
     azurerm: Original,
     sandbox: Sandbox,
     function: str,
     arguments: list[Any],
     expected: tuple[int, str],
 ) -> None:
-    """Ids that are gone or none, bodies that are no JSON, capacities that cannot be: status and code, never a 5xx."""
+    """Bad ids, bodies that are not JSON, bad capacities: status and code, never a 5xx."""
     answer = azurerm(function, *sandbox.where(), *arguments)
     assert (answer["status"], json.loads(answer["text"])["error"]["code"]) == expected
 
 
-def test_a_bad_token_is_refused(azurerm: Original, sandbox: Sandbox) -> None:
+def test_an_invalid_token_is_rejected(azurerm: Original, sandbox: Sandbox) -> None:
     """Azurerm returns what Azure said."""
     where = ("canary-token", *sandbox.where()[1:])
     assert azurerm("list_vmss_vms", *where)["error"]["code"] == "InvalidAuthenticationToken"

@@ -1,4 +1,4 @@
-"""The sandbox's faults on demand: by Python, by its control endpoint, and what other people do meanwhile."""
+"""The sandbox's faults on request, from Python and over HTTP, and changes by other people."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def control(sandbox: Sandbox, call: str, **arguments: Any) -> requests.Response:
 # Answers that go wrong
 
 
-def test_a_fault_is_for_whole_segments_of_a_path(sandbox: Sandbox) -> None:
-    """`virtualMachines` stands at the beginning of `virtualMachineScaleSets`, too, which is not meant."""
+def test_a_fault_matches_whole_segments_of_a_path(sandbox: Sandbox) -> None:
+    """`virtualMachines` does not match `virtualMachineScaleSets`."""
     sandbox.fail_next(400, method="get", path="web/virtualMachines")
     assert az.get_vmss(*sandbox.where())["name"] == "web"
     with pytest.raises(az.AzureError, match="asked for"):
@@ -57,25 +57,25 @@ def test_a_broken_connection_after_the_request_took_effect(sandbox: Sandbox) -> 
     assert {change.instance_id for change in sandbox.changes} == {"3"}
 
 
-def test_a_truncated_answer_is_a_broken_one(sandbox: Sandbox, clock: Clock) -> None:
+def test_a_truncated_answer_raises_a_connection_error(sandbox: Sandbox, clock: Clock) -> None:
     """Half of the body that the header promised: a GET is asked again, and then complete."""
     sandbox.fail_next(path="virtualMachines", drop="truncate")
     assert len(az.get_instance_views(*sandbox.where())) == 20
-    assert [each.status for each in sandbox.journal] == [0, 200]
+    assert [entry.status for entry in sandbox.journal] == [0, 200]
     assert len(clock.slept) == 1
 
 
-def test_an_answer_that_is_no_json(sandbox: Sandbox) -> None:
+def test_an_answer_can_be_text_instead_of_json(sandbox: Sandbox) -> None:
     """The page of a proxy, with status 200."""
     sandbox.fail_next(text="<html>Please sign in</html>")
     with pytest.raises(az.AzureError, match="is a proxy or a portal in between"):
         az.get_vmss(*sandbox.where())
 
 
-def test_a_delay_holds_up_that_request_alone(
+def test_a_delay_holds_up_that_request_only(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A client with less patience than the delay gives up on it; another request is answered meanwhile."""
+    """A client with a shorter timeout gives up; another request is answered meanwhile."""
     monkeypatch.setattr(rest, "TIMEOUT", (5.0, 0.2))
     sandbox.fail_next(method="POST", delay=1.0)
     with pytest.raises(requests.ReadTimeout):
@@ -84,7 +84,9 @@ def test_a_delay_holds_up_that_request_alone(
 
 
 @pytest.mark.parametrize(("status", "state"), [("Failed", "Failed"), ("Canceled", "Succeeded")])
-def test_an_operation_that_ends_in_another_way(sandbox: Sandbox, status: str, state: str) -> None:
+def test_an_operation_can_be_made_to_end_in_another_way(
+    sandbox: Sandbox, status: str, state: str
+) -> None:
     """Failed or Canceled with the error that was asked for; the instances keep their model."""
     bump(sandbox)
     sandbox.end_next(status, code="AllocationFailed", message="No room.")
@@ -97,7 +99,7 @@ def test_an_operation_that_ends_in_another_way(sandbox: Sandbox, status: str, st
     assert az.get_vmss_vm(*sandbox.where(), 1)["properties"]["latestModelApplied"] is True
 
 
-def test_an_operation_that_failed_says_so_at_its_location_too(
+def test_a_failed_operation_returns_its_error_at_its_location_too(
     sandbox: Sandbox, clock: Clock
 ) -> None:
     """For clients that follow that header alone: an error instead of the 200 of success."""
@@ -105,18 +107,20 @@ def test_an_operation_that_failed_says_so_at_its_location_too(
     answer = az.restart_vmss(*sandbox.where())
     clock.sleep(60)
     headers = {"Authorization": f"Bearer {sandbox.access_token}"}
-    told = requests.get(answer.headers["Location"], headers=headers, timeout=10)
-    assert (told.status_code, told.json()["error"]["code"]) == (409, "AllocationFailed")
+    monitor = requests.get(answer.headers["Location"], headers=headers, timeout=10)
+    assert (monitor.status_code, monitor.json()["error"]["code"]) == (409, "AllocationFailed")
 
 
-def test_a_rolling_upgrade_that_ends_in_another_way(sandbox: Sandbox, clock: Clock) -> None:
-    """Faulted with that error; the batch under way is given up, and the next upgrade begins as if nothing were."""
+def test_a_rolling_upgrade_can_be_made_to_end_in_another_way(
+    sandbox: Sandbox, clock: Clock
+) -> None:
+    """Faulted with that error; the current batch is abandoned, and the next upgrade starts."""
     bump(sandbox)
     sandbox.end_next("Failed", code="InternalExecutionError")
     with pytest.raises(az.OperationFailed):
         az.wait(sandbox.access_token, az.start_os_upgrade(*sandbox.where()))
-    told = az.get_rolling_upgrade(*sandbox.where())["properties"]
-    assert (told["runningStatus"]["code"], told["error"]["code"]) == (
+    properties = az.get_rolling_upgrade(*sandbox.where())["properties"]
+    assert (properties["runningStatus"]["code"], properties["error"]["code"]) == (
         "Faulted",
         "InternalExecutionError",
     )
@@ -129,7 +133,7 @@ def test_a_rolling_upgrade_that_ends_in_another_way(sandbox: Sandbox, clock: Clo
     )
 
 
-def test_a_deletion_that_fails_can_be_asked_for_again(sandbox: Sandbox) -> None:
+def test_a_failed_deletion_can_be_repeated(sandbox: Sandbox) -> None:
     """The set is still there, and then it is gone."""
     where = sandbox.where("custom")
     sandbox.end_next("Failed")
@@ -141,34 +145,36 @@ def test_a_deletion_that_fails_can_be_asked_for_again(sandbox: Sandbox) -> None:
         az.get_vmss(*where)
 
 
-def test_a_spent_limit_is_refused_until_its_window_ends(sandbox: Sandbox, clock: Clock) -> None:
-    """Compute's own 429: OperationNotAllowed with a detail that names the limit, and Retry-After."""
+def test_a_spent_limit_rejects_requests_until_its_window_ends(
+    sandbox: Sandbox, clock: Clock
+) -> None:
+    """Compute's own 429: OperationNotAllowed, a detail with the limit's name, Retry-After."""
     sandbox.throttle("GetVMScaleSet")
     with pytest.raises(az.Throttled) as caught:
         az.get_vmss(*sandbox.where())
     assert caught.value.code == "OperationNotAllowed"
-    assert caught.value.details[0]["target"] == "GetVMScaleSet3Min"
+    assert caught.value.details[0]["target"] == "GetVMScaleSetSubscriptionMaximum"
     assert caught.value.retry_after == 180
     clock.sleep(180)
     assert az.get_vmss(*sandbox.where())["name"] == "web"
 
 
-def test_a_limit_is_spent_by_asking_too_often(sandbox: Sandbox) -> None:
-    """The header counts down to 0, and then it is 429."""
+def test_too_many_requests_spend_the_limit_of_a_scale_set(sandbox: Sandbox, clock: Clock) -> None:
+    """After 30 lists it is 429 until the bucket has refilled; other sets have their own."""
     where = sandbox.where()
-    for _ in range(180):
-        last = rest.send(
-            where[0], "GET", rest.url(f"/subscriptions/{where[1]}{SETS}", {}, "2024-11-01")
-        )
-    assert "HighCostGetVMScaleSet3Min;0," in last.headers["x-ms-ratelimit-remaining-resource"]
-    with pytest.raises(az.Throttled):
-        az.list_vmss_sub(*where[:2])
+    for _ in range(30):
+        az.list_vmss_vms(*where)
+    assert len(az.list_vmss_vms(*sandbox.where("custom"))) == 6
+    before = clock()
+    assert len(az.list_vmss_vms(*where)) == 20
+    assert [entry.status for entry in sandbox.journal[-2:]] == [429, 200]
+    assert clock() - before == pytest.approx(6, abs=1)
 
 
 SETS = "/providers/Microsoft.Compute/virtualMachineScaleSets"
 
 
-def test_short_tokens(sandbox: Sandbox) -> None:
+def test_tokens_expire_after_token_seconds(sandbox: Sandbox) -> None:
     """Tokens last as long as was asked for; past that they are refused as expired."""
     sandbox.set_token_seconds(-1)
     with pytest.raises(az.AuthenticationFailed) as caught:
@@ -179,14 +185,14 @@ def test_short_tokens(sandbox: Sandbox) -> None:
 # What other people do meanwhile
 
 
-def test_somebody_scales_at_a_request(sandbox: Sandbox) -> None:
+def test_a_set_can_be_scaled_at_a_request(sandbox: Sandbox) -> None:
     """Just before the third request from now the set has grown."""
     sandbox.at_request(3, lambda: sandbox.scale("web", 25))
     sizes = [len(az.list_vmss_vms(*sandbox.where())) for _ in range(4)]
     assert sizes == [20, 20, 25, 25]
 
 
-def test_somebody_scales_in_while_a_batch_is_under_way(sandbox: Sandbox) -> None:
+def test_a_set_can_be_scaled_in_during_a_batch(sandbox: Sandbox) -> None:
     """Even in the middle of an operation; the rollout takes it as it comes."""
     bump(sandbox)
     events = []
@@ -197,7 +203,7 @@ def test_somebody_scales_in_while_a_batch_is_under_way(sandbox: Sandbox) -> None
     assert events[-1].latest == events[-1].total == 15
 
 
-def test_somebody_changes_the_model_at_a_request(sandbox: Sandbox) -> None:
+def test_a_model_can_be_changed_at_a_request(sandbox: Sandbox) -> None:
     """A PUT with the etag that was read meets a set that has moved on."""
     where = sandbox.where()
     model = az.get_vmss(*where)
@@ -210,13 +216,13 @@ def test_somebody_changes_the_model_at_a_request(sandbox: Sandbox) -> None:
 # The control endpoint
 
 
-def test_any_client_can_ask_for_faults(sandbox: Sandbox) -> None:
+def test_any_client_can_request_faults(sandbox: Sandbox) -> None:
     """A POST of JSON, without a token, does what the method of that name does."""
     assert control(
         sandbox, "fail_next", status=503, method="GET", times=1, retry_after=7
     ).json() == {"done": "fail_next"}
     az.get_vmss(*sandbox.where())
-    assert [each.status for each in sandbox.journal] == [503, 200]
+    assert [entry.status for entry in sandbox.journal] == [503, 200]
     control(sandbox, "add_vmss", name="more", instances=3)
     control(sandbox, "scale", vmss_name="more", capacity=5, at_request=2)
     assert [len(az.list_vmss_vms(*sandbox.where("more"))) for _ in range(3)] == [3, 5, 5]
@@ -314,7 +320,7 @@ WEB: Any = {"vmss_name": "web", "instance_id": "7"}
         ),
     ],
 )
-def test_every_kind_of_fault_can_be_asked_for_over_http(
+def test_every_fault_can_be_requested_over_http(
     sandbox: Sandbox, call: str, arguments: dict[str, Any], look: Any, expected: Any
 ) -> None:
     """It has the effect that it has from Python."""
@@ -341,7 +347,7 @@ def test_every_kind_of_fault_can_be_asked_for_over_http(
         ("scale", {"vmss_name": "web", "capacity": 5, "at_request": 0}, "number must be 1 or more"),
     ],
 )
-def test_a_call_that_does_not_fit_says_why(
+def test_an_invalid_call_returns_the_reason(
     sandbox: Sandbox, call: str, arguments: dict[str, Any], message: str
 ) -> None:
     """400 with what is wrong; only what is meant for others can be called."""
@@ -350,15 +356,15 @@ def test_a_call_that_does_not_fit_says_why(
     assert message in answer.json()["error"]["message"]
 
 
-def test_the_journal_tells_what_happened_to_which_instance(sandbox: Sandbox, clock: Clock) -> None:
-    """Requests with their statuses, and the states of each instance with the seconds at which they changed."""
+def test_the_journal_contains_requests_and_changes(sandbox: Sandbox, clock: Clock) -> None:
+    """Requests with their statuses, and each change of an instance with its time."""
     bump(sandbox)
     began = clock.now
     az.wait(sandbox.access_token, az.manual_upgrade(*sandbox.where(), "7"))
     journal = requests.get(f"{sandbox.url}/sandbox/journal", timeout=10).json()
-    assert [each["status"] for each in journal["requests"] if each["method"] == "POST"] == [202]
-    changes = [each for each in journal["changes"] if each["instance_id"] == "7"]
-    assert [(each["what"], each["after"]) for each in changes] == [
+    assert [entry["status"] for entry in journal["requests"] if entry["method"] == "POST"] == [202]
+    changes = [entry for entry in journal["changes"] if entry["instance_id"] == "7"]
+    assert [(entry["what"], entry["after"]) for entry in changes] == [
         ("provisioning", "Updating"),
         ("power", "stopping"),
         ("power", "starting"),
@@ -366,7 +372,7 @@ def test_the_journal_tells_what_happened_to_which_instance(sandbox: Sandbox, clo
         ("provisioning", "Succeeded"),
         ("model", "Canonical:0001-com-ubuntu-server-jammy:22_04-lts-gen2:22.04.202411010"),
     ]
-    (asked,) = [each for each in journal["requests"] if each["method"] == "POST"]
+    (asked,) = [entry for entry in journal["requests"] if entry["method"] == "POST"]
     assert (asked["seconds"], asked["query"]["api-version"][:2]) == (began, "20")
     assert changes[0]["seconds"] == began
     assert changes[-1]["seconds"] - began >= 60
@@ -375,7 +381,7 @@ def test_the_journal_tells_what_happened_to_which_instance(sandbox: Sandbox, clo
 # The pytest plugin
 
 
-def test_the_plugin_gives_a_fixture_to_those_who_ask(tmp_path: Path) -> None:
+def test_the_pytest_plugin_provides_a_fixture(tmp_path: Path) -> None:
     """`azure_sandbox` works in a test suite of somebody else's."""
     (tmp_path / "conftest.py").write_text(
         'pytest_plugins = ["azurerm_lite.sandbox.pytest_plugin"]\n'
@@ -383,7 +389,8 @@ def test_the_plugin_gives_a_fixture_to_those_who_ask(tmp_path: Path) -> None:
     (tmp_path / "test_mine.py").write_text(
         "import azurerm_lite as az\n"
         "def test_it(azure_sandbox):\n"
-        "    assert len(az.list_vmss_sub(az.token_provider(), azure_sandbox.subscription_id)) == 4\n"
+        "    where = az.token_provider(), azure_sandbox.subscription_id\n"
+        "    assert len(az.list_vmss_sub(*where)) == 4\n"
     )
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
@@ -396,10 +403,10 @@ def test_the_plugin_gives_a_fixture_to_those_who_ask(tmp_path: Path) -> None:
     assert "1 passed" in done.stdout, done.stdout
 
 
-def test_the_plugin_costs_nothing_while_it_is_not_used() -> None:
+def test_the_pytest_plugin_imports_nothing_until_it_is_used() -> None:
     """Importing it loads no part of the sandbox."""
     code = (
         "import sys, azurerm_lite.sandbox.pytest_plugin\n"
-        "assert not {'werkzeug', 'trustme', 'azurerm_lite.sandbox.local'} & set(sys.modules)"
+        "assert not {'werkzeug', 'trustme', 'azurerm_lite.sandbox.sandbox'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -1,4 +1,4 @@
-"""Azure Resource Graph: the query that we send and its pages on the wire, and how the sandbox answers."""
+"""Azure Resource Graph: the query that we send, its pages, and the sandbox's answers."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ from support.names import BASE
 import azurerm_lite as az
 from azurerm_lite import resource_graph
 from azurerm_lite.sandbox import Sandbox
-from azurerm_lite.sandbox.errors import Refusal
+from azurerm_lite.sandbox.errors import ApiError
 from azurerm_lite.sandbox.handlers.resource_graph import Query
 
 URL = BASE + "/providers/Microsoft.ResourceGraph/resources"
 UBUNTU = "Canonical:0001-com-ubuntu-server-jammy:22_04-lts-gen2"
+PROVIDER = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Compute"
+GALLERY_IMAGE = "/g/images/a/versions/1.2.3"
 ROW = {
-    "id": "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Compute/virtualMachineScaleSets/web",
+    "id": f"{PROVIDER}/virtualMachineScaleSets/web",
     "name": "web",
     "subscriptionId": "s",
     "resourceGroup": "rg",
@@ -56,14 +58,14 @@ FOUND = {
 
 def names(found: list[Any]) -> list[str]:
     """The names of the sets found."""
-    return [each["vmss_name"] for each in found]
+    return [entry["vmss_name"] for entry in found]
 
 
 # On the wire
 
 
-def test_one_query_goes_over_all_subscriptions(token: str) -> None:
-    """A POST to the one address, with the query, the format and the size of a page, and no subscription named."""
+def test_one_query_covers_all_subscriptions(token: str) -> None:
+    """A POST to one URL, with the query, the format and the page size, and no subscription."""
     with responses.RequestsMock() as wire:
         wire.post(URL, json={"data": [ROW], "resultTruncated": "false"})
         assert az.find_scale_sets(token) == [FOUND]
@@ -75,14 +77,17 @@ def test_one_query_goes_over_all_subscriptions(token: str) -> None:
     assert body["query"].endswith("\n| order by id asc")
 
 
-def test_what_is_asked_for_stands_in_the_query(token: str) -> None:
-    """Regions, tags and the image are conditions of it; subscriptions stand beside it."""
+def test_the_criteria_are_in_the_query(token: str) -> None:
+    """Regions, tags and the image are its conditions; subscriptions are a field of the body."""
     with responses.RequestsMock() as wire:
         wire.post(URL, json={"data": []})
         az.find_scale_sets(
-            token, subscriptions=["s1", "s2"], image="Canonical:jammy", tag={"env": "it's", "own\\er": None},
+            token,
+            subscriptions=["s1", "s2"],
+            image="Canonical:jammy",
+            tag={"env": "it's", "own\\er": None},
             location=["West Europe", "eastus"],
-        )  # fmt: skip
+        )
         body = json.loads(wire.calls[0].request.body)
     assert body["subscriptions"] == ["s1", "s2"]
     reference = "properties.virtualMachineProfile.storageProfile.imageReference"
@@ -95,7 +100,7 @@ def test_what_is_asked_for_stands_in_the_query(token: str) -> None:
     ]
 
 
-def test_pages_are_followed_by_their_tokens(token: str) -> None:
+def test_pages_are_followed_by_their_skip_tokens(token: str) -> None:
     """The same query again with the token of the page before, until there is none."""
     with responses.RequestsMock() as wire:
         wire.post(URL, json={"data": [ROW], "$skipToken": "two", "resultTruncated": "true"})
@@ -116,8 +121,10 @@ def test_pages_are_followed_by_their_tokens(token: str) -> None:
         ([[]], "InvalidResponse"),
     ],
 )
-def test_an_answer_that_is_not_whole_is_an_error(token: str, pages: list[Any], code: str) -> None:
-    """A part of the sets is never given back as if it were all."""
+def test_a_truncated_result_without_a_token_is_an_error(
+    token: str, pages: list[Any], code: str
+) -> None:
+    """A part of the sets is never returned as if it were all."""
     with responses.RequestsMock() as wire:
         for page in pages:
             wire.post(URL, json=page)
@@ -129,22 +136,29 @@ def test_an_answer_that_is_not_whole_is_an_error(token: str, pages: list[Any], c
 @pytest.mark.parametrize(
     ("row", "image", "version"),
     [
-        ({"reference": None, "uri": "https://x/a.vhd"}, {"kind": "image_uri", "image_uri": "https://x/a.vhd"}, ""),
-        ({"reference": {"id": "/g/images/a/versions/1.2.3"}}, {"kind": "image_id",
-                                                             "image_id": "/g/images/a/versions/1.2.3"}, "1.2.3"),
+        (
+            {"reference": None, "uri": "https://x/a.vhd"},
+            {"kind": "image_uri", "image_uri": "https://x/a.vhd"},
+            "",
+        ),
+        (
+            {"reference": {"id": GALLERY_IMAGE}},
+            {"kind": "image_id", "image_id": GALLERY_IMAGE},
+            "1.2.3",
+        ),
         ({"reference": None}, {}, ""),
         ({"capacity": None, "tags": None, "mode": None}, FOUND["image"], "22.04.1"),
     ],
-)  # fmt: skip
-def test_each_kind_of_image_is_told(row: dict[str, Any], image: Any, version: str) -> None:
-    """As `get_image` tells it, with its version; what a row lacks is empty."""
+)
+def test_each_kind_of_image_is_returned(row: dict[str, Any], image: Any, version: str) -> None:
+    """The image has the form of `get_image`; what a row lacks is empty."""
     (found,) = resource_graph.scale_sets([{**ROW, **row}])
     assert (found["image"], found["version"]) == (image, version)
     assert found["mode"] == "Manual"
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"image": ""}, "image must be"),
         ({"image": "a::b"}, "image must be"),
@@ -157,11 +171,11 @@ def test_each_kind_of_image_is_told(row: dict[str, Any], image: Any, version: st
         ({"subscriptions": "s"}, "subscriptions must be"),
     ],
 )
-def test_what_cannot_be_asked_for_is_refused_unsent(
-    token: str, options: dict[str, Any], told: str
+def test_invalid_criteria_are_rejected_before_sending(
+    token: str, options: dict[str, Any], message: str
 ) -> None:
     """Naming the argument."""
-    with responses.RequestsMock(), pytest.raises(ValueError, match=told):
+    with responses.RequestsMock(), pytest.raises(ValueError, match=message):
         az.find_scale_sets(token, **options)
 
 
@@ -170,7 +184,7 @@ def test_what_cannot_be_asked_for_is_refused_unsent(
         str.isprintable
     )
 )
-def test_no_value_leaves_its_quotes(value: str) -> None:
+def test_values_are_quoted_in_the_query(value: str) -> None:
     """Whatever a tag's value holds, the query asks for exactly that, and for nothing else."""
     text = resource_graph.query(None, {"env": value}, [])
     row = {"type": "microsoft.compute/virtualmachinescalesets", "id": "x", "tags": {"env": value}}
@@ -221,13 +235,13 @@ def test_a_change_of_a_model_is_found(sandbox: Sandbox) -> None:
     ]
 
 
-def test_pages_of_the_sandbox_fit_together(clock: Clock) -> None:
-    """Each set once, in the order of ids, however small a page is; the quota of fifteen queries is waited for."""
+def test_the_pages_of_the_sandbox_contain_each_set_once(clock: Clock) -> None:
+    """Each set once, ordered by id, however small a page is; the quota is waited for."""
     with Sandbox(page_size=3, clock=clock, demo=False) as sandbox:
         for number in range(50):
             sandbox.add_vmss(f"s{number:02}", 0)
         found = az.find_scale_sets(sandbox.access_token)
-        statuses = [each.status for each in sandbox.journal if "ResourceGraph" in each.path]
+        statuses = [entry.status for entry in sandbox.journal if "ResourceGraph" in entry.path]
     assert names(found) == [f"s{number:02}" for number in range(50)]
     assert statuses.count(200) == 17
     assert statuses.count(429) == 1
@@ -245,8 +259,8 @@ def asked(
     )
 
 
-def test_an_answer_counts_and_tells_the_quota(sandbox: Sandbox) -> None:
-    """As the real one does: how many rows in all and here, whether that is all, and how many queries are left."""
+def test_an_answer_has_counts_and_the_quota(sandbox: Sandbox) -> None:
+    """The total, the number of rows here, whether that is all, and how many queries remain."""
     answer = asked(sandbox, "resources | project id, name | order by id desc", options={"$top": 2})
     body = answer.json()
     assert (body["totalRecords"], body["count"], body["resultTruncated"]) == (4, 2, "true")
@@ -280,13 +294,13 @@ def test_an_answer_counts_and_tells_the_quota(sandbox: Sandbox) -> None:
         "resources | order id",
     ],
 )
-def test_a_query_that_it_cannot_read_is_refused_as_azure_does(sandbox: Sandbox, query: str) -> None:
-    """BadRequest, with InvalidQuery and ParserFailure in the details: nothing is answered by guessing."""
+def test_a_query_that_cannot_be_parsed_fails_with_azures_code(sandbox: Sandbox, query: str) -> None:
+    """BadRequest with InvalidQuery and ParserFailure: nothing is answered by guessing."""
     answer = asked(sandbox, query)
     error = answer.json()["error"]
     assert (answer.status_code, error["code"]) == (400, "BadRequest")
-    assert [each["code"] for each in error["details"]] == ["InvalidQuery", "ParserFailure"]
-    with pytest.raises(Refusal):
+    assert [entry["code"] for entry in error["details"]] == ["InvalidQuery", "ParserFailure"]
+    with pytest.raises(ApiError):
         Query(query)
 
 
@@ -303,16 +317,14 @@ def test_a_query_that_it_cannot_read_is_refused_as_azure_does(sandbox: Sandbox, 
         ({"query": None}, "InvalidQuery"),
     ],
 )
-def test_other_faults_of_a_request_are_refused(
-    sandbox: Sandbox, more: dict[str, Any], code: str
-) -> None:
+def test_invalid_requests_are_rejected(sandbox: Sandbox, more: dict[str, Any], code: str) -> None:
     """Each with its own code."""
     query = more.pop("query", "resources")
     error = asked(sandbox, query, **more).json()["error"]
     assert error["details"][0]["code"] == code
 
 
-def test_an_api_version_that_it_does_not_have_is_refused(sandbox: Sandbox) -> None:
+def test_an_unknown_api_version_is_rejected(sandbox: Sandbox) -> None:
     """Those of Compute are none of its own."""
     assert (
         asked(sandbox, "resources", "2024-11-01").json()["error"]["code"]
@@ -320,7 +332,7 @@ def test_an_api_version_that_it_does_not_have_is_refused(sandbox: Sandbox) -> No
     )
 
 
-def test_a_refusal_is_told_with_its_reason(sandbox: Sandbox) -> None:
+def test_an_error_is_raised_with_its_reason(sandbox: Sandbox) -> None:
     """Azure hides it in the details; the message has it."""
     with pytest.raises(az.AzureError, match="There must be at least one subscription") as caught:
         az.find_scale_sets(
@@ -336,7 +348,7 @@ def test_a_refusal_is_told_with_its_reason(sandbox: Sandbox) -> None:
     "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
 )
 def test_azures_sdk_queries_the_sandbox(sandbox: Sandbox) -> None:
-    """Our query, sent by the SDK, gives our rows; no field of the answer is one that the SDK does not declare."""
+    """The SDK gets the same rows, and the answer has no field that the SDK does not declare."""
     identity = pytest.importorskip(
         "azure.identity", reason="needs the extra conformance (azure-identity)"
     )

@@ -1,4 +1,4 @@
-"""What the sandbox refuses in a model, a version or an id, as Azure would: with its code, and never with a 5xx."""
+"""What the sandbox rejects in a model, a version or an id: with Azure's code, never a 5xx."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def ask(
 ) -> TestResponse:
     """A request and its answer."""
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Client(sandbox._app).open(
+    return Client(sandbox.app).open(
         path,
         method=method,
         json=body,
@@ -46,7 +46,7 @@ def vmss(sandbox: Sandbox, name: str = "web") -> str:
     return f"{group}/providers/Microsoft.Compute/virtualMachineScaleSets/{name}"
 
 
-def told(answer: TestResponse) -> tuple[int, str]:
+def status_and_code(answer: TestResponse) -> tuple[int, str]:
     """Status and Azure's code."""
     return answer.status_code, (answer.json or {}).get("error", {}).get("code", "")
 
@@ -75,12 +75,12 @@ def told(answer: TestResponse) -> tuple[int, str]:
         ("{sub}/resourcegroups", "2021-04-01", (200, "")),
     ],
 )
-def test_an_api_version_is_one_that_azure_has(
+def test_an_api_version_must_exist(
     quiet: Sandbox, path: str, version: str, expected: tuple[int, str]
 ) -> None:
-    """None, no date, an impossible one, one of no release; what is newer than the newest known is taken."""
+    """Missing, malformed, impossible and unknown versions; newer ones are accepted."""
     path = path.format(vmss=vmss(quiet), sub=f"/subscriptions/{quiet.subscription_id}")
-    assert told(ask(quiet, "GET", path, version=version)) == expected
+    assert status_and_code(ask(quiet, "GET", path, version=version)) == expected
 
 
 # Models
@@ -154,17 +154,20 @@ def changed(sandbox: Sandbox, path: str, value: Any, name: str = "web") -> TestR
         ),
     ],
 )
-def test_a_model_that_azure_would_refuse(
+def test_an_invalid_model_is_rejected(
     quiet: Sandbox, path: str, value: Any, expected: tuple[int, str]
 ) -> None:
     """A value of another kind, out of bounds, or one that was decided at creation."""
-    assert told(changed(quiet, path, value)) == expected
+    assert status_and_code(changed(quiet, path, value)) == expected
 
 
 @pytest.mark.parametrize("zones", [None, [], ["1", "2"]])
-def test_the_zones_of_a_set_stay(quiet: Sandbox, zones: list[str] | None) -> None:
+def test_the_zones_of_a_set_cannot_change(quiet: Sandbox, zones: list[str] | None) -> None:
     """Sent empty they are taken for a change; left out they stay."""
-    assert told(changed(quiet, "zones", zones, "zonal")) == (409, "PropertyChangeNotAllowed")
+    assert status_and_code(changed(quiet, "zones", zones, "zonal")) == (
+        409,
+        "PropertyChangeNotAllowed",
+    )
     body = ask(quiet, "GET", vmss(quiet, "zonal")).json
     assert body is not None
     del body["zones"]
@@ -173,27 +176,34 @@ def test_the_zones_of_a_set_stay(quiet: Sandbox, zones: list[str] | None) -> Non
     assert answer.json["zones"] == ["1", "2", "3"]
 
 
-def test_mode_rolling_needs_a_judge_of_health(quiet: Sandbox) -> None:
+def test_mode_rolling_needs_health_reports(quiet: Sandbox) -> None:
     """The extension or the probe of a load balancer; without one it is refused."""
-    assert told(changed(quiet, "properties.upgradePolicy.mode", "Rolling", "legacy")) == (
+    assert status_and_code(
+        changed(quiet, "properties.upgradePolicy.mode", "Rolling", "legacy")
+    ) == (
         400,
         "BadRequest",
     )
     probe = {"id": "/subscriptions/x/probes/y"}
     path = "properties.virtualMachineProfile.networkProfile.healthProbe"
-    assert told(changed(quiet, path, probe, "legacy")) == (200, "")
-    assert told(changed(quiet, "properties.upgradePolicy.mode", "Rolling", "legacy")) == (200, "")
+    assert status_and_code(changed(quiet, path, probe, "legacy")) == (200, "")
+    assert status_and_code(
+        changed(quiet, "properties.upgradePolicy.mode", "Rolling", "legacy")
+    ) == (200, "")
 
 
 def test_a_new_set_needs_a_location(quiet: Sandbox) -> None:
     """Azure's word for it is that of all resources."""
-    assert told(changed(quiet, "location", None, "web")) == (200, "")
+    assert status_and_code(changed(quiet, "location", None, "web")) == (200, "")
     body = ask(quiet, "GET", vmss(quiet)).json
     assert body is not None
     del body["location"]
-    assert told(ask(quiet, "PUT", vmss(quiet, "fresh"), body)) == (400, "LocationRequired")
+    assert status_and_code(ask(quiet, "PUT", vmss(quiet, "fresh"), body)) == (
+        400,
+        "LocationRequired",
+    )
     elsewhere = {**body, "location": "Mars"}
-    assert told(ask(quiet, "PUT", vmss(quiet, "fresh"), elsewhere)) == (
+    assert status_and_code(ask(quiet, "PUT", vmss(quiet, "fresh"), elsewhere)) == (
         400,
         "LocationNotAvailableForResourceType",
     )
@@ -212,7 +222,7 @@ def test_a_new_set_needs_a_location(quiet: Sandbox) -> None:
         ("If_None_Match", '"99"', 200),
     ],
 )
-def test_etags_guard_sets_and_instances_alike(
+def test_stale_etags_are_rejected_for_sets_and_instances(
     quiet: Sandbox, path: str, header: str, value: str, status: int
 ) -> None:
     """If-Match with a stale etag, If-None-Match with a star: 412, and nothing is done."""
@@ -265,8 +275,8 @@ def fresh() -> Sandbox:
 
 
 @given(data=st.data(), value=anything, method=st.sampled_from(["PUT", "PATCH"]))
-def test_no_model_breaks_the_sandbox(data: st.DataObject, value: Any, method: str) -> None:
-    """A model with anything in any place is taken or refused, and afterwards everything can still be read."""
+def test_no_model_causes_an_internal_error(data: st.DataObject, value: Any, method: str) -> None:
+    """A model with any value anywhere is accepted or rejected, and all stays readable."""
     sandbox = fresh()
     sound = ask(sandbox, "GET", vmss(sandbox)).json
     body: Any = copy.deepcopy(sound)
@@ -285,8 +295,8 @@ def test_no_model_breaks_the_sandbox(data: st.DataObject, value: Any, method: st
         "/publicIPAddresses",
     ):
         assert ask(sandbox, "GET", vmss(sandbox) + path).status_code == 200
-    for each in ({"instanceIds": ["*"]}, {"instanceIds": ["0"]}):
-        assert ask(sandbox, "POST", vmss(sandbox) + "/manualupgrade", each).status_code in (
+    for entry in ({"instanceIds": ["*"]}, {"instanceIds": ["0"]}):
+        assert ask(sandbox, "POST", vmss(sandbox) + "/manualupgrade", entry).status_code in (
             202,
             400,
         )
@@ -298,12 +308,12 @@ def test_no_model_breaks_the_sandbox(data: st.DataObject, value: Any, method: st
         ["/manualupgrade", "/reimage", "/delete", "/restart", "/virtualMachines/1"]
     ),
 )
-def test_no_body_of_an_action_breaks_the_sandbox(body: Any, path: str) -> None:
+def test_no_body_of_an_action_causes_an_internal_error(body: Any, path: str) -> None:
     """Anything instead of ids, a version or a policy is refused, or taken for nothing."""
     sandbox = fresh()
-    for each in (body, {"instanceIds": body}, {"exactVersion": body}, {"properties": body}):
+    for entry in (body, {"instanceIds": body}, {"exactVersion": body}, {"properties": body}):
         method = "PUT" if path[1] == "v" else "POST"
-        assert ask(sandbox, method, vmss(sandbox) + path, each).status_code in (
+        assert ask(sandbox, method, vmss(sandbox) + path, entry).status_code in (
             200,
             202,
             400,

@@ -1,4 +1,4 @@
-"""Secrets in the sandbox's models: taken in every place that Azure has for them, kept, and given back to nobody."""
+"""Secrets in the sandbox's models are accepted everywhere, kept, and never returned."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def with_secrets(sandbox: Sandbox, number: int) -> Any:
     return body
 
 
-def test_no_secret_is_ever_given_back(sandbox: Sandbox) -> None:
-    """Wherever it stood: not in the answer to the PUT, in no GET, list, view or extension, and not in the journal."""
+def test_no_secret_is_returned(sandbox: Sandbox) -> None:
+    """No answer to the PUT, no GET, list, view or extension, and no journal contains one."""
     where = sandbox.where("fresh")
     answers = [az.put_vmss(*where, with_secrets(sandbox, 1)).text]
     answers += [
@@ -43,16 +43,17 @@ def test_no_secret_is_ever_given_back(sandbox: Sandbox) -> None:
         str(az.get_instance_views(*where)),
     ]
     answers += [str(az.get_vmss_vm(*where, 0)), str(az.get_vmss_nics(*where)), str(sandbox.journal)]
-    path = f"/subscriptions/{where[1]}/resourceGroups/{where[2]}/providers/Microsoft.Compute/virtualMachineScaleSets"
+    provider = f"/subscriptions/{where[1]}/resourceGroups/{where[2]}/providers/Microsoft.Compute"
+    path = f"{provider}/virtualMachineScaleSets"
     answers.append(
         rest.send(where[0], "GET", rest.url(f"{path}/fresh/extensions", {}, "2024-11-01")).text
     )
     assert all(answers)
-    assert not [each for each in answers if "canary" in each]
+    assert not [entry for entry in answers if "canary" in entry]
 
 
-def test_secrets_are_kept_by_a_put_of_what_a_get_gave(sandbox: Sandbox) -> None:
-    """Nothing of the model has changed, so the instances are on it; what is given anew makes a new model."""
+def test_a_put_of_what_a_get_returned_keeps_the_secrets(sandbox: Sandbox) -> None:
+    """The model is unchanged, so the instances are current; a new secret makes a new model."""
     where = sandbox.where("fresh")
     az.wait(where[0], az.put_vmss(*where, with_secrets(sandbox, 1)))
     vmss = sandbox.cloud.scale_set("sandbox", "fresh")
@@ -69,7 +70,7 @@ def test_secrets_are_kept_by_a_put_of_what_a_get_gave(sandbox: Sandbox) -> None:
     assert all(vm["properties"]["latestModelApplied"] for vm in az.list_vmss_vms(*where))
 
 
-def test_the_secrets_of_an_extension_go_with_it(sandbox: Sandbox) -> None:
+def test_the_secrets_of_an_extension_are_removed_with_it(sandbox: Sandbox) -> None:
     """One of the same name that is added later does not have them."""
     where = sandbox.where("fresh")
     az.wait(where[0], az.put_vmss(*where, with_secrets(sandbox, 1)))
@@ -82,7 +83,7 @@ def test_the_secrets_of_an_extension_go_with_it(sandbox: Sandbox) -> None:
     assert "protectedSettings" not in str(sandbox.cloud.scale_set("sandbox", "fresh").secrets)
 
 
-def test_what_looks_like_a_secret_in_settings_and_tags_is_none(sandbox: Sandbox) -> None:
+def test_settings_and_tags_contain_no_secrets(sandbox: Sandbox) -> None:
     """They are whatever a user puts there, and come back as they are."""
     where = sandbox.where()
     body: Any = az.get_vmss(*where)
@@ -95,12 +96,15 @@ def test_what_looks_like_a_secret_in_settings_and_tags_is_none(sandbox: Sandbox)
     assert str(az.get_vmss(*where)).count("seen") == 2
 
 
-def test_user_data_comes_to_those_who_ask_for_it(sandbox: Sandbox) -> None:
+def test_user_data_is_returned_on_request(sandbox: Sandbox) -> None:
     """With `$expand=userData`, of a set and of an instance, which has that of its own model."""
     where = sandbox.where("fresh")
     az.wait(where[0], az.put_vmss(*where, with_secrets(sandbox, 1)))
-    path = f"/subscriptions/{where[1]}/resourceGroups/{where[2]}/providers/Microsoft.Compute/virtualMachineScaleSets/fresh"
+    provider = f"/subscriptions/{where[1]}/resourceGroups/{where[2]}/providers/Microsoft.Compute"
+    path = f"{provider}/virtualMachineScaleSets/fresh"
     for place in ("", "/virtualMachines/0"):
         for query, expected in (({"$expand": "userData"}, True), ({}, False)):
-            told = rest.send(where[0], "GET", rest.url(path + place, {}, "2024-11-01", query)).text
-            assert ("canary-user-1" in told, "canary-password" in told) == (expected, False)
+            answer = rest.send(
+                where[0], "GET", rest.url(path + place, {}, "2024-11-01", query)
+            ).text
+            assert ("canary-user-1" in answer, "canary-password" in answer) == (expected, False)

@@ -1,4 +1,4 @@
-"""The sandbox's sign-in: Azure's own library signs in to it by each flow, and what Azure would refuse, it refuses."""
+"""The sandbox's sign-in: Azure's own library signs in by each flow; bad requests fail."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def asked(sandbox: Sandbox, form: dict[str, str], tenant: str = TENANT, page: st
     ],
     ids=str,
 )
-def test_a_form_that_proves_nothing_is_refused_with_its_number(
+def test_invalid_client_credentials_fail_with_their_aadsts_number(
     form: dict[str, str], number: int, sandbox: Sandbox
 ) -> None:
     """As Microsoft's sign-in would."""
@@ -141,7 +141,7 @@ def test_a_form_that_proves_nothing_is_refused_with_its_number(
     assert "access_token" not in answer
 
 
-def test_an_application_needs_a_tenant_of_its_own(sandbox: Sandbox) -> None:
+def test_an_application_must_name_its_tenant(sandbox: Sandbox) -> None:
     """People may come from any organization."""
     form = {**CREDENTIALS, "client_secret": sandbox.application_secret}
     assert asked(sandbox, form, "organizations")["error_codes"] == [50194]
@@ -149,7 +149,7 @@ def test_an_application_needs_a_tenant_of_its_own(sandbox: Sandbox) -> None:
     assert "access_token" in asked(sandbox, form)
 
 
-def test_a_code_is_good_once(sandbox: Sandbox) -> None:
+def test_a_code_is_valid_once(sandbox: Sandbox) -> None:
     """Pending, given, gone."""
     begun = asked(sandbox, {"client_id": APPLICATION, "scope": SCOPE}, page="devicecode")
     form = {**DEVICE, "device_code": begun["device_code"]}
@@ -176,7 +176,7 @@ def test_a_code_is_good_once(sandbox: Sandbox) -> None:
     ("changed", "number"),
     [({}, None), ({"code_verifier": "other"}, 501481), ({"redirect_uri": "http://evil"}, 70008)],
 )
-def test_a_code_of_the_browser_needs_its_proof(
+def test_a_code_of_the_browser_needs_its_verifier(
     changed: dict[str, str], number: int | None, sandbox: Sandbox
 ) -> None:
     """PKCE, and the place it was sent to."""
@@ -205,8 +205,8 @@ def test_a_code_of_the_browser_needs_its_proof(
     assert answer.get("error_codes", [None]) == [number]
 
 
-def test_a_machines_endpoint_wants_its_header(sandbox: Sandbox) -> None:
-    """So that no browser on the machine can be tricked into asking; and there are no other kinds of machines."""
+def test_a_managed_identity_endpoint_requires_its_header(sandbox: Sandbox) -> None:
+    """A browser cannot be tricked into sending it; and unknown kinds of machines are rejected."""
     url = sandbox.managed_identity("vm")["AZURE_POD_IDENTITY_AUTHORITY_HOST"]
     assert url.startswith("http://127.0.0.1:")
     answer = requests.get(url + VM_PATH, params={"resource": SCOPE}, timeout=10)
@@ -215,7 +215,7 @@ def test_a_machines_endpoint_wants_its_header(sandbox: Sandbox) -> None:
         sandbox.managed_identity("toaster")
 
 
-def test_faults_reach_the_sign_in_only_by_its_path(sandbox: Sandbox) -> None:
+def test_faults_affect_the_sign_in_only_by_its_path(sandbox: Sandbox) -> None:
     """Whoever breaks the next request means the resource manager's."""
     sandbox.fail_next(503)
     form = {**CREDENTIALS, "client_secret": sandbox.application_secret}
@@ -225,7 +225,7 @@ def test_faults_reach_the_sign_in_only_by_its_path(sandbox: Sandbox) -> None:
     assert "access_token" in asked(sandbox, form)
 
 
-def test_no_secret_stands_in_the_journal(sandbox: Sandbox) -> None:
+def test_the_journal_contains_no_secret(sandbox: Sandbox) -> None:
     """The forms are not kept."""
     form = {**CREDENTIALS, "client_secret": sandbox.application_secret}
     token = asked(sandbox, form)["access_token"]

@@ -1,4 +1,4 @@
-"""The sandbox is large enough: fifty scale sets of a thousand instances in one process, read by many at once."""
+"""The sandbox is large enough: fifty scale sets of a thousand instances, read by many."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ READERS, LISTS_EACH = 10, 4
 
 @pytest.fixture(scope="module")
 def large() -> Iterator[Sandbox]:
-    """Fifty scale sets of a thousand instances each, in one sandbox, whose pages are large: lists are limited."""
+    """Fifty scale sets of a thousand instances each, in one sandbox with large pages."""
     with Sandbox(demo=False, page_size=500, upgrade_seconds=0.01) as sandbox:
         started = time.perf_counter()
         for number in range(SETS):
@@ -32,56 +32,56 @@ def large() -> Iterator[Sandbox]:
 
 @pytest.fixture(autouse=True)
 def pointed_there(clean_environment: None, large: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What points the library at the sandbox is set again: a clean environment is made for each test."""
+    """Set the environment of the sandbox again, after each test's environment was cleaned."""
     for name, value in large.environment.items():
         monkeypatch.setenv(name, value)
 
 
 def everyone(count: int = INSTANCES) -> list[str]:
     """The ids of instances that were made at once, in order."""
-    return [str(each) for each in range(count)]
+    return [str(entry) for entry in range(count)]
 
 
 def test_all_sets_are_listed_with_their_capacity(large: Sandbox) -> None:
     """Fifty sets, fifty thousand instances."""
     listed = az.list_vmss_sub(large.access_token, large.subscription_id)
-    assert sorted(each["name"] for each in listed) == sorted(
+    assert sorted(entry["name"] for entry in listed) == sorted(
         f"set-{number}" for number in range(SETS)
     )
-    assert {each["sku"]["capacity"] for each in listed} == {INSTANCES}
+    assert {entry["sku"]["capacity"] for entry in listed} == {INSTANCES}
 
 
 @pytest.mark.parametrize("name", ["set-0", f"set-{SETS - 1}"])
 def test_a_thousand_instance_views_are_listed(large: Sandbox, name: str) -> None:
-    """Each once, in order, on the first and on the last set alike; how long that took is printed."""
+    """Each once, in order, on the first and on the last set; prints how long that took."""
     started = time.perf_counter()
     views = az.get_instance_views(*large.where(name))
     print(
         f"\n{len(views)} instance views of {name} listed in {time.perf_counter() - started:.2f} s"
     )
-    assert [each["instanceId"] for each in views] == everyone()
-    assert all(each["properties"]["instanceView"]["statuses"] for each in views)
+    assert [entry["instanceId"] for entry in views] == everyone()
+    assert all(entry["properties"]["instanceView"]["statuses"] for entry in views)
     domains = az.by_update_domain(views)
     assert {domain: len(ids) for domain, ids in domains.items()} == dict.fromkeys(
         range(5), INSTANCES // 5
     )
 
 
-def test_pages_of_the_usual_size_follow_one_another() -> None:
+def test_all_pages_of_the_default_size_are_read() -> None:
     """Twenty pages of fifty, in a sandbox as it comes."""
     with Sandbox(demo=False) as sandbox:
         sandbox.add_vmss("web", INSTANCES)
         views = az.get_instance_views(*sandbox.where())
-        lists = [each for each in sandbox.journal if each.path.endswith("/virtualMachines")]
-    assert [each["instanceId"] for each in views] == everyone()
+        lists = [entry for entry in sandbox.journal if entry.path.endswith("/virtualMachines")]
+    assert [entry["instanceId"] for entry in views] == everyone()
     assert len(lists) == 20
 
 
 def test_many_read_while_one_writes(large: Sandbox) -> None:
-    """Ten threads list a set whose model, instances and capacity change: whoever stays is in every list, none is twice.
+    """Ten threads list a set that changes: instances that stay are in every list, none twice.
 
-    A list of several pages is no snapshot: what is made or deleted between two pages may be in it
-        or not.
+    A list of several pages is not a snapshot: an instance that is created or deleted between two
+    pages may be in it or not.
     """
     where = large.where("set-7")
     staying = everyone(900)
@@ -94,7 +94,7 @@ def test_many_read_while_one_writes(large: Sandbox) -> None:
         for _ in range(LISTS_EACH):
             is_put = put.is_set()
             views = az.get_instance_views(*where)
-            ids = [each["instanceId"] for each in views]
+            ids = [entry["instanceId"] for entry in views]
             lists.append(len(ids))
             if len(set(ids)) != len(ids):
                 wrong.append(f"{len(ids) - len(set(ids))} instances stand twice in a list")
@@ -106,7 +106,7 @@ def test_many_read_while_one_writes(large: Sandbox) -> None:
                     wrong.append(f"{view['instanceId']} runs {version}, and says otherwise")
 
     def write() -> None:
-        """A new image, brought to a hundred instances at a time, and a hundred instances that go and come."""
+        """Upgrade a hundred instances at a time, and scale in and out by a hundred."""
         az.wait(
             where[0],
             az.put_vmss(*where, az.set_image(az.get_vmss(*where), version=NEW)),
@@ -130,26 +130,27 @@ def test_many_read_while_one_writes(large: Sandbox) -> None:
     assert not wrong, wrong[:5]
     assert len(lists) == READERS * LISTS_EACH, "a reader raised"
     views = az.get_instance_views(*where)
-    assert len({each["instanceId"] for each in views}) == len(views) == INSTANCES
-    assert {az.get_image(each)["exact_version"] for each in views} == {NEW}
-    assert all(each["properties"]["latestModelApplied"] for each in views)
+    assert len({entry["instanceId"] for entry in views}) == len(views) == INSTANCES
+    assert {az.get_image(entry)["exact_version"] for entry in views} == {NEW}
+    assert all(entry["properties"]["latestModelApplied"] for entry in views)
 
 
-def test_what_is_deleted_between_two_pages_hides_nobody() -> None:
-    """A link to the next page goes on after the last entry of this one, wherever that stands by then."""
+def test_a_deletion_between_two_pages_hides_no_other_instance() -> None:
+    """A link to the next page continues after the last entry, wherever that is by then."""
     with Sandbox(demo=False, page_size=7, upgrade_seconds=0) as sandbox, requests.Session() as http:
         sandbox.add_vmss("web", 20)
         headers = {"Authorization": f"Bearer {sandbox.access_token}"}
         path = f"/subscriptions/{sandbox.subscription_id}/resourceGroups/{sandbox.resource_group}"
-        path += "/providers/Microsoft.Compute/virtualMachineScaleSets/web/virtualMachines?api-version=2024-11-01"
+        path += "/providers/Microsoft.Compute/virtualMachineScaleSets/web"
+        path += "/virtualMachines?api-version=2024-11-01"
         first = http.get(sandbox.url + path, headers=headers, timeout=10).json()
         az.wait(sandbox.access_token, az.delete_vmss_vms(*sandbox.where(), [0, 1]))
         second = http.get(first["nextLink"], headers=headers, timeout=10).json()
-        assert [each["instanceId"] for each in first["value"] + second["value"]] == everyone(14)
+        assert [entry["instanceId"] for entry in first["value"] + second["value"]] == everyone(14)
 
 
 def test_a_connection_serves_more_than_one_request(large: Sandbox) -> None:
-    """Azure keeps connections alive, and so does the sandbox: a TLS handshake costs more than most answers."""
+    """Connections are kept alive, as Azure's: a TLS handshake costs more than most answers."""
     with requests.Session() as http:
         for _ in range(3):
             answer = http.get(

@@ -47,7 +47,8 @@ class Call:
     query: dict[str, str] = field(default_factory=dict)
     api: str = COMPUTE
     gives: str = "answer"
-    """`answer` (the Response), `item` (a JSON object), `list` (`{"value": […]}`) or `array` (a bare list)."""
+    """`answer` (the Response), `item` (a JSON object), `list` (`{"value": […]}`) or `array` (a bare
+    list)."""
     endpoint: bool = False
     """Whether it is one of azurerm's REST helpers: the URL first and the token last."""
 

@@ -1,4 +1,7 @@
-"""Time that runs fast, in this process and in workers: what takes a minute there takes a part of a second here."""
+"""Time that runs fast, in this process and in workers.
+
+What takes a minute there takes a part of a second here.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,8 @@ WHERE = (SUB, "myrg", "web")
 BASE = "https://management.azure.com"
 
 
-VMSS = f"{BASE}/subscriptions/{SUB}/resourceGroups/myrg/providers/Microsoft.Compute/virtualMachineScaleSets/web"
+GROUP = f"{BASE}/subscriptions/{SUB}/resourceGroups/myrg"
+VMSS = f"{GROUP}/providers/Microsoft.Compute/virtualMachineScaleSets/web"
 
 
 def shown(value: object) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from azurerm_lite.sandbox import Sandbox
 
-# Calls one function after the other, as told by lines of JSON: its name and its arguments.
+# Calls one function after the other: each line of its input is a name and arguments as JSON.
 DRIVER = """
 import json
 import sys
@@ -22,7 +22,8 @@ for line in sys.stdin:
     name, arguments = json.loads(line)
     answer = getattr(azurerm, name)(*arguments)
     if hasattr(answer, "status_code"):
-        answer = {"status": answer.status_code, "headers": dict(answer.headers), "text": answer.text}
+        headers = dict(answer.headers)
+        answer = {"status": answer.status_code, "headers": headers, "text": answer.text}
     print(json.dumps(answer), flush=True)
 """
 

@@ -1,4 +1,7 @@
-"""The public names with their signatures, as text: `python tests/support/public_api.py` writes tests/public_api.txt anew."""
+"""The public names with their signatures, as text.
+
+`python tests/support/public_api.py` writes tests/public_api.txt anew.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import azurerm_lite as az
+from azurerm_lite import rest
 from azurerm_lite.sandbox import Sandbox
 
 LISTING = Path(__file__).parents[1] / "public_api.txt"
@@ -17,7 +21,7 @@ RELEASED = Path(__file__).parents[1] / "public_api_released.txt"
 
 def listing() -> dict[str, str]:
     """What scripts may rely on: `{name: signature}`, by name."""
-    return dict(sorted([*_names(), *_sandbox()]))
+    return dict(sorted([*_names(), *_rest(), *_sandbox()]))
 
 
 def _names() -> Iterator[tuple[str, str]]:
@@ -34,6 +38,11 @@ def _signature(found: object) -> str:
         fields = getattr(found, "_fields", None) or found.__annotations__
         return f"({', '.join(fields)})"
     return str(inspect.signature(found)) if callable(found) else type(found).__name__
+
+
+def _rest() -> Iterator[tuple[str, str]]:
+    for name in ("get", "get_list", "send", "url"):
+        yield f"rest.{name}", str(inspect.signature(getattr(rest, name)))
 
 
 def _sandbox() -> Iterator[tuple[str, str]]:
@@ -70,7 +79,10 @@ def untold(names: list[str], changelog: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    head = "# The public names and their signatures: python tests/support/public_api.py. A change is told in CHANGELOG.md.\n"
+    head = (
+        "# The public names and their signatures: python tests/support/public_api.py. A change is"
+        " told in CHANGELOG.md.\n"
+    )
     LISTING.write_text(
         head + "".join(f"{name}  {text}\n" for name, text in listing().items()),
         "utf-8",

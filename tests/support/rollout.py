@@ -53,10 +53,10 @@ def on(kind: str, number: int, act: Callable[[], Any], events: Any) -> list[Any]
 def reasons(halt: az.RolloutHalted) -> dict[str, str]:
     """Why which instance is unhealthy, less the time since when, which each has."""
     told = {
-        id: re.fullmatch(r"(.+) since 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC", why)
-        for id, why in halt.unhealthy.items()
+        vm_id: re.fullmatch(r"(.+) since 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC", why)
+        for vm_id, why in halt.unhealthy.items()
     }
-    return {id: found[1] for id, found in told.items() if found}
+    return {vm_id: found[1] for vm_id, found in told.items() if found}
 
 
 IMAGE = {"kind": "platform", "publisher": "Canonical", "offer": "0001-com-ubuntu-server-jammy"}

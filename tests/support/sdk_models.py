@@ -1,4 +1,4 @@
-"""Whether JSON is what the models of Azure's SDK declare: fields, types and words; nothing more, and nothing else."""
+"""Compare JSON with the models of Azure's SDK: its fields, types and words."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from typing import Any
 
 @functools.cache
 def fields(model: Any) -> dict[str, Any]:
-    """The fields of a model as Azure writes them, each with the type that the SDK gives it."""
+    """Return the fields of a model, by Azure's names, with the types that the SDK declares."""
     model.__new__(model)  # the SDK gathers the fields of a model when it is first made
     hints = typing.get_type_hints(
         model, localns={"_models": sys.modules[model.__module__.rpartition(".")[0]]}
     )
     found = {field._rest_name: hints[name] for name, field in model._attr_to_rest_field.items()}
-    assert found, "the SDK declares its models in another way: mend fields()"
+    assert found, "the SDK declares its models in another way: fix fields()"
     return found
 
 
-def strange(body: Any, kind: Any, path: str = "") -> list[str]:
-    """Where JSON has a field that the SDK does not declare, or another type or word than the SDK gives it."""
+def undeclared(body: Any, kind: Any, path: str = "") -> list[str]:
+    """Return each field, type or word in JSON that the SDK does not declare, as text."""
     if kind is None or body is None:
         return [] if body is None else [f"{path} is {body!r:.40}, not nothing"]
     kinds = (
@@ -35,35 +35,37 @@ def strange(body: Any, kind: Any, path: str = "") -> list[str]:
     if Any in kinds:
         return []
     if any(
-        _is_enum(each) for each in kinds
+        _is_enum(entry) for entry in kinds
     ):  # they are given as `str | Enum`, which would take any word
-        kinds = tuple(each for each in kinds if each is not str)
-    return min((_against(body, each, path) for each in kinds if each is not type(None)), key=len)
+        kinds = tuple(entry for entry in kinds if entry is not str)
+    return min((_against(body, entry, path) for entry in kinds if entry is not type(None)), key=len)
 
 
 def _against(body: Any, kind: Any, path: str) -> list[str]:
     whole, parts = typing.get_origin(kind) or kind, typing.get_args(kind)
     if isinstance(body, list) and whole is list:
-        return [line for each in body for line in strange(each, parts[0], path + "[]")]
+        return [line for entry in body for line in undeclared(entry, parts[0], path + "[]")]
     if isinstance(body, dict) and whole is dict:
         return [
-            line for key, each in body.items() for line in strange(each, parts[1], f"{path}.{key}")
+            line
+            for key, entry in body.items()
+            for line in undeclared(entry, parts[1], f"{path}.{key}")
         ]
     if isinstance(body, dict) and getattr(kind, "_is_model", False):
         known = fields(kind)
-        told = [f"{path}.{key} is not declared" for key in body if key not in known]
-        return told + [
+        lines = [f"{path}.{key} is not declared" for key in body if key not in known]
+        return lines + [
             line
             for key in body
             if key in known
-            for line in strange(body[key], known[key], f"{path}.{key}")
+            for line in undeclared(body[key], known[key], f"{path}.{key}")
         ]
     return [] if _is_plain(body, kind) else [f"{path} is {body!r:.40}, not {kind}"]
 
 
 def _is_plain(body: Any, kind: Any) -> bool:
     if _is_enum(kind):
-        return str(body).lower() in [each.value.lower() for each in kind]
+        return str(body).lower() in [entry.value.lower() for entry in kind]
     if kind is datetime.datetime:
         return isinstance(body, str) and datetime.datetime.fromisoformat(body).tzinfo is not None
     allowed = {

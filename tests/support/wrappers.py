@@ -1,4 +1,6 @@
-"""Every function that sends one request to the resource manager: what it is called with, and what goes over the wire.
+"""Every function that sends one request to the resource manager.
+
+What it is called with, and what goes over the wire.
 
 The rows are written from the REST reference, not from the library. `{name}` in a path is the
 argument of that name.
@@ -56,7 +58,8 @@ ROWS = {"totalRecords": 0, "count": 0, "resultTruncated": "false", "data": []}
 QUERY = """Resources
 | where type =~ 'microsoft.compute/virtualmachinescalesets'
 | project id, name, subscriptionId, resourceGroup, location, tags, capacity = sku.capacity, \
-mode = properties.upgradePolicy.mode, reference = properties.virtualMachineProfile.storageProfile.imageReference, \
+mode = properties.upgradePolicy.mode, \
+reference = properties.virtualMachineProfile.storageProfile.imageReference, \
 uri = properties.virtualMachineProfile.storageProfile.osDisk.image.uri
 | order by id asc"""
 
@@ -76,8 +79,8 @@ class Wrapper:
     query: dict[str, str] = field(default_factory=dict)
     api: str = COMPUTE
     gives: str = "answer"
-    """`answer` (the Response itself), `item` (a JSON object), `list` (pages of values), `array` (a bare array) or
-    `rows` (pages of a query)."""
+    """`answer` (the Response itself), `item` (a JSON object), `list` (pages of values),
+    `array` (a bare array) or `rows` (pages of a query)."""
 
     def url(self, names: dict[str, str] = NAMES) -> str:
         """Where the request goes, in full."""
@@ -226,7 +229,10 @@ def each(*modules: str, gives: str = "") -> pytest.MarkDecorator:
 
 @contextmanager
 def azure(*, expects_requests: bool = True) -> Iterator[responses.RequestsMock]:
-    """An Azure that answers what is registered; everything registered must be asked for, and nothing else."""
+    """An Azure that answers what is registered.
+
+    Everything registered must be asked for, and nothing else.
+    """
     with responses.RequestsMock() as wire:
         yield wire
         assert bool(wire.calls) == expects_requests, [call.request.url for call in wire.calls]
@@ -261,7 +267,10 @@ def assert_sent_as_written(row: Wrapper, token: str) -> None:
 
 
 def assert_pages_are_followed(row: Wrapper, token: str) -> None:
-    """Three pages, one of them empty, give one list; each link is fetched as it came, with the token."""
+    """Three pages, one of them empty, give one list.
+
+    Each link is fetched as it came, with the token.
+    """
     first, second, third = row.url(), row.url() + "&$skiptoken=2", row.url() + "&%24skiptoken=3%3D"
     with azure() as wire:
         bearer = [responses.matchers.header_matcher({"Authorization": f"Bearer {token}"})]

@@ -1,4 +1,4 @@
-"""The sandbox's sign-in page by page: discovery, tokens by each grant, device codes, and the browser's page."""
+"""The OAuth2 endpoints: discovery, tokens for each grant, device codes, and the browser's page."""
 
 from __future__ import annotations
 
@@ -13,217 +13,234 @@ from typing import Any
 
 from werkzeug.wrappers import Request
 
-from ..handlers.scale_sets import Answer
-from .client_auth import Proofs
-from .tokens import APPLICATION, TENANT, SignIn, SignInRefused
+from .._answer import Answer
+from ..model.resources import TENANT
+from .client_auth import ClientAuth
+from .tokens import APPLICATION, SignInError, TokenIssuer
 
 PERSON = "ada@sandbox.example"
 _AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 _PERSON_OBJECT = "77777777-6666-5555-4444-333333333333"
 _ANY_TENANT = ("organizations", "common")
-# AD FS has its own path for each of these, without a tenant.
-_PAGES = re.compile(
-    r"/(?P<tenant>[^/]+)(/v2\.0)?/(?P<page>\.well-known/openid-configuration|oauth2(/v2\.0)?/(token|devicecode|authorize))"
+# AD FS has each of these without a version and without a tenant.
+_PATHS = re.compile(
+    r"/(?P<tenant>[^/]+)(/v2\.0)?/"
+    r"(?P<page>\.well-known/openid-configuration|oauth2(/v2\.0)?/(token|devicecode|authorize))"
 )
 
 
 @dataclass
-class Page(Answer):
-    """An answer for a browser."""
-
-    page: str = ""
-
-
-@dataclass
-class _Asked:
-    """What a person is asked to agree to: by a device code, or at the browser."""
+class _Consent:
+    """What a person is asked to consent to, by a device code or in the browser."""
 
     client: str
     scope: str
     ends: float
-    agreed: bool | None = None
+    is_given: bool | None = None
     form: dict[str, str] = field(default_factory=dict)
 
 
-class Authority:
-    """Answers whoever wants to sign in."""
+class OAuthEndpoint:
+    """Answers the requests of a sign-in.
 
-    def __init__(self, tokens: SignIn, proofs: Proofs) -> None:
-        self.tokens, self.proofs = tokens, proofs
-        self.devices: dict[str, _Asked] = {}
+    Attributes:
+        user_codes: The device code of each code that a person may enter.
+    """
+
+    def __init__(self, tokens: TokenIssuer, client_auth: ClientAuth) -> None:
         self.user_codes: dict[str, str] = {}
-        self._browsers: dict[str, _Asked] = {}
-        self._refresh: dict[str, str] = {}
+        self._tokens = tokens
+        self._client_auth = client_auth
+        self._devices: dict[str, _Consent] = {}
+        self._browsers: dict[str, _Consent] = {}
+        self._refresh_tokens: dict[str, str] = {}
         self._grants = {
-            "urn:ietf:params:oauth:grant-type:device_code": self._by_device_code,
-            "refresh_token": self._by_refresh_token,
-            "authorization_code": self._by_code,
+            "urn:ietf:params:oauth:grant-type:device_code": self._grant_by_device_code,
+            "refresh_token": self._grant_by_refresh_token,
+            "authorization_code": self._grant_by_code,
         }
 
-    def serves(self, path: str) -> bool:
-        """Whether a path is one of the sign-in's."""
-        return _PAGES.fullmatch(path) is not None
+    def has_path(self, path: str) -> bool:
+        """Return whether a path is one of the endpoints."""
+        return _PATHS.fullmatch(path) is not None
 
     def answer(self, request: Request) -> Answer:
-        """The answer to a request for one of its pages."""
-        found = _PAGES.fullmatch(request.path)
-        assert found
-        tenant, page = found["tenant"], found["page"].rpartition("/")[2]
+        """Return the answer to a request for one of the endpoints."""
+        match = _PATHS.fullmatch(request.path)
+        if match is None:
+            return Answer(404)
+        tenant = match["tenant"]
+        page = match["page"].rpartition("/")[2]
         base = f"{request.host_url.rstrip('/')}/{tenant}"
         try:
-            self._check_tenant(tenant)
+            _check_tenant(tenant)
             if page == "openid-configuration":
                 return Answer(200, _configuration(base))
             if page == "authorize":
-                return self._browser_page(request.args.to_dict())
+                return self._show_consent_page(request.args.to_dict())
             form = request.form.to_dict()
-            return Answer(
-                200, self._begun(form, base) if page == "devicecode" else self._grant(form, base)
-            )
-        except SignInRefused as refused:
-            return Answer(refused.status, refused.body)
+            if page == "devicecode":
+                return Answer(200, self._start_device_flow(form, base))
+            return Answer(200, self._grant(form, base))
+        except SignInError as error:
+            return Answer(error.status, error.body)
 
-    def agree(self, user_code: str, agreed: bool = True) -> None:
-        """What a person does who enters the code, or declines."""
-        self.devices[self.user_codes[user_code]].agreed = agreed
+    def consent(self, user_code: str, is_given: bool = True) -> None:
+        """Do what a person does who enters the code of a device flow, or declines."""
+        self._devices[self.user_codes[user_code]].is_given = is_given
 
-    def sign_out(self) -> None:
-        """Revokes what would renew a person's token."""
-        self._refresh.clear()
+    def revoke_refresh_tokens(self) -> None:
+        """Revoke what renews the tokens of people."""
+        self._refresh_tokens.clear()
 
-    def _check_tenant(self, tenant: str) -> None:
-        if tenant.lower() not in (TENANT, "adfs", *_ANY_TENANT):
-            message = (
-                f"Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID."
-            )
-            raise SignInRefused(400, "invalid_tenant", 90002, message)
+    # Grants
 
     def _grant(self, form: dict[str, str], base: str) -> dict[str, Any]:
         if form.get("grant_type") == "client_credentials":
-            return self._for_application(form, base)
+            return self._grant_to_application(form, base)
         grant = self._grants.get(form.get("grant_type", ""))
         if grant is None:
-            raise SignInRefused(
-                400, "unsupported_grant_type", 70003, "The app requested an unsupported grant type."
-            )
+            message = "The app requested an unsupported grant type."
+            raise SignInError(400, "unsupported_grant_type", 70003, message)
         return grant(form)
 
-    def _for_application(self, form: dict[str, str], base: str) -> dict[str, Any]:
+    def _grant_to_application(self, form: dict[str, str], base: str) -> dict[str, Any]:
         _check_application(form, APPLICATION)
         if base.endswith(_ANY_TENANT):
             message = (
                 f"Application '{APPLICATION}' is not configured as a multi-tenant application."
             )
-            raise SignInRefused(400, "invalid_request", 50194, message)
-        self.proofs.check(form, base)
-        return self._answered(form, "")
+            raise SignInError(400, "invalid_request", 50194, message)
+        self._client_auth.check(form, base)
+        return self._token_response(form)
 
-    def _begun(self, form: dict[str, str], base: str) -> dict[str, Any]:
-        """A device flow that begins: the codes for the device and for the person."""
+    def _grant_by_device_code(self, form: dict[str, str]) -> dict[str, Any]:
+        consent = self._devices.get(form.get("device_code", ""))
+        if consent is None:
+            message = "Error validating credentials: invalid code."
+            raise SignInError(400, "bad_verification_code", 70018, message)
+        if time.time() >= consent.ends:
+            raise SignInError(400, "expired_token", 70019, "The verification code has expired.")
+        if consent.is_given is None:
+            message = "OAuth 2.0 device flow: authorization is pending."
+            raise SignInError(400, "authorization_pending", 70016, message)
+        del self._devices[form["device_code"]]
+        if not consent.is_given:
+            message = "User declined to consent to access the app."
+            raise SignInError(400, "authorization_declined", 65004, message)
+        return self._token_response_for_person(form | {"scope": consent.scope})
+
+    def _grant_by_refresh_token(self, form: dict[str, str]) -> dict[str, Any]:
+        client = self._refresh_tokens.get(form.get("refresh_token", ""))
+        if client != form.get("client_id"):
+            message = (
+                "The provided grant has expired due to it being revoked, a fresh auth token is "
+                "needed."
+            )
+            raise SignInError(400, "invalid_grant", 50173, message)
+        return self._token_response_for_person(form)
+
+    def _grant_by_code(self, form: dict[str, str]) -> dict[str, Any]:
+        consent = self._browsers.pop(form.get("code", ""), None)
+        if consent is None or consent.form.get("redirect_uri") != form.get("redirect_uri"):
+            message = "The provided authorization code has expired."
+            raise SignInError(400, "invalid_grant", 70008, message)
+        digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
+        challenge = base64.urlsafe_b64encode(digest).decode().rstrip("=")
+        if consent.form.get("code_challenge") != challenge:
+            message = (
+                "The Code_Verifier does not match the code_challenge supplied in the "
+                "authorization request."
+            )
+            raise SignInError(400, "invalid_grant", 501481, message)
+        nonce = consent.form.get("nonce", "")
+        return self._token_response_for_person(form | {"scope": consent.scope}, nonce)
+
+    # Consent
+
+    def _start_device_flow(self, form: dict[str, str], base: str) -> dict[str, Any]:
+        """Return the codes for the device and for the person."""
         _check_application(form, APPLICATION, _AZURE_CLI)
-        device_code, user_code = secrets.token_urlsafe(24), secrets.token_hex(4).upper()
-        self.devices[device_code] = _Asked(
-            form["client_id"], form.get("scope", ""), time.time() + 900
-        )
+        device_code = secrets.token_urlsafe(24)
+        user_code = secrets.token_hex(4).upper()
+        ends = time.time() + 900
+        self._devices[device_code] = _Consent(form["client_id"], form.get("scope", ""), ends)
         self.user_codes[user_code] = device_code
         page = base.rpartition("/")[0] + "/devicelogin"
         message = (
             f"To sign in, open the page {page} and enter the code {user_code} to authenticate."
         )
-        codes = {"device_code": device_code, "user_code": user_code}
-        return codes | {
+        return {
+            "device_code": device_code,
+            "user_code": user_code,
             "verification_uri": page,
             "expires_in": 900,
             "interval": 5,
             "message": message,
         }
 
-    def _by_device_code(self, form: dict[str, str]) -> dict[str, Any]:
-        asked = self.devices.get(form.get("device_code", ""))
-        if asked is None:
-            raise SignInRefused(
-                400, "bad_verification_code", 70018, "Error validating credentials: invalid code."
-            )
-        if time.time() >= asked.ends:
-            raise SignInRefused(400, "expired_token", 70019, "The verification code has expired.")
-        if asked.agreed is None:
-            raise SignInRefused(
-                400,
-                "authorization_pending",
-                70016,
-                "OAuth 2.0 device flow: authorization is pending.",
-            )
-        del self.devices[form["device_code"]]
-        if not asked.agreed:
-            raise SignInRefused(
-                400, "authorization_declined", 65004, "User declined to consent to access the app."
-            )
-        return self._answered(form | {"scope": asked.scope}, PERSON)
-
-    def _by_refresh_token(self, form: dict[str, str]) -> dict[str, Any]:
-        if self._refresh.get(form.get("refresh_token", "")) != form.get("client_id"):
-            message = "The provided grant has expired due to it being revoked, a fresh auth token is needed."
-            raise SignInRefused(400, "invalid_grant", 50173, message)
-        return self._answered(form, PERSON)
-
-    def _browser_page(self, query: dict[str, str]) -> Answer:
-        """The page on which the person agrees by a click: it brings the code to whoever listens on this machine."""
+    def _show_consent_page(self, query: dict[str, str]) -> Answer:
+        """Return a page with a button that sends the code to the program on this machine."""
         _check_application(query, APPLICATION, _AZURE_CLI)
         code = secrets.token_urlsafe(24)
-        self._browsers[code] = _Asked(
-            query["client_id"], query.get("scope", ""), time.time() + 600, True, query
+        self._browsers[code] = _Consent(
+            query["client_id"],
+            query.get("scope", ""),
+            time.time() + 600,
+            is_given=True,
+            form=query,
         )
         fields = {"code": code, "state": query.get("state", "")}
         inputs = "".join(
-            f'<input type="hidden" name="{name}" value="{html.escape(fields[name])}">'
-            for name in fields
+            f'<input type="hidden" name="{name}" value="{html.escape(value)}">'
+            for name, value in fields.items()
         )
         target = html.escape(query.get("redirect_uri", ""))
         button = f"<button>Sign in to the sandbox as {PERSON}</button>"
         method = "post" if query.get("response_mode") == "form_post" else "get"
-        return Page(
-            200, None, page=f'<form method="{method}" action="{target}">{inputs}{button}</form>'
-        )
+        page = f'<form method="{method}" action="{target}">{inputs}{button}</form>'
+        return Answer(200, page=page)
 
-    def _by_code(self, form: dict[str, str]) -> dict[str, Any]:
-        asked = self._browsers.pop(form.get("code", ""), None)
-        digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
-        challenge = base64.urlsafe_b64encode(digest).decode().rstrip("=")
-        if asked is None or asked.form.get("redirect_uri") != form.get("redirect_uri"):
-            raise SignInRefused(
-                400, "invalid_grant", 70008, "The provided authorization code has expired."
-            )
-        if asked.form.get("code_challenge") != challenge:
-            message = "The Code_Verifier does not match the code_challenge supplied in the authorization request."
-            raise SignInRefused(400, "invalid_grant", 501481, message)
-        return self._answered(form | {"scope": asked.scope}, PERSON, asked.form.get("nonce", ""))
+    # Responses
 
-    def _answered(self, form: dict[str, str], person: str, nonce: str = "") -> dict[str, Any]:
-        """The token endpoint's answer; for a person with what renews the token, and who it is."""
-        resource = next(
-            (each for each in form.get("scope", "").split() if each.endswith("/.default")), ""
-        )
-        seconds, client = int(self.tokens.token_seconds), form["client_id"]
-        claims = {"appid": client} | ({"upn": person, "oid": _PERSON_OBJECT} if person else {})
-        token = self.tokens.token(resource.removesuffix("/.default"), claims=claims)
-        answer = {
+    def _token_response(self, form: dict[str, str], person: str = "") -> dict[str, Any]:
+        seconds = int(self._tokens.token_seconds)
+        claims = {"appid": form["client_id"]}
+        if person:
+            claims |= {"upn": person, "oid": _PERSON_OBJECT}
+        audience = _resource(form).removesuffix("/.default")
+        return {
             "token_type": "Bearer",
             "expires_in": seconds,
             "ext_expires_in": seconds,
-            "access_token": token,
+            "access_token": self._tokens.issue(audience, claims=claims),
         }
-        if not person:
-            return answer
+
+    def _token_response_for_person(self, form: dict[str, str], nonce: str = "") -> dict[str, Any]:
+        """Return a token with what renews it, and with who the person is."""
+        client = form["client_id"]
         refresh_token = "sandbox-refresh-" + secrets.token_urlsafe(24)
-        self._refresh[refresh_token] = client
-        who = {"sub": person, "oid": _PERSON_OBJECT, "preferred_username": person, "nonce": nonce}
+        self._refresh_tokens[refresh_token] = client
+        claims = {
+            "sub": PERSON,
+            "oid": _PERSON_OBJECT,
+            "preferred_username": PERSON,
+            "nonce": nonce,
+        }
         client_info = f'{{"uid": "{_PERSON_OBJECT}", "utid": "{TENANT}"}}'
-        return answer | {
-            "scope": resource,
+        return {
+            **self._token_response(form, PERSON),
+            "scope": _resource(form),
             "refresh_token": refresh_token,
-            "id_token": self.tokens.token(client, claims=who),
+            "id_token": self._tokens.issue(client, claims=claims),
             "client_info": base64.urlsafe_b64encode(client_info.encode()).decode().rstrip("="),
         }
+
+
+def _resource(form: dict[str, str]) -> str:
+    """Return the scope of a resource in a form, such as `https://host/.default`, or nothing."""
+    scopes = form.get("scope", "").split()
+    return next((scope for scope in scopes if scope.endswith("/.default")), "")
 
 
 def _configuration(base: str) -> dict[str, Any]:
@@ -238,7 +255,16 @@ def _configuration(base: str) -> dict[str, Any]:
     }
 
 
+def _check_tenant(tenant: str) -> None:
+    if tenant.lower() not in (TENANT, "adfs", *_ANY_TENANT):
+        message = f"Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID."
+        raise SignInError(400, "invalid_tenant", 90002, message)
+
+
 def _check_application(form: dict[str, str], *known: str) -> None:
-    if form.get("client_id", "").lower() not in known:
-        message = f"Application with identifier '{form.get('client_id')}' was not found in the directory 'Sandbox'."
-        raise SignInRefused(400, "unauthorized_client", 700016, message)
+    client = form.get("client_id")
+    if (client or "").lower() not in known:
+        message = (
+            f"Application with identifier '{client}' was not found in the directory 'Sandbox'."
+        )
+        raise SignInError(400, "unauthorized_client", 700016, message)

@@ -1,71 +1,76 @@
-"""What the sandbox answers to requests for images: those of the platform, and galleries made of the ids it knows."""
+"""Handlers for platform images, and for galleries made of the image ids that the sandbox knows."""
 
 from __future__ import annotations
 
 from .. import errors
+from .._answer import Answer
 from ..model import catalog
 from ..model.resources import SUBSCRIPTION, Json
-from .scale_sets import Answer, Call, page
+from ._call import Call, page
 
 _AUTOMATIC: Json = {"automaticOSUpgradeProperties": {"automaticOSUpgradeSupported": True}}
 _LEVELS = ("publishers", "offers", "skus")
 _PUBLISHED = "2024-11-01T00:00:00+00:00"
+_COLLECTIONS = {"gallery": "galleries", "image": "images", "version": "versions"}
 
 
 # Platform images
 
 
 def list_image_entries(call: Call) -> Answer:
-    """Virtual Machine Images - List Publishers, Offers, Skus, and versions: bare arrays, as Azure's."""
-    names = [call.names[kind] for kind in _LEVELS if kind in call.names]
-    found = catalog.find(catalog.IMAGES, *names)
+    """Virtual Machine Images - List Publishers, Offers, Skus, and versions: bare arrays."""
+    names = [call.names[level] for level in _LEVELS if level in call.names]
+    found = catalog.find_entries(*names)
     if found is None:
-        raise errors.Refusal(404, "NotFound", f"Artifact: {'/'.join(names)} was not found.")
+        raise errors.ApiError(404, "NotFound", f"Artifact: {'/'.join(names)} was not found.")
     if call.query.get("$orderby", "").lower() == "name desc":
         found.sort(reverse=True)
-    found = found[: _top(call, len(found))]
-    entries = [_entry(call, *names, name) for name in found]
-    if len(names) == 2:  # of SKUs Azure says a little more
-        entries = [{**each, "properties": _AUTOMATIC} for each in entries]
+    entries = [_entry(call, *names, name) for name in found[: _top(call, len(found))]]
+    properties: Json = {}
+    if len(names) == 2:  # Azure returns a little more about SKUs
+        properties = {"properties": _AUTOMATIC}
     if len(names) == 3 and call.query.get("$expand", "").lower() == "properties":
-        entries = [{**each, "properties": _version(names[1])} for each in entries]
-    return Answer(200, entries)
+        properties = {"properties": _version_properties(names[1])}
+    return Answer(200, [{**entry, **properties} for entry in entries])
 
 
 def get_image_version(call: Call) -> Answer:
     """Virtual Machine Images - Get."""
-    names = [call.names[kind] for kind in _LEVELS]
-    if call.names["version"] not in (catalog.find(catalog.IMAGES, *names) or []):
-        raise errors.no_platform_image(":".join([*names, call.names["version"]]))
-    return Answer(
-        200, {**_entry(call, *names, call.names["version"]), "properties": _version(names[1])}
-    )
+    names = [call.names[level] for level in _LEVELS]
+    version = call.names["version"]
+    if version not in (catalog.find_entries(*names) or []):
+        raise errors.platform_image_not_found(":".join([*names, version]))
+    body = {**_entry(call, *names, version), "properties": _version_properties(names[1])}
+    return Answer(200, body)
 
 
 def _top(call: Call, most: int) -> int:
     given = call.query.get("$top", str(most))
     if not given.isdecimal():
-        raise errors.bad_parameter(f"'{given}' is no number of versions.", "$top")
+        raise errors.invalid_parameter(f"'{given}' is not a number of versions.", "$top")
     return int(given)
 
 
 def _entry(call: Call, *names: str) -> Json:
-    """An image or a part of its name; the capitals in its id are Azure's."""
+    """Return an image or a part of its name; the capitals in the id are Azure's."""
+    location = call.names["location"]
     kinds = ("Publishers", "ArtifactTypes/VMImage/Offers", "Skus", "Versions")
-    path = f"/Subscriptions/{SUBSCRIPTION}/Providers/Microsoft.Compute/Locations/{call.names['location']}"
-    path += "".join(f"/{kind}/{name}" for kind, name in zip(kinds, names, strict=False))
-    return {"location": call.names["location"], "name": names[-1], "id": path}
+    place = f"/Subscriptions/{SUBSCRIPTION}/Providers/Microsoft.Compute/Locations/{location}"
+    parts = [f"/{kind}/{name}" for kind, name in zip(kinds, names, strict=False)]
+    return {"location": location, "name": names[-1], "id": place + "".join(parts)}
 
 
-def _version(offer: str) -> Json:
+def _version_properties(offer: str) -> Json:
     system = "Windows" if "windows" in offer.lower() else "Linux"
-    disk = {"operatingSystem": system, "sizeInGb": 127 if system == "Windows" else 30}
     return {
         "hyperVGeneration": "V2",
         "architecture": "x64",
         **_AUTOMATIC,
         "dataDiskImages": [],
-        "osDiskImage": disk,
+        "osDiskImage": {
+            "operatingSystem": system,
+            "sizeInGb": 127 if system == "Windows" else 30,
+        },
     }
 
 
@@ -74,14 +79,15 @@ def _version(offer: str) -> Json:
 
 def get_gallery(call: Call) -> Answer:
     """Galleries - Get."""
-    path = _found(call, "gallery")
-    unique = f"{SUBSCRIPTION}-{call.names['gallery'].upper()}"
-    return Answer(200, _resource(path, "galleries", {"identifier": {"uniqueName": unique}}))
+    path = _existing_path(call, "gallery")
+    unique_name = f"{SUBSCRIPTION}-{call.names['gallery'].upper()}"
+    properties = {"identifier": {"uniqueName": unique_name}}
+    return Answer(200, _gallery_resource(path, "galleries", properties))
 
 
 def get_gallery_image(call: Call) -> Answer:
     """Gallery Images - Get."""
-    path = _found(call, "gallery", "image")
+    path = _existing_path(call, "gallery", "image")
     identifier = {
         "publisher": "sandbox",
         "offer": call.names["gallery"],
@@ -93,24 +99,21 @@ def get_gallery_image(call: Call) -> Answer:
         "hyperVGeneration": "V2",
         "identifier": identifier,
     }
-    return Answer(200, _resource(path, "galleries/images", properties))
+    return Answer(200, _gallery_resource(path, "galleries/images", properties))
 
 
 def get_gallery_version(call: Call) -> Answer:
     """Gallery Image Versions - Get."""
-    path = _found(call, "gallery", "image", "version")
-    return Answer(200, _gallery_version(path))
+    return Answer(200, _gallery_version(_existing_path(call, "gallery", "image", "version")))
 
 
 def list_gallery_versions(call: Call) -> Answer:
-    """Gallery Image Versions - List By Gallery Image: those ids that the sandbox was told of."""
+    """Gallery Image Versions - List By Gallery Image: those whose ids the sandbox knows."""
     path = _path(call, "gallery", "image")
-    names = sorted(
-        each.rpartition("/")[2]
-        for each in call.cloud.images
-        if each.startswith(f"{path}/versions/".lower())
-    )
-    return page(call, [_gallery_version(f"{path}/versions/{each}") for each in names])
+    prefix = f"{path}/versions/".lower()
+    ids = [image_id for image_id in call.cloud.images if image_id.startswith(prefix)]
+    names = sorted(image_id.rpartition("/")[2] for image_id in ids)
+    return page(call, [_gallery_version(f"{path}/versions/{name}") for name in names])
 
 
 def _gallery_version(path: str) -> Json:
@@ -121,30 +124,34 @@ def _gallery_version(path: str) -> Json:
         "excludeFromLatest": False,
         "publishedDate": _PUBLISHED,
     }
-    return _resource(path, "galleries/images/versions", {"publishingProfile": profile})
+    return _gallery_resource(path, "galleries/images/versions", {"publishingProfile": profile})
 
 
-def _resource(path: str, kind: str, properties: Json) -> Json:
-    body: Json = {
+def _gallery_resource(path: str, kind: str, properties: Json) -> Json:
+    return {
         "name": path.rpartition("/")[2],
         "id": path,
         "type": f"Microsoft.Compute/{kind}",
         "location": "eastus",
+        "properties": {**properties, "provisioningState": "Succeeded"},
     }
-    return {**body, "properties": {**properties, "provisioningState": "Succeeded"}}
 
 
 def _path(call: Call, *kinds: str) -> str:
-    group = call.cloud.group(call.names["rg"])["name"]
-    plural = {"gallery": "galleries", "image": "images", "version": "versions"}
+    group = call.cloud.resource_group(call.names["rg"])["name"]
     base = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{group}/providers/Microsoft.Compute"
-    return base + "".join(f"/{plural[kind]}/{call.names[kind]}" for kind in kinds)
+    return base + "".join(f"/{_COLLECTIONS[kind]}/{call.names[kind]}" for kind in kinds)
 
 
-def _found(call: Call, *kinds: str) -> str:
-    """The path of a gallery or a part of it; refused where no id that the sandbox knows is in it."""
+def _existing_path(call: Call, *kinds: str) -> str:
+    """Return the path of a gallery or a part of it.
+
+    Raises:
+        ApiError: No image id that the sandbox knows is in it.
+    """
     path = _path(call, *kinds)
-    if not any(f"{each}/".startswith(f"{path}/".lower()) for each in call.cloud.images):
+    prefix = f"{path}/".lower()
+    if not any(f"{image_id}/".startswith(prefix) for image_id in call.cloud.images):
         kind, name = path.split("/providers/")[1].rsplit("/", 1)
-        raise errors.no_resource(kind, name, call.names["rg"])
+        raise errors.resource_not_found(kind, name, call.names["rg"])
     return path

@@ -14,40 +14,46 @@ _STATUS = re.compile(
     r"startswith\(instanceView/statuses/code,\s*'([^']*)'\)\s+eq\s+(true|false)", re.IGNORECASE
 )
 _PROPERTY = re.compile(
-    r"properties/(latestModelApplied|provisioningState|vmId|modelDefinitionApplied)\s+eq\s+(true|false|'[^']*')",
+    r"properties/(latestModelApplied|provisioningState|vmId|modelDefinitionApplied)"
+    r"\s+eq\s+(true|false|'[^']*')",
     re.IGNORECASE,
 )
-# What an entry keeps whatever is selected.
+# The keys that an entry keeps whatever is selected.
 _ALWAYS = ("id", "name", "instanceId", "type", "location")
 
 
-def filtered(text: str | None) -> Callable[[Json], bool] | None:
-    """Whether an instance (with its view) is wanted; `None` where all are."""
-    if not text:
-        return None
-    if status := _STATUS.fullmatch(text.strip()):
-        prefix, wanted = status[1].lower(), status[2].lower() == "true"
-        return lambda entry: any(code.startswith(prefix) for code in _codes(entry)) is wanted
-    if found := _PROPERTY.fullmatch(text.strip()):
-        name, value = found[1].lower(), found[2].strip("'").lower()
-        return lambda entry: _lower(entry["properties"])[name] == value
-    raise errors.bad_parameter(f"The filter '{text}' is not supported.", "$filter")
+def parse_filter(text: str) -> Callable[[Json], bool]:
+    """Return a function that says whether an instance, with its view, matches a filter.
+
+    Raises:
+        ApiError: The filter has another form.
+    """
+    if match := _STATUS.fullmatch(text.strip()):
+        prefix = match[1].lower()
+        is_wanted = match[2].lower() == "true"
+        return lambda entry: any(code.startswith(prefix) for code in _codes(entry)) is is_wanted
+    if match := _PROPERTY.fullmatch(text.strip()):
+        name = match[1].lower()
+        value = match[2].strip("'").lower()
+        return lambda entry: _plain_values(entry["properties"])[name] == value
+    raise errors.invalid_parameter(f"The filter '{text}' is not supported.", "$filter")
 
 
-def selected(entry: Json, text: str | None) -> Json:
-    """An instance with nothing but the selected parts of its properties; all of it where nothing is selected."""
+def select_properties(entry: Json, text: str) -> Json:
+    """Return an instance with the selected properties; with all if nothing is selected."""
     if not text:
         return entry
-    names = {each.strip().rpartition("/")[2].lower() for each in text.split(",")}
-    kept = {key: value for key, value in entry["properties"].items() if key.lower() in names}
-    return {**{key: entry[key] for key in _ALWAYS if key in entry}, "properties": kept}
+    names = {path.strip().rpartition("/")[2].lower() for path in text.split(",")}
+    selected = {key: value for key, value in entry["properties"].items() if key.lower() in names}
+    return {**{key: entry[key] for key in _ALWAYS if key in entry}, "properties": selected}
 
 
 def _codes(entry: Json) -> list[str]:
-    return [each["code"].lower() for each in entry["properties"]["instanceView"]["statuses"]]
+    statuses = entry["properties"]["instanceView"]["statuses"]
+    return [status["code"].lower() for status in statuses]
 
 
-def _lower(properties: Json) -> dict[str, str]:
+def _plain_values(properties: Json) -> dict[str, str]:
     return {
         key.lower(): str(value).lower()
         for key, value in properties.items()

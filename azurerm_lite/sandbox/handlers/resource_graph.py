@@ -1,8 +1,8 @@
-"""Azure Resource Graph, as far as queries for scale sets go: read, carried out, and answered page by page.
+"""Handler for Azure Resource Graph: queries for scale sets, answered page by page.
 
-It understands `Resources` and, after pipes, `where`, `project` and `order by id`, with comparisons
-of strings joined by `or`. What else Kusto's language has is refused as Azure refuses what it cannot
-read: no query is answered by guessing.
+It understands the table `Resources` and the operators `where`, `project` and `order by`, with
+comparisons of strings joined by `or`. Other parts of Kusto's language are rejected as Azure rejects
+what it cannot parse: no query is answered by guessing.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import errors
+from .._answer import Answer
 from ..model.resources import SUBSCRIPTION, Json, ScaleSet, now_utc
 from . import render
-from .scale_sets import Answer, Call
+from ._call import Call
 
 VERSIONS = (
     "2018-09-01-preview",
@@ -27,10 +28,14 @@ VERSIONS = (
     "2022-10-01",
     "2024-04-01",
 )
-QUOTA, SPAN = 15, 5.0
-"""Queries, and the seconds in which they may be sent."""
+# The table has the shape of an api-version without etags.
+_COMPUTE_VERSION = "2023-07-01"
+# Azure allows this many queries in this many seconds.
+QUOTA = 15
+QUOTA_SECONDS = 5.0
 
 _Row = dict[str, Any]
+_Step = Callable[[list[_Row]], list[_Row]]
 _TOKEN = re.compile(
     r"\s*(?:('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|(in~|\w+|==|!=|=~|!~|[|(),=.\[\]]))", re.DOTALL
 )
@@ -42,204 +47,239 @@ _STRINGS: dict[str, Callable[[str, str], bool]] = {
     "startswith": lambda left, right: left.lower().startswith(right.lower()),
     "contains": lambda left, right: right.lower() in left.lower(),
 }
+_ESCAPES = {"n": "\n", "t": "\t"}
 
 
 def query_resources(call: Call) -> Answer:
     """Resource Graph - Resources."""
-    if call.query["api-version"] not in VERSIONS:
-        raise errors.no_provider(
-            "", call.query["api-version"], "resources", list(reversed(VERSIONS))
-        )
-    text, options = call.body.get("query"), call.body.get("options") or {}
+    if call.api_version not in VERSIONS:
+        known = list(reversed(VERSIONS))
+        raise errors.provider_not_found("", call.api_version, "resources", known)
+    text = call.body.get("query")
+    options = call.body.get("options") or {}
     if not isinstance(text, str) or not isinstance(options, dict):
-        raise _refused("InvalidQuery", "Query is required.")
-    wanted = call.body.get("subscriptions", [SUBSCRIPTION])
-    if not isinstance(wanted, list) or SUBSCRIPTION not in [str(each).lower() for each in wanted]:
-        raise _refused(
-            "NoValidSubscriptionsInQueryRequest",
-            f"There must be at least one subscription that is eligible to contain resources. Given: '{wanted}'.",
+        raise _bad_request("InvalidQuery", "Query is required.")
+    subscriptions = call.body.get("subscriptions", [SUBSCRIPTION])
+    is_list = isinstance(subscriptions, list)
+    if not is_list or SUBSCRIPTION not in [str(name).lower() for name in subscriptions]:
+        message = (
+            "There must be at least one subscription that is eligible to contain resources. "
+            f"Given: '{subscriptions}'."
         )
-    headers = _quota(call)
-    rows = Query(text).run([_row(each) for each in call.cloud.sets.values()])
+        raise _bad_request("NoValidSubscriptionsInQueryRequest", message)
+    headers = _spend_quota(call)
+    rows = Query(text).run([_row(vmss) for vmss in call.cloud.sets.values()])
     return Answer(200, _page(rows, text, options, call.page_size), headers)
 
 
-def _quota(call: Call) -> dict[str, str]:
-    """The headers that say what is left; without any, the refusal, which says no `Retry-After`."""
+def _spend_quota(call: Call) -> dict[str, str]:
+    """Count a query and return the headers with what is left.
+
+    Raises:
+        ApiError: Nothing is left; it has no `Retry-After`, as Azure's has none.
+    """
     now = call.cloud.clock()
-    began, used = call.cloud.queries if now - call.cloud.queries[0] < SPAN else (now, 0)
-    resets = f"00:00:{max(1, round(began + SPAN - now)):02}"
+    started, used = call.cloud.graph_queries
+    if now - started >= QUOTA_SECONDS:
+        started = now
+        used = 0
+    resets = max(1, round(started + QUOTA_SECONDS - now))
     headers = {
         "x-ms-user-quota-remaining": str(max(0, QUOTA - used - 1)),
-        "x-ms-user-quota-resets-after": resets,
+        "x-ms-user-quota-resets-after": f"00:00:{resets:02}",
     }
     if used >= QUOTA:
         message = (
-            "Client application has been throttled and should not attempt to repeat the request until an amount of "
-            "time has elapsed. Please see https://aka.ms/resourcegraph-throttling for help."
+            "Client application has been throttled and should not attempt to repeat the request "
+            "until an amount of time has elapsed. Please see "
+            "https://aka.ms/resourcegraph-throttling for help."
         )
-        refusal = _refused("RateLimiting", message)
-        refusal.status, refusal.error["code"], refusal.headers = 429, "RateLimiting", headers
-        raise refusal
-    call.cloud.queries = (began, used + 1)
+        error = _bad_request("RateLimiting", message)
+        error.status = 429
+        error.error["code"] = "RateLimiting"
+        error.headers = headers
+        raise error
+    call.cloud.graph_queries = (started, used + 1)
     return headers
 
 
-def _refused(code: str, message: str, *details: Json) -> errors.Refusal:
-    """Resource Graph's refusal: what is wrong stands in the details alone."""
+def _bad_request(code: str, message: str, *details: Json) -> errors.ApiError:
+    """Return Resource Graph's error response, which says what is wrong in the details alone."""
     ids = f"timestamp = {now_utc()}, correlationId = {uuid.uuid4()}"
-    refusal = errors.Refusal(
-        400, "BadRequest", f"Please provide below info when asking for support: {ids}."
-    )
-    refusal.error["details"] = [{"code": code, "message": message}, *details]
-    return refusal
+    outer = f"Please provide below info when asking for support: {ids}."
+    error = errors.ApiError(400, "BadRequest", outer)
+    error.error["details"] = [{"code": code, "message": message}, *details]
+    return error
 
 
-def _unreadable(token: str) -> errors.Refusal:
-    """The refusal of a query that is no Kusto, or more of it than is understood here."""
+def _parser_failure(token: str) -> errors.ApiError:
+    """Return the error for a query that is not Kusto, or is more of it than is implemented."""
     message = (
-        "Query is invalid. Please refer to the documentation for the Azure Resource Graph service and fix the error "
-        "before retrying."
+        "Query is invalid. Please refer to the documentation for the Azure Resource Graph service "
+        "and fix the error before retrying."
     )
-    return _refused(
-        "InvalidQuery",
-        message,
-        {"code": "ParserFailure", "message": "ParserFailure", "token": token},
-    )
+    detail = {"code": "ParserFailure", "message": "ParserFailure", "token": token}
+    return _bad_request("InvalidQuery", message, detail)
 
 
 def _row(vmss: ScaleSet) -> _Row:
-    """A scale set as a row of the table: what the resource manager gives, its type and its group in lower case."""
-    body = render.scale_set(vmss, with_etag=False)
-    places = {"subscriptionId": SUBSCRIPTION, "resourceGroup": vmss.group.lower()}
-    return {"tags": None, **body, "type": str(body["type"]).lower(), **places}
+    """Return a scale set as a row of the table: type and resource group are in lower case."""
+    body = render.scale_set(vmss, _COMPUTE_VERSION)
+    return {
+        "tags": None,
+        **body,
+        "type": str(body["type"]).lower(),
+        "subscriptionId": SUBSCRIPTION,
+        "resourceGroup": vmss.group.lower(),
+    }
 
 
 def _page(rows: list[_Row], text: str, options: Json, page_size: int) -> Json:
-    """A part of the rows, with the token for the next where there is one; it is good for this query alone."""
-    token, start = options.get("$skipToken"), int(options.get("$skip") or 0)
-    if token is not None:
-        try:
-            start, asked = json.loads(base64.b64decode(str(token), validate=True))
-        except ValueError:
-            raise _refused("InvalidSkipToken", "The provided skip token is invalid.") from None
-        if asked != text:
-            raise _refused("InvalidSkipToken", "The skip token belongs to another query.")
+    """Return a part of the rows, with a token for the next part, valid for this query alone."""
+    start = int(options.get("$skip") or 0)
+    if "$skipToken" in options and options["$skipToken"] is not None:
+        start = _read_token(str(options["$skipToken"]), text)
     top = options.get("$top", 1000)
     if not isinstance(top, int) or not 1 <= top <= 1000:
-        raise _refused("InvalidQueryOptions", "$top must be from 1 to 1000.")
+        raise _bad_request("InvalidQueryOptions", "$top must be from 1 to 1000.")
     part = rows[start : start + min(top, page_size)]
     end = start + len(part)
-    is_cut = end < len(rows)
-    body: Json = {"totalRecords": len(rows), "count": len(part), "data": part, "facets": []}
-    body["resultTruncated"] = "true" if is_cut else "false"
-    if is_cut:
+    has_more = end < len(rows)
+    body: Json = {
+        "totalRecords": len(rows),
+        "count": len(part),
+        "data": part,
+        "facets": [],
+        "resultTruncated": "true" if has_more else "false",
+    }
+    if has_more:
         body["$skipToken"] = base64.b64encode(json.dumps([end, text]).encode()).decode()
     return body
 
 
+def _read_token(token: str, text: str) -> int:
+    try:
+        start, query = json.loads(base64.b64decode(token, validate=True))
+    except ValueError:
+        raise _bad_request("InvalidSkipToken", "The provided skip token is invalid.") from None
+    if query != text:
+        raise _bad_request("InvalidSkipToken", "The skip token belongs to another query.")
+    return int(start)
+
+
 class Query:
-    """A query, read into steps that each make rows of rows."""
+    """A query, parsed into steps that each turn rows into rows."""
 
     def __init__(self, text: str) -> None:
-        self._tokens = _tokens(text)
-        self._at = 0
-        self._steps: list[Callable[[list[_Row]], list[_Row]]] = []
+        self._tokens = _tokenize(text)
+        self._position = 0
+        self._steps: list[_Step] = []
         if self._next().lower() != "resources":
-            raise _unreadable(self._tokens[0] if self._tokens else "")
+            raise _parser_failure(self._tokens[0] if self._tokens else "")
+        operators = {
+            "where": self._parse_where,
+            "project": self._parse_project,
+            "order": self._parse_order,
+        }
         while self._peek():
-            self._take("|")
+            self._expect("|")
             operator = self._next()
-            steps = {"where": self._where, "project": self._project, "order": self._order}
-            if operator not in steps:
-                raise _unreadable(operator)
-            self._steps.append(steps[operator]())
+            if operator not in operators:
+                raise _parser_failure(operator)
+            self._steps.append(operators[operator]())
 
     def run(self, rows: list[_Row]) -> list[_Row]:
-        """The rows that it gives."""
+        """Return the rows of the result."""
         for step in self._steps:
             rows = step(rows)
         return rows
 
     # Operators
 
-    def _where(self) -> Callable[[list[_Row]], list[_Row]]:
-        tests = [self._comparison()]
+    def _parse_where(self) -> _Step:
+        tests = [self._parse_comparison()]
         while self._peek() == "or":
             self._next()
-            tests.append(self._comparison())
+            tests.append(self._parse_comparison())
         return lambda rows: [row for row in rows if any(test(row) for test in tests)]
 
-    def _project(self) -> Callable[[list[_Row]], list[_Row]]:
-        columns = []
-        while True:
-            name = self._next()
-            if self._peek() == "=":
-                self._next()
-                columns.append((name, self._path(self._next())))
-            else:
-                columns.append((name, self._path(name)))
-            if self._peek() != ",":
-                return lambda rows: [{name: value(row) for name, value in columns} for row in rows]
+    def _parse_project(self) -> _Step:
+        columns = [self._parse_column()]
+        while self._peek() == ",":
             self._next()
+            columns.append(self._parse_column())
+        return lambda rows: [{name: value(row) for name, value in columns} for row in rows]
 
-    def _order(self) -> Callable[[list[_Row]], list[_Row]]:
-        self._take("by")
+    def _parse_column(self) -> tuple[str, Callable[[_Row], Any]]:
         name = self._next()
-        is_falling = self._peek() == "desc"
+        if self._peek() != "=":
+            return name, self._parse_path(name)
+        self._next()
+        return name, self._parse_path(self._next())
+
+    def _parse_order(self) -> _Step:
+        self._expect("by")
+        name = self._next()
+        is_descending = self._peek() == "desc"
         if self._peek() in ("asc", "desc"):
             self._next()
-        return lambda rows: sorted(
-            rows, key=lambda row: str(row.get(name) or "").lower(), reverse=is_falling
-        )
+
+        def key(row: _Row) -> str:
+            return str(row.get(name) or "").lower()
+
+        return lambda rows: sorted(rows, key=key, reverse=is_descending)
 
     # Expressions
 
-    def _comparison(self) -> Callable[[_Row], bool]:
-        value = self._value()
+    def _parse_comparison(self) -> Callable[[_Row], bool]:
+        value = self._parse_value()
         operator = self._peek()
         if operator in ("", "|", "or"):
             return lambda row: bool(value(row))
         self._next()
         if operator in _STRINGS:
-            test, wanted = _STRINGS[operator], self._literal()
-            return lambda row: test(str(_text(value(row))), wanted)
+            test = _STRINGS[operator]
+            expected = self._parse_literal()
+            return lambda row: test(_to_string(value(row)), expected)
         if operator == "in~":
-            self._take("(")
-            chosen = {self._literal().lower()}
-            while self._peek() == ",":
-                self._next()
-                chosen.add(self._literal().lower())
-            self._take(")")
-            return lambda row: str(_text(value(row))).lower() in chosen
-        raise _unreadable(operator)
+            chosen = self._parse_set()
+            return lambda row: _to_string(value(row)).lower() in chosen
+        raise _parser_failure(operator)
 
-    def _value(self) -> Callable[[_Row], Any]:
+    def _parse_set(self) -> set[str]:
+        """Parse strings in parentheses; return them in lower case."""
+        self._expect("(")
+        chosen = {self._parse_literal().lower()}
+        while self._peek() == ",":
+            self._next()
+            chosen.add(self._parse_literal().lower())
+        self._expect(")")
+        return chosen
+
+    def _parse_value(self) -> Callable[[_Row], Any]:
         name = self._next()
         if self._peek() != "(":
-            return self._path(name)
+            return self._parse_path(name)
         if name not in ("tostring", "isnotnull"):
-            raise _unreadable(name)
-        self._take("(")
-        inner = self._path(self._next())
-        self._take(")")
-        return (
-            (lambda row: _text(inner(row)))
-            if name == "tostring"
-            else (lambda row: inner(row) is not None)
-        )
+            raise _parser_failure(name)
+        self._expect("(")
+        inner = self._parse_path(self._next())
+        self._expect(")")
+        if name == "tostring":
+            return lambda row: _to_string(inner(row))
+        return lambda row: inner(row) is not None
 
-    def _path(self, column: str) -> Callable[[_Row], Any]:
-        """A column, and what is asked for in it: `.name` or `['name']`."""
+    def _parse_path(self, column: str) -> Callable[[_Row], Any]:
+        """Parse what follows a column: `.name` or `['name']`, any number of times."""
         if not re.fullmatch(r"\w+", column):
-            raise _unreadable(column)
+            raise _parser_failure(column)
         names = [column]
         while self._peek() in (".", "["):
             if self._next() == ".":
                 names.append(self._next())
             else:
-                names.append(self._literal())
-                self._take("]")
+                names.append(self._parse_literal())
+                self._expect("]")
 
         def value(row: _Row) -> Any:
             found: Any = row
@@ -249,46 +289,46 @@ class Query:
 
         return value
 
+    def _parse_literal(self) -> str:
+        """Parse a string; a backslash quotes what follows it."""
+        token = self._next()
+        if token[0] not in "'\"":
+            raise _parser_failure(token)
+        return re.sub(r"\\(.)", lambda match: _ESCAPES.get(match[1], match[1]), token[1:-1])
+
     # Tokens
 
     def _peek(self) -> str:
-        return self._tokens[self._at] if self._at < len(self._tokens) else ""
+        return self._tokens[self._position] if self._position < len(self._tokens) else ""
 
     def _next(self) -> str:
         token = self._peek()
         if not token:
-            raise _unreadable("<EOF>")
-        self._at += 1
+            raise _parser_failure("<EOF>")
+        self._position += 1
         return token
 
-    def _take(self, wanted: str) -> None:
-        if (token := self._next()) != wanted:
-            raise _unreadable(token)
-
-    def _literal(self) -> str:
-        """A string as it is meant: a backslash quotes what comes after it."""
+    def _expect(self, expected: str) -> None:
         token = self._next()
-        if token[0] not in "'\"":
-            raise _unreadable(token)
-        return re.sub(
-            r"\\(.)", lambda found: {"n": "\n", "t": "\t"}.get(found[1], found[1]), token[1:-1]
-        )
+        if token != expected:
+            raise _parser_failure(token)
 
 
-def _tokens(text: str) -> list[str]:
-    tokens, at = [], 0
+def _tokenize(text: str) -> list[str]:
+    tokens = []
+    position = 0
     text = text.rstrip()
-    while at < len(text):
-        found = _TOKEN.match(text, at)
-        if not found:
-            raise _unreadable(text[at : at + 20])
-        tokens.append(found[1] or found[2])
-        at = found.end()
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if not match:
+            raise _parser_failure(text[position : position + 20])
+        tokens.append(match[1] or match[2])
+        position = match.end()
     return tokens
 
 
-def _text(value: Any) -> str:
-    """What `tostring` makes of a value."""
+def _to_string(value: Any) -> str:
+    """Return what Kusto's `tostring` makes of a value."""
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value)

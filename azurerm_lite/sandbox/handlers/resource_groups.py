@@ -1,35 +1,33 @@
-"""What the sandbox answers to requests for resource groups."""
+"""Handlers for resource groups."""
 
 from __future__ import annotations
 
 import re
 
 from .. import errors
+from .._answer import Answer
 from ..model.resources import SUBSCRIPTION, Json
 from . import render
-from .scale_sets import Answer, Call, begun, check_stays, page
+from ._call import Call, accepted, check_group_is_not_deleting, page
 
-_TAGGED = re.compile(r"tagName eq '([^']*)'(?: and tagValue eq '([^']*)')?", re.IGNORECASE)
+_TAG_FILTER = re.compile(r"tagName eq '([^']*)'(?: and tagValue eq '([^']*)')?", re.IGNORECASE)
 
 
 def list_groups(call: Call) -> Answer:
     """Resource Groups - List."""
     groups = list(call.cloud.groups.values())
     if text := call.query.get("$filter"):
-        found = _TAGGED.fullmatch(text.strip())
-        if not found:
-            raise errors.Refusal(
-                400,
-                "InvalidFilterInQueryString",
-                f"Invalid $filter '{text}' specified in the query.",
-            )
-        groups = [each for each in groups if _has_tag(each, found[1], found[2])]
-    return page(call, [render.group(each) for each in groups])
+        match = _TAG_FILTER.fullmatch(text.strip())
+        if not match:
+            message = f"Invalid $filter '{text}' specified in the query."
+            raise errors.ApiError(400, "InvalidFilterInQueryString", message)
+        groups = [group for group in groups if _has_tag(group, match[1], match[2])]
+    return page(call, [render.group(group) for group in groups])
 
 
 def get_group(call: Call) -> Answer:
     """Resource Groups - Get."""
-    return Answer(200, render.group(call.cloud.group(call.names["rg"])))
+    return Answer(200, render.group(call.cloud.resource_group(call.names["rg"])))
 
 
 def check_group(call: Call) -> Answer:
@@ -43,10 +41,8 @@ def put_group(call: Call) -> Answer:
     current = call.cloud.groups.get(name.lower())
     location = call.body.get("location") or (current or {}).get("location")
     if not location:
-        raise errors.Refusal(
-            400, "LocationRequired", "The location property is required for this definition."
-        )
-    check_stays(call)
+        raise errors.location_required()
+    check_group_is_not_deleting(call)
     group = {"name": (current or {}).get("name", name), "location": location}
     if call.body.get("tags"):
         group["tags"] = call.body["tags"]
@@ -56,25 +52,25 @@ def put_group(call: Call) -> Answer:
 
 def delete_group(call: Call) -> Answer:
     """Resource Groups - Delete: with all that is in it."""
+    cloud = call.cloud
     name = call.names["rg"].lower()
-    group = call.cloud.group(name)
-    check_stays(call)
+    group = cloud.resource_group(name)
+    check_group_is_not_deleting(call)
 
     def end() -> None:
-        call.cloud.groups.pop(name, None)
+        cloud.groups.pop(name, None)
         prefix = f"/subscriptions/{SUBSCRIPTION}/resourcegroups/{name}/"
-        call.cloud.images -= {each for each in call.cloud.images if each.lower().startswith(prefix)}
+        cloud.images = {image for image in cloud.images if not image.lower().startswith(prefix)}
 
-    for key in [each for each in call.cloud.sets if each[0] == name]:
-        call.cloud.delete(call.cloud.sets[key])
-    job = group["deletion"] = call.cloud.begin(None, call.cloud.upgrade_seconds, end)
-    answer = begun(call, job)
-    del answer.headers[
-        "Azure-AsyncOperation"
-    ]  # of groups there is a Location alone, and it is another
-    version = call.query["api-version"]
-    place = f"{call.base_url}/subscriptions/{SUBSCRIPTION}/operationresults/{job.id}"
-    answer.headers["Location"] = f"{place}?api-version={version}"
+    for vmss in [vmss for (group_name, _), vmss in cloud.sets.items() if group_name == name]:
+        cloud.delete(vmss)
+    job = cloud.start_operation(None, cloud.upgrade_seconds, end)
+    group["deletion"] = job
+    answer = accepted(call, job)
+    # Groups have a Location alone, and at another path.
+    del answer.headers["Azure-AsyncOperation"]
+    path = f"/subscriptions/{SUBSCRIPTION}/operationresults/{job.id}"
+    answer.headers["Location"] = f"{call.base_url}{path}?api-version={call.api_version}"
     return answer
 
 

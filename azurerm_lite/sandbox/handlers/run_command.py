@@ -1,48 +1,52 @@
-"""Run Command: the sandbox runs no script, but tells of it as Azure does, in the operation itself."""
+"""Handler for Run Command: no script runs, but the operation reports one as Azure does."""
 
 from __future__ import annotations
 
 from .. import errors
-from ..model.resources import Instance, Json, ScaleSet
-from .scale_sets import Answer, Call, begun
+from .._answer import Answer
+from ._call import Call, Json, accepted
 
-
-class Command:
-    """The end of an operation that has something to tell: `output`, as soon as it has ended."""
-
-    def __init__(self, call: Call, vmss: ScaleSet, instance: Instance) -> None:
-        self._cloud, self._vmss, self._instance = call.cloud, vmss, instance
-        self._is_windows = call.body["commandId"] == "RunPowerShellScript"
-        self.output: Json | None = None
-
-    def __call__(self) -> None:
-        """Lets the instance go, and tells that nothing was printed."""
-        self._cloud.move(self._vmss, self._instance, provisioning="Succeeded")
-        if self._is_windows:
-            told = [
-                ("ComponentStatus/StdOut/succeeded", ""),
-                ("ComponentStatus/StdErr/succeeded", ""),
-            ]
-        else:
-            told = [("ProvisioningState/succeeded", "Enable succeeded: \n[stdout]\n\n[stderr]\n")]
-        shown = {"level": "Info", "displayStatus": "Provisioning succeeded"}
-        self.output = {
-            "value": [{"code": code, **shown, "message": message} for code, message in told]
-        }
+_NO_OUTPUT = {
+    "RunPowerShellScript": [
+        ("ComponentStatus/StdOut/succeeded", ""),
+        ("ComponentStatus/StdErr/succeeded", ""),
+    ],
+}
+_NO_SHELL_OUTPUT = [("ProvisioningState/succeeded", "Enable succeeded: \n[stdout]\n\n[stderr]\n")]
 
 
 def run_command(call: Call) -> Answer:
     """Virtual Machine Scale Set VMs - Run Command."""
-    vmss, instance = call.vmss, call.instance
-    if not call.body.get("commandId"):
-        raise errors.bad_parameter("Required parameter 'commandId' is missing (null).", "commandId")
-    call.cloud.check_idle(vmss)
+    cloud = call.cloud
+    vmss = call.vmss
+    instance = call.instance
+    command_id = call.body.get("commandId")
+    if not command_id:
+        message = "Required parameter 'commandId' is missing (null)."
+        raise errors.invalid_parameter(message, "commandId")
+    cloud.check_idle(vmss)
     if instance.power != "running":
-        raise errors.not_allowed("Cannot modify extensions in the VM when the VM is not running.")
-    call.cloud.move(vmss, instance, provisioning="Updating")
-    return begun(
-        call,
-        call.cloud.begin(
-            vmss, call.cloud.upgrade_seconds, Command(call, vmss, instance), [instance]
-        ),
-    )
+        message = "Cannot modify extensions in the VM when the VM is not running."
+        raise errors.operation_not_allowed(message)
+    cloud.set_states(vmss, instance, provisioning="Updating")
+
+    def end() -> None:
+        cloud.set_states(vmss, instance, provisioning="Succeeded")
+        job.output = _output(str(command_id))
+
+    job = cloud.start_operation(vmss, cloud.upgrade_seconds, end, [instance])
+    return accepted(call, job)
+
+
+def _output(command_id: str) -> Json:
+    """Return the output of a script that printed nothing."""
+    statuses = [
+        {
+            "code": code,
+            "level": "Info",
+            "displayStatus": "Provisioning succeeded",
+            "message": message,
+        }
+        for code, message in _NO_OUTPUT.get(command_id, _NO_SHELL_OUTPUT)
+    ]
+    return {"value": statuses}

@@ -20,34 +20,46 @@ IMAGES: dict[str, dict[str, dict[str, list[str]]]] = {
     },
 }
 
+_REGIONS = (
+    *("East US", "East US 2", "Central US", "North Central US", "South Central US"),
+    *("West Central US", "West US", "West US 2", "West US 3"),
+    *("Canada Central", "Canada East", "Brazil South", "Mexico Central"),
+    *("North Europe", "West Europe", "UK South", "UK West", "France Central"),
+    *("Germany West Central", "Italy North", "Norway East", "Poland Central", "Spain Central"),
+    *("Sweden Central", "Switzerland North"),
+    *("Qatar Central", "UAE North", "Israel Central", "South Africa North"),
+    *("Central India", "South India", "Japan East", "Japan West", "Korea Central"),
+    *("East Asia", "Southeast Asia", "Australia East", "Australia Southeast", "New Zealand North"),
+)
 # name -> display name
-_REGIONS = """
-East US, East US 2, Central US, North Central US, South Central US, West Central US, West US, West US 2, West US 3,
-Canada Central, Canada East, Brazil South, Mexico Central, North Europe, West Europe, UK South, UK West, France Central,
-Germany West Central, Italy North, Norway East, Poland Central, Spain Central, Sweden Central, Switzerland North,
-Qatar Central, UAE North, Israel Central, South Africa North, Central India, South India, Japan East, Japan West,
-Korea Central, East Asia, Southeast Asia, Australia East, Australia Southeast, New Zealand North
-"""
-LOCATIONS = {each.strip().replace(" ", "").lower(): each.strip() for each in _REGIONS.split(",")}
+LOCATIONS = {region.replace(" ", "").lower(): region for region in _REGIONS}
 
 
-def find(table: dict[str, dict[str, dict[str, list[str]]]], *path: str) -> list[str] | None:
-    """What stands at a path into the images, by letters of either case: the names below it, or the versions."""
-    here: object = table
+def find_entries(*path: str) -> list[str] | None:
+    """Return the names below a path into the images, or the versions at its end.
+
+    Args:
+        path: Publisher, offer and SKU, or the first of these, in either case.
+
+    Returns:
+        A list of names, or `None` if the catalog does not have the path.
+    """
+    found: object = IMAGES
     for name in path:
-        if not isinstance(here, dict):
+        if not isinstance(found, dict):
             return None
-        here = next((value for key, value in here.items() if key.lower() == name.lower()), None)
-    return list(here) if isinstance(here, (dict, list)) else None
+        matches = (value for key, value in found.items() if key.lower() == name.lower())
+        found = next(matches, None)
+    return list(found) if isinstance(found, (dict, list)) else None
 
 
-def region(location: str) -> str | None:
-    """The name of a region, which may be given as it is shown; `None` where there is no such region."""
+def region_name(location: str) -> str | None:
+    """Return the name of a region given by name or display name; `None` if it does not exist."""
     name = location.replace(" ", "").lower()
     return name if name in LOCATIONS else None
 
 
-def newest(publisher: str, offer: str, sku: str) -> str | None:
-    """The newest version of a platform image; `None` where there is no such image."""
-    versions = find(IMAGES, publisher, offer, sku)
+def newest_version(publisher: str, offer: str, sku: str) -> str | None:
+    """Return the newest version of a platform image; `None` if the image does not exist."""
+    versions = find_entries(publisher, offer, sku)
     return versions[-1] if versions else None

@@ -1,7 +1,7 @@
-"""How the sandbox behaves: what a request changes, how long that takes, and what Azure would refuse. No HTTP, no JSON.
+"""What a request changes, how long that takes, and what Azure rejects. No HTTP, no JSON.
 
-Time moves nothing by itself: whoever asks first calls `Cloud.settle`, which lets happen what was
-    due by then.
+Time changes nothing by itself: `Cloud.settle` lets happen what was due by now, and is called before
+every answer.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from collections.abc import Callable, Iterable, Sequence
 
 from .. import errors
 from . import catalog, defaults, placement, rolling_upgrade, validation
-from .redaction import Secrets, kept, secrets_of, without_secrets
+from .assumptions import Assumptions
+from .redaction import Secrets, find_secrets, merge_secrets, without_secrets
 from .resources import (
+    FLEXIBLE,
     POWER_AFTER,
     POWER_DURING,
     POWER_ENDS,
+    PROFILE_TAG,
     Change,
     Instance,
     Json,
@@ -28,13 +31,44 @@ from .resources import (
     ScaleSet,
     exact_version,
     image_of,
-    merged,
+    merge_patch,
     now_utc,
+    profile_tag,
 )
+
+# The parts of a body beside sku and properties that a PATCH may change.
+_EXTRAS = ("tags", "plan", "identity")
+# The properties that a PUT may leave out without changing them.
+_FIXED_PROPERTIES = (
+    "singlePlacementGroup",
+    "platformFaultDomainCount",
+    "overprovision",
+    "orchestrationMode",
+    "virtualMachineProfile",
+    "upgradePolicy",
+)
+_HEALTH_AFTER = {"unhealthy": "unhealthy", "silent": "", "agentless": ""}
 
 
 class Cloud:
-    """Everything that the sandbox holds: one subscription."""
+    """Everything that the sandbox holds: one subscription.
+
+    Attributes:
+        upgrade_seconds: How long the upgrade of a VM takes.
+        clock: Seconds that never go back.
+        lock: Held while anything is read or changed.
+        groups: The resource groups, by their names in lower case.
+        sets: The scale sets, by group and name in lower case.
+        operations: All long-running operations, by their ids.
+        running: The operations in progress, and their inner steps.
+        images: The ids of managed images and gallery versions, in lower case.
+        changes: What happened to the instances.
+        graph_queries: When the current window of Resource Graph began, and the queries in it.
+        endings: How the next operations end instead: a status and an error each.
+        assumptions: What the sandbox answers where Azure's behaviour is not known.
+        on_upgrade: A test hook, called with the scale set, the ids and the operation just after a
+            manual upgrade has started.
+    """
 
     def __init__(
         self, *, upgrade_seconds: float = 1.0, clock: Callable[[], float] = time.monotonic
@@ -45,108 +79,119 @@ class Cloud:
         self.groups: dict[str, Json] = {}
         self.sets: dict[tuple[str, str], ScaleSet] = {}
         self.operations: dict[str, Operation] = {}
+        self.running: dict[str, Operation] = {}
         self.images: set[str] = set()
         self.changes: list[Change] = []
         self.endings: list[tuple[str, Json]] = []
-        self.running: dict[str, Operation] = {}
-        self.queries = (
-            -math.inf,
-            0,
-        )  # to Resource Graph: when the span began, and how many there were in it
+        self.graph_queries = (-math.inf, 0)
+        self.assumptions = Assumptions()
+        self.on_upgrade: Callable[[ScaleSet, Sequence[str], Operation], object] | None = None
         self._moment: float | None = None
 
-    # Finding
+    # Lookup
 
-    def group(self, name: str) -> Json:
-        """A resource group, or the refusal that Azure gives."""
+    def resource_group(self, name: str) -> Json:
+        """Return a resource group.
+
+        Raises:
+            ApiError: It does not exist.
+        """
         try:
             return self.groups[name.lower()]
         except KeyError:
-            raise errors.no_group(name) from None
+            raise errors.resource_group_not_found(name) from None
 
     def scale_set(self, group: str, name: str) -> ScaleSet:
-        """A scale set, or the refusal that Azure gives."""
-        self.group(group)
+        """Return a scale set.
+
+        Raises:
+            ApiError: It does not exist.
+        """
+        self.resource_group(group)
         try:
             return self.sets[group.lower(), name.lower()]
         except KeyError:
-            raise errors.no_resource(
-                "Microsoft.Compute/virtualMachineScaleSets", name, group
-            ) from None
+            kind = "Microsoft.Compute/virtualMachineScaleSets"
+            raise errors.resource_not_found(kind, name, group) from None
 
     # Time
 
     def now(self) -> float:
-        """The moment that things happen at: while `settle` catches up, the one at which they were due."""
+        """Return the moment at which things happen; while settling, the moment they were due."""
         return self.clock() if self._moment is None else self._moment
 
     def settle(self) -> None:
-        """Lets happen what was due by now, in order, each at its own moment."""
-        while due := [each for each in self.running.values() if each.due <= self.clock()]:
-            job = min(due, key=lambda each: each.due)
+        """Let happen what was due by now, in order, each at its own moment."""
+        while due := [job for job in self.running.values() if job.due <= self.clock()]:
+            job = min(due, key=lambda job: job.due)
             del self.running[job.id]
             self._moment = job.due
-            if job.forced:
-                self._force(job, *job.forced)
+            if job.forced_ending:
+                self._force_end(job, *job.forced_ending)
             else:
                 job.error = job.end()
                 job.status = "Failed" if job.error else "Succeeded"
             job.ended = now_utc()
             self._moment = None
 
-    def begin(
+    def start_operation(
         self,
         vmss: ScaleSet | None,
         seconds: float,
         end: Callable[[], Json | None],
         targets: Sequence[Instance] = (),
         *,
-        inner: bool = False,
+        is_inner: bool = False,
     ) -> Operation:
-        """A long-running operation, on a scale set if any; an inner one is a step that no client sees."""
+        """Start a long-running operation.
+
+        Args:
+            vmss: The scale set that it changes, if any.
+            seconds: How long it takes.
+            end: Called at its end; returns an error if it failed.
+            targets: The instances that it changes.
+            is_inner: Whether it is a step of another operation, which no client sees.
+        """
         location = vmss.location if vmss else next(iter(catalog.LOCATIONS))
-        job = Operation(
-            str(uuid.uuid4()), location, vmss, self.now() + seconds, end, targets=list(targets)
-        )
-        if not inner:
+        due = self.now() + seconds
+        job = Operation(str(uuid.uuid4()), location, vmss, due, end, targets=list(targets))
+        if not is_inner:
             self.operations[job.id] = job
             if self.endings:
-                job.forced = self.endings.pop(0)
-                job.due = min(
-                    job.due, self.now() + self.upgrade_seconds
-                )  # also of one that would wait for others
+                job.forced_ending = self.endings.pop(0)
+                # Even an operation that waits for others ends by then.
+                job.due = min(job.due, self.now() + self.upgrade_seconds)
         self.running[job.id] = job
         return job
 
     def check_idle(self, vmss: ScaleSet) -> None:
-        """Refuses a write while another one on the same set is under way."""
-        if any(each.scale_set is vmss for each in self.running.values()):
-            raise errors.concurrent(vmss.name)
+        """Reject a write while another one on the same set is in progress."""
+        if any(job.scale_set is vmss for job in self.running.values()):
+            raise errors.concurrent_request_conflict(vmss.name)
 
-    def move(self, vmss: ScaleSet, instance: Instance, **states: str) -> None:
-        """Changes states of an instance, and remembers that: the one place where either is done."""
+    def set_states(self, vmss: ScaleSet, instance: Instance, **states: str) -> None:
+        """Change states of an instance and record that: the one place where either is done."""
         for what, after in states.items():
             before = getattr(instance, what)
             if before != after:
                 setattr(instance, what, after)
                 self.changes.append(Change(self.now(), vmss.name, instance.id, what, before, after))
 
-    def _force(self, job: Operation, status: str, error: Json) -> None:
-        """Ends an operation in another way than it would have; what it was to do is not done."""
-        job.status, job.error = status, error
-        state = "Failed" if status == "Failed" else "Succeeded"
+    def _force_end(self, job: Operation, status: str, error: Json) -> None:
+        """End an operation in another way, without doing its work."""
+        job.status = status
+        job.error = error
         vmss = job.scale_set
         if vmss is None:
             return
-        vmss.provisioning = status if vmss.provisioning != "Succeeded" else "Succeeded"
-        steps = [each for each in self.running.values() if each.scale_set is vmss]
-        for instance in [*job.targets, *(each for step in steps for each in step.targets)]:
-            self.move(
-                vmss,
-                instance,
-                provisioning=state,
-                power=POWER_ENDS.get(instance.power, instance.power),
-            )
+        if vmss.provisioning != "Succeeded":
+            vmss.provisioning = status
+        steps = [step for step in self.running.values() if step.scale_set is vmss]
+        targets = [*job.targets, *(vm for step in steps for vm in step.targets)]
+        state = "Failed" if status == "Failed" else "Succeeded"
+        for vm in targets:
+            power = POWER_ENDS.get(vm.power, vm.power)
+            self.set_states(vmss, vm, provisioning=state, power=power)
         for step in steps:
             del self.running[step.id]
         rolling_upgrade.break_off(vmss, status, error)
@@ -154,37 +199,79 @@ class Cloud:
     # The model
 
     def put(self, group: str, name: str, body: Json) -> tuple[ScaleSet, Operation, bool]:
-        """Creates a scale set or replaces its model; also says whether it is new."""
-        self.group(group)
+        """Create a scale set or replace its model; also return whether it is new."""
+        self.resource_group(group)
         validation.check_shape(body)
         current = self.sets.get((group.lower(), name.lower()))
-        given = secrets_of((body.get("properties") or {}).get("virtualMachineProfile"))
+        given = find_secrets((body.get("properties") or {}).get("virtualMachineProfile"))
         body = without_secrets(body)
-        properties = defaults.filled(body.get("properties") or {})
+        given_properties = body.get("properties") or {}
         if current is None:
-            vmss = self._new_set(group, name, body, properties, given)
-            return vmss, self._fill(vmss), True
+            is_flexible = str(given_properties.get("orchestrationMode")).lower() == FLEXIBLE
+            properties = defaults.fill_defaults(given_properties, is_flexible=is_flexible)
+            vmss = self._create(group, name, body, properties, given)
+            return vmss, self._reconcile(vmss), True
         self.check_idle(current)
         _check_place(current, body)
+        kept = _keep_properties(current, given_properties)
+        properties = defaults.fill_defaults(kept, is_flexible=current.is_flexible)
+        if "virtualMachineProfile" in given_properties and current.is_flexible:
+            # Recorded: a PUT with a profile moves this even if the profile is the same.
+            current.profile_created = now_utc()
         sku = dict(body.get("sku") or current.sku)
-        properties = {
-            key: current.properties[key] for key in _FIXED if key in current.properties
-        } | properties
-        extras = {key: body[key] for key in _EXTRAS if body.get(key)}
+        extras = {key: body[key] for key in _EXTRAS if body.get(key) is not None}
+        if "tags" in current.extras:
+            # Recorded: a set that had tags has empty ones after a PUT without any.
+            extras.setdefault("tags", {})
         return current, self._update(current, sku, properties, extras, given), False
 
-    def _new_set(
+    def patch(self, vmss: ScaleSet, body: Json) -> Operation:
+        """Change parts of a model by a merge patch."""
+        self.check_idle(vmss)
+        validation.check_shape(body)
+        given = find_secrets((body.get("properties") or {}).get("virtualMachineProfile"))
+        patch = without_secrets(body)
+        sku = {**vmss.sku, **(patch.get("sku") or {})}
+        merged = merge_patch(vmss.properties, patch.get("properties") or {})
+        extras = {**vmss.extras, **{key: patch[key] for key in _EXTRAS if key in patch}}
+        properties = defaults.fill_defaults(merged, is_flexible=vmss.is_flexible)
+        return self._update(vmss, sku, properties, extras, given)
+
+    def delete(self, vmss: ScaleSet) -> Operation:
+        """Delete a scale set; operations in progress on it are canceled."""
+        if vmss.deletion and not vmss.deletion.ended:
+            return vmss.deletion
+        vmss.provisioning = "Deleting"
+
+        def end() -> None:
+            key = vmss.group.lower(), vmss.name.lower()
+            if self.sets.get(key) is vmss:
+                del self.sets[key]
+            message = f"Scale set '{vmss.name}' was deleted meanwhile."
+            for job in [job for job in self.running.values() if job.scale_set is vmss]:
+                del self.running[job.id]
+                job.status = "Canceled"
+                job.ended = now_utc()
+                job.error = {"code": "OperationPreempted", "message": message}
+
+        instances = list(vmss.instances.values())
+        vmss.deletion = self.start_operation(vmss, self.upgrade_seconds, end, instances)
+        return vmss.deletion
+
+    def _create(
         self, group: str, name: str, body: Json, properties: Json, secrets: Secrets
     ) -> ScaleSet:
         if not body.get("location"):
-            message = "The location property is required for this definition."
-            raise errors.Refusal(400, "LocationRequired", message)
-        location = catalog.region(str(body["location"]))
+            raise errors.location_required()
+        location = catalog.region_name(str(body["location"]))
         if location is None:
-            raise errors.no_location(str(body["location"]))
+            raise errors.location_not_available(str(body["location"]))
         sku = dict(body.get("sku") or {})
-        extras = {key: body[key] for key in [*_EXTRAS, "zones"] if body.get(key)}
-        vmss = ScaleSet(name, self.group(group)["name"], location, sku, properties, extras, secrets)
+        extras = {key: body[key] for key in _EXTRAS if body.get(key) is not None}
+        if body.get("zones"):
+            extras["zones"] = body["zones"]
+        group_name = self.resource_group(group)["name"]
+        vmss = ScaleSet(name, group_name, location, sku, properties, extras, secrets)
         spread = 1 if vmss.zones or vmss.is_flexible else 5
         vmss.fault_domains = int(properties.get("platformFaultDomainCount") or spread)
         if vmss.is_flexible:
@@ -193,254 +280,291 @@ class Cloud:
         self.sets[group.lower(), name.lower()] = vmss
         return vmss
 
-    def patch(self, vmss: ScaleSet, body: Json) -> Operation:
-        """Changes parts of a model: a merge patch that, as Azure's, replaces `storageProfile` whole."""
-        self.check_idle(vmss)
-        validation.check_shape(body)
-        given = secrets_of((body.get("properties") or {}).get("virtualMachineProfile"))
-        patch = without_secrets(body)
-        sku = {**vmss.sku, **(patch.get("sku") or {})}
-        properties = defaults.filled(merged(vmss.properties, patch.get("properties") or {}))
-        extras = {**vmss.extras, **{key: patch[key] for key in _EXTRAS if key in patch}}
-        return self._update(vmss, sku, properties, extras, given)
-
     def _update(
         self, vmss: ScaleSet, sku: Json, properties: Json, extras: Json, given: Secrets
     ) -> Operation:
-        secrets = kept(vmss.secrets, properties["virtualMachineProfile"], given)
+        profile = properties.get("virtualMachineProfile") or {}
+        secrets = merge_secrets(vmss.secrets, profile, given)
         validation.check_model(vmss, sku, properties, secrets, self.images)
-        extras = {**extras, **({"zones": vmss.zones} if vmss.zones else {})}
-        changed = (sku, properties, extras, secrets) != (
-            vmss.sku,
-            vmss.properties,
-            vmss.extras,
-            vmss.secrets,
-        )
-        if properties.get("virtualMachineProfile") == vmss.profile:
-            properties = {
-                **properties,
-                "virtualMachineProfile": vmss.profile,
-            }  # keeps is_latest cheap
-        vmss.sku, vmss.properties, vmss.extras, vmss.secrets = sku, properties, extras, secrets
-        vmss.etag += changed
-        return self._fill(vmss)
+        if vmss.zones:
+            extras = {**extras, "zones": vmss.zones}
+        before = (vmss.sku, vmss.properties, vmss.extras, vmss.secrets)
+        is_changed = (sku, properties, extras, secrets) != before
+        if profile == vmss.profile and vmss.has_profile:
+            # The same object again: comparing instances with the model stays cheap.
+            properties = {**properties, "virtualMachineProfile": vmss.profile}
+        elif profile:
+            vmss.profile_created = now_utc()
+        vmss.sku = sku
+        vmss.properties = properties
+        vmss.extras = extras
+        vmss.secrets = secrets
+        vmss.etag += is_changed
+        return self._reconcile(vmss)
 
-    def _fill(self, vmss: ScaleSet) -> Operation:
-        """The operation after a change of the model: instances to the capacity, upgrades as the mode has them."""
-        vmss.provisioning = "Creating" if vmss.provisioning == "Creating" else "Updating"
+    def _reconcile(self, vmss: ScaleSet) -> Operation:
+        """Start what a changed model requires: instances to the capacity, and upgrades."""
+        if vmss.provisioning != "Creating":
+            vmss.provisioning = "Updating"
+        if not vmss.has_profile:
+            return self._settle_without_profile(vmss)
         vmss.sku = {**vmss.sku, "capacity": vmss.capacity}
-        members = Counter(each.placement_group for each in vmss.instances.values())
-        made = [
-            placement.new_instance(vmss, members)
-            for _ in range(vmss.capacity - len(vmss.instances))
-        ]
-        gone = placement.scale_in(vmss, len(vmss.instances) - vmss.capacity)
-        vmss.sku["capacity"] = len(vmss.instances) - len(
-            gone
-        )  # more than was asked for, where some are protected
-        for instance in gone:
-            self.move(vmss, instance, provisioning="Deleting")
+        members = Counter(vm.placement_group for vm in vmss.instances.values())
+        missing = vmss.capacity - len(vmss.instances)
+        added = [placement.add_instance(vmss, members) for _ in range(missing)]
+        excess = len(vmss.instances) - vmss.capacity
+        removed = placement.pick_for_scale_in(vmss, excess)
+        # More than the request says, if some are protected.
+        vmss.sku["capacity"] = len(vmss.instances) - len(removed)
+        for instance in removed:
+            self.set_states(vmss, instance, provisioning="Deleting")
         outdated = [
-            each
-            for each in vmss.instances.values()
-            if not vmss.is_latest(each) and not each.is_protected
+            vm for vm in vmss.instances.values() if not vmss.is_latest(vm) and not vm.is_protected
         ]
-        upgraded = outdated if vmss.mode.lower() == "automatic" else []
-        self.set_up_anew(vmss, upgraded)
+        upgraded = outdated if vmss.mode == "automatic" else []
+        self.start_reinstall(vmss, upgraded)
 
         def end() -> Json | None:
-            for instance in made:
-                self.move(vmss, instance, provisioning="Succeeded", power="running")
-            self.remove(vmss, gone)
+            for instance in added:
+                self.set_states(vmss, instance, provisioning="Succeeded", power="running")
+            self.remove(vmss, removed)
             vmss.provisioning = "Succeeded"
-            if vmss.mode.lower() == "rolling" and outdated:
+            if vmss.mode == "rolling" and outdated:
                 rolling_upgrade.start(self, vmss)
-            return self.apply(vmss, upgraded, vmss.profile)
+            return self.apply_model(vmss, upgraded, vmss.profile)
 
-        busy = [*made, *gone, *upgraded]
-        seconds = self.seconds_for(upgraded, vmss.profile) if busy else self.upgrade_seconds * 0.1
-        return self.begin(vmss, seconds, end, busy)
+        targets = [*added, *removed, *upgraded]
+        seconds = self.upgrade_seconds * 0.1
+        if targets:
+            seconds = self.seconds_for(upgraded, vmss.profile)
+        return self.start_operation(vmss, seconds, end, targets)
+
+    def _settle_without_profile(self, vmss: ScaleSet) -> Operation:
+        """End a write of a set that has no model: it creates and deletes nothing."""
+
+        def end() -> None:
+            vmss.provisioning = "Succeeded"
+
+        return self.start_operation(vmss, self.upgrade_seconds * 0.1, end)
 
     # The instances
 
-    def delete(self, vmss: ScaleSet) -> Operation:
-        """Deletes a scale set; what is under way on it is over with it."""
-        if vmss.deletion and not vmss.deletion.ended:
-            return vmss.deletion
-        vmss.provisioning = "Deleting"
+    def upgrade(self, vmss: ScaleSet, ids: Sequence[str]) -> tuple[Operation, int]:
+        """Upgrade instances to the model, all at once; also return how many that changes.
 
-        def end() -> None:
-            if self.sets.get((vmss.group.lower(), vmss.name.lower())) is vmss:
-                del self.sets[vmss.group.lower(), vmss.name.lower()]
-            for job in [each for each in self.running.values() if each.scale_set is vmss]:
-                del self.running[job.id]
-                job.status, job.ended = "Canceled", now_utc()
-                job.error = {
-                    "code": "OperationPreempted",
-                    "message": f"Scale set '{vmss.name}' was deleted meanwhile.",
-                }
-
-        vmss.deletion = self.begin(vmss, self.upgrade_seconds, end)
-        return vmss.deletion
-
-    def upgrade(self, vmss: ScaleSet, ids: Iterable[str]) -> tuple[Operation, int]:
-        """Brings instances to the model, all at once; also says how many VMs that touches."""
-        # What failed is set up anew even where the model is the same; what is well and on the model
-        # costs nothing.
+        A failed instance is reinstalled even if its model is current; a current one costs nothing.
+        On a Uniform set this moves the set's etag, at its start and at its end: recorded is only
+        that it moves by two.
+        """
+        if "upgradePolicy" not in vmss.properties and self.assumptions.upgrade_needs_policy:
+            message = f"Scale set '{vmss.name}' has no upgrade policy."
+            raise errors.operation_not_allowed(message, "upgradePolicy")
         targets = [
-            each
-            for each in vmss.chosen(ids)
-            if not vmss.is_latest(each) or each.provisioning == "Failed"
+            vm for vm in vmss.select(ids) if not vmss.is_latest(vm) or vm.provisioning == "Failed"
         ]
         self.check_idle(vmss)
         profile = vmss.profile
-        self.set_up_anew(vmss, targets)
-        seconds = self.seconds_for(targets, profile) if targets else 0.0
-        return self.begin(vmss, seconds, lambda: self.apply(vmss, targets, profile), targets), len(
-            targets
-        )
+        self.start_reinstall(vmss, targets)
+        # Recorded: it takes a while to find out that there is nothing to do.
+        seconds = self.upgrade_seconds * 0.1
+        if targets:
+            seconds = self.seconds_for(targets, profile)
+        vmss.etag += not vmss.is_flexible
+
+        def end() -> Json | None:
+            vmss.etag += not vmss.is_flexible
+            return self.apply_model(vmss, targets, profile)
+
+        job = self.start_operation(vmss, seconds, end, targets)
+        if self.on_upgrade:
+            self.on_upgrade(vmss, ids, job)
+        return job, len(targets)
+
+    def run_action(
+        self, vmss: ScaleSet, action: str, ids: Iterable[str] | None, version: str | None = None
+    ) -> Operation:
+        """Change the power of instances, redeploy or reimage them.
+
+        Args:
+            vmss: The scale set.
+            action: The last segment of the path, in lower case.
+            ids: Instance ids; `None` for all that are not protected.
+            version: The version of the image that a reimage installs.
+        """
+        targets = [vm for vm in vmss.select(ids) if ids is not None or not vm.is_protected]
+        self.check_idle(vmss)
+        return self._start_action(vmss, action, targets, version)
+
+    def run_action_on_vm(
+        self, vmss: ScaleSet, vm: Instance, action: str, version: str | None = None
+    ) -> Operation:
+        """Change the power of a VM of a Flexible set, redeploy or reimage it, as `run_action`.
+
+        Operations on other VMs of the set may be in progress.
+        """
+        if any(vm in job.targets for job in self.running.values()):
+            raise errors.concurrent_request_conflict(vm.id)
+        return self._start_action(vmss, action, [vm], version)
+
+    def _start_action(
+        self, vmss: ScaleSet, action: str, targets: list[Instance], version: str | None
+    ) -> Operation:
+        if version:
+            _check_versions(targets, version)
+        if action in POWER_DURING:
+            for vm in targets:
+                self.set_states(vmss, vm, provisioning="Updating", power=POWER_DURING[action])
+        else:
+            self.start_reinstall(vmss, targets)
+
+        def end() -> None:
+            for vm in targets:
+                power = POWER_AFTER.get(action, POWER_ENDS.get(vm.power, vm.power))
+                self.set_states(vmss, vm, provisioning="Succeeded", power=power)
+                if action in ("reimage", "reimageall"):
+                    vm.exact_version = version or exact_version(vm.profile)
+
+        return self.start_operation(vmss, self.upgrade_seconds, end, targets)
+
+    def delete_instances(self, vmss: ScaleSet, ids: Iterable[str]) -> Operation:
+        """Delete instances and lower the capacity by their number."""
+        targets = vmss.select(ids)
+        self.check_idle(vmss)
+        for instance in targets:
+            self.set_states(vmss, instance, provisioning="Deleting")
+        vmss.sku = {**vmss.sku, "capacity": len(vmss.instances) - len(targets)}
+        vmss.etag += 1
+        seconds = self.upgrade_seconds * (0.5 if targets else 0.1)
+        return self.start_operation(vmss, seconds, lambda: self.remove(vmss, targets), targets)
+
+    def remove(self, vmss: ScaleSet, instances: Iterable[Instance]) -> None:
+        """Take instances out of a set."""
+        for instance in instances:
+            self.set_states(vmss, instance, provisioning="Deleted")
+            vmss.instances.pop(instance.id, None)
+
+    def give_own_model(self, vmss: ScaleSet, instance: Instance) -> Operation:
+        """Give an instance a model of its own, as a PUT of more than its protection does."""
+        self.check_idle(vmss)
+        profile = copy.deepcopy(instance.profile)
+        (profile.get("networkProfile") or {}).pop("healthProbe", None)
+        instance.profile = profile
+        instance.has_own_model = True
+        instance.etag += 1
+        return self.start_operation(vmss, 0.0, lambda: None)
+
+    def protect(self, vmss: ScaleSet, instance: Instance, policy: Json) -> Operation:
+        """Set the protection of an instance."""
+        if policy.get("protectFromScaleSetActions") and policy.get("protectFromScaleIn") is False:
+            message = "protectFromScaleIn cannot be false while protectFromScaleSetActions is true."
+            raise errors.invalid_parameter(message, "protectionPolicy")
+        instance.etag += policy != instance.protection
+        instance.protection = policy
+        return self.start_operation(vmss, 0.0, lambda: None)
+
+    # Upgrades
 
     def seconds_for(self, targets: Iterable[Instance], profile: Json) -> float:
-        """How long bringing instances to a model takes: for ever where one of them is to stick."""
-        return (
-            math.inf
-            if any(each.fault_with(profile) == "stick" for each in targets)
-            else self.upgrade_seconds
-        )
+        """Return how long the upgrade of instances takes: forever if one of them sticks."""
+        if any(vm.fault_with(profile) == "stick" for vm in targets):
+            return math.inf
+        return self.upgrade_seconds
 
     def release(self, instance: Instance) -> None:
-        """Lets end what an instance has held up that was stuck."""
+        """Let end the operations that an instance has blocked."""
         for job in self.running.values():
             if job.due == math.inf and job.scale_set and instance in job.targets:
                 job.due = self.now() + self.seconds_for(job.targets, job.scale_set.profile)
 
-    def set_up_anew(self, vmss: ScaleSet, targets: Sequence[Instance]) -> None:
-        """Begins to replace the OS of instances: those that run go down, and half-way come up again."""
-        running = [each for each in targets if each.power == "running"]
-        for instance in targets:
-            self.move(vmss, instance, provisioning="Updating")
-        for instance in running:
-            self.move(vmss, instance, power="stopping")
+    def start_reinstall(self, vmss: ScaleSet, targets: Sequence[Instance]) -> None:
+        """Start to replace the OS of instances: running ones stop, and start again half-way."""
+        running = [vm for vm in targets if vm.power == "running"]
+        for vm in targets:
+            self.set_states(vmss, vm, provisioning="Updating")
+        for vm in running:
+            self.set_states(vmss, vm, power="stopping")
 
-        def come_up() -> None:
-            for instance in running:
-                self.move(vmss, instance, power="starting")
+        def start_again() -> None:
+            for vm in running:
+                self.set_states(vmss, vm, power="starting")
 
         if running:
-            self.begin(vmss, self.upgrade_seconds / 2, come_up, inner=True)
+            self.start_operation(vmss, self.upgrade_seconds / 2, start_again, is_inner=True)
 
-    def apply(self, vmss: ScaleSet, targets: Iterable[Instance], profile: Json) -> Json | None:
-        """Puts a model onto instances, at the end of setting them up; the error of the operation where that fails."""
+    def apply_model(
+        self, vmss: ScaleSet, targets: Iterable[Instance], profile: Json
+    ) -> Json | None:
+        """Finish replacing the OS of instances; return the error of the operation if one failed."""
         failed = []
-        for instance in targets:
-            self.move(vmss, instance, power=POWER_ENDS.get(instance.power, instance.power))
-            fault = instance.fault_with(profile)
+        for vm in targets:
+            self.set_states(vmss, vm, power=POWER_ENDS.get(vm.power, vm.power))
+            fault = vm.fault_with(profile)
             if fault == "fail":
-                self.move(vmss, instance, provisioning="Failed")
-                failed.append(instance)
+                self.set_states(vmss, vm, provisioning="Failed")
+                failed.append(vm)
                 continue
-            instance.profile, instance.secrets, instance.is_own = profile, vmss.secrets, False
-            instance.sku = vmss.sku.get("name", "")
-            instance.exact_version = exact_version(profile)
-            instance.etag += 1
-            instance.has_agent = fault != "agentless"
-            health = {"unhealthy": "unhealthy", "silent": "", "agentless": ""}.get(
-                fault or "", "healthy"
-            )
-            self.move(vmss, instance, provisioning="Succeeded", health=health)
-            self.changes.append(
-                Change(self.now(), vmss.name, instance.id, "model", "", image_of(profile)[1])
-            )
+            vm.profile = profile
+            vm.secrets = vmss.secrets
+            vm.has_own_model = False
+            vm.sku = vmss.sku.get("name", "")
+            vm.exact_version = exact_version(profile)
+            vm.etag += 1
+            if vmss.is_flexible and self.assumptions.upgrade_moves_tag:
+                vm.tags = {**vm.tags, PROFILE_TAG: profile_tag(vmss.profile_created)}
+            vm.has_agent = fault != "agentless"
+            health = _HEALTH_AFTER.get(fault or "", "healthy")
+            self.set_states(vmss, vm, provisioning="Succeeded", health=health)
+            image = image_of(profile)[1]
+            self.changes.append(Change(self.now(), vmss.name, vm.id, "model", "", image))
         if not failed:
             return None
-        names = ", ".join(vmss.name_of(each) for each in failed)
+        names = ", ".join(vmss.name_of(vm) for vm in failed)
         message = f"OS Provisioning for VM '{names}' did not finish in the allotted time."
         return {"code": "OSProvisioningTimedOut", "message": message}
 
-    def act(
-        self, vmss: ScaleSet, action: str, ids: Iterable[str] | None, version: str | None = None
-    ) -> Operation:
-        """A change of power, a redeploy or a reimage, to a version of its image if one is given.
 
-        On the whole set it leaves protected instances alone.
-        """
-        targets = [each for each in vmss.chosen(ids) if ids is not None or not each.is_protected]
-        self.check_idle(vmss)
-        if version:
-            _check_versions(targets, version)
-        if action in POWER_DURING:
-            for instance in targets:
-                self.move(vmss, instance, provisioning="Updating", power=POWER_DURING[action])
-        else:
-            self.set_up_anew(vmss, targets)
+def _keep_properties(vmss: ScaleSet, given: Json) -> Json:
+    """Return the properties of a PUT with the current ones that it leaves out and does not change.
 
-        def end() -> None:
-            for instance in targets:
-                power = POWER_AFTER.get(action, POWER_ENDS.get(instance.power, instance.power))
-                self.move(vmss, instance, provisioning="Succeeded", power=power)
-                if action in ("reimage", "reimageall"):
-                    instance.exact_version = version or exact_version(instance.profile)
-
-        return self.begin(vmss, self.upgrade_seconds, end, targets)
-
-    def delete_instances(self, vmss: ScaleSet, ids: Iterable[str]) -> Operation:
-        """Deletes instances; the capacity goes down with them."""
-        targets = vmss.chosen(ids)
-        self.check_idle(vmss)
-        for instance in targets:
-            self.move(vmss, instance, provisioning="Deleting")
-        vmss.sku = {**vmss.sku, "capacity": len(vmss.instances) - len(targets)}
-        vmss.etag += 1
-
-        seconds = self.upgrade_seconds / 2 if targets else 0.0
-        return self.begin(vmss, seconds, lambda: self.remove(vmss, targets), targets)
-
-    def remove(self, vmss: ScaleSet, instances: Iterable[Instance]) -> None:
-        """Takes instances out of a set, for good."""
-        for instance in instances:
-            self.move(vmss, instance, provisioning="Deleted")
-            vmss.instances.pop(instance.id, None)
-
-    def customise(self, vmss: ScaleSet, instance: Instance) -> Operation:
-        """Gives an instance a model of its own: what a PUT of more than its protection does, whatever is in it."""
-        self.check_idle(vmss)
-        profile = copy.deepcopy(instance.profile)
-        (profile.get("networkProfile") or {}).pop("healthProbe", None)
-        instance.profile, instance.is_own = profile, True
-        instance.etag += 1
-        return self.begin(vmss, 0.0, lambda: None)
-
-    def protect(self, vmss: ScaleSet, instance: Instance, policy: Json) -> Operation:
-        """Sets the protection of an instance."""
-        if policy.get("protectFromScaleSetActions") and policy.get("protectFromScaleIn") is False:
-            message = "protectFromScaleIn cannot be false while protectFromScaleSetActions is true."
-            raise errors.bad_parameter(message, "protectionPolicy")
-        instance.etag += policy != instance.protection
-        instance.protection = policy
-        return self.begin(vmss, 0.0, lambda: None)
+    A rolling upgrade policy stays even if the PUT has an upgrade policy of another mode.
+    """
+    current = {key: vmss.properties[key] for key in _FIXED_PROPERTIES if key in vmss.properties}
+    properties = {**current, **given}
+    given_profile = given.get("virtualMachineProfile")
+    if given_profile:
+        properties["virtualMachineProfile"] = _keep_image(vmss.profile, given_profile)
+    rolling = (vmss.properties.get("upgradePolicy") or {}).get("rollingUpgradePolicy")
+    if rolling and given.get("upgradePolicy"):
+        policy = {"rollingUpgradePolicy": rolling, **given["upgradePolicy"]}
+        properties["upgradePolicy"] = policy
+    return properties
 
 
-# What a PUT may leave out without changing it, and what of a body stands beside the properties.
-_FIXED = ("singlePlacementGroup", "platformFaultDomainCount", "overprovision", "orchestrationMode")
-_EXTRAS = ("tags", "plan", "identity")
+def _keep_image(current: Json, given: Json) -> Json:
+    """Return the profile of a PUT, with the current image if it leaves out its image."""
+    storage = given.get("storageProfile")
+    reference = (current.get("storageProfile") or {}).get("imageReference")
+    if not storage or not reference or "imageReference" in storage:
+        return given
+    if (storage.get("osDisk") or {}).get("image"):
+        return given
+    return {**given, "storageProfile": {**storage, "imageReference": reference}}
 
 
 def _check_place(vmss: ScaleSet, body: Json) -> None:
-    """A PUT may leave a set's region and zones out, but not change them."""
+    """Reject a PUT that changes a set's region or zones; it may leave them out."""
     location = str(body.get("location") or vmss.location)
-    if catalog.region(location) != vmss.location:
-        raise errors.elsewhere(vmss.name, vmss.group, vmss.location, location)
+    if catalog.region_name(location) != vmss.location:
+        raise errors.invalid_resource_location(vmss.name, vmss.group, vmss.location, location)
     if "zones" in body and sorted(body["zones"] or []) != sorted(vmss.zones):
-        raise errors.fixed("zones")
+        raise errors.property_change_not_allowed("zones")
 
 
 def _check_versions(instances: Iterable[Instance], version: str) -> None:
-    """Refuses to reimage to a version that the image of an instance does not have."""
+    """Reject a reimage to a version that the image of an instance does not have."""
     for instance in instances:
         if image_of(instance.profile)[0] != "platform":
-            raise errors.bad_parameter(
-                "'exactVersion' is for platform images alone.", "exactVersion"
-            )
-        validation.check_platform_image(
-            instance.profile["storageProfile"]["imageReference"], version
-        )
+            message = "'exactVersion' is for platform images alone."
+            raise errors.invalid_parameter(message, "exactVersion")
+        reference = instance.profile["storageProfile"]["imageReference"]
+        validation.check_platform_image(reference, version)

@@ -1,4 +1,4 @@
-"""What Azure fills in where a model does not say: a GET gives back more than the PUT had."""
+"""The defaults that Azure fills into a model: a GET returns more than the PUT contained."""
 
 from __future__ import annotations
 
@@ -8,94 +8,134 @@ from .. import errors
 
 Json = dict[str, Any]
 
+# What a GET returns and a PUT ignores.
+_READ_ONLY = frozenset({"provisioningState", "uniqueId", "timeCreated"})
+_AUTOMATIC_POLICY = {
+    "enableAutomaticOSUpgrade": False,
+    "useRollingUpgradePolicy": False,
+    "disableAutomaticRollback": False,
+}
 ROLLING_POLICY = {
     "maxBatchInstancePercent": 20,
     "maxUnhealthyInstancePercent": 20,
     "maxUnhealthyUpgradedInstancePercent": 20,
     "pauseTimeBetweenBatches": "PT0S",
+    "maxSurge": False,
+    "rollbackFailedInstancesOnPolicyBreach": False,
 }
 
 
-def filled(properties: Json) -> Json:
-    """The properties of a scale set with all that Azure adds, and without what is null."""
-    properties = _without_nulls(properties)
-    if "virtualMachineProfile" not in properties:
-        raise errors.bad_parameter("Required parameter 'virtualMachineProfile' is missing (null).")
-    policy = dict(properties.get("upgradePolicy") or {"mode": "Manual"})
-    if "rollingUpgradePolicy" in policy or str(policy.get("mode")).lower() == "rolling":
-        policy["rollingUpgradePolicy"] = {
-            **ROLLING_POLICY,
-            **(policy.get("rollingUpgradePolicy") or {}),
-        }
-    profile = _filled_profile(properties["virtualMachineProfile"])
-    filled_in = {
-        "overprovision": False,
-        "doNotRunExtensionsOnOverprovisionedVMs": False,
-        **properties,
+def fill_defaults(properties: Json, *, is_flexible: bool) -> Json:
+    """Return the properties of a scale set with Azure's defaults, without nulls.
+
+    A Flexible set may have no profile and no upgrade policy, and gets neither.
+
+    Args:
+        properties: The properties in a request, merged with the current ones.
+        is_flexible: Whether the set is Flexible.
+    """
+    filled = {
+        key: value for key, value in _without_nulls(properties).items() if key not in _READ_ONLY
     }
-    return {**filled_in, "upgradePolicy": policy, "virtualMachineProfile": profile}
-
-
-def _filled_profile(profile: Json) -> Json:
-    filled = dict(profile)
-    if "osProfile" in profile:
-        filled["osProfile"] = _os_profile(profile)
-    network, extensions = profile.get("networkProfile") or {}, profile.get("extensionProfile") or {}
-    if network.get("networkInterfaceConfigurations"):
-        nics = [_nic(each) for each in network["networkInterfaceConfigurations"]]
-        filled["networkProfile"] = {**network, "networkInterfaceConfigurations": nics}
-    if extensions.get("extensions"):
-        whole = [
-            {**each, "properties": each.get("properties") or {}}
-            for each in extensions["extensions"]
-        ]
-        filled["extensionProfile"] = {**extensions, "extensions": whole}
+    if is_flexible:
+        filled = {"singlePlacementGroup": False, "constrainedMaximumCapacity": False, **filled}
+    else:
+        if "virtualMachineProfile" not in filled:
+            message = "Required parameter 'virtualMachineProfile' is missing (null)."
+            raise errors.invalid_parameter(message)
+        filled = {
+            "overprovision": False,
+            "doNotRunExtensionsOnOverprovisionedVMs": False,
+            "upgradePolicy": {"mode": "Manual"},
+            **filled,
+        }
+    if "automaticRepairsPolicy" in filled:
+        repairs = filled["automaticRepairsPolicy"]
+        filled["automaticRepairsPolicy"] = {"repairAction": "Replace", **repairs}
+    if "upgradePolicy" in filled:
+        filled["upgradePolicy"] = _fill_policy(filled["upgradePolicy"])
+    if "virtualMachineProfile" in filled:
+        filled["virtualMachineProfile"] = _fill_profile(filled["virtualMachineProfile"])
     return filled
+
+
+def is_windows(profile: Json) -> bool:
+    """Return whether the instances of a model run Windows."""
+    storage = profile.get("storageProfile") or {}
+    publisher = str((storage.get("imageReference") or {}).get("publisher", ""))
+    system = (storage.get("osDisk") or {}).get("osType")
+    return publisher.startswith("MicrosoftWindows") or system == "Windows"
+
+
+def _fill_policy(policy: Json) -> Json:
+    """Return an upgrade policy; one in mode Manual has no rolling upgrade policy of its own."""
+    filled = {"mode": "Manual", **policy}
+    if "rollingUpgradePolicy" in policy or str(filled["mode"]).lower() == "rolling":
+        given = policy.get("rollingUpgradePolicy") or {}
+        filled["rollingUpgradePolicy"] = {**ROLLING_POLICY, **given}
+    if "automaticOSUpgradePolicy" in policy:
+        filled["automaticOSUpgradePolicy"] = {
+            **_AUTOMATIC_POLICY,
+            **policy["automaticOSUpgradePolicy"],
+        }
+    return filled
+
+
+def _fill_profile(profile: Json) -> Json:
+    filled = {key: value for key, value in profile.items() if key != "timeCreated"}
+    if "osProfile" in profile:
+        filled["osProfile"] = _fill_os_profile(profile)
+    network = profile.get("networkProfile") or {}
+    if configurations := network.get("networkInterfaceConfigurations"):
+        nics = [_fill_nic(configuration) for configuration in configurations]
+        filled["networkProfile"] = {**network, "networkInterfaceConfigurations": nics}
+    extension_profile = profile.get("extensionProfile") or {}
+    if extensions := extension_profile.get("extensions"):
+        whole = [
+            {**extension, "properties": extension.get("properties") or {}}
+            for extension in extensions
+        ]
+        filled["extensionProfile"] = {**extension_profile, "extensions": whole}
+    return filled
+
+
+def _fill_os_profile(profile: Json) -> Json:
+    system: Json = {"linuxConfiguration": {"provisionVMAgent": True}}
+    if is_windows(profile):
+        configuration = {"provisionVMAgent": True, "enableAutomaticUpdates": True}
+        system = {"windowsConfiguration": configuration}
+    return {
+        **system,
+        "secrets": [],
+        "allowExtensionOperations": True,
+        "requireGuestProvisionSignal": True,
+        **profile["osProfile"],
+    }
+
+
+def _fill_nic(nic: Json) -> Json:
+    given = nic.get("properties") or {}
+    properties = {
+        "disableTcpStateTracking": False,
+        "dnsSettings": {"dnsServers": []},
+        "enableIPForwarding": False,
+        **given,
+    }
+    if configurations := given.get("ipConfigurations"):
+        properties["ipConfigurations"] = [
+            _fill_ip_configuration(configuration) for configuration in configurations
+        ]
+    return {**nic, "properties": properties}
+
+
+def _fill_ip_configuration(configuration: Json) -> Json:
+    given = configuration.get("properties") or {}
+    return {**configuration, "properties": {"privateIPAddressVersion": "IPv4", **given}}
 
 
 def _without_nulls(body: Any) -> Any:
     if isinstance(body, dict):
         return {key: _without_nulls(value) for key, value in body.items() if value is not None}
-    return [_without_nulls(each) for each in body] if isinstance(body, list) else body
-
-
-def is_windows(profile: Json) -> bool:
-    """Whether the instances of a model run Windows."""
-    storage = profile.get("storageProfile") or {}
-    publisher = str((storage.get("imageReference") or {}).get("publisher", ""))
-    return (
-        publisher.startswith("MicrosoftWindows")
-        or (storage.get("osDisk") or {}).get("osType") == "Windows"
-    )
-
-
-def _os_profile(profile: Json) -> Json:
-    if is_windows(profile):
-        system: Json = {
-            "windowsConfiguration": {"provisionVMAgent": True, "enableAutomaticUpdates": True}
-        }
-    else:
-        system = {"linuxConfiguration": {"provisionVMAgent": True}}
-    agreed = {"secrets": [], "allowExtensionOperations": True, "requireGuestProvisionSignal": True}
-    return {**system, **agreed, **profile["osProfile"]}
-
-
-def _nic(nic: Json) -> Json:
-    given = nic.get("properties") or {}
-    added = {
-        "enableAcceleratedNetworking": False,
-        "dnsSettings": {"dnsServers": []},
-        "enableIPForwarding": False,
-    }
-    addresses = [_address(each) for each in given.get("ipConfigurations") or []]
-    return {
-        **nic,
-        "properties": {**added, **given, **({"ipConfigurations": addresses} if addresses else {})},
-    }
-
-
-def _address(address: Json) -> Json:
-    return {
-        **address,
-        "properties": {"privateIPAddressVersion": "IPv4", **(address.get("properties") or {})},
-    }
+    if isinstance(body, list):
+        return [_without_nulls(entry) for entry in body]
+    return body

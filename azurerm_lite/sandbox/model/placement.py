@@ -1,4 +1,4 @@
-"""Where a new instance goes, and which instances go first when a scale set gets smaller."""
+"""Where a new instance goes, and which instances scaling in deletes."""
 
 from __future__ import annotations
 
@@ -6,90 +6,98 @@ import secrets
 import uuid
 from collections import Counter
 
-from .resources import PLACEMENT_GROUP_SIZE, Instance, ScaleSet, exact_version
+from .resources import (
+    PLACEMENT_GROUP_SIZE,
+    PROFILE_TAG,
+    Instance,
+    ScaleSet,
+    exact_version,
+    profile_tag,
+)
 
-_LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
-
-def new_instance(vmss: ScaleSet, members: Counter[str]) -> Instance:
-    """One more instance of the current model, in its zone, domains and placement group.
+def add_instance(vmss: ScaleSet, members: Counter[str]) -> Instance:
+    """Add an instance of the current model, in its zone, domains and placement group.
 
     Domains are counted within a zone, and shifted row by row, so that update and fault domains
     cross.
+
+    Args:
+        vmss: The scale set.
+        members: How many instances each placement group has; updated.
     """
     number = vmss.next_id
     vmss.next_id += 1
-    place = number // max(1, len(vmss.zones))
-    domains, faults = vmss.update_domains, vmss.fault_domains
+    position = number // max(1, len(vmss.zones))
+    domains = vmss.update_domains
+    fault_domain = (position + position // domains) % vmss.fault_domains if domains else None
+    if vmss.is_flexible:
+        fault_domain = position % vmss.fault_domains
     instance = Instance(
-        id=_name(vmss) if vmss.is_flexible else str(number),
+        id=_new_name(vmss) if vmss.is_flexible else str(number),
         number=number,
         profile=vmss.profile,
         secrets=vmss.secrets,
         sku=vmss.sku.get("name", ""),
         exact_version=exact_version(vmss.profile),
-        update_domain=place % domains if domains else None,
-        fault_domain=(place + place // domains) % faults if domains else None,
+        update_domain=position % domains if domains else None,
+        fault_domain=fault_domain,
         zone=vmss.zones[number % len(vmss.zones)] if vmss.zones else None,
-        placement_group="" if vmss.is_flexible else _placement_group(vmss, members),
+        placement_group="" if vmss.is_flexible else _pick_placement_group(vmss, members),
     )
+    if vmss.is_flexible:
+        # Reported: such a VM runs long before it is provisioned.
+        instance.power = "running"
+        instance.tags = {PROFILE_TAG: profile_tag(vmss.profile_created)}
     vmss.instances[instance.id] = instance
     return instance
 
 
-def scale_in(vmss: ScaleSet, number: int) -> list[Instance]:
-    """The instances that scaling in takes by the set's policy; never one that is protected.
+def pick_for_scale_in(vmss: ScaleSet, number: int) -> list[Instance]:
+    """Return the instances that scaling in deletes by the set's policy; never a protected one.
 
-    From the fullest zone: the newest or the oldest where the policy says so, else from its fullest
-        fault domain the one
-    with the highest id.
+    They are taken from the fullest zone: the newest or the oldest instance if the policy says so,
+    else the one with the highest id in the fullest fault domain.
     """
-    left = [
-        each
-        for each in vmss.instances.values()
-        if not (each.protection or {}).get("protectFromScaleIn")
-    ]
-    left = [each for each in left if not each.is_protected]
-    rules = {
-        str(each).lower()
-        for each in (vmss.properties.get("scaleInPolicy") or {}).get("rules") or []
-    }
-    zones = Counter(each.zone for each in vmss.instances.values())
-    faults = Counter((each.zone, each.fault_domain) for each in vmss.instances.values())
+    policy = vmss.properties.get("scaleInPolicy") or {}
+    rules = {str(rule).lower() for rule in policy.get("rules") or []}
+    candidates = [vm for vm in vmss.instances.values() if not _is_kept(vm)]
+    zones = Counter(vm.zone for vm in vmss.instances.values())
+    fault_domains = Counter((vm.zone, vm.fault_domain) for vm in vmss.instances.values())
 
-    def rank(each: Instance) -> tuple[int, int, int]:
+    def rank(vm: Instance) -> tuple[int, int, int]:
         if "oldestvm" in rules:
-            return zones[each.zone], 0, -each.number
-        return (
-            zones[each.zone],
-            0 if "newestvm" in rules else faults[each.zone, each.fault_domain],
-            each.number,
-        )
+            return zones[vm.zone], 0, -vm.number
+        if "newestvm" in rules:
+            return zones[vm.zone], 0, vm.number
+        return zones[vm.zone], fault_domains[vm.zone, vm.fault_domain], vm.number
 
-    taken = []
-    for _ in range(min(number, len(left))):
-        one = max(left, key=rank)
-        left.remove(one)
-        zones[one.zone] -= 1
-        faults[one.zone, one.fault_domain] -= 1
-        taken.append(one)
-    return taken
+    picked = []
+    for _ in range(min(number, len(candidates))):
+        vm = max(candidates, key=rank)
+        candidates.remove(vm)
+        zones[vm.zone] -= 1
+        fault_domains[vm.zone, vm.fault_domain] -= 1
+        picked.append(vm)
+    return picked
 
 
-def _name(vmss: ScaleSet) -> str:
-    """The name of a VM in a Flexible set: that of the set, and eight characters."""
-    while (
-        name := f"{vmss.name}_{''.join(secrets.choice(_LETTERS) for _ in range(8))}"
-    ) in vmss.instances:
-        pass
-    return name
+def _is_kept(vm: Instance) -> bool:
+    return vm.is_protected or bool((vm.protection or {}).get("protectFromScaleIn"))
 
 
-def _placement_group(vmss: ScaleSet, members: Counter[str]) -> str:
-    """The placement group for one more instance: the first that has room, or a new one."""
-    group = next(
-        (each for each in vmss.placement_groups if members[each] < PLACEMENT_GROUP_SIZE), None
-    )
+def _new_name(vmss: ScaleSet) -> str:
+    """Return a name for a VM of a Flexible set: that of the set, and eight hex digits."""
+    while True:
+        name = f"{vmss.name}_{secrets.token_hex(4)}"
+        if name not in vmss.instances:
+            return name
+
+
+def _pick_placement_group(vmss: ScaleSet, members: Counter[str]) -> str:
+    """Return the first placement group that has room, or a new one."""
+    groups = (name for name in vmss.placement_groups if members[name] < PLACEMENT_GROUP_SIZE)
+    group = next(groups, None)
     if group is None:
         group = str(uuid.uuid4())
         vmss.placement_groups.append(group)

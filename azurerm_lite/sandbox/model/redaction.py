@@ -6,74 +6,79 @@ from collections.abc import Iterator
 from typing import Any
 
 Json = dict[str, Any]
-# Where each stands in the profile of a scale set (a name where a list has named entries), and what
-# it is.
+# Path in the profile of a scale set, with entries of lists by their names -> secret.
 Secrets = dict[tuple[str, ...], Any]
 
-_SECRET = frozenset({"adminPassword", "customData", "protectedSettings", "userData"})
-_UNATTENDED = "additionalUnattendContent"  # Windows' answers to its own questions: a password for the first logon
-# What a client may put anything into: there is no secret of Azure's in it, whatever it is called.
-_ANYTHING = frozenset({"settings", "tags"})
+_SECRET_KEYS = frozenset({"adminPassword", "customData", "protectedSettings", "userData"})
+# Answers to the questions of Windows' setup: the password of the first logon is in them.
+_UNATTENDED = "additionalUnattendContent"
+# Whatever a client puts here is shown, whatever it is called: Azure defines no secret inside.
+_FREE_FORM = frozenset({"settings", "tags"})
 
 
-def without_secrets(body: Any, inside: str = "") -> Any:
-    """A copy of a body without what Azure takes and never gives back."""
+def without_secrets(body: Any, parent: str = "") -> Any:
+    """Return a copy of a body without what Azure accepts and never returns."""
     if isinstance(body, list):
-        return [without_secrets(each, inside) for each in body]
-    if not isinstance(body, dict) or inside in _ANYTHING:
+        return [without_secrets(entry, parent) for entry in body]
+    if not isinstance(body, dict) or parent in _FREE_FORM:
         return body
     return {
         key: without_secrets(value, key)
         for key, value in body.items()
-        if not _is_secret(key, inside)
+        if not _is_secret(key, parent)
     }
 
 
-def secrets_of(profile: Any) -> Secrets:
-    """The secrets in the profile of a scale set."""
-    return dict(_found(profile, ()))
+def find_secrets(profile: Any) -> Secrets:
+    """Return the secrets in the profile of a scale set."""
+    return dict(_walk(profile, ()))
 
 
-def kept(secrets: Secrets, profile: Json, given: Secrets) -> Secrets:
-    """The secrets of a set whose profile is replaced: those given, and those before whose place is still there."""
-    result = {
-        path: value for path, value in secrets.items() if _is_there(profile, path[:-1])
-    } | given
-    return secrets if result == secrets else result
+def merge_secrets(current: Secrets, profile: Json, given: Secrets) -> Secrets:
+    """Return the secrets of a set whose profile is replaced.
+
+    Args:
+        current: The secrets so far; those whose parent is still in the profile stay.
+        profile: The new profile.
+        given: The secrets in the request; they win.
+
+    Returns:
+        The secrets; `current` itself if nothing changed.
+    """
+    staying = {path: value for path, value in current.items() if _has_path(profile, path[:-1])}
+    merged = staying | given
+    return current if merged == current else merged
 
 
-def _is_secret(key: str, inside: str) -> bool:
-    return key in _SECRET or (key == "content" and inside == _UNATTENDED)
+def _is_secret(key: str, parent: str) -> bool:
+    return key in _SECRET_KEYS or (key == "content" and parent == _UNATTENDED)
 
 
-def _found(
-    body: Any, path: tuple[str, ...], inside: str = ""
+def _walk(
+    body: Any, path: tuple[str, ...], parent: str = ""
 ) -> Iterator[tuple[tuple[str, ...], Any]]:
     if isinstance(body, list):
-        for label, each in _labelled(body):
-            yield from _found(each, (*path, label), inside)
-    elif isinstance(body, dict) and inside not in _ANYTHING:
+        for name, entry in _entries_by_name(body).items():
+            yield from _walk(entry, (*path, name), parent)
+    elif isinstance(body, dict) and parent not in _FREE_FORM:
         for key, value in body.items():
-            if not _is_secret(key, inside):
-                yield from _found(value, (*path, key), key)
+            if not _is_secret(key, parent):
+                yield from _walk(value, (*path, key), key)
             elif value is not None:
                 yield (*path, key), value
 
 
-def _is_there(body: Any, path: tuple[str, ...]) -> bool:
+def _has_path(body: Any, path: tuple[str, ...]) -> bool:
     for part in path:
-        body = dict(_labelled(body)).get(part) if isinstance(body, list) else (body or {}).get(part)
+        parts = _entries_by_name(body) if isinstance(body, list) else body or {}
+        body = parts.get(part)
     return body is not None
 
 
-def _labelled(entries: list[Any]) -> list[tuple[str, Any]]:
-    """The entries of a list by their names, or their places where they have none."""
-    return [
-        (
-            str(each.get("name") or each.get("settingName") or place)
-            if isinstance(each, dict)
-            else str(place),
-            each,
-        )
-        for place, each in enumerate(entries)
-    ]
+def _entries_by_name(entries: list[Any]) -> dict[str, Any]:
+    """Return the entries of a list by their names, or by their positions if they have none."""
+    named = {}
+    for position, entry in enumerate(entries):
+        name = (entry.get("name") or entry.get("settingName")) if isinstance(entry, dict) else None
+        named[str(name or position)] = entry
+    return named

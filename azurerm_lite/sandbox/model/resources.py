@@ -1,4 +1,4 @@
-"""What the sandbox holds: scale sets, instances, operations, rolling upgrades, and what can be read off a model."""
+"""What the sandbox holds: scale sets, instances, operations and rolling upgrades."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from .redaction import Secrets
 Json = dict[str, Any]
 
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
+TENANT = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
 FLEXIBLE = "flexible"
-# What a change of power leaves an instance in.
+# The power state after each action, and the one while the action runs.
 POWER_AFTER = {
     "start": "running",
     "restart": "running",
@@ -30,14 +31,17 @@ POWER_DURING = {
     "poweroff": "stopping",
     "deallocate": "deallocating",
 }
-# Where a power state ends that is none to stay in.
+# The power state in which each transition ends.
 POWER_ENDS = {"starting": "running", "stopping": "stopped", "deallocating": "deallocated"}
 PLACEMENT_GROUP_SIZE = 100
-MOST_MODELS = 10
+MAX_MODELS = 10
+# The tag that Azure writes on the VMs that a Flexible set creates.
+PROFILE_TAG = "VirtualMachineProfileTimeCreated"
+_NO_PROFILE: Json = {}
 
 
 def now_utc() -> str:
-    """The time as Azure writes it."""
+    """Return the time as Azure writes it."""
     return datetime.now(timezone.utc).isoformat()
 
 
@@ -45,9 +49,12 @@ def now_utc() -> str:
 class Instance:
     """One VM of a scale set.
 
-    `secrets` belong to the profile, and are kept apart from all that is shown. `is_own` says that
-    it was changed by itself, and follows its own model ever since, until an upgrade brings it back
-    to the set's.
+    Attributes:
+        secrets: The secrets of the profile, kept apart from what is shown.
+        has_own_model: Whether it was changed by itself: it follows its own model until an upgrade
+            brings it back to the set's.
+        fault: What goes wrong with its upgrades; with `fault_image`, only with those to an image
+            whose name contains that.
     """
 
     id: str
@@ -70,7 +77,8 @@ class Instance:
     placement_group: str = ""
     etag: int = 1
     has_agent: bool = True
-    is_own: bool = False
+    has_own_model: bool = False
+    tags: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_protected(self) -> bool:
@@ -78,16 +86,20 @@ class Instance:
         return bool((self.protection or {}).get("protectFromScaleSetActions"))
 
     def fault_with(self, profile: Json) -> str | None:
-        """What goes wrong when it is brought to a model: some images are sound, others are not."""
+        """Return what goes wrong when it is upgraded to a model, or `None`."""
         return self.fault if self.fault_image in image_of(profile)[1] else None
 
 
 @dataclass
 class Operation:
-    """A long-running operation; `end` is what happens when it is over, and may return an error.
+    """A long-running operation.
 
-    `forced` is a status and an error with which it ends instead, whatever it was to do to its
-    `targets`.
+    Attributes:
+        due: The moment at which it ends.
+        end: Called at its end; does the work, and returns an error if it failed.
+        targets: The instances that it changes.
+        forced_ending: A status and an error with which it ends without doing its work.
+        output: What it returns besides its status, once it has ended.
     """
 
     id: str
@@ -100,11 +112,12 @@ class Operation:
     status: str = "InProgress"
     error: Json | None = None
     targets: list[Instance] = field(default_factory=list)
-    forced: tuple[str, Json] | None = None
+    forced_ending: tuple[str, Json] | None = None
+    output: Json | None = None
 
 
 class Change(NamedTuple):
-    """Something that happened to an instance: one of its states went from something to something else."""
+    """A change of one of an instance's states."""
 
     seconds: float
     scale_set: str
@@ -116,7 +129,13 @@ class Change(NamedTuple):
 
 @dataclass
 class RollingUpgrade:
-    """A rolling upgrade that the sandbox runs as Azure would: batch after batch."""
+    """A rolling upgrade that the sandbox runs batch by batch, as Azure does.
+
+    Attributes:
+        target: The image reference that the instances get.
+        done: How many batches have ended.
+        final: The progress at its end.
+    """
 
     batches: list[list[str]]
     policy: Json
@@ -133,7 +152,12 @@ class RollingUpgrade:
 
 @dataclass
 class ScaleSet:
-    """A scale set: its model, its instances."""
+    """A scale set: its model and its instances.
+
+    Attributes:
+        extras: The parts of the model beside `sku` and `properties`: tags, zones, plan, identity.
+        profile_created: When the profile got its current form.
+    """
 
     name: str
     group: str
@@ -151,7 +175,8 @@ class ScaleSet:
     unique_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     placement_groups: list[str] = field(default_factory=list)
     created: str = field(default_factory=now_utc)
-    rollings: list[RollingUpgrade] = field(default_factory=list)
+    profile_created: str = field(default_factory=now_utc)
+    rolling_upgrades: list[RollingUpgrade] = field(default_factory=list)
     deletion: Operation | None = None
 
     @property
@@ -162,106 +187,136 @@ class ScaleSet:
 
     @property
     def profile(self) -> Json:
-        """What instances are made from."""
-        profile: Json = self.properties["virtualMachineProfile"]
+        """The model of the instances; empty for a set without one."""
+        profile: Json = self.properties.get("virtualMachineProfile", _NO_PROFILE)
         return profile
 
     @property
+    def has_profile(self) -> bool:
+        """Whether it has a model; a Flexible set may have none, and holds attached VMs alone."""
+        return "virtualMachineProfile" in self.properties
+
+    @property
     def mode(self) -> str:
-        """The upgrade mode."""
-        return str((self.properties.get("upgradePolicy") or {}).get("mode", "Manual"))
+        """The upgrade mode, in lower case."""
+        return str((self.properties.get("upgradePolicy") or {}).get("mode", "Manual")).lower()
 
     @property
     def capacity(self) -> int:
-        """How many instances there shall be; older clients write the number as text."""
+        """The number of instances in the model, which older clients write as text."""
         return int(self.sku.get("capacity", len(self.instances)))
 
     @property
     def zones(self) -> list[str]:
-        """The availability zones that instances are spread over; none for a regional set."""
+        """The availability zones; none for a regional set."""
         return list(self.extras.get("zones") or [])
 
     @property
     def is_single(self) -> bool:
-        """Whether all instances are in one placement group, as Azure has it where nothing else is said."""
+        """Whether all instances are in one placement group."""
         return bool(self.properties.get("singlePlacementGroup", not self.is_flexible))
 
     @property
     def is_flexible(self) -> bool:
-        """Whether its instances are VMs like others: with names for ids, and no update domains."""
+        """Whether its orchestration mode is Flexible."""
         return str(self.properties.get("orchestrationMode")).lower() == FLEXIBLE
 
     @property
-    def rolling(self) -> RollingUpgrade | None:
+    def rolling_upgrade(self) -> RollingUpgrade | None:
         """The newest rolling upgrade."""
-        return self.rollings[-1] if self.rollings else None
+        return self.rolling_upgrades[-1] if self.rolling_upgrades else None
 
     def name_of(self, instance: Instance) -> str:
-        """The name of an instance, which in a Flexible set is its id."""
+        """Return the name of an instance; in a Flexible set it is the id."""
         return instance.id if self.is_flexible else f"{self.name}_{instance.id}"
 
     def is_latest(self, instance: Instance) -> bool:
-        """Whether an instance has the current model."""
-        if instance.is_own or instance.sku != self.sku.get("name"):
+        """Return whether an instance has the current model."""
+        if instance.has_own_model or instance.sku != self.sku.get("name"):
             return False
-        same = instance.profile is self.profile or instance.profile == self.profile
-        return same and (instance.secrets is self.secrets or instance.secrets == self.secrets)
+        # Comparing identities first keeps this cheap in large sets.
+        if instance.profile is not self.profile and instance.profile != self.profile:
+            return False
+        return instance.secrets is self.secrets or instance.secrets == self.secrets
 
-    def chosen(self, ids: Iterable[str] | None) -> list[Instance]:
-        """The instances with these ids; all for `None` and for `*`."""
+    def select(self, ids: Iterable[str] | None) -> list[Instance]:
+        """Return the instances with these ids; all for `None` and for `*`.
+
+        Raises:
+            ApiError: An id is not one of the set's.
+        """
         if ids is None or list(ids) == ["*"]:
             return list(self.instances.values())
-        for each in ids:
-            if not each.isdecimal() and not self.is_flexible:
-                raise errors.bad_instance_id(each)
-            if each not in self.instances:
-                raise errors.not_active(each)
-        return [self.instances[each] for each in dict.fromkeys(ids)]
+        found = {}
+        for instance_id in ids:
+            if not instance_id.isdecimal() and not self.is_flexible:
+                raise errors.invalid_instance_id(instance_id)
+            instance = self.find(instance_id)
+            if instance is None:
+                raise errors.instance_not_active(instance_id)
+            found[instance.id] = instance
+        return list(found.values())
+
+    def find(self, instance_id: str) -> Instance | None:
+        """Return the instance with an id; names of VMs match in any case."""
+        if instance_id in self.instances or not self.is_flexible:
+            return self.instances.get(instance_id)
+        name = instance_id.lower()
+        return next((vm for vm in self.instances.values() if vm.id.lower() == name), None)
+
+
+def profile_tag(created: str) -> str:
+    """Return the moment of a profile as Azure writes it in the tag of a VM: US English."""
+    moment = datetime.fromisoformat(created)
+    hour = moment.strftime("%I").lstrip("0")
+    date = f"{moment.month}/{moment.day}/{moment.year}"
+    return f"{date} {hour}:{moment:%M:%S %p} +00:00"
 
 
 def image_of(profile: Json) -> tuple[str, str]:
-    """The kind of image in a model (`platform`, `id`, `uri`) and its name."""
+    """Return the kind of image in a model (`platform`, `id` or `uri`) and its name."""
     storage = profile.get("storageProfile") or {}
     reference = storage.get("imageReference") or {}
     if reference.get("id"):
         return "id", reference["id"]
     if reference:
-        return "platform", ":".join(
-            str(reference.get(key, "")) for key in ("publisher", "offer", "sku", "version")
-        )
-    return "uri", str(((storage.get("osDisk") or {}).get("image") or {}).get("uri", ""))
+        parts = [str(reference.get(key, "")) for key in ("publisher", "offer", "sku", "version")]
+        return "platform", ":".join(parts)
+    disk = storage.get("osDisk") or {}
+    return "uri", str((disk.get("image") or {}).get("uri", ""))
 
 
 def exact_version(profile: Json) -> str | None:
-    """The version of a platform image that an instance made now would run."""
+    """Return the version of a platform image that an instance created now would run."""
     reference = (profile.get("storageProfile") or {}).get("imageReference") or {}
-    version = reference.get("version")
+    version: str | None = reference.get("version")
     if version != "latest":
         return version
-    return catalog.newest(*(str(reference.get(key)) for key in ("publisher", "offer", "sku")))
+    names = [str(reference.get(key)) for key in ("publisher", "offer", "sku")]
+    return catalog.newest_version(*names)
 
 
-def reports_health(profile: Json) -> bool:
-    """Whether a model has the application-health extension, or the health probe of a load balancer."""
+def has_health_reports(profile: Json) -> bool:
+    """Return whether a model has the application-health extension or a health probe."""
+    if "healthProbe" in (profile.get("networkProfile") or {}):
+        return True
     extensions = (profile.get("extensionProfile") or {}).get("extensions") or []
-    kinds = [str((each.get("properties") or {}).get("type")) for each in extensions]
-    return "healthProbe" in (profile.get("networkProfile") or {}) or any(
-        "ApplicationHealth" in kind for kind in kinds
-    )
+    types = [str((extension.get("properties") or {}).get("type")) for extension in extensions]
+    return any("ApplicationHealth" in name for name in types)
 
 
-def merged(current: Json, patch: Json) -> Json:
-    """A merge patch as Azure does it: `null` removes, objects merge, but inside `storageProfile` nothing does."""
+def merge_patch(current: Json, patch: Json) -> Json:
+    """Return a body with a merge patch applied as Azure does it.
+
+    `null` removes a key and objects merge, but `storageProfile` is replaced as a whole.
+    """
     result = copy.copy(current)
     for key, value in patch.items():
+        is_merged = isinstance(value, dict) and isinstance(result.get(key), dict)
         if value is None:
             result.pop(key, None)
-        elif (
-            isinstance(value, dict)
-            and isinstance(result.get(key), dict)
-            and key != "storageProfile"
-        ):
-            result[key] = merged(result[key], value)
+        elif is_merged and key != "storageProfile":
+            result[key] = merge_patch(result[key], value)
         else:
             result[key] = value
     return result

@@ -1,182 +1,217 @@
-"""The rolling upgrades that Azure runs by itself: batch after batch, by the policy of the set."""
+"""The rolling upgrades that Azure runs by itself: batch by batch, by the policy of the set."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 from .. import errors
 from .defaults import ROLLING_POLICY
-from .resources import Instance, Json, Operation, RollingUpgrade, ScaleSet, now_utc, reports_health
-from .validation import seconds_of
+from .resources import (
+    Instance,
+    Json,
+    Operation,
+    RollingUpgrade,
+    ScaleSet,
+    has_health_reports,
+    now_utc,
+)
+from .validation import parse_duration
 
-if TYPE_CHECKING:
-    from .cloud import Cloud
-
-REMEMBERED = 5  # in the history
+HISTORY_LENGTH = 5
 
 
-def start(cloud: Cloud, vmss: ScaleSet) -> Operation:
-    """Begins a rolling upgrade of what is not on the model; the operation lasts as long as the upgrade."""
-    policy = {
-        **ROLLING_POLICY,
-        **((vmss.properties.get("upgradePolicy") or {}).get("rollingUpgradePolicy") or {}),
-    }
+class Host(Protocol):
+    """What a rolling upgrade needs of the cloud that it runs in."""
+
+    upgrade_seconds: float
+
+    def now(self) -> float:
+        """Return the moment at which things happen."""
+
+    def start_operation(
+        self,
+        vmss: ScaleSet | None,
+        seconds: float,
+        end: Callable[[], Json | None],
+        targets: Sequence[Instance] = (),
+        *,
+        is_inner: bool = False,
+    ) -> Operation:
+        """Start a long-running operation."""
+
+    def start_reinstall(self, vmss: ScaleSet, targets: Sequence[Instance]) -> None:
+        """Start to replace the OS of instances."""
+
+    def apply_model(
+        self, vmss: ScaleSet, targets: Iterable[Instance], profile: Json
+    ) -> Json | None:
+        """Finish replacing the OS of instances; return an error if that failed."""
+
+    def seconds_for(self, targets: Iterable[Instance], profile: Json) -> float:
+        """Return how long the upgrade of instances takes."""
+
+
+def start(host: Host, vmss: ScaleSet) -> Operation:
+    """Start a rolling upgrade of the outdated instances; the operation lasts as long as it."""
+    policy = {**ROLLING_POLICY, **_policy_of(vmss)}
     target = (vmss.profile.get("storageProfile") or {}).get("imageReference") or {}
-    rolling = RollingUpgrade(_batches(vmss, policy), policy, target)
-    vmss.rollings = [*vmss.rollings[1 - REMEMBERED :], rolling]
-    whole = cloud.begin(vmss, math.inf, lambda: rolling.error)
-    rolling.error = _excess(
-        vmss, policy, "maxUnhealthyInstancePercent", list(vmss.instances.values()), "Before"
-    )
+    rolling = RollingUpgrade(_plan_batches(vmss, policy), policy, target)
+    vmss.rolling_upgrades = [*vmss.rolling_upgrades[1 - HISTORY_LENGTH :], rolling]
+    whole = host.start_operation(vmss, math.inf, lambda: rolling.error)
+    instances = list(vmss.instances.values())
+    rolling.error = _check_limit(vmss, policy, "maxUnhealthyInstancePercent", instances, "Before")
+
+    def finish() -> None:
+        _finish(host, vmss, rolling, whole)
+
     if rolling.error:
-        _end(cloud, vmss, rolling, whole)
+        finish()
     elif rolling.batches:
-        _next(cloud, vmss, rolling, whole)
+        _start_batch(host, vmss, rolling, whole)
     else:  # finding out that there is nothing to do takes time as well
-        cloud.begin(
-            vmss, cloud.upgrade_seconds, lambda: _end(cloud, vmss, rolling, whole), inner=True
-        )
+        host.start_operation(vmss, host.upgrade_seconds, finish, is_inner=True)
     return whole
 
 
-def cancel(cloud: Cloud, vmss: ScaleSet) -> Operation:
-    """Stops a rolling upgrade; the batch under way is finished."""
-    if vmss.rolling is None or vmss.rolling.status != "RollingForward":
-        raise errors.not_allowed("There is no rolling upgrade in progress on this scale set.")
-    vmss.rolling.status, vmss.rolling.last_action, vmss.rolling.changed = (
-        "Cancelled",
-        "Cancel",
-        now_utc(),
-    )
-    return cloud.begin(vmss, 0.0, lambda: None)
+def cancel(host: Host, vmss: ScaleSet) -> Operation:
+    """Stop a rolling upgrade after the batch in progress."""
+    rolling = vmss.rolling_upgrade
+    if rolling is None or rolling.status != "RollingForward":
+        message = "There is no rolling upgrade in progress on this scale set."
+        raise errors.operation_not_allowed(message)
+    rolling.status = "Cancelled"
+    rolling.last_action = "Cancel"
+    rolling.changed = now_utc()
+    return host.start_operation(vmss, 0.0, lambda: None)
 
 
 def break_off(vmss: ScaleSet, status: str, error: Json) -> None:
-    """Ends what is under way, if anything is, because its operation ended in another way."""
-    rolling = vmss.rolling
+    """End the rolling upgrade in progress, if any, because its operation was made to end."""
+    rolling = vmss.rolling_upgrade
     if rolling is None or rolling.status != "RollingForward":
         return
-    rolling.status, rolling.error, rolling.changed = (
-        "Cancelled" if status == "Canceled" else "Faulted",
-        error,
-        now_utc(),
-    )
+    rolling.status = "Cancelled" if status == "Canceled" else "Faulted"
+    rolling.error = error
+    rolling.changed = now_utc()
     rolling.final = progress(vmss, rolling)
 
 
-def _batches(vmss: ScaleSet, policy: Json) -> list[list[str]]:
-    """Instances not on the model: unhealthy ones first if the policy says so; zone after zone, unless it does not."""
+def progress(vmss: ScaleSet, rolling: RollingUpgrade) -> Json:
+    """Return how many instances are in which state; after the end, as it was then."""
+    if rolling.final is not None:
+        return rolling.final
+    states = ("successful", "failed", "inProgress", "pending")
+    counts = {f"{state}InstanceCount": 0 for state in states}
+    for batch in rolling.batches:
+        for vm in _present(vmss, batch):
+            state = {"Failed": "failed", "Updating": "inProgress"}.get(vm.provisioning)
+            if state is None:
+                state = "successful" if vmss.is_latest(vm) else "pending"
+            counts[f"{state}InstanceCount"] += 1
+    return counts
+
+
+def _policy_of(vmss: ScaleSet) -> Json:
+    policy: Json = vmss.properties.get("upgradePolicy") or {}
+    return policy.get("rollingUpgradePolicy") or {}
+
+
+def _present(vmss: ScaleSet, ids: Iterable[str]) -> list[Instance]:
+    return [vmss.instances[instance_id] for instance_id in ids if instance_id in vmss.instances]
+
+
+def _plan_batches(vmss: ScaleSet, policy: Json) -> list[list[str]]:
+    """Return the outdated instances in batches.
+
+    Unhealthy instances come first if the policy says so; zones follow one another unless the policy
+    crosses them.
+    """
     size = max(1, len(vmss.instances) * int(policy["maxBatchInstancePercent"]) // 100)
-    due = [
-        each
-        for each in vmss.instances.values()
-        if not vmss.is_latest(each) and not each.is_protected
+    outdated = [
+        vm for vm in vmss.instances.values() if not vmss.is_latest(vm) and not vm.is_protected
     ]
     if policy.get("prioritizeUnhealthyInstances"):
-        due.sort(key=lambda each: each.health == "healthy")
-    zones = (
-        [None]
-        if policy.get("enableCrossZoneUpgrade")
-        else sorted({each.zone or "" for each in due})
-    )
+        outdated.sort(key=lambda vm: vm.health == "healthy")
+    zones: Sequence[str | None] = [None]
+    if not policy.get("enableCrossZoneUpgrade"):
+        zones = sorted({vm.zone or "" for vm in outdated})
     batches = []
     for zone in zones:
-        ids = [each.id for each in due if zone is None or (each.zone or "") == zone]
+        ids = [vm.id for vm in outdated if zone is None or (vm.zone or "") == zone]
         batches += [ids[start : start + size] for start in range(0, len(ids), size)]
     return batches
 
 
-def _next(cloud: Cloud, vmss: ScaleSet, rolling: RollingUpgrade, whole: Operation) -> None:
-    """Upgrades the next batch, then pauses and goes on, or ends."""
-    targets = [
-        vmss.instances[each] for each in rolling.batches[rolling.done] if each in vmss.instances
-    ]
-    cloud.set_up_anew(vmss, targets)
+def _start_batch(host: Host, vmss: ScaleSet, rolling: RollingUpgrade, whole: Operation) -> None:
+    """Upgrade the next batch, then pause and continue, or finish."""
+    targets = _present(vmss, rolling.batches[rolling.done])
+    host.start_reinstall(vmss, targets)
 
     def end() -> None:
-        failure = cloud.apply(vmss, targets, vmss.profile)
+        failure = host.apply_model(vmss, targets, vmss.profile)
         rolling.done += 1
         rolling.changed = now_utc()
-        rolling.upgraded += [each.id for each in targets]
-        rolling.error = (failure and _failed(failure)) or _unhealthy(vmss, rolling)
-        if (
-            rolling.error
-            or rolling.status != "RollingForward"
-            or rolling.done == len(rolling.batches)
-        ):
-            _end(cloud, vmss, rolling, whole)
+        rolling.upgraded += [vm.id for vm in targets]
+        rolling.error = _batch_error(failure) if failure else _check_health(vmss, rolling)
+        is_last = rolling.done == len(rolling.batches)
+        if rolling.error or is_last or rolling.status != "RollingForward":
+            _finish(host, vmss, rolling, whole)
             return
-        cloud.begin(vmss, seconds_of(rolling.policy["pauseTimeBetweenBatches"]), go_on, inner=True)
+        pause = parse_duration(rolling.policy["pauseTimeBetweenBatches"])
+        host.start_operation(vmss, pause, proceed, is_inner=True)
 
-    def go_on() -> None:
+    def proceed() -> None:
         if rolling.status == "RollingForward":
-            _next(cloud, vmss, rolling, whole)
+            _start_batch(host, vmss, rolling, whole)
         else:
-            _end(cloud, vmss, rolling, whole)
+            _finish(host, vmss, rolling, whole)
 
-    cloud.begin(vmss, cloud.seconds_for(targets, vmss.profile), end, targets, inner=True)
-
-
-def progress(vmss: ScaleSet, rolling: RollingUpgrade) -> Json:
-    """How many instances are how far; of an upgrade that is over, as it was then."""
-    if rolling.final is not None:
-        return rolling.final
-    counts = {
-        f"{state}InstanceCount": 0 for state in ("successful", "failed", "inProgress", "pending")
-    }
-    for vm in (
-        vmss.instances[each]
-        for batch in rolling.batches
-        for each in batch
-        if each in vmss.instances
-    ):
-        state = {"Failed": "failed", "Updating": "inProgress"}.get(vm.provisioning)
-        counts[
-            (state or ("successful" if vmss.is_latest(vm) else "pending")) + "InstanceCount"
-        ] += 1
-    return counts
+    seconds = host.seconds_for(targets, vmss.profile)
+    host.start_operation(vmss, seconds, end, targets, is_inner=True)
 
 
-def _end(cloud: Cloud, vmss: ScaleSet, rolling: RollingUpgrade, whole: Operation) -> None:
+def _finish(host: Host, vmss: ScaleSet, rolling: RollingUpgrade, whole: Operation) -> None:
     if rolling.status == "RollingForward":
         rolling.status = "Faulted" if rolling.error else "Completed"
     rolling.final = progress(vmss, rolling)
     rolling.changed = now_utc()
-    whole.due = cloud.now()
+    whole.due = host.now()
 
 
-def _unhealthy(vmss: ScaleSet, rolling: RollingUpgrade) -> Json | None:
-    upgraded = [vmss.instances[each] for each in rolling.upgraded if each in vmss.instances]
-    return _excess(
-        vmss, rolling.policy, "maxUnhealthyUpgradedInstancePercent", upgraded, "In"
-    ) or _excess(
-        vmss, rolling.policy, "maxUnhealthyInstancePercent", list(vmss.instances.values()), "In"
-    )
+def _check_health(vmss: ScaleSet, rolling: RollingUpgrade) -> Json | None:
+    """Return an error if the policy's limits of unhealthy instances are exceeded."""
+    upgraded = _present(vmss, rolling.upgraded)
+    instances = list(vmss.instances.values())
+    policy = rolling.policy
+    return _check_limit(
+        vmss, policy, "maxUnhealthyUpgradedInstancePercent", upgraded, "In"
+    ) or _check_limit(vmss, policy, "maxUnhealthyInstancePercent", instances, "In")
 
 
-def _excess(
+def _check_limit(
     vmss: ScaleSet, policy: Json, limit: str, instances: list[Instance], when: str
 ) -> Json | None:
-    """Azure's error where more of the instances are unhealthy than the policy allows."""
-    has_health = reports_health(vmss.profile)
+    """Return Azure's error if more of the instances are unhealthy than the policy allows."""
+    has_health = has_health_reports(vmss.profile)
     bad = [
-        each
-        for each in instances
-        if each.provisioning == "Failed" or (has_health and _is_ill(each))
+        vm for vm in instances if vm.provisioning == "Failed" or (has_health and _is_unhealthy(vm))
     ]
     if not instances or 100 * len(bad) / len(instances) <= int(policy[limit]):
         return None
-    message = f"{len(bad)} of {len(instances)} instances are unhealthy, where the policy allows {policy[limit]} percent."
-    return {
-        "code": f"{limit[0].upper()}{limit[1:]}Exceeded{when}RollingUpgrade",
-        "message": message,
-    }
+    message = (
+        f"{len(bad)} of {len(instances)} instances are unhealthy; the policy allows "
+        f"{policy[limit]} percent."
+    )
+    code = f"{limit[0].upper()}{limit[1:]}Exceeded{when}RollingUpgrade"
+    return {"code": code, "message": message}
 
 
-def _is_ill(instance: Instance) -> bool:
-    return instance.power == "running" and instance.health != "healthy"
+def _is_unhealthy(vm: Instance) -> bool:
+    return vm.power == "running" and vm.health != "healthy"
 
 
-def _failed(failure: Json) -> Json:
-    return {"code": "RollingUpgradeInProgressWithFailedUpgradedVMs", "message": failure["message"]}
+def _batch_error(failure: Json) -> Json:
+    code = "RollingUpgradeInProgressWithFailedUpgradedVMs"
+    return {"code": code, "message": failure["message"]}

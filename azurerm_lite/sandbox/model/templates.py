@@ -1,4 +1,4 @@
-"""A scale set described in a few words, as the body of the PUT that makes it."""
+"""Scale sets described in a few words, as the body of the PUT that creates them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 Json = dict[str, Any]
 
 UBUNTU = "Canonical:0001-com-ubuntu-server-jammy:22_04-lts-gen2:22.04.202410020"
-_HEALTH = {
+_HEALTH_EXTENSION = {
     "name": "health",
     "properties": {
         "publisher": "Microsoft.ManagedServices",
@@ -18,39 +18,47 @@ _HEALTH = {
 }
 
 
-def model(
+def scale_set_body(
     name: str,
     instances: int,
     image: str,
-    mode: str,
+    mode: str | None,
     rolling_policy: Json | None,
     orchestration: str = "Uniform",
 ) -> Json:
-    """The model of a set that has no instances yet, with the health extension."""
+    """Return the body of a set with the health extension and a capacity of 0.
+
+    `instances` is the later number: it decides about a single placement group. Without a mode there
+    is no upgrade policy.
+    """
+    nic = {"name": "nic", "properties": {"primary": True}}
     profile = {
         "osProfile": {"computerNamePrefix": name[:9], "adminUsername": "azureuser"},
-        "storageProfile": storage(image),
-        "networkProfile": {
-            "networkInterfaceConfigurations": [{"name": "nic", "properties": {"primary": True}}]
-        },
-        "extensionProfile": {"extensions": [_HEALTH]},
+        "storageProfile": storage_profile(image),
+        "networkProfile": {"networkInterfaceConfigurations": [nic]},
+        "extensionProfile": {"extensions": [_HEALTH_EXTENSION]},
     }
-    policy = {"mode": mode, **({"rollingUpgradePolicy": rolling_policy} if rolling_policy else {})}
     properties: Json = {
-        "upgradePolicy": policy,
         "virtualMachineProfile": profile,
-        "overprovision": False,
+        "orchestrationMode": orchestration,
+        "singlePlacementGroup": instances <= 100 and orchestration == "Uniform",
     }
-    properties["orchestrationMode"] = orchestration
-    properties["singlePlacementGroup"] = instances <= 100 and orchestration == "Uniform"
-    return {
-        "sku": {"name": "Standard_D2s_v5", "tier": "Standard", "capacity": 0},
-        "properties": properties,
-    }
+    if orchestration == "Uniform":
+        properties["overprovision"] = False
+    if mode is not None:
+        properties["upgradePolicy"] = {"mode": mode}
+        if rolling_policy:
+            properties["upgradePolicy"]["rollingUpgradePolicy"] = rolling_policy
+    sku = {"name": "Standard_D2s_v5", "tier": "Standard", "capacity": 0}
+    return {"sku": sku, "properties": properties}
 
 
-def storage(image: str) -> Json:
-    """The storage profile for an image: `publisher:offer:sku:version`, the id of one, or the URL of a VHD."""
+def storage_profile(image: str) -> Json:
+    """Return the storage profile for an image.
+
+    Args:
+        image: `publisher:offer:sku:version`, the id of an image, or the URL of a VHD.
+    """
     disk: Json = {"createOption": "FromImage", "osType": "Linux", "caching": "ReadWrite"}
     if image.startswith("http"):
         containers = ["https://sandboxstorage.blob.core.windows.net/vhds"]

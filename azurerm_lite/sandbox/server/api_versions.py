@@ -1,4 +1,4 @@
-"""The api-versions and regions that Azure knows: what is asked for in others is refused."""
+"""The api-versions and regions that Azure knows: requests for others are rejected."""
 
 from __future__ import annotations
 
@@ -8,8 +8,15 @@ from datetime import date
 from .. import errors
 from ..model import catalog
 
-# Of scale sets and images; those of galleries have days of their own. What is newer than all of
-# these is taken.
+# The versions of scale sets and images; galleries have others. A version newer than all of these
+# is accepted. What the newer ones brought to scale sets, and what answers contain from them on
+# (handlers/render.py):
+#   2023-09-01  etag and If-Match; protection of the members of a Flexible set
+#   2024-07-01  resilientVMDeletionStatus of a single instance; maxSurge in upgrade policies
+#   2024-11-01  members of Flexible sets without `zones: [null]`; scaleOut
+#   2025-04-01  highSpeedInterconnectPlacement; zoneAllocationPolicy
+#   2025-11-01  virtualMachineResourceId of a member; lifecycle hooks
+#   2026-04-01  migration between zones; enums with more words
 _DAYS = {
     "2015": "05-01-preview 06-15",
     "2016": "03-30 04-30-preview 08-30",
@@ -26,24 +33,25 @@ _DAYS = {
 }
 COMPUTE = frozenset(f"{year}-{day}" for year, days in _DAYS.items() for day in days.split())
 _OLDEST = date(2014, 4, 1)
-_TYPE = re.compile(r"/providers/microsoft\.compute/(?:locations/([^/]+)/)?([^/]+)")
-# Of these the versions are another service's, or any will do.
-_NOT_OURS = re.compile(r"/(networkinterfaces|publicipaddresses|operations)(/|$)")
+_RESOURCE_TYPE = re.compile(r"/providers/microsoft\.compute/(?:locations/([^/]+)/)?([^/]+)")
+# These have the versions of another provider, or accept any.
+_OTHER_VERSIONS = re.compile(r"/(networkinterfaces|publicipaddresses|operations)(/|$)")
 
 
 def check(path: str, version: str | None) -> None:
-    """Refuses an api-version that is missing, none at all, or none of Compute's, and a region that there is not."""
+    """Reject a missing or unknown api-version, and an unknown region in a path."""
     if not version:
         raise errors.missing_api_version()
-    found = re.fullmatch(r"(\d{4}-\d{2}-\d{2})(-preview)?", version)
-    if not found or not _is_day(found[1]):
-        raise errors.bad_api_version(version)
-    place = _TYPE.search(path.lower())
-    if place and not _NOT_OURS.search(path.lower()):
-        location, kind = place[1] or "eastus", place[2]
+    match = re.fullmatch(r"(\d{4}-\d{2}-\d{2})(-preview)?", version)
+    if not match or not _is_day(match[1]):
+        raise errors.invalid_api_version(version)
+    resource = _RESOURCE_TYPE.search(path.lower())
+    if resource and not _OTHER_VERSIONS.search(path.lower()):
+        location = resource[1] or "eastus"
         is_known = version in COMPUTE or version > max(COMPUTE)
-        if not is_known or catalog.region(location) is None:
-            raise errors.no_provider(location, version, kind, sorted(COMPUTE, reverse=True))
+        if not is_known or catalog.region_name(location) is None:
+            known = sorted(COMPUTE, reverse=True)
+            raise errors.provider_not_found(location, version, resource[2], known)
 
 
 def _is_day(text: str) -> bool:

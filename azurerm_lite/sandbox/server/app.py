@@ -1,4 +1,4 @@
-"""The sandbox as a WSGI application: who may ask, where it goes, what every answer carries, and what was asked."""
+"""The sandbox as a WSGI application: checks, routing, faults, headers, and the journal."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request, Response
 
 from .. import errors
-from ..entra.sign_in import SignInPages
-from ..errors import Refusal
-from ..handlers.scale_sets import Answer, Call
+from .._answer import Answer
+from ..entra import Entra
+from ..errors import ApiError
+from ..handlers._call import BATCHED_VMS, Call
 from ..model.cloud import Cloud
 from ..model.redaction import without_secrets
 from ..model.resources import SUBSCRIPTION
-from . import api_versions
+from . import api_versions, control_api
+from .control_api import ControlApi
 from .faults import Fault
-from .rate_limits import Limits
+from .rate_limits import RateLimits
 from .routes import URLS, Route
 
 
-class Entry(NamedTuple):
-    """A request that was answered, less the secrets in it; the status is 0 where the connection was broken instead."""
+class JournalEntry(NamedTuple):
+    """A request that was answered, without its secrets; status 0 means a broken connection."""
 
     method: str
     path: str
@@ -37,138 +39,178 @@ class Entry(NamedTuple):
 
 
 class App:
-    """Azure, in one callable."""
+    """Azure, as a WSGI application.
 
-    def __init__(self, cloud: Cloud, sign_in: SignInPages, page_size: int) -> None:
-        self.cloud, self.sign_in, self.page_size = cloud, sign_in, page_size
-        self.limits = Limits(cloud.clock)
-        self.journal: list[Entry] = []
+    Attributes:
+        journal: The requests answered so far.
+        faults: What goes wrong with the next requests.
+        hooks: Functions to call before a later request: how many requests from now, and what.
+        limits: The rate limits.
+    """
+
+    def __init__(self, cloud: Cloud, entra: Entra, page_size: int, control: ControlApi) -> None:
+        self.journal: list[JournalEntry] = []
         self.faults: list[Fault] = []
         self.hooks: list[tuple[int, Callable[[], object]]] = []
-        self.control: Callable[[Request], Answer] | None = None
+        self.limits = RateLimits(cloud.clock)
+        self._cloud = cloud
+        self._entra = entra
+        self._page_size = page_size
+        self._control = control
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        """WSGI."""
+        """Answer a request."""
         request = Request(environ)
-        body = _json(
-            request
-        )  # of every request, or what is left of it would be taken for the next one
-        if request.path.startswith("/sandbox/") and self.control:
-            return _response(self.control(request))(environ, start_response)
-        with self.cloud.lock:
-            fault = self._fault(request)
+        # The body is always read: the rest of it would be taken for the next request.
+        body = _read_json(request)
+        if request.path.startswith(control_api.PREFIX):
+            return _response(self._control.answer(request))(environ, start_response)
+        with self._cloud.lock:
+            fault = self._next_fault(request)
         if fault.delay:
-            time.sleep(fault.delay)  # while others are answered
-        with self.cloud.lock:
+            time.sleep(fault.delay)  # without the lock: other requests are answered meanwhile
+        with self._cloud.lock:
             answer = Answer(0) if fault.drop == "before" else self._answer(request, body, fault)
-            status = 0 if fault.drop else answer.status
-            self.journal.append(self._entry(request, body, status))
+            self._record(request, body, 0 if fault.drop else answer.status)
         if fault.drop in ("before", "after"):
             _hang_up(environ)
-        response = _response(answer, fault.text or getattr(answer, "page", None))
-        chunks = response(environ, start_response)
-        return _cut(chunks, environ) if fault.drop == "truncate" else chunks
+        chunks = _response(answer, fault.text)(environ, start_response)
+        return _truncate(chunks, environ) if fault.drop == "truncate" else chunks
 
-    def _entry(self, request: Request, body: Any, status: int) -> Entry:
-        """What the journal keeps of a request."""
-        seconds, query = self.cloud.clock(), request.args.to_dict()
-        return Entry(request.method, request.path, without_secrets(body), status, seconds, query)
+    def _record(self, request: Request, body: Any, status: int) -> None:
+        seconds = self._cloud.clock()
+        query = request.args.to_dict()
+        body = without_secrets(body)
+        entry = JournalEntry(request.method, request.path, body, status, seconds, query)
+        self.journal.append(entry)
 
-    def _fault(self, request: Request) -> Fault:
-        """What is to go wrong with this request, and what somebody else does just before it."""
-        if self.sign_in.serves(request.path):
-            return self._due(request, [each for each in self.faults if each.path])
+    def _next_fault(self, request: Request) -> Fault:
+        """Return what goes wrong with this request, after the hooks that are due before it.
+
+        A request to the sign-in counts for no hook, and only a fault that names its path reaches
+        it.
+        """
+        is_sign_in = self._entra.has_path(request.path)
+        if not is_sign_in:
+            self._run_hooks()
+        for fault in self.faults:
+            if is_sign_in and not fault.path:
+                continue
+            if fault.matches(request.method, request.path):
+                fault.times -= 1
+                return fault
+        return Fault()
+
+    def _run_hooks(self) -> None:
         due = [act for left, act in self.hooks if left <= 1]
         self.hooks = [(left - 1, act) for left, act in self.hooks if left > 1]
         for act in due:
             act()
-        return self._due(request, self.faults)
-
-    def _due(self, request: Request, faults: list[Fault]) -> Fault:
-        """The first of these faults whose turn it is; none for a sign-in but those that name its path."""
-        fault = next((each for each in faults if each.fits(request.method, request.path)), None)
-        if fault is None:
-            return Fault()
-        fault.times -= 1
-        return fault
 
     def _answer(self, request: Request, body: Any, fault: Fault) -> Answer:
-        if self.sign_in.serves(request.path):
-            return self.sign_in.answer(request, fault.refusal)
-        return self._answered(request, body, fault.refusal)
-
-    def _answered(self, request: Request, body: Any, refusal: Refusal | None) -> Answer:
-        self.cloud.settle()
+        if self._entra.has_path(request.path):
+            return self._entra.answer(request, fault.error)
+        self._cloud.settle()
         headers: dict[str, str] = {}
         try:
-            self.sign_in.tokens.check(request.headers.get("Authorization"))
-            route, names = _routed(request)
-            if refusal:
-                raise refusal
-            headers = self.limits.spend(request.method, route.policy, self._region(names))
+            self._entra.tokens.check(request.headers.get("Authorization"))
+            route, names = _find_route(request)
+            if fault.error:
+                raise fault.error
+            region = self._region(names)
+            resource = _counted_resource(route, names)
+            headers = self.limits.spend(
+                request.method,
+                route.policy,
+                region,
+                resource,
+                is_instant=self._cloud.upgrade_seconds < 1,
+            )
             answer = route.handler(self._call(request, names, body))
-            self.cloud.settle()
-        except Refusal as refused:
-            answer = Answer(refused.status, {"error": refused.error}, refused.headers)
-        answer.headers |= headers | _ids(request)
+            if answer.vm_policy:
+                self._count_vms(answer, headers, region)
+            self._cloud.settle()
+        except ApiError as error:
+            answer = Answer(error.status, {"error": error.error}, error.headers)
+        answer.headers |= headers | _request_ids(request)
         return answer
 
+    def _count_vms(self, answer: Answer, headers: dict[str, str], region: str) -> None:
+        """Count the VMs of an answer against their rate limit, and add the headers for them."""
+        left = self.limits.spend_vms(answer.vm_policy, answer.vm_count, region)
+        name = "x-ms-ratelimit-remaining-resource"
+        headers[name] = f"{headers[name]},{left}"
+        if answer.vm_policy == BATCHED_VMS:
+            # Always 0 since 2022: it does not mean that nothing is left.
+            headers[name] += ",Microsoft.Compute/VmssQueuedVMOperations;0"
+        if answer.vm_count or answer.vm_policy == BATCHED_VMS:
+            headers["x-ms-request-charge"] = str(answer.vm_count)
+
     def _region(self, names: dict[str, str]) -> str:
-        """The region that a request goes to: that in its path, or that of its scale set; empty where there is none."""
-        vmss = self.cloud.sets.get((names.get("rg", "").lower(), names.get("vmss", "").lower()))
+        """Return the region of a request: that of its scale set, or the one in its path."""
+        key = (names.get("rg", "").lower(), names.get("vmss", "").lower())
+        vmss = self._cloud.sets.get(key)
         return vmss.location if vmss else names.get("location", "").lower()
 
     def _call(self, request: Request, names: dict[str, str], body: Any) -> Call:
         api_versions.check(request.path, request.args.get("api-version"))
         if names.get("sub", SUBSCRIPTION).lower() != SUBSCRIPTION:
-            raise errors.no_subscription(names["sub"])
+            raise errors.subscription_not_found(names["sub"])
         if body is not None and not isinstance(body, dict):
-            raise errors.bad_body("it must be a JSON object.")
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        base_url = request.host_url.rstrip("/")
-        query = request.args.to_dict()
+            raise errors.invalid_request_content("it must be a JSON object.")
         return Call(
-            self.cloud,
-            request.method,
-            base_url,
-            {**names, "path": request.path},
-            query,
-            headers,
-            body or {},
-            self.page_size,
+            cloud=self._cloud,
+            method=request.method,
+            base_url=request.host_url.rstrip("/"),
+            names={**names, "path": request.path},
+            query=request.args.to_dict(),
+            headers={name.lower(): value for name, value in request.headers.items()},
+            body=body or {},
+            page_size=self._page_size,
         )
 
 
+def _counted_resource(route: Route, names: dict[str, str]) -> str:
+    """Return the resource of a request that has a rate limit of its own; empty for none."""
+    keys = {
+        "": (),
+        "set": ("rg", "vmss"),
+        "vm": ("rg", "vmss", "vm"),
+        "operation": ("operation",),
+    }[route.counts_per]
+    return "/".join(names.get(key, "").lower() for key in keys)
+
+
 def _response(answer: Answer, text: str | None = None) -> Response:
-    """An answer as HTTP; a text takes the place of its JSON."""
+    """Return an answer as HTTP; a text replaces its JSON."""
+    text = text or answer.page
     if text is not None:
         return Response(text, answer.status, answer.headers, content_type="text/html")
     body = "" if answer.body is None else json.dumps(answer.body)
-    response = Response(
-        body, answer.status, answer.headers, content_type="application/json; charset=utf-8"
-    )
+    content_type = "application/json; charset=utf-8"
+    response = Response(body, answer.status, answer.headers, content_type=content_type)
     if not body:
         del response.headers["Content-Type"]
     return response
 
 
 def _hang_up(environ: dict[str, Any]) -> None:
-    """Breaks the connection, without a word to the client."""
+    """Break the connection without an answer."""
     environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
     raise ConnectionResetError
 
 
-def _cut(chunks: Iterable[bytes], environ: dict[str, Any]) -> Iterator[bytes]:
-    """The first half of a body, of which the header has promised all."""
+def _truncate(chunks: Iterable[bytes], environ: dict[str, Any]) -> Iterator[bytes]:
+    """Return the first half of a body whose header has promised all of it, and hang up."""
     whole = b"".join(chunks)
     yield whole[: len(whole) // 2]
     _hang_up(environ)
 
 
-def _json(request: Request) -> Any:
-    """The body as JSON; a text where it is none, which no handler takes."""
+def _read_json(request: Request) -> Any:
+    """Return the body; text that is not JSON is returned as text, which no handler accepts."""
     text = request.get_data(as_text=True, parse_form_data=True)
     if not text:
         return None
@@ -178,28 +220,28 @@ def _json(request: Request) -> Any:
         return text
 
 
-def _routed(request: Request) -> tuple[Route, dict[str, str]]:
-    """The route of a request, and the names in its path as they were written."""
+def _find_route(request: Request) -> tuple[Route, dict[str, str]]:
+    """Return the route of a request and the names in its path, spelled as in the request."""
     try:
         route, found = URLS.bind("sandbox").match(request.path.lower(), request.method)
     except HTTPException:
-        raise errors.no_path(request.path) from None
-    written = {segment.lower(): segment for segment in request.path.split("/")}
-    # Actions are words of Azure's, not names: in lower case, as the routes have them.
-    return route, {
-        key: value if key == "action" else written[value] for key, value in found.items()
-    }
+        raise errors.path_not_implemented(request.path) from None
+    segments = {segment.lower(): segment for segment in request.path.split("/")}
+    names = {key: segments[value] for key, value in found.items()}
+    if "action" in found:  # a word of Azure's and not a name: in lower case, as in the routes
+        names["action"] = found["action"]
+    return route, names
 
 
-def _ids(request: Request) -> dict[str, str]:
-    """The ids that every answer carries."""
+def _request_ids(request: Request) -> dict[str, str]:
+    """Return the headers that every answer has."""
     request_id = str(uuid.uuid4())
-    ids = {
+    headers = {
         "x-ms-request-id": request_id,
         "x-ms-correlation-request-id": request_id,
         "x-ms-routing-request-id": f"SANDBOX:{request_id}",
         "Cache-Control": "no-cache",
     }
     if request.headers.get("x-ms-return-client-request-id", "").lower() == "true":
-        ids["x-ms-client-request-id"] = request.headers.get("x-ms-client-request-id", "")
-    return ids
+        headers["x-ms-client-request-id"] = request.headers.get("x-ms-client-request-id", "")
+    return headers

@@ -1,21 +1,20 @@
-"""The control endpoint: what `Sandbox` can do, for clients that are no Python, as JSON under `/sandbox/`.
+"""The control endpoint: what `Sandbox` can do, as JSON under `/sandbox/`, for other languages.
 
 `POST /sandbox/fail_next {"status": 503, "times": 2}` calls `sandbox.fail_next(status=503,
-times=2)`; `GET /sandbox/journal` tells what was asked and what happened to which instance. It needs
+times=2)`; `GET /sandbox/journal` returns the requests and what happened to which instance. It needs
 no token: it is on loopback.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from werkzeug.wrappers import Request
 
-from ..handlers.scale_sets import Answer
+from .._answer import Answer
 
-if TYPE_CHECKING:
-    from ..sandbox import Sandbox
-
+# The methods of `Sandbox` that a request may call.
 CALLS = (
     "add_vmss",
     "break_upgrade",
@@ -26,36 +25,48 @@ CALLS = (
     "set_token_seconds",
     "throttle",
 )
+PREFIX = "/sandbox/"
 
 
-class Control:
-    """Answers requests to the control endpoint of a sandbox."""
+class ControlApi:
+    """Answers requests to the control endpoint.
 
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
+    Args:
+        calls: The functions that a request may call, by their names.
+        at_request: Calls a function just before a later request.
+        journal: Returns the requests and changes so far.
+    """
 
-    def __call__(self, request: Request) -> Answer:
-        """The answer; a call that does not fit is a 400 with what is wrong."""
-        call = request.path.removeprefix("/sandbox/")
+    def __init__(
+        self,
+        calls: Mapping[str, Callable[..., object]],
+        at_request: Callable[[int, Callable[[], object]], object],
+        journal: Callable[[], dict[str, Any]],
+    ) -> None:
+        self._calls = calls
+        self._at_request = at_request
+        self._journal = journal
+
+    def answer(self, request: Request) -> Answer:
+        """Return the answer; a call that fails is a 400 with the error."""
+        name = request.path.removeprefix(PREFIX)
         try:
-            if request.method == "GET" and call == "journal":
+            if request.method == "GET" and name == "journal":
                 return Answer(200, self._journal())
-            self.run(call, request.get_json(force=True) if request.get_data() else {})
-        except Exception as error:  # whatever is wrong with it, the client is to know
+            arguments = request.get_json(force=True) if request.get_data() else {}
+            self._run(name, arguments)
+        except Exception as error:  # the client is told whatever is wrong with its call
             return Answer(400, {"error": {"code": type(error).__name__, "message": str(error)}})
-        return Answer(200, {"done": call})
+        return Answer(200, {"done": name})
 
-    def run(self, call: str, arguments: dict[str, Any]) -> None:
-        """One call: now, or with `at_request` just before that request from now on."""
-        if call not in CALLS:
-            raise ValueError(f"there is no {call!r}; there are {', '.join(CALLS)} and journal")
-        at_request = arguments.pop("at_request", None)
-        act = getattr(self._sandbox, call)
-        if at_request is None:
+    def _run(self, name: str, arguments: dict[str, Any]) -> None:
+        """Run a call now or, if it says `at_request`, just before that request."""
+        if name not in self._calls:
+            known = ", ".join(self._calls)
+            raise ValueError(f"there is no {name!r}; there are {known} and journal")
+        number = arguments.pop("at_request", None)
+        act = self._calls[name]
+        if number is None:
             act(**arguments)
         else:
-            self._sandbox.at_request(at_request, lambda: act(**arguments))
-
-    def _journal(self) -> dict[str, Any]:
-        requests = [each._asdict() for each in self._sandbox.journal]
-        return {"requests": requests, "changes": [each._asdict() for each in self._sandbox.changes]}
+            self._at_request(number, lambda: act(**arguments))

@@ -1,10 +1,10 @@
-"""Faults on demand: which answers are to go wrong, and how."""
+"""Faults on request: which answers go wrong, and how."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..errors import Refusal
+from ..errors import ApiError
 
 
 @dataclass
@@ -12,14 +12,15 @@ class Fault:
     """What happens to the next requests of a kind.
 
     Attributes:
-        method, path: Which requests: an HTTP method or `None` for all, some whole segments of the
-            path.
+        method: HTTP method of the requests, or `None` for all.
+        path: Whole segments of their path.
         times: How many of them.
-        status, code, message, headers: The refusal to answer with; `status` is `None` for none.
-        delay: Seconds to let the client wait first.
+        status: The status of the error response, or `None` for none; `code`, `message` and
+            `headers` belong to it.
+        delay: Seconds to wait before the answer.
         drop: `before` breaks the connection before the request takes effect, `after` breaks it
             afterwards, `truncate` in the middle of the answer.
-        text: What to answer with instead of JSON.
+        text: A text to answer with instead of JSON.
     """
 
     method: str | None = None
@@ -33,18 +34,19 @@ class Fault:
     drop: str | None = None
     text: str | None = None
 
-    def fits(self, method: str, path: str) -> bool:
-        """Whether it is this request's turn; `virtualMachines` is not the beginning of `virtualMachineScaleSets`."""
+    def matches(self, method: str, path: str) -> bool:
+        """Return whether it applies to a request.
+
+        Only whole segments match: `virtualMachines` does not match `virtualMachineScaleSets`.
+        """
         if self.times <= 0 or (self.method or method).upper() != method:
             return False
-        wanted = self.path.strip("/").lower()
-        return not wanted or f"/{wanted}/" in f"{path.lower()}/"
+        segments = self.path.strip("/").lower()
+        return not segments or f"/{segments}/" in f"{path.lower()}/"
 
     @property
-    def refusal(self) -> Refusal | None:
-        """The refusal to answer with, if any."""
-        return (
-            Refusal(self.status, self.code, self.message, headers=self.headers)
-            if self.status
-            else None
-        )
+    def error(self) -> ApiError | None:
+        """The error response, if any."""
+        if not self.status:
+            return None
+        return ApiError(self.status, self.code, self.message, headers=self.headers)

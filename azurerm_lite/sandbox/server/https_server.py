@@ -16,39 +16,38 @@ from werkzeug.test import run_wsgi_app
 
 
 class Server(ThreadedWSGIServer):
-    """A thread for each connection; the TLS handshake is done there, so that a slow client holds up nobody else."""
+    """A server with a thread for each connection.
+
+    The TLS handshake takes place in that thread, so that a slow client delays no other.
+
+    Attributes:
+        ca_pem: The CA's certificate.
+        thumbprint: The SHA-1 digest of the server's certificate, as Service Fabric names it.
+    """
 
     ca_pem = b""
     thumbprint = ""
 
-    def __init__(self, app: Any, port: int = 0, tls: bool = True) -> None:
+    def __init__(self, app: Any, port: int = 0, has_tls: bool = True) -> None:
         super().__init__("127.0.0.1", port, app, handler=_Handler)
-        if tls:
+        if has_tls:
             self._set_up_tls()
         self._connections: set[socket.socket] = set()
         self._thread = threading.Thread(
             target=self.serve_forever, args=(0.02,), name="azure-sandbox", daemon=True
         )
 
-    def _set_up_tls(self) -> None:
-        authority = trustme.CA()
-        issued = authority.issue_cert("127.0.0.1", "localhost")
-        own = ssl.PEM_cert_to_DER_cert(issued.cert_chain_pems[0].bytes().decode())
-        self.ca_pem, self.thumbprint = authority.cert_pem.bytes(), hashlib.sha1(own).hexdigest()
-        self.ssl_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        issued.configure_cert(self.ssl_context)
-
     @property
     def url(self) -> str:
-        """Where it is."""
+        """The URL of the server, without a path."""
         return f"{'https' if self.ssl_context else 'http'}://127.0.0.1:{self.server_port}"
 
     def start(self) -> None:
-        """Begins to serve, in a thread of its own."""
+        """Start to serve, in a thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends serving, and every connection."""
+        """Stop serving, and close every connection."""
         self.shutdown()
         for connection in list(self._connections):
             with contextlib.suppress(OSError):
@@ -57,13 +56,11 @@ class Server(ThreadedWSGIServer):
         self._thread.join()
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """A connection, from its handshake to its end."""
-        tls = self.ssl_context
-        with (
-            tls.wrap_socket(request, server_side=True)
-            if isinstance(tls, ssl.SSLContext)
-            else request as connection
-        ):
+        """Serve a connection, from its handshake to its end."""
+        connection = request
+        if isinstance(self.ssl_context, ssl.SSLContext):
+            connection = self.ssl_context.wrap_socket(request, server_side=True)
+        with connection:
             self._connections.add(connection)
             try:
                 super().finish_request(connection, client_address)
@@ -71,21 +68,34 @@ class Server(ThreadedWSGIServer):
                 self._connections.discard(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that hang up, or that do not trust us, are their own business; anything else is a bug to be seen."""
+        """Print errors of the sandbox, but not clients that hang up or do not trust the CA."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
+    def _set_up_tls(self) -> None:
+        authority = trustme.CA()
+        issued = authority.issue_cert("127.0.0.1", "localhost")
+        certificate = ssl.PEM_cert_to_DER_cert(issued.cert_chain_pems[0].bytes().decode())
+        self.ca_pem = authority.cert_pem.bytes()
+        self.thumbprint = hashlib.sha1(certificate, usedforsecurity=False).hexdigest()
+        self.ssl_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        issued.configure_cert(self.ssl_context)
+
 
 class _Handler(WSGIRequestHandler):
-    """Keeps connections alive, answers without delay, writes no log (the journal is the log)."""
+    """Keeps connections alive, answers without delay, and writes no log: the journal is the log."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
     def run_wsgi(self) -> None:
-        """A request, answered without werkzeug's closing of every connection: `App` leaves no body unread."""
+        """Answer a request and keep the connection; werkzeug would close it.
+
+        That is safe because `App` reads every body to its end.
+        """
         chunks, status, headers = run_wsgi_app(self.server.app, self.make_environ())
-        self.send_response(int(status.partition(" ")[0]), status.partition(" ")[2])
+        code, _, reason = status.partition(" ")
+        self.send_response(int(code), reason)
         for name, value in headers:
             self.send_header(name, value)
         self.end_headers()
@@ -93,4 +103,4 @@ class _Handler(WSGIRequestHandler):
             self.wfile.write(chunk)
 
     def log_request(self, code: Any = "-", size: Any = "-") -> None:
-        """Nothing."""
+        """Write nothing."""

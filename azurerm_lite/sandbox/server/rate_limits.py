@@ -1,102 +1,188 @@
-"""Azure's rate limits: counted down for each region in the headers of answers, and refused when one is spent."""
+"""Azure's rate limits: counted per region, shown in the headers of answers, and enforced."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
-from ..errors import Refusal
+from ..errors import ApiError
 
-# policy -> how many in 3 and in 30 minutes; as Azure's headers named and numbered them
+
+class Limit(NamedTuple):
+    """Requests that a full bucket holds, per subscription and per resource; refilled in 3 minutes.
+
+    `resource` is `None` for a policy that does not count per resource.
+    """
+
+    subscription: int
+    resource: int | None = None
+
+
+# Compute's policies since 2024. Names and sizes: headers recorded in 2024 (the highest number left,
+# plus one). Refill, a third of the bucket per minute: Azure's page on Compute throttling limits.
 LIMITS = {
-    "CreateVMScaleSet": (60, 300),
-    "GetVMScaleSet": (400, 2600),
-    "HighCostGetVMScaleSet": (180, 900),
-    "VMScaleSetActions": (240, 1200),
-    "DeleteVMScaleSet": (80, 400),
-    "GetVMScaleSetVM": (1000, 5000),
-    "VMScaleSetVMActions": (200, 1000),
-    "DeleteVMScaleSetVM": (240, 1200),
-    "GetOperation": (15000, 30000),
-    "LowCostGet": (4000, 32000),
+    "CreateVMScaleSet": Limit(375, 12),
+    "GetVMScaleSet": Limit(2400, 36),
+    "HighCostGetVMScaleSet": Limit(1080, 30),
+    "VMScaleSetActions": Limit(1500, 12),
+    "DeleteVMScaleSet": Limit(525, 12),
+    "VMScaleSetBatchedVMRequests": Limit(6000),
+    "VMScaleSetVMViews": Limit(30000),
+    "GetVMScaleSetVM": Limit(6000, 36),
+    "VMScaleSetVMActions": Limit(2000, 12),
+    "DeleteVMScaleSetVM": Limit(2000, 12),
+    "HighCostGet": Limit(900),
+    "LowCostGet": Limit(24000, 36),
+    "UpdateVM": Limit(1500, 12),
+    "DeleteVM": Limit(1500, 12),
+    "GetOperation": Limit(15000, 45),
+}
+# Galleries and platform images still have windows: requests in 3 and in 30 minutes.
+WINDOWS = {
     "GetGallery": (350, 2500),
     "GetGalleryImage": (600, 3000),
     "GetGalleryImageVersion": (2000, 10000),
     "GetVMImageFromLocation": (13000, 74000),
     "ListVMImagesVersionsFromLocation": (16000, 44000),
 }
-_SPANS = (3, 30)
-_ARM = {"GET": ("reads", 250), "DELETE": ("deletes", 200)}
+_MINUTES = (3, 30)
+_REFILL_SECONDS = 180.0
+# The resource manager's own limits: the kind of request and the size of its bucket, by method.
+_SUBSCRIPTION_LIMITS = {"GET": ("reads", 250), "DELETE": ("deletes", 200)}
+_WRITES = ("writes", 200)
+_GLOBAL_FACTOR = 15
+_PREFIX = "Microsoft.Compute/"
 
 
-class Limits:
-    """What is left of each limit; a window begins anew when it is over."""
+class RateLimits:
+    """Counts requests against each limit.
+
+    Attributes:
+        has_resource_limits: Whether the limits of single resources are enforced; a test hook.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
+        self.has_resource_limits = True
         self._clock = clock
-        self._windows: dict[tuple[str, int, str], tuple[float, int]] = {}
-        self._exhausted: dict[tuple[str, int], tuple[float, int]] = {}
+        # (name, region or resource) -> what was left of a bucket, and when
+        self._buckets: dict[tuple[str, str], tuple[float, float]] = {}
+        # (name, region) -> when a window started, and what is used of it
+        self._windows: dict[tuple[str, str], tuple[float, int]] = {}
+        self._exhausted_until: dict[str, float] = {}
 
-    def spend(self, method: str, policy: str, region: str = "") -> dict[str, str]:
-        """Counts a request and gives the headers that say what is left; refuses it when nothing is."""
-        kind, depth = _ARM.get(method, ("writes", 200))
-        # Azure refills this one by the second: what is left is told as if nothing else had been
-        # asked just now.
-        headers = {f"x-ms-ratelimit-remaining-subscription-{kind}": str(depth - 1)}
-        if policy:
-            for place, span in enumerate(_SPANS):
-                began, used = self._window(policy, span, region)
-                allowed = LIMITS[policy][place]
-                if used >= allowed:
-                    raise _throttled(
-                        f"{policy}{span}Min", allowed, used, began + span * 60 - self._clock()
-                    )
-            left = [
-                f"Microsoft.Compute/{policy}{span}Min;{self._count(policy, span, region)}"
-                for span in _SPANS
-            ]
-            headers["x-ms-ratelimit-remaining-resource"] = ",".join(left)
+    def spend(
+        self, method: str, policy: str, region: str, resource: str, *, is_instant: bool = False
+    ) -> dict[str, str]:
+        """Count a request and return the headers with what is left.
+
+        Args:
+            method: HTTP method.
+            policy: Name of the limit; empty for none.
+            region: The region of the request; each has limits of its own.
+            resource: The resource that it counts for; empty for the subscription alone.
+            is_instant: Whether operations end at once. A client then sends in a second what takes
+                it minutes on Azure, and the limit of the resource is shown but not enforced.
+
+        Raises:
+            ApiError: Nothing is left.
+        """
+        kind, size = _SUBSCRIPTION_LIMITS.get(method, _WRITES)
+        # Azure refills these by the second: as if there were no other request now.
+        prefix = "x-ms-ratelimit-remaining-subscription"
+        headers = {
+            f"{prefix}-{kind}": str(size - 1),
+            f"{prefix}-global-{kind}": str(size * _GLOBAL_FACTOR - 1),
+        }
+        if policy in WINDOWS:
+            headers["x-ms-ratelimit-remaining-resource"] = self._spend_windows(policy, region)
+        elif policy:
+            left = self._spend_buckets(policy, region, resource, is_instant)
+            headers["x-ms-ratelimit-remaining-resource"] = left
         return headers
 
+    def spend_vms(self, policy: str, count: int, region: str) -> str:
+        """Count VMs of a request that was answered; return the part of the header for them."""
+        name = f"{policy}SubscriptionMaximum"
+        left = self._left(name, region, LIMITS[policy].subscription) - count
+        self._buckets[name, region] = (left, self._clock())
+        return f"{_PREFIX}{name};{max(0, math.floor(left))}"
+
     def exhaust(self, policy: str) -> None:
-        """Spends all that is left of the shorter window of a limit, in every region."""
-        if policy not in LIMITS:
-            raise ValueError(f"policy must be one of {', '.join(LIMITS)}, not {policy!r}")
-        self._exhausted[policy, _SPANS[0]] = (self._clock(), LIMITS[policy][0])
+        """Spend all that is left of a limit, in every region, for three minutes."""
+        known = [*LIMITS, *WINDOWS]
+        if policy not in known:
+            raise ValueError(f"policy must be one of {', '.join(known)}, not {policy!r}")
+        self._exhausted_until[policy] = self._clock() + _REFILL_SECONDS
 
-    def _window(self, policy: str, span: int, region: str) -> tuple[float, int]:
+    def _spend_buckets(self, policy: str, region: str, resource: str, is_instant: bool) -> str:
+        limit = LIMITS[policy]
+        buckets = [(f"{policy}SubscriptionMaximum", region, limit.subscription)]
+        if limit.resource is not None and resource:
+            buckets.append((f"{policy}Resource", resource, limit.resource))
+        self._check_exhausted(policy, buckets[0][0], limit.subscription)
+        for name, place, size in buckets:
+            left = self._left(name, place, size)
+            is_enforced = place == region or (self.has_resource_limits and not is_instant)
+            if left < 1 and is_enforced:
+                seconds = (1 - left) * _REFILL_SECONDS / size
+                raise _throttled(name, size, size, seconds)
+        shown = []
+        for name, place, size in buckets:
+            left = max(0.0, self._left(name, place, size) - 1)
+            self._buckets[name, place] = (left, self._clock())
+            shown.append(f"{_PREFIX}{name};{math.floor(left)}")
+        return ",".join(shown)
+
+    def _spend_windows(self, policy: str, region: str) -> str:
+        self._check_exhausted(policy, f"{policy}{_MINUTES[0]}Min", WINDOWS[policy][0])
+        windows = []
+        for minutes, allowed in zip(_MINUTES, WINDOWS[policy], strict=True):
+            name = f"{policy}{minutes}Min"
+            started, used = self._window(name, region, minutes)
+            if used >= allowed:
+                seconds = started + minutes * 60 - self._clock()
+                raise _throttled(name, allowed, used, seconds)
+            windows.append((name, started, used, allowed))
+        shown = []
+        for name, started, used, allowed in windows:
+            self._windows[name, region] = (started, used + 1)
+            shown.append(f"{_PREFIX}{name};{allowed - used - 1}")
+        return ",".join(shown)
+
+    def _check_exhausted(self, policy: str, name: str, size: int) -> None:
+        seconds = self._exhausted_until.get(policy, -math.inf) - self._clock()
+        if seconds > 0:
+            raise _throttled(name, size, size, seconds)
+
+    def _left(self, name: str, place: str, size: int) -> float:
+        """Return what is left of a bucket now."""
+        left, at = self._buckets.get((name, place), (float(size), self._clock()))
+        return min(size, left + (self._clock() - at) * size / _REFILL_SECONDS)
+
+    def _window(self, name: str, region: str, minutes: int) -> tuple[float, int]:
+        """Return when the current window started, and what is used of it."""
         now = self._clock()
-        for window in (
-            self._exhausted.get((policy, span)),
-            self._windows.get((policy, span, region)),
-        ):
-            if window and now - window[0] < span * 60:
-                return window
-        return now, 0
-
-    def _count(self, policy: str, span: int, region: str) -> int:
-        began, used = self._window(policy, span, region)
-        self._windows[policy, span, region] = (began, used + 1)
-        return LIMITS[policy][_SPANS.index(span)] - used - 1
+        started, used = self._windows.get((name, region), (now, 0))
+        return (started, used) if now - started < minutes * 60 else (now, 0)
 
 
-def _throttled(group: str, allowed: int, measured: int, seconds: float) -> Refusal:
-    """Compute's 429: the code of a refused operation, told apart by the status and the detail."""
-    message = "The server rejected the request because too many requests have been received for this subscription."
-    refusal = Refusal(
-        429,
-        "OperationNotAllowed",
-        message,
-        headers={"Retry-After": str(max(1, math.ceil(seconds)))},
+def _throttled(group: str, allowed: int, measured: int, seconds: float) -> ApiError:
+    """Return Compute's 429, whose code is that of a forbidden operation."""
+    message = (
+        "The server rejected the request because too many requests have been received for this "
+        "subscription."
     )
-    told = {
+    headers = {"Retry-After": str(max(1, math.ceil(seconds)))}
+    error = ApiError(429, "OperationNotAllowed", message, headers=headers)
+    counts = {
         "operationGroup": group,
         "allowedRequestCount": allowed,
         "measuredRequestCount": measured + 1,
     }
-    refusal.error["details"] = [
-        {"code": "TooManyRequests", "target": group, "message": json.dumps(told)}
+    error.error["details"] = [
+        {"code": "TooManyRequests", "target": group, "message": json.dumps(counts)}
     ]
-    refusal.error["innererror"] = {"internalErrorCode": "TooManyRequestsReceived"}
-    return refusal
+    error.error["innererror"] = {"internalErrorCode": "TooManyRequestsReceived"}
+    return error

@@ -1,23 +1,26 @@
-"""Which method and path goes to which handler, and which of Azure's rate limits it counts against."""
+"""The routes: the handler of each method and path, and the rate limit that it counts against."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from werkzeug.routing import Map, Rule
 
 from ..handlers import (
     extensions,
     images,
+    instances,
     network_interfaces,
+    operations,
     resource_graph,
     resource_groups,
     rolling_upgrades,
     run_command,
     scale_sets,
+    subscriptions,
     virtual_machines,
 )
-from ..handlers.scale_sets import Handler
+from ..handlers._call import Handler
 
 SUB = "/subscriptions/<sub>"
 RG = SUB + "/resourcegroups/<rg>"
@@ -26,57 +29,55 @@ PLACE = SUB + COMPUTE + "/locations/<location>"
 SETS = COMPUTE + "/virtualmachinescalesets"
 VMSS = RG + SETS + "/<vmss>"
 VM = VMSS + "/virtualmachines/<vm>"
-MACHINES = RG + COMPUTE + "/virtualmachines"
+MACHINES = COMPUTE + "/virtualmachines"
+MACHINE = RG + MACHINES + "/<vm>"
 IMAGES = PLACE + "/publishers"
+OFFERS = IMAGES + "/<publishers>/artifacttypes/vmimage/offers"
+VERSIONS = OFFERS + "/<offers>/skus/<skus>/versions"
 GALLERY = RG + COMPUTE + "/galleries/<gallery>"
+EXTENSIONS = VMSS + "/extensions"
 NICS = VM + "/networkinterfaces"
 PUBLIC_IPS = NICS + "/<nic>/ipconfigurations/<ipconfiguration>/publicipaddresses"
 ACTIONS = "<any(start, restart, reimage, reimageall, redeploy, reapply):action>"
 POWER_ACTIONS = "<any(poweroff, deallocate):action>"
+MACHINE_ACTIONS = "<any(start, restart, poweroff, redeploy, reimage):action>"
 
 
 class Route(NamedTuple):
-    """A row of the table below."""
+    """A row of the table of routes.
+
+    Attributes:
+        policy: The rate limit that counts the request; empty for none.
+        counts_per: The resource that has a limit of its own; empty if only the subscription has.
+    """
 
     method: str
     path: str
     handler: Handler
     policy: str = ""
+    counts_per: Literal["", "set", "vm", "operation"] = ""
 
 
-# Paths in lower case: Azure's match without regard to it.
+# Paths in lower case: Azure compares them in any case. Which policy counts what: the headers of
+# recorded answers; a route without a recording has the policy that Azure's page on throttling
+# limits names for its kind.
 ROUTES = [
-    Route("GET", "/subscriptions", scale_sets.list_subscriptions),
-    Route("GET", SUB, scale_sets.get_subscription),
+    Route("GET", "/subscriptions", subscriptions.list_subscriptions),
+    Route("GET", SUB, subscriptions.get_subscription),
     Route("POST", "/providers/microsoft.resourcegraph/resources", resource_graph.query_resources),
-    Route("GET", SUB + "/locations", scale_sets.list_locations),
+    Route("GET", SUB + "/locations", subscriptions.list_locations),
     Route("GET", SUB + "/resourcegroups", resource_groups.list_groups),
-    Route(
-        "HEAD", RG, resource_groups.check_group
-    ),  # before GET, which werkzeug would take a HEAD for as well
+    # Before GET: werkzeug would match a HEAD with that too.
+    Route("HEAD", RG, resource_groups.check_group),
     Route("GET", RG, resource_groups.get_group),
     Route("PUT", RG, resource_groups.put_group),
     Route("DELETE", RG, resource_groups.delete_group),
+    # Images
     Route("GET", IMAGES, images.list_image_entries, "GetVMImageFromLocation"),
-    Route("GET", IMAGES + "/<publishers>/artifacttypes/vmimage/offers", images.list_image_entries),
-    Route(
-        "GET",
-        IMAGES + "/<publishers>/artifacttypes/vmimage/offers/<offers>/skus",
-        images.list_image_entries,
-    ),
-    Route(
-        "GET",
-        IMAGES + "/<publishers>/artifacttypes/vmimage/offers/<offers>/skus/<skus>/versions",
-        images.list_image_entries,
-        "ListVMImagesVersionsFromLocation",
-    ),
-    Route(
-        "GET",
-        IMAGES
-        + "/<publishers>/artifacttypes/vmimage/offers/<offers>/skus/<skus>/versions/<version>",
-        images.get_image_version,
-        "GetVMImageFromLocation",
-    ),
+    Route("GET", OFFERS, images.list_image_entries),
+    Route("GET", OFFERS + "/<offers>/skus", images.list_image_entries),
+    Route("GET", VERSIONS, images.list_image_entries, "ListVMImagesVersionsFromLocation"),
+    Route("GET", VERSIONS + "/<version>", images.get_image_version, "GetVMImageFromLocation"),
     Route("GET", GALLERY, images.get_gallery, "GetGallery"),
     Route("GET", GALLERY + "/images/<image>", images.get_gallery_image, "GetGalleryImage"),
     Route(
@@ -91,7 +92,9 @@ ROUTES = [
         images.get_gallery_version,
         "GetGalleryImageVersion",
     ),
-    Route("GET", SUB + SETS, scale_sets.list_scale_sets, "HighCostGetVMScaleSet"),
+    # Scale sets. The list of a subscription has no header of Compute's: the resource manager
+    # answers it.
+    Route("GET", SUB + SETS, scale_sets.list_scale_sets),
     Route(
         "GET",
         PLACE + "/virtualmachinescalesets",
@@ -99,36 +102,35 @@ ROUTES = [
         "HighCostGetVMScaleSet",
     ),
     Route("GET", RG + SETS, scale_sets.list_scale_sets, "HighCostGetVMScaleSet"),
-    Route("GET", VMSS, scale_sets.get_scale_set, "GetVMScaleSet"),
-    Route("PUT", VMSS, scale_sets.put_scale_set, "CreateVMScaleSet"),
-    Route("PATCH", VMSS, scale_sets.patch_scale_set, "VMScaleSetActions"),
-    Route("DELETE", VMSS, scale_sets.delete_scale_set, "DeleteVMScaleSet"),
-    Route("GET", VMSS + "/instanceview", scale_sets.get_scale_set_view, "HighCostGetVMScaleSet"),
-    Route("GET", VMSS + "/skus", scale_sets.list_scale_set_skus, "GetVMScaleSet"),
+    Route("GET", VMSS, scale_sets.get_scale_set, "GetVMScaleSet", "set"),
+    Route("PUT", VMSS, scale_sets.put_scale_set, "CreateVMScaleSet", "set"),
+    Route("PATCH", VMSS, scale_sets.patch_scale_set, "VMScaleSetActions", "set"),
+    Route("DELETE", VMSS, scale_sets.delete_scale_set, "DeleteVMScaleSet", "set"),
     Route(
-        "GET", VMSS + "/osupgradehistory", rolling_upgrades.list_upgrade_history, "GetVMScaleSet"
+        "GET",
+        VMSS + "/instanceview",
+        scale_sets.get_scale_set_view,
+        "HighCostGetVMScaleSet",
+        "set",
     ),
+    Route("GET", VMSS + "/skus", scale_sets.list_scale_set_skus, "GetVMScaleSet", "set"),
     Route("GET", VMSS + "/networkinterfaces", network_interfaces.list_nics),
     Route("GET", VMSS + "/publicipaddresses", network_interfaces.list_public_ips),
     Route("POST", VMSS + "/manualupgrade", scale_sets.upgrade_instances, "VMScaleSetActions"),
     Route("POST", VMSS + "/delete", scale_sets.delete_instances, "VMScaleSetActions"),
-    Route("POST", f"{VMSS}/{ACTIONS}", scale_sets.act_on_scale_set, "VMScaleSetActions"),
-    Route("POST", f"{VMSS}/{POWER_ACTIONS}", scale_sets.act_on_scale_set, "DeleteVMScaleSet"),
-    Route("POST", VMSS + "/performmaintenance", scale_sets.refuse_maintenance, "VMScaleSetActions"),
-    Route("POST", VM + "/performmaintenance", scale_sets.refuse_maintenance, "VMScaleSetVMActions"),
-    Route("GET", VMSS + "/extensions", extensions.list_extensions, "LowCostGet"),
-    Route("GET", VMSS + "/extensions/<extension>", extensions.get_extension, "LowCostGet"),
-    Route("PUT", VMSS + "/extensions/<extension>", extensions.put_extension, "VMScaleSetActions"),
+    Route("POST", f"{VMSS}/{ACTIONS}", scale_sets.run_action_on_scale_set, "VMScaleSetActions"),
     Route(
-        "PATCH", VMSS + "/extensions/<extension>", extensions.patch_extension, "VMScaleSetActions"
+        "POST", f"{VMSS}/{POWER_ACTIONS}", scale_sets.run_action_on_scale_set, "DeleteVMScaleSet"
     ),
-    Route(
-        "DELETE", VMSS + "/extensions/<extension>", extensions.delete_extension, "VMScaleSetActions"
-    ),
-    Route("GET", NICS, network_interfaces.list_nics),
-    Route("GET", NICS + "/<nic>", network_interfaces.get_nic),
-    Route("GET", PUBLIC_IPS, network_interfaces.list_public_ips),
-    Route("GET", PUBLIC_IPS + "/<ip>", network_interfaces.get_public_ip),
+    Route("POST", VMSS + "/performmaintenance", scale_sets.reject_maintenance, "VMScaleSetActions"),
+    Route("POST", VM + "/performmaintenance", scale_sets.reject_maintenance, "VMScaleSetVMActions"),
+    # Extensions
+    Route("GET", EXTENSIONS, extensions.list_extensions, "GetVMScaleSet", "set"),
+    Route("GET", EXTENSIONS + "/<extension>", extensions.get_extension, "GetVMScaleSet", "set"),
+    Route("PUT", EXTENSIONS + "/<extension>", extensions.put_extension, "VMScaleSetActions"),
+    Route("PATCH", EXTENSIONS + "/<extension>", extensions.patch_extension, "VMScaleSetActions"),
+    Route("DELETE", EXTENSIONS + "/<extension>", extensions.delete_extension, "VMScaleSetActions"),
+    # Rolling upgrades
     Route(
         "POST",
         VMSS + "/osrollingupgrade",
@@ -140,12 +142,14 @@ ROUTES = [
         VMSS + "/extensionrollingupgrade",
         rolling_upgrades.start_rolling_upgrade,
         "VMScaleSetActions",
+        "set",
     ),
     Route(
         "GET",
         VMSS + "/rollingupgrades/latest",
         rolling_upgrades.get_rolling_upgrade,
         "GetVMScaleSet",
+        "set",
     ),
     Route(
         "POST",
@@ -153,21 +157,66 @@ ROUTES = [
         rolling_upgrades.cancel_rolling_upgrade,
         "VMScaleSetActions",
     ),
-    Route("GET", VMSS + "/virtualmachines", scale_sets.list_instances, "HighCostGetVMScaleSet"),
-    Route("GET", VM, scale_sets.get_instance, "GetVMScaleSetVM"),
-    Route("PUT", VM, scale_sets.put_instance, "VMScaleSetActions"),
-    Route("DELETE", VM, scale_sets.delete_instance, "DeleteVMScaleSetVM"),
-    Route("GET", VM + "/instanceview", scale_sets.get_instance_view, "GetVMScaleSetVM"),
-    Route("POST", f"{VM}/{ACTIONS}", scale_sets.act_on_instance, "VMScaleSetVMActions"),
-    Route("POST", f"{VM}/{POWER_ACTIONS}", scale_sets.act_on_instance, "DeleteVMScaleSetVM"),
-    Route("POST", VM + "/runcommand", run_command.run_command, "VMScaleSetVMActions"),
-    Route("GET", MACHINES, virtual_machines.list_machines, "LowCostGet"),
-    Route("GET", MACHINES + "/<vm>", virtual_machines.get_machine, "LowCostGet"),
-    Route("GET", MACHINES + "/<vm>/instanceview", virtual_machines.get_machine_view, "LowCostGet"),
-    Route("GET", SUB + "/operationresults/<operation>", scale_sets.get_operation_result),
-    Route("GET", PLACE + "/operations/<operation>", scale_sets.get_operation, "GetOperation"),
+    Route(
+        "GET",
+        VMSS + "/osupgradehistory",
+        rolling_upgrades.list_upgrade_history,
+        "GetVMScaleSet",
+        "set",
+    ),
+    # Instances
+    Route(
+        "GET", VMSS + "/virtualmachines", instances.list_instances, "HighCostGetVMScaleSet", "set"
+    ),
+    Route("GET", VM, instances.get_instance, "GetVMScaleSetVM", "vm"),
+    Route("PUT", VM, instances.put_instance, "VMScaleSetVMActions", "vm"),
+    Route("PATCH", VM, instances.reject_patch),
+    Route("DELETE", VM, instances.delete_instance, "DeleteVMScaleSetVM", "vm"),
+    Route("GET", VM + "/instanceview", instances.get_instance_view, "GetVMScaleSetVM", "vm"),
+    Route("POST", f"{VM}/{ACTIONS}", instances.run_action_on_instance, "VMScaleSetVMActions", "vm"),
+    Route(
+        "POST",
+        f"{VM}/{POWER_ACTIONS}",
+        instances.run_action_on_instance,
+        "DeleteVMScaleSetVM",
+        "vm",
+    ),
+    Route("POST", VM + "/runcommand", run_command.run_command, "VMScaleSetVMActions", "vm"),
+    Route("GET", NICS, network_interfaces.list_nics),
+    Route("GET", NICS + "/<nic>", network_interfaces.get_nic),
+    Route("GET", PUBLIC_IPS, network_interfaces.list_public_ips),
+    Route("GET", PUBLIC_IPS + "/<ip>", network_interfaces.get_public_ip),
+    # Virtual machines: the members of Flexible sets
+    Route("GET", SUB + MACHINES, virtual_machines.list_machines, "HighCostGet"),
+    Route("GET", RG + MACHINES, virtual_machines.list_machines, "HighCostGet"),
+    Route("GET", MACHINE, virtual_machines.get_machine, "LowCostGet", "vm"),
+    Route("GET", MACHINE + "/instanceview", virtual_machines.get_machine_view, "LowCostGet", "vm"),
+    Route(
+        "POST",
+        f"{MACHINE}/{MACHINE_ACTIONS}",
+        virtual_machines.run_action_on_machine,
+        "UpdateVM",
+        "vm",
+    ),
+    Route(
+        "POST",
+        MACHINE + "/<any(deallocate):action>",
+        virtual_machines.run_action_on_machine,
+        "DeleteVM",
+        "vm",
+    ),
+    # Operations
+    Route("GET", SUB + "/operationresults/<operation>", operations.get_operation_result),
+    Route(
+        "GET",
+        PLACE + "/operations/<operation>",
+        operations.get_operation,
+        "GetOperation",
+        "operation",
+    ),
 ]
 
 URLS = Map(
-    [Rule(each.path, methods=[each.method], endpoint=each) for each in ROUTES], strict_slashes=False
+    [Rule(route.path, methods=[route.method], endpoint=route) for route in ROUTES],
+    strict_slashes=False,
 )

@@ -1,0 +1,525 @@
+"""Read the members of a Flexible scale set in the shape of a Uniform set's instances.
+
+Azure's own list of a Flexible set says little more than the names. What the members are stands in
+the list of virtual machines, how they are in the same list with `$expand=instanceView`. A reading
+takes three lists, and one instance view for each member whose view the lists do not give, or give
+without the application health that the set's health extension reports.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any, NamedTuple, cast
+
+from . import _clock, _retry, rest, settings
+from ._ids import fold_id, runs_image
+from .errors import AzureError, NotFound, Throttled
+from .types import Instance, ScaleSet, Token
+
+PARALLEL_READS = 8
+"""How many instance views are read at once."""
+_ATTEMPTS = 3
+"""How often a view is asked for within one reading if the answer fails for a passing reason."""
+
+_GROUP = (
+    "/subscriptions/{subscription_id}/resourceGroups/{resource_group}/providers/Microsoft.Compute"
+)
+_SET = _GROUP + "/virtualMachineScaleSets/{vmss_name}"
+_SET_MEMBERS = _SET + "/virtualMachines"
+_MACHINES = _GROUP + "/virtualMachines"
+_MACHINE = _MACHINES + "/{instance_id}"
+
+_REJECTED = 400
+"""The HTTP status with which Azure refuses a Flexible set what only a Uniform one has."""
+_PROFILE_TAG = "VirtualMachineProfileTimeCreated"
+_HEALTH_EXTENSIONS = ("applicationhealthlinux", "applicationhealthwindows")
+
+
+class SetPath(NamedTuple):
+    """The names in the path of a scale set."""
+
+    subscription_id: str
+    resource_group: str
+    vmss_name: str
+
+
+class Members(NamedTuple):
+    """What the three lists of a Flexible set hold."""
+
+    listed: list[dict[str, Any]]
+    machines: list[dict[str, Any]]
+    expanded: list[dict[str, Any]]
+
+
+def is_flexible(model: Mapping[str, Any]) -> bool:
+    """Return whether a scale set is in Flexible orchestration.
+
+    Args:
+        model: A scale set as `get_vmss` returns it.
+
+    Returns:
+        `True` for Flexible, `False` for Uniform and for a set that does not say.
+    """
+    mode = model.get("properties", {}).get("orchestrationMode")
+    return isinstance(mode, str) and mode.lower() == "flexible"
+
+
+def has_profile(model: Mapping[str, Any]) -> bool:
+    """Return whether a scale set has a profile, without which there is no model to upgrade to.
+
+    Args:
+        model: A scale set as `get_vmss` returns it.
+
+    Returns:
+        Whether `properties.virtualMachineProfile` is there.
+    """
+    return bool(model.get("properties", {}).get("virtualMachineProfile"))
+
+
+def read_instances(access_token: Token, path: SetPath, model: ScaleSet) -> list[Instance]:
+    """Read all members of a Flexible scale set.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        path: Subscription id, resource group and name of the set.
+        model: The scale set as `get_vmss` returns it: what is current is told by it.
+
+    Returns:
+        Instances: `instanceId` (the VM's name), `zones`, `tags` and `properties` with
+        `provisioningState`, `storageProfile`, `instanceView`, `protectionPolicy` and, if it can
+        be derived, `latestModelApplied`.
+
+    Raises:
+        AzureError: Azure refused, or lists members of the set and no virtual machine for them.
+    """
+    members = read_lists(access_token, path)
+    instances = _read_missing_machines(access_token, path, merge(members))
+    _read_missing_views(access_token, path, model, instances)
+    for instance in instances:
+        current = is_current(instance, model)
+        if current is not None:
+            instance["properties"]["latestModelApplied"] = current
+    return instances
+
+
+def read_instances_unless_uniform(
+    access_token: Token, path: SetPath, rejection: AzureError
+) -> list[Instance]:
+    """Read the members if the list with views was rejected because the set is Flexible.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        path: Subscription id, resource group and name of the set.
+        rejection: What Azure answered to the list with views, which it has for Uniform sets alone.
+
+    Returns:
+        Instances, as `read_instances` returns them.
+
+    Raises:
+        AzureError: The rejection itself, if the set is not Flexible; or as for `read_instances`.
+    """
+    if rejection.status_code != _REJECTED:
+        raise rejection
+    model: ScaleSet = rest.get(access_token, _url(_SET, path._asdict()))
+    if not is_flexible(model):
+        raise rejection
+    return read_instances(access_token, path, model)
+
+
+def read_member(access_token: Token, path: SetPath, name: str) -> Instance:
+    """Read one member with its instance view, in one request.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        path: Subscription id, resource group and name of the set.
+        name: The name of the member's virtual machine.
+
+    Returns:
+        The instance; without its protection, which only the set's own list holds.
+
+    Raises:
+        NotFound: There is no such virtual machine.
+        AzureError: Azure refused, with its code and message.
+    """
+    machine = rest.get(access_token, machine_url(path, name, expand="instanceView"))
+    return to_instance({}, machine, machine)
+
+
+def is_member_name(instance_id: str) -> bool:
+    """Return whether an instance id is that of a Flexible set's member.
+
+    Args:
+        instance_id: An instance id.
+
+    Returns:
+        `True` for a name, `False` for a number (a Uniform set's) and for `*`.
+    """
+    return instance_id != "*" and not instance_id.isdecimal()
+
+
+def read_lists(access_token: Token, path: SetPath) -> Members:
+    """Read the set's own list, and its virtual machines without and with their instance views.
+
+    The two lists of machines are both needed: it is not documented whether the one with views holds
+    the machines' models as well.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        path: Subscription id, resource group and name of the set.
+
+    Returns:
+        The three lists.
+
+    Raises:
+        AzureError: Azure refused, or the set has members and the list of machines is empty.
+    """
+    listed = rest.get_list(access_token, _url(_SET_MEMBERS, path._asdict()))
+    machines = rest.get_list(access_token, _machines_url(path))
+    if listed and not machines:
+        # A filter that Azure does not understand as we mean it gives an empty list and no error.
+        raise AzureError(
+            f"Azure lists {len(listed)} members of {path.vmss_name} and no virtual machine that"
+            " belongs to it",
+            code="InvalidResponse",
+            method="GET",
+            url=_machines_url(path).partition("?")[0],
+        )
+    expanded = []
+    if machines:
+        expanded = rest.get_list(access_token, _machines_url(path, expand="instanceView"))
+    return Members(listed, machines, expanded)
+
+
+def merge(members: Members) -> list[Instance]:
+    """Return one instance for each member of the three lists, compared by name without case.
+
+    Args:
+        members: The lists.
+
+    Returns:
+        Instances in the order of the set's list, those that only the machines' list has after them.
+        A member that is being deleted may have no view and no machine.
+    """
+    machines = _by_name(members.machines)
+    expanded = _by_name(members.expanded)
+    names = list(dict.fromkeys([*_by_name(members.listed), *machines]))
+    listed = _by_name(members.listed)
+    return [
+        to_instance(listed.get(name, {}), machines.get(name, {}), expanded.get(name, {}))
+        for name in names
+    ]
+
+
+def to_instance(
+    listed: Mapping[str, Any], machine: Mapping[str, Any], expanded: Mapping[str, Any]
+) -> Instance:
+    """Return a member in the shape of a Uniform set's instance.
+
+    Args:
+        listed: The member in the set's own list; empty if it is not there.
+        machine: The virtual machine; empty if it is not there.
+        expanded: The virtual machine with its view; empty if it is not there.
+
+    Returns:
+        The instance. What Azure gives in several places is taken from the machine.
+    """
+    source = listed or machine
+    instance: dict[str, Any] = {
+        "id": source.get("id") or machine.get("id") or "",
+        "name": source.get("name") or "",
+        "instanceId": listed.get("instanceId") or source.get("name") or "",
+    }
+    for key in ("type", "location", "tags", "etag", "identity", "plan", "resources"):
+        value = machine.get(key, expanded.get(key, listed.get(key)))
+        if value is not None:
+            instance[key] = value
+    zones = _zones(machine) or _zones(expanded) or _zones(listed)
+    if zones:
+        instance["zones"] = zones
+    properties: dict[str, Any] = {
+        **_properties(listed),
+        **_properties(expanded),
+        **_properties(machine),
+    }
+    view = _properties(expanded).get("instanceView") or _properties(machine).get("instanceView")
+    if view:
+        properties["instanceView"] = view
+    instance["properties"] = properties
+    return cast("Instance", instance)
+
+
+def is_current(instance: Mapping[str, Any], model: Mapping[str, Any]) -> bool | None:
+    """Return whether a member is current, as far as Azure's answers allow to derive it.
+
+    Azure does not report it. A member with another image or size than the model's is outdated. A
+    member with the model's image is current if its tag `VirtualMachineProfileTimeCreated` has the
+    profile's `timeCreated`. Azure sets the tag when it makes a member. It is not documented whether
+    an upgrade moves it, and other writers may erase it: no tag, or an older one, leaves it open.
+
+    Args:
+        instance: The member, as `read_instances` returns it.
+        model: The scale set.
+
+    Returns:
+        `True`, `False`, or `None` if it cannot be derived.
+    """
+    profile = model.get("properties", {}).get("virtualMachineProfile") or {}
+    properties = instance.get("properties", {})
+    reference = (properties.get("storageProfile") or {}).get("imageReference") or {}
+    wanted = (profile.get("storageProfile") or {}).get("imageReference") or {}
+    if not reference or not wanted:
+        return None
+    has_image = runs_image(reference, wanted)
+    if has_image is False or not _has_size(properties, model):
+        return False
+    made_from = parse_tag_time((instance.get("tags") or {}).get(_PROFILE_TAG))
+    if has_image and made_from is not None and made_from == _parse_time(profile.get("timeCreated")):
+        return True
+    return None
+
+
+def parse_tag_time(text: object) -> datetime | None:
+    """Return the time in a member's tag, such as `4/28/2024 6:28:48 AM +00:00`.
+
+    Args:
+        text: The value of the tag.
+
+    Returns:
+        The time in whole seconds; `None` if it is not such a time.
+    """
+    found = re.fullmatch(
+        r"(\d{1,2})/(\d{1,2})/(\d{4}) (\d{1,2}):(\d\d):(\d\d) ([AP])M \+00:00",
+        str(text),
+        re.IGNORECASE,
+    )
+    if found is None:
+        return None
+    month, day, year, hour, minute, second = (int(part) for part in found.groups()[:6])
+    hour = hour % 12 + (12 if found[7].upper() == "P" else 0)
+    return _utc(year, month, day, hour, minute, second)
+
+
+def _parse_time(text: object) -> datetime | None:
+    """Return a time such as `2024-04-28T06:28:48.0987218+00:00` in whole seconds."""
+    found = re.match(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)", str(text))
+    return _utc(*(int(part) for part in found.groups())) if found else None
+
+
+def _utc(*parts: int) -> datetime | None:
+    year, month, day, hour, minute, second = parts
+    try:
+        return datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc)
+    except ValueError:
+        return None
+
+
+def _has_size(properties: Mapping[str, Any], model: Mapping[str, Any]) -> bool:
+    """Return whether a member has the model's size; `Mix` stands for several sizes."""
+    size = (properties.get("hardwareProfile") or {}).get("vmSize")
+    wanted = (model.get("sku") or {}).get("name")
+    if not size or not wanted or wanted.lower() == "mix":
+        return True
+    return bool(size.lower() == wanted.lower())
+
+
+def needs_single_view(instance: Mapping[str, Any], model: Mapping[str, Any]) -> bool:
+    """Return whether the lists leave open how a member is, so that its own view has to be read.
+
+    Args:
+        instance: The member, merged from the lists.
+        model: The scale set.
+
+    Returns:
+        `True` if there is no view, or one without the application health that the member reports.
+    """
+    view = instance["properties"].get("instanceView") or {}
+    if not view.get("statuses"):
+        return True
+    return "vmHealth" not in view and _reports_health(instance, model)
+
+
+def _reports_health(instance: Mapping[str, Any], model: Mapping[str, Any]) -> bool:
+    """Return whether the model or the member has the application health extension."""
+    profile = model.get("properties", {}).get("virtualMachineProfile") or {}
+    wanted = (profile.get("extensionProfile") or {}).get("extensions") or []
+    extensions = [*wanted, *(instance.get("resources") or [])]
+    kinds = {
+        str((extension.get("properties") or {}).get("type")).lower() for extension in extensions
+    }
+    return not kinds.isdisjoint(_HEALTH_EXTENSIONS)
+
+
+def _read_missing_machines(
+    access_token: Token, path: SetPath, instances: Sequence[Instance]
+) -> list[Instance]:
+    """Return the members with the machines that the list lacks; without those that are gone."""
+
+    def read(instance: Instance) -> Any:
+        url = machine_url(path, instance["instanceId"], expand="instanceView")
+        return _get_or_none(access_token, url)
+
+    lacking = [instance for instance in instances if not _has_machine(instance)]
+    machines = read_each(lacking, read)
+    complete = []
+    for instance in instances:
+        if _has_machine(instance):
+            complete.append(instance)
+            continue
+        machine = machines[instance["instanceId"]]
+        if machine is not None:
+            complete.append(to_instance(instance, machine, machine))
+    return complete
+
+
+def _read_missing_views(
+    access_token: Token, path: SetPath, model: ScaleSet, instances: Sequence[Instance]
+) -> None:
+    """Put the instance views into the members for which the lists lack them.
+
+    A member that is being deleted has none, and stays without.
+    """
+
+    def read(instance: Instance) -> Any:
+        url = machine_url(path, instance["instanceId"], "/instanceView")
+        return _get_or_none(access_token, url)
+
+    lacking = [instance for instance in instances if needs_single_view(instance, model)]
+    views = read_each(lacking, read)
+    for instance in lacking:
+        view = views[instance["instanceId"]]
+        if view:
+            instance["properties"]["instanceView"] = view
+
+
+def _get_or_none(access_token: Token, url: str) -> Any:
+    try:
+        return rest.get(access_token, url)
+    except NotFound:
+        return None
+
+
+def _has_machine(instance: Instance) -> bool:
+    return "storageProfile" in instance["properties"]
+
+
+def read_each(instances: Iterable[Instance], read: Callable[[Instance], Any]) -> dict[str, Any]:
+    """Read something for each instance, several at once, and again what failed transiently.
+
+    Args:
+        instances: The instances.
+        read: Reads for one of them.
+
+    Returns:
+        `{instance id: what was read}`.
+
+    Raises:
+        AzureError: A read failed permanently, too often, or because Azure asks to wait.
+        requests.ConnectionError, requests.Timeout: Too many reads got no answer.
+    """
+    waiting = list(instances)
+    results: dict[str, Any] = {}
+    attempt = 0
+    while waiting:
+        attempt += 1
+        failures: dict[str, Exception] = {}
+        for instance, result, error in _read_in_parallel(waiting, read):
+            if error is None:
+                results[instance["instanceId"]] = result
+            else:
+                failures[instance["instanceId"]] = error
+        for error in failures.values():
+            is_too_much = attempt >= _ATTEMPTS or len(failures) > PARALLEL_READS
+            if is_too_much or isinstance(error, Throttled) or not _retry.is_transient(error):
+                raise error
+        waiting = [instance for instance in waiting if instance["instanceId"] in failures]
+        if waiting:
+            _clock.sleep(_retry.delay(attempt))
+    return results
+
+
+def _read_in_parallel(
+    instances: Sequence[Instance], read: Callable[[Instance], Any]
+) -> list[tuple[Instance, Any, Exception | None]]:
+    """Return each instance with what was read for it, or with the error.
+
+    After more failures than there are threads no further read is started: the network may be down.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    outcomes: list[tuple[Instance, Any, Exception | None]] = []
+    failed = 0
+    pool = ThreadPoolExecutor(min(PARALLEL_READS, len(instances)), "instance-views")
+    try:
+        futures = [
+            # A copy of the context carries the caller's request hooks into the thread.
+            pool.submit(contextvars.copy_context().run, read, instance)
+            for instance in instances
+        ]
+        for instance, future in zip(instances, futures, strict=True):
+            try:
+                outcomes.append((instance, future.result(), None))
+            except Exception as error:
+                outcomes.append((instance, None, error))
+                failed += 1
+            if failed > PARALLEL_READS:
+                break
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return outcomes
+
+
+def _by_name(entries: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the entries of a list by their name in lower case, the first of each."""
+    found: dict[str, dict[str, Any]] = {}
+    for entry in entries:
+        name = entry.get("name") or fold_id(entry.get("id")).rpartition("/")[2]
+        if name:
+            found.setdefault(name.lower(), entry)
+    return found
+
+
+def _properties(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return entry.get("properties") or {}
+
+
+def _zones(entry: Mapping[str, Any]) -> list[str]:
+    """Return the zones of an entry; some api-versions of Azure send `[null]` for none."""
+    return [zone for zone in entry.get("zones") or () if zone]
+
+
+def _url(path: str, names: Mapping[str, str], query: Mapping[str, str | None] | None = None) -> str:
+    return rest.url(path, names, settings.COMPUTE_API, query)
+
+
+def _machines_url(path: SetPath, expand: str | None = None) -> str:
+    names = {"subscription_id": path.subscription_id, "resource_group": path.resource_group}
+    set_id = _SET.format(**path._asdict())
+    # The left side is quoted as well.
+    query = {"$filter": f"'virtualMachineScaleSet/id' eq '{set_id}'", "$expand": expand}
+    return _url(_MACHINES, names, query)
+
+
+def machine_url(path: SetPath, name: str, action: str = "", expand: str | None = None) -> str:
+    """Return the URL of a member's virtual machine.
+
+    Args:
+        path: Subscription id, resource group and name of the set, in whose group the machine is.
+        name: The name of the machine.
+        action: What follows in the path, such as `/restart`.
+        expand: The value of `$expand`, or `None`.
+
+    Returns:
+        The URL at the configured endpoint.
+
+    Raises:
+        ValueError: A name cannot be one.
+    """
+    names = {
+        "subscription_id": path.subscription_id,
+        "resource_group": path.resource_group,
+        "instance_id": name,
+    }
+    return _url(_MACHINE + action, names, {"$expand": expand})

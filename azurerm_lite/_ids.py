@@ -1,0 +1,81 @@
+"""Compare resource ids and image references as Azure does: without regard to case."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+IMAGE_ID_KEYS = ("id", "sharedGalleryImageId", "communityGalleryImageId")
+"""The members of an image reference that name an image by its id; at most one of them is there."""
+
+_VERSION = re.compile(r"/versions/[^/]+$")
+
+
+def fold_id(resource_id: object) -> str:
+    """Return a resource id in the form in which equal ids are equal strings.
+
+    Args:
+        resource_id: A resource id, or anything else that Azure put in its place.
+
+    Returns:
+        The id in lower case, without a slash at the end; `""` for anything but a string.
+    """
+    return resource_id.rstrip("/").lower() if isinstance(resource_id, str) else ""
+
+
+def is_same_id(resource_id: object, other: object) -> bool:
+    """Return whether two resource ids name the same resource.
+
+    Args:
+        resource_id: A resource id.
+        other: Another.
+
+    Returns:
+        `True` if both are ids and differ at most in case.
+    """
+    folded = fold_id(resource_id)
+    return folded != "" and folded == fold_id(other)
+
+
+def runs_image(
+    instance_reference: Mapping[str, Any], model_reference: Mapping[str, Any]
+) -> bool | None:
+    """Return whether an instance runs the image that a model asks for.
+
+    Args:
+        instance_reference: The `imageReference` of the instance; its `exactVersion` is what runs.
+        model_reference: The `imageReference` of the model.
+
+    Returns:
+        `True` or `False`; `None` if the references do not say, as with a gallery image that the
+        model names without a version and the instance with one.
+    """
+    for key in IMAGE_ID_KEYS:
+        if model_reference.get(key) or instance_reference.get(key):
+            return _runs_image_id(
+                fold_id(instance_reference.get(key)), fold_id(model_reference.get(key))
+            )
+    for key in ("publisher", "offer", "sku"):
+        if _fold(instance_reference.get(key)) != _fold(model_reference.get(key)):
+            return False
+    wanted = _fold(model_reference.get("version"))
+    running = {_fold(instance_reference.get(key)) for key in ("version", "exactVersion")}
+    return wanted in running
+
+
+def _runs_image_id(running: str, wanted: str) -> bool | None:
+    if running == wanted:
+        return True
+    if running and wanted and running == wanted + _version_part(running):
+        return None
+    return False
+
+
+def _version_part(image_id: str) -> str:
+    found = _VERSION.search(image_id)
+    return found.group() if found else ""
+
+
+def _fold(value: object) -> str:
+    return value.lower() if isinstance(value, str) else ""

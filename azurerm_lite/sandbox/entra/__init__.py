@@ -1,0 +1,41 @@
+"""The sandbox's sign-in: the OAuth2 endpoints, managed identities, and the tokens they issue."""
+
+from __future__ import annotations
+
+from werkzeug.wrappers import Request
+
+from .._answer import Answer
+from ..errors import ApiError
+from .client_auth import SUBJECT, ClientAuth
+from .managed_identity import ManagedIdentityEndpoint
+from .oauth import OAuthEndpoint
+from .tokens import TokenIssuer
+
+# Where a workflow of GitHub Actions requests its OIDC token.
+_ACTIONS_PATH = "/actions/idtoken"
+
+
+class Entra:
+    """Everything that is answered without a token, because it issues one."""
+
+    def __init__(self, token_seconds: float) -> None:
+        self.tokens = TokenIssuer(token_seconds)
+        self.client_auth = ClientAuth()
+        self.oauth = OAuthEndpoint(self.tokens, self.client_auth)
+        self.identities = ManagedIdentityEndpoint(self.tokens)
+
+    def has_path(self, path: str) -> bool:
+        """Return whether a path is one of the sign-in's."""
+        return path == _ACTIONS_PATH or self.oauth.has_path(path) or self.identities.has_path(path)
+
+    def answer(self, request: Request, fault: ApiError | None = None) -> Answer:
+        """Return the answer to a request, or a requested fault in the format of the sign-in."""
+        if fault:
+            body = {"error": fault.error["code"], "error_description": fault.error["message"]}
+            return Answer(fault.status, body, fault.headers)
+        if request.path == _ACTIONS_PATH:
+            audience = request.args.get("audience", "")
+            return Answer(200, {"value": self.client_auth.federated_token(SUBJECT, audience, 300)})
+        if self.identities.has_path(request.path):
+            return self.identities.answer(request)
+        return self.oauth.answer(request)

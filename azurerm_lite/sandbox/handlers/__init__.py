@@ -1,0 +1,1 @@
+"""Handlers: the answer to each request, from what the model holds."""

@@ -1,0 +1,1 @@
+"""The server: sockets, routing, rate limits, faults, and the control endpoint."""
