@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import azurerm_lite as az
-from azurerm_lite.images import image_name
 
 DONE = 0
 FAILED = 1
@@ -150,15 +149,10 @@ def _can_be_read_by_others(file: Path) -> bool:
     return bool(file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
 
 
-def upgrade_mode(model: az.ScaleSet) -> str:
-    """Return the upgrade mode of a scale set: who upgrades the instances."""
-    return (model["properties"].get("upgradePolicy") or {}).get("mode") or "Manual"
-
-
 def read_model(where: Where, wanted: str = "Manual") -> az.ScaleSet:
     """Return the scale set's model, if it is in an upgrade mode."""
     model = az.get_vmss(*where)
-    mode = upgrade_mode(model)
+    mode = az.upgrade_mode(model)
     if mode.lower() == wanted.lower():
         return model
     if mode.lower() == "manual":
@@ -169,12 +163,6 @@ def read_model(where: Where, wanted: str = "Manual") -> az.ScaleSet:
         f"{where.vmss_name} is in upgrade mode {mode}: Azure would upgrade its instances by "
         f"itself as soon as the model changes. Set upgradePolicy.mode to {wanted} first."
     )
-
-
-def list_instances(where: Where, model: az.ScaleSet) -> list[az.Instance]:
-    """Return the instances with their views; Azure lists those of a Flexible set without."""
-    mode = str(model["properties"].get("orchestrationMode"))
-    return az.list_vmss_vms(*where) if mode == "Flexible" else az.get_instance_views(*where)
 
 
 def has_new_image(options: argparse.Namespace) -> bool:
@@ -231,7 +219,7 @@ def put_model(where: Where, model: az.ScaleSet, options: argparse.Namespace) -> 
 
 def image_of(model: az.ScaleSet | az.Instance) -> str:
     """Return the image of a model or an instance on one line."""
-    return image_name(az.get_image(model))
+    return az.image_name(az.get_image(model))
 
 
 def confirm(options: argparse.Namespace, question: str) -> None:

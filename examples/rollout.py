@@ -171,10 +171,10 @@ def run_check(command: str, timeout: float) -> Callable[[list[az.Instance]], obj
 
 def state(instance: az.Instance) -> tuple[str, str]:
     """Return a sign and a style for an instance, so that colour is not the only sign."""
-    provisioning_state = instance["properties"].get("provisioningState")
-    if provisioning_state == "Failed":
+    provisioning_state = az.provisioning_state(instance)
+    if provisioning_state == "failed":
         return "!", "bold red"
-    if provisioning_state == "Updating":
+    if provisioning_state == "updating":
         return "~", "bold yellow"
     return ("+", "green") if instance["properties"].get("latestModelApplied") else (".", "dim")
 
@@ -355,7 +355,7 @@ def check_result(where: common.Where) -> int:
     model = az.get_vmss(*where)
     wanted = common.image_of(model)
     is_exact = az.get_image(model).get("version") != "latest"
-    instances = common.list_instances(where, model)
+    instances = az.get_instance_views(*where)
     outdated = []
     for instance in instances:
         has_other_image = is_exact and common.image_of(instance) != wanted
@@ -371,7 +371,7 @@ def check_result(where: common.Where) -> int:
 def read_model_to_roll_out(where: common.Where, options: argparse.Namespace) -> az.ScaleSet:
     """Return the model, once the domains and instances of the options are known to exist."""
     model = common.read_model(where)
-    instances = common.list_instances(where, model)
+    instances = az.get_instance_views(*where)
     az.plan_rollout(instances, by=options.by, only=parse_only(options))
     return model
 
