@@ -1,4 +1,4 @@
-"""Run by a Python that has only azurerm-lite installed: nothing came with it but its dependencies, and theirs."""
+"""Check a Python that has only azurerm-lite: nothing was installed but its dependencies."""
 
 import re
 from importlib import metadata

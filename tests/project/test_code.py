@@ -47,9 +47,10 @@ def names_in(node: ast.expr) -> set[str]:
 def decisions_on_text(tree: ast.Module) -> Iterator[str]:
     """Yield the calls of text methods on something that is named like a message."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if node.func.attr in TEXT_METHODS and names_in(node.func.value) & MESSAGES:
-                yield ast.unparse(node).replace("'", '"')
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        if node.func.attr in TEXT_METHODS and names_in(node.func.value) & MESSAGES:
+            yield ast.unparse(node).replace("'", '"')
 
 
 @pytest.mark.parametrize("path", DECIDING, ids=name_of)

@@ -19,10 +19,9 @@ ScaleSetId = tuple[str, str, str, str]
 
 def sign_in() -> str:
     """Return a token, whichever way it is made."""
-    token: str = az.get_access_token_from_cli()
-    token = az.get_access_token("tenant", "application", "secret")
-    token = az.token_provider()()
-    return token
+    from_cli: str = az.get_access_token_from_cli()
+    from_secret: str = az.get_access_token("tenant", "application", "secret")
+    return from_cli or from_secret or az.token_provider()()
 
 
 def show(event: az.Event) -> None:
