@@ -19,7 +19,7 @@ from . import _clock, _retry, settings
 from ._text import one_line
 from ._urls import build_url as url
 from ._urls import check_origin
-from .errors import AuthenticationFailed, AzureError, PreconditionFailed, error_from
+from .errors import AuthenticationFailed, AzureError, PreconditionFailed, error_from_response
 from .types import Token
 
 __all__ = ["TIMEOUT", "get", "get_list", "send", "session", "url"]
@@ -273,7 +273,7 @@ def read_json(response: requests.Response) -> Any:
         # Not response.json(), which fails on a byte order mark.
         return json.loads(response.content)
     except ValueError:
-        error = error_from(response)
+        error = error_from_response(response)
         error.code = "InvalidResponse"
         error.message = "The answer is not JSON: is a proxy or a portal in between?"
         raise error from None
@@ -343,7 +343,7 @@ def send(
             continue
         if response.status_code < 300:
             return response
-        error = error_from(response, _retry.retry_after(response))
+        error = error_from_response(response, _retry.retry_after(response))
         if _is_renewable(error, access_token) and not is_renewed:
             is_renewed = True
             _forget(access_token, auth.token)
