@@ -1,4 +1,4 @@
-"""Which failures are transient, what may be sent again, and how long to wait before."""
+"""The retry policy: which failures are transient, what may be sent again, and when."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ MAX_RETRY_AFTER = 120.0
 
 _REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
 TRANSIENT_STATUSES = frozenset({408, 500, 502, 503, 504})
-"""HTTP statuses that say nothing of the request itself: asking again may help."""
-# Another write is at work and will end; OperationNotAllowed and PropertyChangeNotAllowed never pass
-# by waiting.
-_TRANSIENT_CONFLICTS = frozenset(
+"""HTTP statuses that are not about the request itself: another attempt may succeed."""
+# Another write is in progress and will end; waiting does not help against OperationNotAllowed and
+# PropertyChangeNotAllowed.
+_TRANSIENT_CODES = frozenset(
     {
+        "InvalidResponse",  # ours: something between Azure and us sent a page
         "Conflict",
         "AnotherOperationInProgress",
         "ConflictingConcurrentWriteNotAllowed",
@@ -39,7 +40,7 @@ CONNECTION_ERRORS = (
     requests.exceptions.ChunkedEncodingError,
     requests.exceptions.ContentDecodingError,
 )
-"""What `send` raises when there was no answer, or only a part of one."""
+"""What `send` raises if there was no response, or only a part of one."""
 _NOT_SENT = (
     requests.ConnectTimeout,
     urllib3.exceptions.ConnectTimeoutError,
@@ -60,13 +61,13 @@ def should_retry(
 
     Args:
         method: HTTP method, in capitals.
-        status: HTTP status, or `None` when there was no answer.
-        attempt: Which try it was, from 1.
-        has_retry_after: Whether the answer said `Retry-After`.
+        status: HTTP status, or `None` if there was no response.
+        attempt: Number of the attempt, from 1.
+        has_retry_after: Whether the response had `Retry-After`.
         was_not_sent: Whether it is certain that Azure did not get the request.
 
     Returns:
-        Whether to try again.
+        A bool; `False` after `MAX_ATTEMPTS`.
     """
     if attempt >= MAX_ATTEMPTS:
         return False
@@ -85,7 +86,7 @@ def delay(attempt: int, retry_after: float | None = None) -> float:
     That is what Azure asks for; else it doubles from half a second, with jitter.
 
     Args:
-        attempt: Which try it was, from 1.
+        attempt: Number of the attempt, from 1.
         retry_after: Seconds that Azure asks to wait, or `None`.
 
     Returns:
@@ -93,17 +94,24 @@ def delay(attempt: int, retry_after: float | None = None) -> float:
     """
     pause: float = 0.5 * 2 ** (attempt - 1)
     jitter = random.uniform(0.5, 1.0)
-    return retry_after + pause * jitter / 4 if retry_after else pause * jitter
+    if retry_after:
+        return retry_after + pause * jitter / 4
+    return pause * jitter
 
 
 def retry_after(response: requests.Response) -> float | None:
-    """Return the seconds of `Retry-After`, given as seconds or as a date.
+    """Return the seconds that a response asks to wait.
 
-    `None` if it is missing.
+    Args:
+        response: Any response.
+
+    Returns:
+        Seconds, 0 or more, from `Retry-After` (a number or a date) or from the header of Resource
+        Graph; `None` if there is none or it cannot be read.
     """
     value = response.headers.get("Retry-After", "").strip()
     if not value:
-        return _until_quota(response)
+        return _quota_reset(response)
     if value.isdecimal():
         return float(value)
     try:
@@ -112,11 +120,10 @@ def retry_after(response: requests.Response) -> float | None:
         return None
 
 
-def _until_quota(response: requests.Response) -> float | None:
+def _quota_reset(response: requests.Response) -> float | None:
     """Return the seconds of Resource Graph's own header, such as `00:00:05`; `None` without it."""
-    parts = re.fullmatch(
-        r"(\d+):(\d\d):(\d\d)", response.headers.get("x-ms-user-quota-resets-after", "").strip()
-    )
+    value = response.headers.get("x-ms-user-quota-resets-after", "").strip()
+    parts = re.fullmatch(r"(\d+):(\d\d):(\d\d)", value)
     if response.status_code != 429 or parts is None:
         return None
     hours, minutes, seconds = map(float, parts.groups())
@@ -131,18 +138,21 @@ def was_not_sent(error: BaseException) -> bool:
 def is_transient(error: Exception) -> bool:
     """Return whether a failed request may succeed later.
 
-    It got no clear answer, was throttled, or met another write in progress.
+    It got no clear response, was throttled, or met another write in progress.
     """
+    if isinstance(error, Throttled):
+        return True
     if isinstance(error, AzureError):
-        passes = isinstance(error, Throttled) or error.status_code in TRANSIENT_STATUSES
-        return passes or error.code == "InvalidResponse" or error.code in _TRANSIENT_CONFLICTS
+        is_transient_status = error.status_code in TRANSIENT_STATUSES
+        return is_transient_status or error.code in _TRANSIENT_CODES
     return isinstance(error, CONNECTION_ERRORS) and not is_permanent(error)
 
 
 def is_permanent(error: BaseException) -> bool:
     """Return whether trying again cannot help: the certificate is not trusted."""
     return any(
-        isinstance(cause, ssl.SSLCertVerificationError | _Untrusted) for cause in _causes(error)
+        isinstance(cause, ssl.SSLCertVerificationError | _UntrustedCertificate)
+        for cause in _causes(error)
     )
 
 
@@ -171,12 +181,16 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             inner.__context__,
         )
         inner = next(
-            (each for each in candidates if isinstance(each, BaseException) and each not in seen),
+            (
+                found
+                for found in candidates
+                if isinstance(found, BaseException) and found not in seen
+            ),
             None,
         )
 
 
-class _Untrusted(requests.exceptions.SSLError):
+class _UntrustedCertificate(requests.exceptions.SSLError):
     """A certificate that is not trusted; permanent also without the error that it came from."""
 
 
@@ -188,17 +202,17 @@ def describe_connection_error(
     Args:
         error: What requests raised.
         method: HTTP method.
-        url: The URL asked for.
-        attempts: How often it was tried.
+        url: The URL of the request; its query is not shown.
+        attempts: How often it was sent.
 
     Returns:
-        The exception to raise.
+        The exception to raise; `requests.exceptions.SSLError` if the certificate is not trusted.
     """
     parts = urlsplit(url)
     tries = f"{attempts} tries" if attempts > 1 else "1 try"
     if is_permanent(error):
         advice = " If the network has a CA of its own, name its file in REQUESTS_CA_BUNDLE."
-        return _Untrusted(
+        return _UntrustedCertificate(
             f"The certificate of {parts.netloc} is not trusted: {root_cause(error)}.{advice}"
         )
     return type(error)(

@@ -12,6 +12,8 @@ from urllib3.util import parse_url
 from . import settings
 from .errors import AzureError
 
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+
 
 def build_url(
     path: str,
@@ -22,36 +24,42 @@ def build_url(
     """Return a resource-manager URL.
 
     Args:
-        path: The path with a `{name}` for each name, such as `/subscriptions/{subscription_id}`.
-        names: What to put in for each name; each stays within its segment of the path.
-        api_version: The API version.
+        path: The path with a `{name}` for every name, such as `/subscriptions/{subscription_id}`.
+        names: The values of the names; a value stays within its segment of the path.
+        api_version: The API version, such as `2024-11-01`.
         query: Further query parameters; those that are `None` are left out.
 
     Returns:
-        The URL at the configured endpoint.
+        A string: the URL at the configured endpoint.
 
     Raises:
-        ValueError: A name is no string, is empty or cannot be one; nothing was sent.
+        ValueError: A name is not a string, is empty or cannot be a segment of a path.
     """
-    quoted = {argument: _segment(argument, name) for argument, name in names.items()}
-    given = {name: value for name, value in (query or {}).items() if value is not None}
-    parameters = urlencode({**given, "api-version": api_version}, quote_via=quote, safe="$,/'()")
-    return f"{settings.cloud().resource_manager}{path.format_map(quoted)}?{parameters}"
+    segments = {argument: _quote_segment(argument, name) for argument, name in names.items()}
+    parameters = {name: value for name, value in (query or {}).items() if value is not None}
+    parameters["api-version"] = api_version
+    query_text = urlencode(parameters, quote_via=quote, safe="$,/'()")
+    return f"{settings.cloud().resource_manager}{path.format_map(segments)}?{query_text}"
 
 
-def _segment(argument: str, name: str) -> str:
-    if (
-        not isinstance(name, str)
-        or not name.strip()
-        or name in (".", "..")
-        or not name.isprintable()
-    ):
+def _quote_segment(argument: str, name: str) -> str:
+    """Return a name quoted for a path; refuse one that could not be a segment of its own."""
+    is_text = isinstance(name, str) and name.isprintable() and bool(name.strip())
+    if not is_text or name in (".", ".."):
         raise ValueError(f"{argument} must be a name, not {name!r}")
     return quote(name, safe="")
 
 
 def check_origin(url: str) -> None:
-    """Refuse to send a token in plain text, or anywhere but to the configured endpoint."""
+    """Refuse to send a token in plain text, or anywhere but to the configured endpoint.
+
+    Args:
+        url: The URL of a request, such as a link that Azure gave.
+
+    Raises:
+        AzureError: It points to another scheme, host or port (`ForeignLink`).
+        ValueError: The endpoint is plain http, and not on loopback.
+    """
     endpoint = settings.cloud().resource_manager
     origin = _origin(endpoint)
     if _origin(url) != origin:
@@ -71,16 +79,18 @@ def check_origin(url: str) -> None:
 def _origin(url: str) -> tuple[str, str, int | None]:
     """Return scheme, host and port as requests reads them; nothing if parsers differ on the URL."""
     try:
-        parts, seen = parse_url(url), urlsplit(url)
-        host = (parts.host or "").strip("[]")
-        # No link of Azure's has a user in it, and where one ends is what parsers differ on.
-        agreed = parts.auth is None and seen.username is None and (seen.hostname or "") == host
+        by_urllib3 = parse_url(url)
+        by_standard_library = urlsplit(url)
+        host = (by_urllib3.host or "").strip("[]")
+        is_same_host = (by_standard_library.hostname or "") == host
+        # No link of Azure's has a user in it; parsers differ on where one ends.
+        has_user = by_urllib3.auth is not None or by_standard_library.username is not None
     except ValueError:
-        agreed = False
-    if not agreed:
         return "", "", None
-    scheme = parts.scheme or ""
-    return scheme, host, parts.port or {"https": 443, "http": 80}.get(scheme)
+    if has_user or not is_same_host:
+        return "", "", None
+    scheme = by_urllib3.scheme or ""
+    return scheme, host, by_urllib3.port or _DEFAULT_PORTS.get(scheme)
 
 
 def _is_loopback(host: str) -> bool:

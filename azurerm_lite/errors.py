@@ -29,21 +29,21 @@ import requests
 from ._text import collapse
 from .types import Batch, Summary, Target
 
-_NOTHING = Summary()
+_EMPTY_SUMMARY = Summary()
 
 
 class AzureError(requests.HTTPError):
-    """A failure as Azure told it.
+    """An error response from Azure.
 
     Attributes:
         message: Azure's message.
-        code: Azure's error code, such as `ResourceNotFound`; where there was none, a word for the
-            HTTP status.
-        status_code: HTTP status, or `None` where the failure came without an HTTP answer.
+        code: Azure's error code, such as `ResourceNotFound`; a word for the HTTP status if the
+            response had none.
+        status_code: HTTP status, or `None` if the failure came without an HTTP response.
         details: Azure's further errors, a tuple of dicts with `code`, `message` and sometimes
             `target`.
         target: What the error is about in Azure's terms, such as `imageReference.sku`, or `None`.
-        request_id: Azure's id of the request: what its support asks for.
+        request_id: Azure's id of the request, which its support asks for.
         method, url: The request. The query is left off: it may hold a signature.
         retry_after: Seconds that Azure asks to wait, or `None`.
     """
@@ -140,9 +140,9 @@ class RolloutHalted(RuntimeError):
         batch: Batch | None = None,
         unhealthy: Mapping[str, str] | None = None,
         rolled_back: bool = False,
-        summary: Summary = _NOTHING,
+        summary: Summary = _EMPTY_SUMMARY,
     ) -> None:
-        super().__init__(message, batch, unhealthy, rolled_back, summary)
+        super().__init__(message)
         self.message = message
         self.batch = batch
         self.unhealthy = dict(unhealthy or {})
@@ -171,31 +171,29 @@ class FleetHalted(RolloutHalted):
         failed: Mapping[Target, Exception],
         paused: Sequence[Target] = (),
         not_started: Sequence[Target] = (),
-        summary: Summary = _NOTHING,
+        summary: Summary = _EMPTY_SUMMARY,
     ) -> None:
-        halts = {target: each for target, each in failed.items() if isinstance(each, RolloutHalted)}
-        unhealthy = {
-            f"{target} {vm}": why
-            for target, halt in halts.items()
-            for vm, why in halt.unhealthy.items()
+        halts = {
+            target: error for target, error in failed.items() if isinstance(error, RolloutHalted)
         }
-        is_back = (
-            bool(failed)
-            and len(halts) == len(failed)
-            and all(each.rolled_back for each in halts.values())
+        unhealthy = {
+            f"{target} {instance_id}": reason
+            for target, halt in halts.items()
+            for instance_id, reason in halt.unhealthy.items()
+        }
+        rolled_back = bool(failed) and all(
+            isinstance(error, RolloutHalted) and error.rolled_back for error in failed.values()
         )
-        super().__init__(message, None, unhealthy, is_back, summary)
-        self.failed, self.paused, self.not_started = dict(failed), tuple(paused), tuple(not_started)
-        self.args = (
-            message,
-            self.failed,
-            self.paused,
-            self.not_started,
-            summary,
-        )  # what a pickle makes it from
+        super().__init__(message, None, unhealthy, rolled_back, summary)
+        self.failed = dict(failed)
+        self.paused = tuple(paused)
+        self.not_started = tuple(not_started)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.message, self.failed), vars(self)
 
 
-KINDS: dict[int, type[AzureError]] = {
+_CLASS_OF_STATUS: dict[int, type[AzureError]] = {
     401: AuthenticationFailed,
     404: NotFound,
     409: Conflict,
@@ -204,85 +202,93 @@ KINDS: dict[int, type[AzureError]] = {
 }
 
 
-def error_from(response: requests.Response, retry_after: float | None = None) -> AzureError:
+def error_from_response(
+    response: requests.Response, retry_after: float | None = None
+) -> AzureError:
     """Return the exception for an unsuccessful response.
 
     Args:
-        response: The answer, of any status and any body: JSON, HTML or nothing.
-        retry_after: Seconds that the answer asks to wait, where it does.
+        response: A response of any status and any body: JSON, HTML or nothing.
+        retry_after: Seconds that it asks to wait, or `None`.
 
     Returns:
-        An `AzureError`, or the kind of it that fits the status.
+        An `AzureError`, or the subclass of it that fits the status.
     """
-    told_to_wait = response.status_code == 503 and retry_after is not None
-    kind = Throttled if told_to_wait else KINDS.get(response.status_code, AzureError)
-    return kind(
-        **_told(
-            _json(response),
-            _unexplained(response),
-            (response.reason or "").title().replace(" ", ""),
-        ),
-        **_request(response),
+    if response.status_code == 503 and retry_after is not None:
+        error_class: type[AzureError] = Throttled
+    else:
+        error_class = _CLASS_OF_STATUS.get(response.status_code, AzureError)
+    kind = response.headers.get("Content-Type", "no content type").partition(";")[0]
+    size = len(response.content)
+    parsed = _parse_error(
+        _read_json(response),
+        default_message=f"No explanation came with the answer ({kind}, {size} bytes)",
+        default_code=(response.reason or "").title().replace(" ", ""),
+    )
+    return error_class(
+        **parsed,
+        **_describe_request(response),
         status_code=response.status_code,
         retry_after=retry_after,
         response=response,
     )
 
 
-def operation_error(
+def error_from_operation(
     operation: Mapping[str, Any], status: str, response: requests.Response
 ) -> OperationFailed:
     """Return the exception for a long-running operation that did not succeed.
 
     Args:
-        operation: The body of the operation (or of the resource) that says how it ended.
-        status: The word it ended with, such as `Failed`.
-        response: The answer that carried the body.
+        operation: The body of the operation, or of the resource, at its end.
+        status: Its final status, such as `Failed`.
+        response: The response with that body.
 
     Returns:
         An `OperationFailed`.
     """
-    told = _told(operation, f"The operation ended {status}; Azure gave no reason.", status)
+    parsed = _parse_error(
+        operation,
+        default_message=f"The operation ended {status}; Azure gave no reason.",
+        default_code=status,
+    )
     error = OperationFailed(
-        **told, **_request(response), status_code=response.status_code, response=response
+        **parsed,
+        **_describe_request(response),
+        status_code=response.status_code,
+        response=response,
     )
     error.status = status
     return error
 
 
-def _told(body: Any, message: str, code: str) -> dict[str, Any]:
+def _parse_error(body: Any, *, default_message: str, default_code: str) -> dict[str, Any]:
     """Return message, code, details and target of an error in JSON; defaults without one."""
     error = body.get("error") if isinstance(body, Mapping) else None
-    if isinstance(
-        error, str
-    ):  # the token endpoint: {"error": "invalid_client", "error_description": "AADSTS…"}
+    if isinstance(error, str):
+        # The token endpoint: {"error": "invalid_client", "error_description": "AADSTS…"}
         error = {"code": error, "message": body.get("error_description")}
     if not isinstance(error, Mapping):
         error = body if isinstance(body, Mapping) else {}
     details = error.get("details")
+    if not isinstance(details, list):
+        details = []
     return {
-        "message": collapse(error.get("message")) or message,
-        "code": collapse(error.get("code")) or code,
-        "details": [entry for entry in details if isinstance(entry, Mapping)]
-        if isinstance(details, list)
-        else [],
+        "message": collapse(error.get("message")) or default_message,
+        "code": collapse(error.get("code")) or default_code,
+        "details": [entry for entry in details if isinstance(entry, Mapping)],
         "target": collapse(error.get("target")) or None,
     }
 
 
-def _json(response: requests.Response) -> Any:
+def _read_json(response: requests.Response) -> Any:
     try:
         return json.loads(response.content)
     except ValueError:
         return None
 
 
-def _unexplained(response: requests.Response) -> str:
-    kind = response.headers.get("Content-Type", "no content type").partition(";")[0]
-    return f"No explanation came with the answer ({kind}, {len(response.content)} bytes)"
-
-
-def _request(response: requests.Response) -> dict[str, Any]:
+def _describe_request(response: requests.Response) -> dict[str, Any]:
     """Return method, URL without query, and Azure's id of a request."""
     scheme, host, path, _, _ = urlsplit(response.url or "")
     headers = response.headers

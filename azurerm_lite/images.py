@@ -1,4 +1,4 @@
-"""Images: what Azure's marketplace and galleries offer, and which image a model asks for."""
+"""Images: those of the marketplace and of galleries, and the image of a model."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ Model = TypeVar("Model", bound=Mapping[str, Any])
 _VMIMAGE = (
     "/subscriptions/{subscription_id}/providers/Microsoft.Compute/locations/{location}/publishers"
 )
-# Where an image's id stands, by what the id begins with.
+# The keys of an imageReference that hold an id, with what such an id begins with.
 _ID_KEYS = {
     "id": "/subscriptions/",
     "sharedGalleryImageId": "/sharedgalleries/",
     "communityGalleryImageId": "/communitygalleries/",
 }
-_TOLD = {
+# The kinds of image, as messages describe them.
+_KINDS = {
     "platform": "a platform image: give version or sku",
     "image_id": "a custom or gallery image by its id: give image_id",
     "image_uri": "an unmanaged image: give image_uri",
@@ -37,7 +38,7 @@ def list_publishers(access_token: Token, subscription_id: str, location: str) ->
         location: Region, such as `westeurope`.
 
     Returns:
-        Publishers as `{"name", "id", "location"}`.
+        A list of publishers as `{"name", "id", "location"}`.
 
     Raises:
         AzureError: Azure refused, with its code and message.
@@ -59,7 +60,7 @@ def list_offers(
         publisher: Publisher, such as `Canonical`.
 
     Returns:
-        Offers as `{"name", "id", "location"}`.
+        A list of offers as `{"name", "id", "location"}`.
 
     Raises:
         AzureError: Azure refused, with its code and message.
@@ -83,7 +84,7 @@ def list_skus(
         offer: Offer of the publisher.
 
     Returns:
-        SKUs as `{"name", "id", "location"}`.
+        A list of SKUs as `{"name", "id", "location"}`.
 
     Raises:
         AzureError: Azure refused, with its code and message.
@@ -119,15 +120,16 @@ def list_sku_versions(
         publisher: Publisher, such as `Canonical`.
         offer: Offer of the publisher.
         sku: SKU of the offer.
-        top: How many at the most; `None` for all.
+        top: How many at most; `None` for all.
         newest_first: Order by version, part by part as numbers, the newest first; else as Azure
             gives them.
 
     Returns:
-        Versions as `{"name", "id", "location"}`; `name` is what `set_image` takes as `version`.
+        A list of versions as `{"name", "id", "location"}`; `name` is what `set_image` takes as
+        `version`.
 
     Raises:
-        ValueError: `top` is no whole number of 1 or more.
+        ValueError: `top` is not a whole number of 1 or more.
         AzureError: Azure refused, with its code and message.
 
     Azure: Virtual Machine Images - List.
@@ -139,11 +141,11 @@ def list_sku_versions(
         "location": location,
         "publisher": publisher,
         "offer": offer,
+        "sku": sku,
     }
-    names["sku"] = sku
     path = "/{publisher}/artifacttypes/vmimage/offers/{offer}/skus/{sku}/versions"
-    # Azure orders and cuts by the version as text, where 1.10 comes before 1.9: both are done here
-    # instead.
+    # Azure orders and limits by the version as text, where 1.10 comes before 1.9: so both are done
+    # here.
     query = {"$top": None if newest_first else top}
     versions = _entries(access_token, path, names, query)
     if newest_first:
@@ -168,7 +170,7 @@ def list_gallery_image_versions(
         image_name: Name of the image definition.
 
     Returns:
-        Image versions, all pages; `id` is what `set_image` takes as `image_id`.
+        A list of image versions, all pages; `id` is what `set_image` takes as `image_id`.
 
     Raises:
         AzureError: Azure refused, with its code and message.
@@ -179,8 +181,12 @@ def list_gallery_image_versions(
         "/subscriptions/{subscription_id}/resourceGroups/{resource_group}/providers/Microsoft.Compute"
         "/galleries/{gallery_name}/images/{image_name}/versions"
     )
-    names = {"subscription_id": subscription_id, "resource_group": resource_group}
-    names |= {"gallery_name": gallery_name, "image_name": image_name}
+    names = {
+        "subscription_id": subscription_id,
+        "resource_group": resource_group,
+        "gallery_name": gallery_name,
+        "image_name": image_name,
+    }
     url = rest.url(path, names, settings.GALLERY_API)
     return rest.get_list(access_token, url)
 
@@ -238,36 +244,36 @@ def set_image(
 
     Args:
         model: A scale set as `get_vmss` returns it.
-        version: Version of a platform image, such as `22.04.202411010`. (`latest` is taken too, but
-            is resolved only when an instance is made or upgraded: a rollout wants the version
-            itself.)
+        version: Version of a platform image, such as `22.04.202411010`. (`latest` is accepted, but
+            Azure resolves it when it creates or upgrades an instance: for a rollout give the
+            version itself.)
         sku: SKU of a platform image.
         image_id: Id of a managed-disk custom image, or of a gallery image or one of its versions.
         image_uri: URL of the VHD of an unmanaged image.
 
     Returns:
-        The new model, for `put_vmss`.
+        A dict: the new model, for `put_vmss`. The model given is not changed.
 
     Raises:
-        ValueError: Nothing to set, a malformed value, or not the kind of image that this model has
-            (Azure does not let a scale set change between kinds).
+        ValueError: There is nothing to set, a value is malformed, or the model has another kind of
+            image (Azure does not let a scale set change between kinds).
     """
-    given = {"version": version, "sku": sku, "image_id": image_id, "image_uri": image_uri}
-    given = {argument: value for argument, value in given.items() if value is not None}
+    options = {"version": version, "sku": sku, "image_id": image_id, "image_uri": image_uri}
+    changes = {argument: value for argument, value in options.items() if value is not None}
     kind = get_image(model)["kind"]
     allowed = {
         "platform": {"version", "sku"},
         "image_id": {"image_id"},
         "image_uri": {"image_uri"},
     }[kind]
-    wrong = ", ".join(sorted(set(given) - allowed))
-    if wrong or not given:
-        found = f"{wrong} does not fit" if wrong else "no new image is given"
+    wrong = ", ".join(sorted(set(changes) - allowed))
+    if wrong or not changes:
+        reason = f"{wrong} does not fit" if wrong else "no new image is given"
         raise ValueError(
-            f"{found}: the model of {model.get('name', 'this scale set')!r} has {_TOLD[kind]}"
+            f"{reason}: the model of {model.get('name', 'this scale set')!r} has {_KINDS[kind]}"
         )
-    for argument, value in given.items():
-        _check(argument, value)
+    for argument, value in changes.items():
+        _check_value(argument, value)
     changed = copy.deepcopy(model)
     storage = _storage(changed)
     if kind == "image_uri":
@@ -275,7 +281,7 @@ def set_image(
     elif kind == "image_id":
         _set_image_id(storage["imageReference"], str(image_id))
     else:
-        storage["imageReference"].update(given)
+        storage["imageReference"].update(changes)
         storage["imageReference"].pop("exactVersion", None)
     return changed
 
@@ -414,16 +420,16 @@ def _set_image_id(reference: dict[str, Any], image_id: str) -> None:
     reference.pop("exactVersion", None)
 
 
-def _check(argument: str, value: str | None) -> None:
+def _check_value(argument: str, value: str | None) -> None:
     patterns = {
         "version": (r"latest|[0-9]+\.[0-9]+\.[0-9]+", "Major.Minor.Build in digits, or latest"),
         "sku": (r"[^\s/?#]+", "a SKU name"),
         "image_id": (r"/[^\s?#]+", "a resource id that begins with /"),
         "image_uri": (r"https?://[^\s/]+/\S+", "the URL of a VHD"),
     }
-    pattern, meant = patterns[argument]
+    pattern, expected = patterns[argument]
     if not isinstance(value, str) or not re.fullmatch(pattern, value):
-        raise ValueError(f"{argument} must be {meant}, not {value!r}")
+        raise ValueError(f"{argument} must be {expected}, not {value!r}")
 
 
 def _storage(model: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from . import _clock, _retry, settings
 from ._text import one_line
 from ._urls import build_url as url
 from ._urls import check_origin
-from .errors import AuthenticationFailed, AzureError, PreconditionFailed, error_from
+from .errors import AuthenticationFailed, AzureError, PreconditionFailed, error_from_response
 from .types import Token
 
 __all__ = ["TIMEOUT", "get", "get_list", "send", "session", "url"]
@@ -39,14 +39,15 @@ class RequestHooks:
     """Hooks around the requests of one caller: they count them and limit the attempts.
 
     Attributes:
-        tries: How often a request is tried at the most.
-        requests: How many were sent so far.
-        throttled: How many of them were refused for the pace.
+        max_attempts: How often a request is sent at most.
+        requests: Number of requests sent so far.
+        throttled: Number of responses with status 429.
     """
 
     def __init__(self, max_attempts: int = _retry.MAX_ATTEMPTS) -> None:
         self.max_attempts = max_attempts
-        self.requests = self.throttled = 0
+        self.requests = 0
+        self.throttled = 0
 
     def before_send(self, _method: str, _url: str) -> None:
         """Count a request that is about to be sent.
@@ -62,7 +63,7 @@ class RequestHooks:
             self.throttled += response.status_code == 429
 
 
-_hooks: contextvars.ContextVar[RequestHooks | None] = contextvars.ContextVar("watch", default=None)
+_hooks: contextvars.ContextVar[RequestHooks | None] = contextvars.ContextVar("hooks", default=None)
 
 
 @contextlib.contextmanager
@@ -84,11 +85,10 @@ class _Session(requests.Session):
             f"azurerm-lite/{settings.VERSION} {requests.utils.default_user_agent()}"
         )
         self.headers["Accept"] = "application/json"
-        self.auth = lambda request: (
-            request
-        )  # without any, requests would look for one in a netrc file
+        # Without an auth, requests would use a netrc file.
+        self.auth = lambda request: request
         self.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
-        # Room for a thread per connection; what is retried is decided below, where it can be seen.
+        # A connection per thread of a fleet; the retries are those of `send`.
         self.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=32, max_retries=0))
 
     def get_redirect_target(self, resp: requests.Response) -> None:
@@ -107,32 +107,33 @@ class _SignInSession(_Session):
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         response = super().send(request, **kwargs)
-        asks_for_more = response.status_code == 401 and "WWW-Authenticate" in response.headers
-        if (
-            response.status_code == 429
-            or response.status_code >= 500
-            or not (asks_for_more or _is_object(response))
-        ):
-            raise _unavailable(request, response)
+        is_challenge = response.status_code == 401 and "WWW-Authenticate" in response.headers
+        if _is_unavailable(response) or not (is_challenge or _is_json_object(response)):
+            raise _unavailable_error(request, response)
         return response
 
 
-def _is_object(response: requests.Response) -> bool:
+def _is_unavailable(response: requests.Response) -> bool:
+    return response.status_code == 429 or response.status_code >= 500
+
+
+def _is_json_object(response: requests.Response) -> bool:
     try:
         return isinstance(json.loads(response.content), dict)
     except ValueError:
         return False
 
 
-def _unavailable(
+def _unavailable_error(
     request: requests.PreparedRequest, response: requests.Response
 ) -> AuthenticationFailed:
     """Return the error for a sign-in response that is unavailable or unexpected."""
     parts = urlsplit(request.url or "")
-    unwell = response.status_code == 429 or response.status_code >= 500
-    what = "is too busy or not well" if unwell else "does not answer as Microsoft's sign-in does"
+    reason = "does not answer as Microsoft's sign-in does"
+    if _is_unavailable(response):
+        reason = "is too busy or not well"
     return AuthenticationFailed(
-        f"Sign-in failed: {parts.netloc} {what}.",
+        f"Sign-in failed: {parts.netloc} {reason}.",
         code="SignInFailed",
         status_code=response.status_code,
         request_id=response.headers.get("x-ms-request-id"),
@@ -146,15 +147,14 @@ def sign_in_session() -> requests.Session:
     """Return a session for one sign-in by MSAL.
 
     Returns:
-        The session: as `session` is, and an answer that is no JSON object, or says that the sign-in
-            is not well, is
-        raised as `AuthenticationFailed`.
+        A `requests.Session` like `session`, which raises `AuthenticationFailed` if the sign-in is
+        unavailable or does not respond with a JSON object.
     """
     return _SignInSession()
 
 
 class _Bearer(requests.auth.AuthBase):
-    """Puts the token into the request. `auth=` is what keeps a netrc file from replacing it."""
+    """The bearer token as an `auth` of requests, which no netrc file can replace."""
 
     def __init__(self, access_token: Token) -> None:
         self.token = resolve_token(access_token)
@@ -165,18 +165,18 @@ class _Bearer(requests.auth.AuthBase):
 
 
 def resolve_token(access_token: Token) -> str:
-    """Return the token itself, checked: http.client would quote a malformed one.
+    """Return the token itself, checked: http.client would show a malformed one in its error.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one; or a credential of
             azure-identity, which is asked for a token of the configured cloud's resource manager.
 
     Returns:
-        The token.
+        A string: the token.
 
     Raises:
-        ValueError: It is no token. The message does not show it.
-        AuthenticationFailed: The credential gives none.
+        ValueError: It is not a token. The message does not show it.
+        AuthenticationFailed: The credential returns none.
     """
     if callable(getattr(access_token, "get_token", None)):
         token = _get_credential_token(access_token)
@@ -213,26 +213,28 @@ def get(access_token: Token, url: str) -> Any:
         url: From `url`, or a link that Azure gave.
 
     Returns:
-        The JSON; `None` for an empty body.
+        The JSON (a dict, a list or a value); `None` for an empty body.
 
     Raises:
-        AzureError: Azure refused, or answered with something that is no JSON.
+        NotFound: There is no such resource.
+        AzureError: Azure refused, with its code and message; or the body is not JSON.
     """
     return read_json(send(access_token, "GET", url))
 
 
 def get_list(access_token: Token, url: str) -> list[Any]:
-    """Return the list at a URL, all its pages.
+    """Return the list at a URL, all pages of it.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
         url: From `url`.
 
     Returns:
-        The entries of all pages, in order.
+        A list of the entries of all pages, in order.
 
     Raises:
-        AzureError: Azure refused, or the pages lead in a circle or away from Azure.
+        AzureError: Azure refused, with its code and message; or a page is not a list, or links to a
+            page that was read before or to another host.
     """
     return [entry for page in get_pages(access_token, url) for entry in page]
 
@@ -280,7 +282,7 @@ def read_json(response: requests.Response) -> Any:
         # Not response.json(), which fails on a byte order mark.
         return json.loads(response.content)
     except ValueError:
-        error = error_from(response)
+        error = error_from_response(response)
         error.code = "InvalidResponse"
         error.message = "The answer is not JSON: is a proxy or a portal in between?"
         raise error from None
@@ -306,22 +308,25 @@ def send(
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
         method: HTTP method, in capitals.
-        url: From `url`, or a link that Azure gave. The token goes to the configured endpoint alone.
-        body: What to send as JSON, or `None`.
-        headers: Further headers.
-        max_attempts: How often at most; 1 for a caller that has a loop of its own.
+        url: From `url`, or a link that Azure gave. The token is sent to the configured endpoint
+            only.
+        body: What to send as JSON; `None` for no body.
+        headers: Further headers, such as `{"If-Match": etag}`.
+        max_attempts: How often to send at most; 1 for a caller that has a loop of its own.
 
     Returns:
-        The answer, a success. The request in it no longer holds the token.
+        A `requests.Response` with a status below 300. Give that of a write or an action to `wait`.
+        Its request no longer holds the token.
 
     Raises:
         ValueError: The token or the endpoint cannot be used; nothing was sent.
-        AzureError: Azure refused, or a link points away from the endpoint (then nothing was sent).
+        AzureError: Azure refused, with its code and message; or the URL points to another host
+            (then nothing was sent).
         Throttled: Azure asks to wait longer than two minutes, or still does after five attempts.
-        requests.ConnectionError, requests.Timeout: No answer; the message says of whom and what
-            for.
+        requests.ConnectionError, requests.Timeout: No response; the message has host, path and
+            reason.
     """
-    # Here and not above: with what it loads it is a good part of what importing us costs.
+    # Here and not above: it would be a good part of the time that importing the package takes.
     import uuid
 
     check_origin(url)
@@ -350,7 +355,7 @@ def send(
             continue
         if response.status_code < 300:
             return response
-        error = error_from(response, _retry.retry_after(response))
+        error = error_from_response(response, _retry.retry_after(response))
         if _is_renewable(error, access_token) and not is_renewed:
             is_renewed = True
             _forget(access_token, auth.token)
@@ -424,19 +429,19 @@ def _send_once(
 ) -> requests.Response:
     """Send a request once; remove the token from the request that the response holds."""
     hooks = _hooks.get() or RequestHooks()
-    # session.request() would merge with the session what it does not have.
+    # Not session.request(), which takes time to merge what the session does not have.
     request = requests.PreparedRequest()
     request.prepare(method, url, headers={**session.headers, **headers}, json=body, auth=auth)
     hooks.before_send(method, url)
     started = _clock.monotonic()
     try:
-        around = session.merge_environment_settings(url, {}, None, None, None)
-        response = session.send(request, allow_redirects=False, **around)
+        environment = session.merge_environment_settings(url, {}, None, None, None)
+        response = session.send(request, allow_redirects=False, **environment)
     except requests.RequestException as error:
         if isinstance(error.request, requests.PreparedRequest):
             error.request.headers.pop("Authorization", None)
         raise
-    # Its own copy() would make another cookie jar.
+    # Not its own copy(), which would make another cookie jar.
     response.request = copy.copy(response.request)
     response.request.headers = response.request.headers.copy()
     response.request.headers.pop("Authorization", None)
@@ -446,6 +451,6 @@ def _send_once(
     return response
 
 
-def _pause(seconds: float, why: str) -> None:
-    log.warning("waiting %.1f s before trying again: %s", seconds, why)
+def _pause(seconds: float, reason: str) -> None:
+    log.warning("waiting %.1f s before trying again: %s", seconds, reason)
     _clock.sleep(seconds)

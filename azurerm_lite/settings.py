@@ -13,8 +13,8 @@ VERSION = "0.1.0"
 # someone else's change.
 COMPUTE_API = "2024-11-01"
 GALLERY_API = "2024-03-03"
-# Network interfaces and public IPs of a scale set are answered by Microsoft.Network, at this
-# version alone.
+# Microsoft.Network answers for network interfaces and public IPs of a scale set at this version
+# only.
 NETWORK_API = "2018-10-01"
 RESOURCES_API = "2021-04-01"
 SUBSCRIPTIONS_API = "2022-12-01"
@@ -58,34 +58,42 @@ def cloud() -> Cloud:
     """Return the endpoints that the environment configures at this moment.
 
     `AZURE_RM_ENDPOINT`, `AZURE_AUTH_ENDPOINT` (or `AZURE_AUTHORITY_HOST`, the name other Azure
-    tools use) and `AZURE_RESOURCE_ENDPOINT` each replace one endpoint. Where one of them names a
+    tools use) and `AZURE_RESOURCE_ENDPOINT` each replace one endpoint. If one of them names a
     known cloud (public, China, US Government), the others default to that cloud's.
 
     Returns:
-        The three endpoints.
+        A `Cloud`, the three endpoints.
 
     Raises:
-        ValueError: A variable holds no http or https URL.
+        ValueError: A variable is not an http or https URL.
     """
     return _cloud(*(os.environ.get(variable, "").strip() for variable in _VARIABLES))
 
 
-@functools.lru_cache(maxsize=64)  # asked twice for each request, and hardly ever changed
+@functools.lru_cache(maxsize=64)  # called twice per request, with values that hardly ever change
 def _cloud(*values: str) -> Cloud:
     """Return the endpoints for these values of the variables."""
-    told = dict(zip(_VARIABLES, values, strict=True))
-    resource_manager = _endpoint("AZURE_RM_ENDPOINT", told)
-    authority = _endpoint("AZURE_AUTH_ENDPOINT", told) or _endpoint("AZURE_AUTHORITY_HOST", told)
-    resource = told["AZURE_RESOURCE_ENDPOINT"]
-    given = {each.rstrip("/") for each in (resource_manager, authority, resource) if each}
-    base = next(
-        (known for known in CLOUDS if any(each.rstrip("/") in given for each in known)), PUBLIC
+    configured = dict(zip(_VARIABLES, values, strict=True))
+    resource_manager = _endpoint("AZURE_RM_ENDPOINT", configured)
+    authority = _endpoint("AZURE_AUTH_ENDPOINT", configured) or _endpoint(
+        "AZURE_AUTHORITY_HOST", configured
     )
+    resource = configured["AZURE_RESOURCE_ENDPOINT"]
+    endpoints = (resource_manager, authority, resource)
+    base = _known_cloud({endpoint.rstrip("/") for endpoint in endpoints if endpoint})
     return Cloud(
         resource_manager or base.resource_manager,
         authority or base.authority,
         resource or base.resource,
     )
+
+
+def _known_cloud(endpoints: set[str]) -> Cloud:
+    """Return the first cloud that has one of these endpoints; the public one if none has."""
+    for known in CLOUDS:
+        if any(endpoint.rstrip("/") in endpoints for endpoint in known):
+            return known
+    return PUBLIC
 
 
 def is_published(authority: str) -> bool:
@@ -110,7 +118,7 @@ def _endpoint(variable: str, values: dict[str, str]) -> str | None:
 def _is_endpoint(value: str) -> bool:
     try:
         parts = urlsplit(value)
-        unfit = parts.query or parts.fragment or parts.port == 0
-    except ValueError:  # a port that is no number, a bracket left open
+        has_more = bool(parts.query or parts.fragment or parts.port == 0)
+    except ValueError:  # a port that is not a number, a bracket left open
         return False
-    return parts.scheme in ("https", "http") and bool(parts.hostname) and not unfit
+    return parts.scheme in ("https", "http") and bool(parts.hostname) and not has_more

@@ -13,7 +13,7 @@ def list_subscriptions(access_token: Token) -> list[Subscription]:
         access_token: Bearer token, or a zero-argument callable that returns one.
 
     Returns:
-        Subscriptions, all pages.
+        A list of subscriptions, all pages.
 
     Raises:
         AzureError: Azure refused, with its code and message.
@@ -31,7 +31,7 @@ def list_locations(access_token: Token, subscription_id: str) -> list[Location]:
         subscription_id: Subscription id.
 
     Returns:
-        Locations; `name` is what other functions take as `location`.
+        A list of locations; `name` is what other functions take as `location`.
 
     Raises:
         AzureError: Azure refused, with its code and message.
@@ -53,7 +53,7 @@ def list_resource_groups(access_token: Token, subscription_id: str) -> list[Reso
         subscription_id: Subscription id.
 
     Returns:
-        Resource groups, all pages.
+        A list of resource groups, all pages.
 
     Raises:
         AzureError: Azure refused, with its code and message.

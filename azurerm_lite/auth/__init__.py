@@ -4,27 +4,39 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-if TYPE_CHECKING:  # importing the package loads no way to sign in: each is loaded when it is chosen
+if TYPE_CHECKING:  # an authentication method is loaded when it is chosen
     from ._provider import Provider
 
 _APPLICATION = ("tenant_id", "application_id")
 _PERSON = ("tenant_id", "application_id", "cache_file")
-# Each way by the argument that chooses it: its class, what it needs, and what it takes.
-_WAYS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
-    "application_secret": ("BySecret", _APPLICATION, ()),
-    "certificate": ("ByCertificate", _APPLICATION, ("password", "public_chain")),
-    "assertion": ("ByAssertion", _APPLICATION, ()),
-    "assertion_file": ("ByAssertion", _APPLICATION, ()),
-    "managed_identity": ("ByManagedIdentity", (), ("application_id", "object_id", "resource_id")),
-    "cli": ("ByCli", (), ("tenant_id", "subscription")),
-    "browser": ("ByBrowser", (), _PERSON),
-    "device_code": ("ByDeviceCode", (), _PERSON),
+
+
+class _Method(NamedTuple):
+    """An authentication method: its provider and the arguments that go with it."""
+
+    provider: str
+    required: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+
+
+# By the argument that chooses the method.
+_METHODS = {
+    "application_secret": _Method("SecretProvider", _APPLICATION),
+    "certificate": _Method("CertificateProvider", _APPLICATION, ("password", "public_chain")),
+    "assertion": _Method("AssertionProvider", _APPLICATION),
+    "assertion_file": _Method("AssertionProvider", _APPLICATION),
+    "managed_identity": _Method(
+        "ManagedIdentityProvider", optional=("application_id", "object_id", "resource_id")
+    ),
+    "cli": _Method("CliProvider", optional=("tenant_id", "subscription")),
+    "browser": _Method("BrowserProvider", optional=_PERSON),
+    "device_code": _Method("DeviceCodeProvider", optional=_PERSON),
 }
-_TAKES_ONE = ("managed_identity", "cli")
+_ONE_OPTION = ("managed_identity", "cli")
 _FLAGS = ("managed_identity", "cli", "browser", "device_code", "public_chain")
-_CALLABLE = ("assertion", "device_code")
+_MAY_BE_CALLABLE = ("assertion", "device_code")
 _PATHS = ("certificate", "assertion_file", "cache_file")
 
 
@@ -46,13 +58,13 @@ def get_access_token(tenant_id: str, application_id: str, application_secret: st
 
     Azure: Microsoft identity platform - client credentials flow, by MSAL.
     """
-    given = {
+    arguments = {
         "tenant_id": tenant_id,
         "application_id": application_id,
         "application_secret": application_secret,
     }
-    provider = _made(given)
-    del given, application_secret  # crash reports show what stands in a frame
+    provider = _create_provider(arguments)
+    del arguments, application_secret  # crash reports show the values of a frame
     return provider()
 
 
@@ -67,9 +79,9 @@ def get_access_token_from_cli() -> str:
 
     Azure: `az account get-access-token`.
     """
-    from ._azure_cli import ByCli
+    from ._azure_cli import CliProvider
 
-    return ByCli()()
+    return CliProvider()()
 
 
 def get_subscription_from_cli(name: str | None = None) -> str:
@@ -91,7 +103,9 @@ def get_subscription_from_cli(name: str | None = None) -> str:
 
     if name is None:
         return str(run_az("id", "account", "show")["id"])
-    return str(run_az("id", "account", "show", "--subscription", _checked("name", name))["id"])
+    return str(
+        run_az("id", "account", "show", "--subscription", _check_argument("name", name))["id"]
+    )
 
 
 def token_provider(
@@ -113,13 +127,13 @@ def token_provider(
     device_code: bool | Callable[[str], object] = False,
     cache_file: str | os.PathLike[str] | None = None,
 ) -> Callable[[], str]:
-    """Return a callable that gives a valid token each time, for work that outlives one token.
+    """Return a callable that returns a valid token each time, for work that outlives one token.
 
-    Without arguments it takes what the environment shows first: a service principal
-        (`AZURE_TENANT_ID`,
-    `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET` or `AZURE_CLIENT_CERTIFICATE_PATH`), a workload
-    identity (`AZURE_FEDERATED_TOKEN_FILE`), a managed identity, else whoever is signed in to the
-    Azure CLI. Its errors say what was passed over, and why.
+    Without arguments it uses the first method that the environment configures: a service principal
+    (`AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET` or
+    `AZURE_CLIENT_CERTIFICATE_PATH`), a workload identity (`AZURE_FEDERATED_TOKEN_FILE`), a managed
+    identity, else the person who is signed in to the Azure CLI. Its errors name the methods that
+    were skipped, with the reasons.
 
     Args:
         tenant_id: Tenant (directory) id or domain name.
@@ -155,50 +169,65 @@ def token_provider(
 
     Azure: Microsoft identity platform, by MSAL; or `az account get-access-token`.
     """
-    given = {
-        name: value for name, value in locals().items() if value is not None and value is not False
+    options: dict[str, Any] = {
+        "tenant_id": tenant_id,
+        "application_id": application_id,
+        "application_secret": application_secret,
+        "certificate": certificate,
+        "password": password,
+        "public_chain": public_chain,
+        "assertion": assertion,
+        "assertion_file": assertion_file,
+        "managed_identity": managed_identity,
+        "object_id": object_id,
+        "resource_id": resource_id,
+        "cli": cli,
+        "subscription": subscription,
+        "browser": browser,
+        "device_code": device_code,
+        "cache_file": cache_file,
     }
-    if given:
-        return _made(given)
-    from ._environment import find
+    arguments = {
+        name: value for name, value in options.items() if value is not None and value is not False
+    }
+    if arguments:
+        return _create_provider(arguments)
+    from ._environment import detect_method
 
-    return find()
+    return detect_method()
 
 
-def _made(given: Mapping[str, Any]) -> Provider:
+def _create_provider(arguments: Mapping[str, Any]) -> Provider:
     """Return the provider that these arguments ask for."""
-    ways = [name for name in _WAYS if name in given]
-    if len(ways) > 1:
-        raise ValueError(f"{' and '.join(ways)} are different ways to sign in: give one of them")
-    way = (
-        ways[0] if ways else "application_secret"
-    )  # who gives three positional arguments means this one
-    kind, needs, takes = _WAYS[way]
-    for name in given:
-        if name not in (way, *needs, *takes):
-            raise ValueError(f"{name} does not go with {way}")
-    if way in _TAKES_ONE and len(given) > 2:
-        raise ValueError(
-            f"{' and '.join(name for name in given if name != way)} say the same thing: give one of"
-            " them"
-        )
-    values = {
-        name: _checked(name, given.get(name)) for name in dict.fromkeys((*needs, way, *given))
-    }
-    if values[way] is True:
-        del values[way]  # it only says which class
+    chosen = [name for name in _METHODS if name in arguments]
+    if len(chosen) > 1:
+        raise ValueError(f"{' and '.join(chosen)} are different ways to sign in: give one of them")
+    # Three positional arguments mean a secret.
+    choice = chosen[0] if chosen else "application_secret"
+    method = _METHODS[choice]
+    for name in arguments:
+        if name not in (choice, *method.required, *method.optional):
+            raise ValueError(f"{name} does not go with {choice}")
+    if choice in _ONE_OPTION and len(arguments) > 2:
+        others = " and ".join(name for name in arguments if name != choice)
+        raise ValueError(f"{others} say the same thing: give one of them")
+    names = dict.fromkeys((*method.required, choice, *arguments))
+    values = {name: _check_argument(name, arguments.get(name)) for name in names}
+    if values[choice] is True:
+        del values[choice]  # it only chooses the method
     from . import _azure_cli, _entra
 
-    provider: Provider = getattr(_azure_cli if way == "cli" else _entra, kind)(**values)
+    module = _azure_cli if choice == "cli" else _entra
+    provider: Provider = getattr(module, method.provider)(**values)
     return provider
 
 
-def _checked(argument: str, value: Any) -> Any:
+def _check_argument(argument: str, value: Any) -> Any:
     """Return an argument that must be there.
 
     The message does not show the value, which may be a secret.
     """
-    if argument in _CALLABLE and callable(value):
+    if argument in _MAY_BE_CALLABLE and callable(value):
         return value
     if argument in _FLAGS:
         if value is not True:
@@ -207,11 +236,9 @@ def _checked(argument: str, value: Any) -> Any:
     if argument in _PATHS and isinstance(value, os.PathLike):
         value = os.fspath(value)
     if not isinstance(value, str) or not value.strip():
-        others = ", ".join(way for way in _WAYS if way != argument)
-        instead = (
-            f" (other ways to sign in: {others})"
-            if argument == "application_secret" and value is None
-            else ""
-        )
+        instead = ""
+        if argument == "application_secret" and value is None:
+            others = ", ".join(name for name in _METHODS if name != argument)
+            instead = f" (other ways to sign in: {others})"
         raise ValueError(f"{argument} must be a string that is not empty{instead}")
     return value

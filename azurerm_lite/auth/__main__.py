@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from ._environment import find
+from ._environment import detect_method
 
-_PEOPLE = ("upn", "preferred_username", "unique_name")
+_PERSON_CLAIMS = ("upn", "preferred_username", "unique_name")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,20 +29,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments
     )
     try:
-        provider = find()
-        claims = claims_of(provider())
+        provider = detect_method()
+        claims = read_claims(provider())
     except (ValueError, OSError) as error:  # Azure's errors and the network's are OSErrors
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"way    {provider.way}, found by {provider.found}")
-    for closed in provider.passed_over:
-        print(f"not    {closed}")
-    print(f"for    {_whom(claims)}")
-    print(f"until  {_until(claims)}")
+    print(f"way    {provider.method}, found by {provider.detected_from}")
+    for method in provider.skipped:
+        print(f"not    {method}")
+    print(f"for    {_describe_identity(claims)}")
+    print(f"until  {_describe_expiry(claims)}")
     return 0
 
 
-def claims_of(token: str) -> dict[str, Any]:
+def read_claims(token: str) -> dict[str, Any]:
     """Return the claims of a token, unverified: the resource manager verifies them.
 
     Args:
@@ -59,27 +59,30 @@ def claims_of(token: str) -> dict[str, Any]:
     return claims if isinstance(claims, dict) else {}
 
 
-def _whom(claims: dict[str, Any]) -> str:
-    person = next((claims[name] for name in _PEOPLE if claims.get(name)), None)
+def _describe_identity(claims: dict[str, Any]) -> str:
+    person = next((claims[name] for name in _PERSON_CLAIMS if claims.get(name)), None)
     application = claims.get("appid") or claims.get("azp")
     identity = claims.get("xms_mirid")
-    named = [
-        str(person or ""),
-        f"{'by way of ' if person else ''}application {application}" if application else "",
-        f"managed identity {identity}" if identity else "",
-        f"tenant {claims['tid']}" if claims.get("tid") else "",
-    ]
-    return ", ".join(filter(None, named)) or "whom, the token does not say"
+    tenant = claims.get("tid")
+    parts = []
+    if person:
+        parts.append(str(person))
+    if application:
+        parts.append(f"{'by way of ' if person else ''}application {application}")
+    if identity:
+        parts.append(f"managed identity {identity}")
+    if tenant:
+        parts.append(f"tenant {tenant}")
+    return ", ".join(parts) or "whom, the token does not say"
 
 
-def _until(claims: dict[str, Any]) -> str:
-    ends = claims.get("exp")
-    if not isinstance(ends, int | float):
+def _describe_expiry(claims: dict[str, Any]) -> str:
+    expires_at = claims.get("exp")
+    if not isinstance(expires_at, int | float):
         return "when, the token does not say"
-    stamp = datetime.fromtimestamp(ends, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
-    return (
-        f"{stamp} ({(ends - time.time()) / 60:.0f} minutes from now); it is renewed ahead of that"
-    )
+    stamp = datetime.fromtimestamp(expires_at, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+    minutes = (expires_at - time.time()) / 60
+    return f"{stamp} ({minutes:.0f} minutes from now); it is renewed ahead of that"
 
 
 if __name__ == "__main__":

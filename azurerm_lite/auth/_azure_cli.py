@@ -1,4 +1,4 @@
-"""The Azure CLI: how `az` is found and run, and tokens of whoever is signed in there."""
+"""The Azure CLI: find and run `az`, and tokens of the person who is signed in there."""
 
 from __future__ import annotations
 
@@ -10,84 +10,82 @@ import time
 from datetime import datetime
 from typing import Any
 
-from .._text import one_line
+from .._text import collapse, one_line
 from ..errors import AuthenticationFailed
-from ._error_advice import masked
+from ._error_advice import mask_secrets
 from ._provider import Provider
 
 TIMEOUT = 60.0
 """Seconds that `az` may take."""
-_UNKNOWN_END = 360.0
-"""Seconds that a token is held for good when `az` does not say: it is asked for anew after a
-minute."""
+_ASSUMED_LIFETIME = 360.0
+"""Seconds that a token is taken for valid if `az` does not say: it is renewed after a minute."""
 
 
-class ByCli(Provider):
+class CliProvider(Provider):
     """Tokens of the Azure CLI; kept, as asking `az` takes a second."""
 
-    way = "Azure CLI"
+    method = "Azure CLI"
 
     def __init__(self, tenant_id: str | None = None, subscription: str | None = None) -> None:
         super().__init__(tenant_id=tenant_id, subscription=subscription)
-        self._options = [
-            each
-            for option, value in (("--tenant", tenant_id), ("--subscription", subscription))
-            if value is not None
-            for each in (option, value)
-        ]
+        self._options: list[str] = []
+        if tenant_id is not None:
+            self._options += ["--tenant", tenant_id]
+        if subscription is not None:
+            self._options += ["--subscription", subscription]
 
-    def _ask(self) -> tuple[str, float]:
-        answer = run_az("accessToken", "account", "get-access-token", *self._options)
-        return str(answer["accessToken"]), _end(answer)
+    def _request_token(self) -> tuple[str, float]:
+        output = run_az("accessToken", "account", "get-access-token", *self._options)
+        return str(output["accessToken"]), _expiry(output)
 
 
-def _end(answer: dict[str, Any]) -> float:
-    """Return when a token of the CLI ends.
+def _expiry(output: dict[str, Any]) -> float:
+    """Return when a token of the CLI expires.
 
     Older versions give only `expiresOn`, local time without a zone.
     """
-    ends = answer.get("expires_on")
-    if isinstance(ends, int | float) and not isinstance(ends, bool):
-        return float(ends)
+    expires_on = output.get("expires_on")
+    if isinstance(expires_on, int | float) and not isinstance(expires_on, bool):
+        return float(expires_on)
     try:
-        return datetime.fromisoformat(answer["expiresOn"]).timestamp()
+        return datetime.fromisoformat(output["expiresOn"]).timestamp()
     except (KeyError, TypeError, ValueError, OverflowError, OSError):
-        return time.time() + _UNKNOWN_END
+        return time.time() + _ASSUMED_LIFETIME
 
 
-def run_az(wanted: str, *arguments: str) -> dict[str, Any]:
+def run_az(required_key: str, *arguments: str) -> dict[str, Any]:
     """Return the JSON that an `az` command prints; `az` is run without a shell.
 
     Args:
-        wanted: A key that must be in it.
-        arguments: The command.
+        required_key: A key that the JSON must have.
+        arguments: The command, without `az`.
 
     Returns:
-        The object that was printed.
+        A dict: the object that was printed.
 
     Raises:
         ValueError: An argument cannot be given to `az` on Windows.
         AuthenticationFailed: `az` is missing, fails, or prints something else.
     """
-    done = _run(_found(), [*arguments, "--output", "json"])
+    done = _run(_find_az(), [*arguments, "--output", "json"])
     if done.returncode != 0:
-        told = masked(" ".join(done.stderr.split())) or f"exit status {done.returncode}"
-        advice = " Run 'az login'." if "az login" not in told else ""
+        reason = mask_secrets(collapse(done.stderr)) or f"exit status {done.returncode}"
+        advice = " Run 'az login'." if "az login" not in reason else ""
         raise AuthenticationFailed(
-            f"az {' '.join(arguments)} failed: {told}{advice}", code="CliFailed"
+            f"az {' '.join(arguments)} failed: {reason}{advice}", code="CliFailed"
         )
     try:
-        answer = json.loads(done.stdout)
+        output = json.loads(done.stdout)
     except ValueError:
-        answer = None
-    if not isinstance(answer, dict) or wanted not in answer:
+        output = None
+    if not isinstance(output, dict) or required_key not in output:
         raise AuthenticationFailed(
             f"az {' '.join(arguments)} printed something unexpected", code="CliFailed"
         )
-    return answer
+    return output
 
 
-def _found() -> str:
+def _find_az() -> str:
     """Return the path of `az`; one in the current folder is not used."""
     az = shutil.which("az")  # az.cmd on Windows
     if az is None or not os.path.isabs(az):  # noqa: PTH117 - a string is what subprocess wants
@@ -100,14 +98,16 @@ def _found() -> str:
 
 
 def _run(az: str, arguments: list[str]) -> Any:
-    import subprocess  # few need it, and everybody would pay
+    import subprocess  # here and not above: few need it, and importing it takes time
 
-    # Windows gives a .cmd to its shell, whatever Python does: what that would read as its own is
-    # refused.
-    if az.lower().endswith((".cmd", ".bat")) and (
-        odd := re.search(r'["%&|<>^!\r\n]', " ".join(arguments))
-    ):
-        raise ValueError(f"az.cmd cannot be given a name with {odd.group()!r} in it: give the id")
+    # Windows runs a .cmd by its shell, whatever Python does: characters that are special there are
+    # rejected.
+    if az.lower().endswith((".cmd", ".bat")):
+        special = re.search(r'["%&|<>^!\r\n]', " ".join(arguments))
+        if special:
+            raise ValueError(
+                f"az.cmd cannot be given a name with {special.group()!r} in it: give the id"
+            )
     try:
         return subprocess.run(  # noqa: S603 - az itself, with arguments of ours
             [az, *arguments],

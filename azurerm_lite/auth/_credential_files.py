@@ -47,53 +47,55 @@ def read_certificate(file: str, password: str | None) -> tuple[str, str, str]:
         ValueError: There is no such file, no key or certificate in it, or the password does not
             fit.
     """
+    content = _read("certificate", file)
+    load = _load_pem if b"-----BEGIN" in content else _load_pfx
+    try:
+        key, certificates = load(content, (password or "").encode() or None)
+        public_key = key.public_key()
+    except (ValueError, TypeError, AttributeError):
+        reason = "it holds no private key, or one with a password"
+        if password:
+            reason = "the password does not fit"
+        failure = f"certificate: {file} cannot be used: {reason}"
+    else:
+        own = [entry for entry in certificates if entry.public_key() == public_key]
+        if own:
+            others = [entry for entry in certificates if entry != own[0]]
+            return _serialize(key, [own[0], *others])
+        failure = f"certificate: {file} holds no certificate for its private key"
+    raise ValueError(failure)  # outside of the handler: its context would hold the password
+
+
+def _serialize(key: Any, chain: list[Any]) -> tuple[str, str, str]:
+    """Return a key and its certificates as PEM, and the thumbprint of the first of them."""
     from cryptography.hazmat.primitives import hashes, serialization
 
-    content = _read("certificate", file)
-    try:
-        key, certificates = (_pem if b"-----BEGIN" in content else _pfx)(
-            content, (password or "").encode() or None
-        )
-        public = key.public_key()
-    except (ValueError, TypeError, AttributeError):
-        advice = (
-            "the password does not fit"
-            if password
-            else "it holds no private key, or one with a password"
-        )
-        failure = f"certificate: {file} cannot be used: {advice}"
-    else:
-        own = [each for each in certificates if each.public_key() == public]
-        if own:
-            pem = serialization.Encoding.PEM
-            chain = "".join(
-                each.public_bytes(pem).decode()
-                for each in (own[0], *(each for each in certificates if each != own[0]))
-            )
-            unlocked = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-            # SHA-1 is how the sign-in names a certificate here, not what anything is signed with.
-            return (
-                key.private_bytes(pem, *unlocked).decode(),
-                chain,
-                own[0].fingerprint(hashes.SHA1()).hex(),  # noqa: S303 - as Entra ID identifies it
-            )
-        failure = f"certificate: {file} holds no certificate for its private key"
-    raise ValueError(failure)
+    pem = serialization.Encoding.PEM
+    private_key = key.private_bytes(
+        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    certificates = [certificate.public_bytes(pem).decode() for certificate in chain]
+    # SHA-1 is how the sign-in names a certificate here, not what anything is signed with.
+    thumbprint = chain[0].fingerprint(hashes.SHA1())  # noqa: S303 - as Entra ID identifies it
+    return private_key.decode(), "".join(certificates), thumbprint.hex()
 
 
-def _pem(content: bytes, password: bytes | None) -> tuple[Any, list[Any]]:
+def _load_pem(content: bytes, password: bytes | None) -> tuple[Any, list[Any]]:
     from cryptography import x509
     from cryptography.hazmat.primitives import serialization
 
     key = serialization.load_pem_private_key(content, password if b"ENCRYPTED" in content else None)
-    return key, x509.load_pem_x509_certificates(content) if b"BEGIN CERTIFICATE" in content else []
+    certificates: list[Any] = []
+    if b"BEGIN CERTIFICATE" in content:
+        certificates = list(x509.load_pem_x509_certificates(content))
+    return key, certificates
 
 
-def _pfx(content: bytes, password: bytes | None) -> tuple[Any, list[Any]]:
+def _load_pfx(content: bytes, password: bytes | None) -> tuple[Any, list[Any]]:
     from cryptography.hazmat.primitives.serialization import pkcs12
 
     key, certificate, others = pkcs12.load_key_and_certificates(content, password)
-    return key, [each for each in (certificate, *others) if each is not None]
+    return key, [entry for entry in (certificate, *others) if entry is not None]
 
 
 def _read(argument: str, file: str) -> bytes:

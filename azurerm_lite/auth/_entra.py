@@ -1,4 +1,4 @@
-"""The ways to sign in that go through MSAL: service principals, managed identities, and people."""
+"""Sign-in by MSAL: service principals, managed identities, and people."""
 
 from __future__ import annotations
 
@@ -15,116 +15,110 @@ from .. import _clock, _retry, rest, settings
 from .._text import one_line
 from ..errors import AuthenticationFailed
 from ._credential_files import read_certificate, read_private, read_text, write_private
-from ._error_advice import refused
+from ._error_advice import sign_in_error
 from ._provider import Provider
 
 AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
-"""The Azure CLI's own application, which every tenant knows: a person needs none of theirs."""
+"""Application id of the Azure CLI, which every tenant knows: people need none of their own."""
 _ANY_TENANT = "organizations"
 _PERSON_TIMEOUT = 300.0
-"""Seconds that a person has at the browser."""
+"""Seconds in which a person has to sign in at the browser."""
 
 
-class _ByMsal(Provider):
-    """Asks a new MSAL application each time; only the token is kept, here."""
+class _MsalProvider(Provider):
+    """A provider that asks a new MSAL application each time; only the token is kept, here."""
 
-    def __init__(self, tenant_id: str, application_id: str, **shown: object) -> None:
-        super().__init__(tenant_id=tenant_id, application_id=application_id, **shown)
+    def __init__(self, tenant_id: str, application_id: str, **displayed: object) -> None:
+        super().__init__(tenant_id=tenant_id, application_id=application_id, **displayed)
         cloud = settings.cloud()
-        # A machine's own identity has neither: where its endpoint is, MSAL finds out.
-        self._authority = _authority(cloud.authority, tenant_id) if tenant_id else ""
-        self._published = settings.is_published(cloud.authority)
+        # A managed identity has neither: MSAL finds its endpoint.
+        self._authority = _authority_url(cloud.authority, tenant_id) if tenant_id else ""
+        self._is_published = settings.is_published(cloud.authority)
         self._resource = cloud.resource
         self._application_id = application_id
 
-    def _ask(self) -> tuple[str, float]:
+    def _request_token(self) -> tuple[str, float]:
         started = time.time()
-        outcome = self._outcome()
-        if not isinstance(outcome, Exception) and "access_token" not in outcome:
-            outcome = refused(outcome, self._secrets())
-        if isinstance(outcome, Exception):
-            # Raised here and bare: what it was raised from holds the request, and with it the
-            # secret.
-            outcome.__context__ = None
-            raise outcome.with_traceback(None)
-        return str(outcome["access_token"]), started + float(outcome.get("expires_in") or 600)
+        result = self._acquire_token()
+        if not isinstance(result, Exception) and "access_token" not in result:
+            result = sign_in_error(result, self._secrets())
+        if isinstance(result, Exception):
+            # Raised here, without context and traceback: those hold the request with the secret.
+            result.__context__ = None
+            raise result.with_traceback(None)
+        return str(result["access_token"]), started + float(result.get("expires_in") or 600)
 
-    def _outcome(self) -> dict[str, Any] | Exception:
-        """MSAL's answer, or what went wrong, as this library tells it."""
-        msal = _msal()
+    def _acquire_token(self) -> dict[str, Any] | Exception:
+        """Return MSAL's result, or the exception to raise."""
+        msal = _import_msal()
         try:
             with rest.sign_in_session() as session:
-                return self._result(msal, session)
+                return self._ask_msal(msal, session)
         except AuthenticationFailed as error:
             return error
         except requests.RequestException as error:
-            asked = self._authority or getattr(error.request, "url", None) or ""
-            return _retry.describe_connection_error(error, "sign-in", asked)
+            url = self._authority or getattr(error.request, "url", None) or ""
+            return _retry.describe_connection_error(error, "sign-in", url)
         except msal.managed_identity.ManagedIdentityError as error:
-            return refused({"error_description": one_line(error)}, self._secrets())
-        except (
-            AttributeError,
-            KeyError,
-            TypeError,
-            ValueError,
-        ):  # what MSAL makes of JSON that it does not expect
-            asked = self._authority or "the managed identity's endpoint"
-            message = f"Sign-in failed: {asked} does not answer as Microsoft's sign-in does."
+            return sign_in_error({"error_description": one_line(error)}, self._secrets())
+        except (AttributeError, KeyError, TypeError, ValueError):
+            # What MSAL raises on JSON that it does not expect.
+            source = self._authority or "the managed identity's endpoint"
+            message = f"Sign-in failed: {source} does not answer as Microsoft's sign-in does."
             return AuthenticationFailed(message, code="SignInFailed")
 
-    def _made(self, kind: Callable[..., Any], session: Any, **more: Any) -> Any:
+    def _create_application(self, kind: Callable[..., Any], session: Any, **more: Any) -> Any:
         """Return an MSAL application, which checks the tenant before a secret is sent."""
         try:
             return kind(
                 self._application_id,
                 authority=self._authority,
-                instance_discovery=self._published,
+                instance_discovery=self._is_published,
                 http_client=session,
                 **more,
             )
-        except (
-            ValueError
-        ):  # MSAL's word, in five lines, for a tenant that the authority does not know
+        except ValueError:
+            # What MSAL raises, with five lines, for a tenant that the authority does not know.
             error = f"{self._authority} is no tenant's sign-in."
-            raise refused({"error": "invalid_tenant", "error_description": error}) from None
+            raise sign_in_error({"error": "invalid_tenant", "error_description": error}) from None
 
     @property
     def _scopes(self) -> list[str]:
-        return [self._resource + "/.default"]  # a resource that ends in / keeps it: // is meant
+        return [self._resource + "/.default"]  # two slashes if the resource ends in one
 
     def _secrets(self) -> list[str]:
-        """Return what no message may hold."""
+        """Return the values to mask in messages."""
         return []
 
-    def _result(self, msal: Any, session: Any) -> dict[str, Any]:
-        """MSAL's answer."""
+    def _ask_msal(self, msal: Any, session: Any) -> dict[str, Any]:
+        """Return MSAL's result: a dict with a token or an error."""
         raise NotImplementedError
 
 
-class _ServicePrincipal(_ByMsal):
+class _ServicePrincipalProvider(_MsalProvider):
     """An application that signs in as itself."""
 
-    def _result(self, msal: Any, session: Any) -> dict[str, Any]:
+    def _ask_msal(self, msal: Any, session: Any) -> dict[str, Any]:
         credential = self._credential()
-        application = self._made(
+        application = self._create_application(
             msal.ConfidentialClientApplication, session, client_credential=credential
         )
         return application.acquire_token_for_client(self._scopes)  # type: ignore[no-any-return]
 
-    def _ask(self) -> tuple[str, float]:
-        # What is wrong with a file or a callable is told as it is, not as the sign-in's fault.
+    def _request_token(self) -> tuple[str, float]:
+        # Errors of a file or a callable are raised as they are, not as failures of the sign-in.
         self._credential()
-        return super()._ask()
+        return super()._request_token()
 
     def _credential(self) -> Any:
         """Return the client credential for MSAL."""
         raise NotImplementedError
 
 
-class BySecret(_ServicePrincipal):
+class SecretProvider(_ServicePrincipalProvider):
     """Tokens by an application's secret."""
 
-    way = "client secret"
+    method = "client secret"
 
     def __init__(self, tenant_id: str, application_id: str, application_secret: str) -> None:
         super().__init__(tenant_id, application_id)
@@ -137,10 +131,10 @@ class BySecret(_ServicePrincipal):
         return [self._secret]
 
 
-class ByCertificate(_ServicePrincipal):
+class CertificateProvider(_ServicePrincipalProvider):
     """Tokens by an application's certificate; the file is read each time, as it may be replaced."""
 
-    way = "client certificate"
+    method = "client certificate"
 
     def __init__(
         self,
@@ -151,21 +145,25 @@ class ByCertificate(_ServicePrincipal):
         public_chain: bool = False,
     ) -> None:
         super().__init__(tenant_id, application_id, certificate=certificate)
-        self._file, self._password, self._public_chain = certificate, password, public_chain
+        self._file = certificate
+        self._password = password
+        self._public_chain = public_chain
 
     def _credential(self) -> dict[str, str]:
         key, chain, thumbprint = read_certificate(self._file, self._password)
         credential = {"private_key": key, "thumbprint": thumbprint}
-        return credential | {"public_certificate": chain} if self._public_chain else credential
+        if self._public_chain:
+            credential["public_certificate"] = chain
+        return credential
 
     def _secrets(self) -> list[str]:
         return [self._password] if self._password else []
 
 
-class ByAssertion(_ServicePrincipal):
-    """Tokens by what another issuer says of the application: workload identity, GitHub Actions."""
+class AssertionProvider(_ServicePrincipalProvider):
+    """Tokens by a token of another issuer: workload identity, GitHub Actions."""
 
-    way = "federated assertion"
+    method = "federated assertion"
 
     def __init__(
         self,
@@ -175,33 +173,34 @@ class ByAssertion(_ServicePrincipal):
         assertion_file: str | None = None,
     ) -> None:
         super().__init__(tenant_id, application_id, assertion_file=assertion_file)
-        self._assertion, self._file = assertion, assertion_file
-        self._given = ""
+        self._assertion = assertion
+        self._file = assertion_file
+        self._current = ""
 
-    def _ask(self) -> tuple[str, float]:
+    def _request_token(self) -> tuple[str, float]:
         if self._file is not None:
-            self._given = read_text("assertion_file", self._file)
+            self._current = read_text("assertion_file", self._file)
         else:
-            self._given = self._assertion() if callable(self._assertion) else self._assertion
-        if not isinstance(self._given, str) or self._given.count(".") != 2:
+            self._current = self._assertion() if callable(self._assertion) else self._assertion
+        if not isinstance(self._current, str) or self._current.count(".") != 2:
             raise ValueError("the assertion is no JSON Web Token (its file goes in assertion_file)")
         try:
-            return super()._ask()
+            return super()._request_token()
         finally:
-            self._given = ""
+            self._current = ""
 
     def _credential(self) -> dict[str, Any]:
-        given = self._given
-        return {"client_assertion": lambda: given}  # MSAL warns of one that is no callable
+        current = self._current
+        return {"client_assertion": lambda: current}  # MSAL warns if it is not a callable
 
     def _secrets(self) -> list[str]:
-        return [self._given] if self._given else []
+        return [self._current] if self._current else []
 
 
-class ByManagedIdentity(_ByMsal):
-    """Tokens of the machine's own identity; where they come from, the environment says."""
+class ManagedIdentityProvider(_MsalProvider):
+    """Tokens of the machine's managed identity; the environment names their endpoint."""
 
-    way = "managed identity"
+    method = "managed identity"
 
     def __init__(
         self,
@@ -210,22 +209,15 @@ class ByManagedIdentity(_ByMsal):
         resource_id: str | None = None,
     ) -> None:
         super().__init__("", "")
-        self._identity = {
-            "client_id": application_id,
-            "object_id": object_id,
-            "resource_id": resource_id,
-        }
-        self._shown = {
-            "application_id": application_id,
-            "object_id": object_id,
-            "resource_id": resource_id,
-        }
+        ids = {"object_id": object_id, "resource_id": resource_id}
+        self._displayed = {"application_id": application_id, **ids}
+        self._identity = {"client_id": application_id, **ids}
 
-    def _result(self, msal: Any, session: Any) -> dict[str, Any]:
-        session.trust_env = False  # it is on this machine, behind no proxy
+    def _ask_msal(self, msal: Any, session: Any) -> dict[str, Any]:
+        session.trust_env = False  # the endpoint is on this machine: no proxy
         identity = {name: value for name, value in self._identity.items() if value}
         if msal.managed_identity.get_managed_identity_source() is msal.managed_identity.CLOUD_SHELL:
-            return self._of_cloud_shell(msal, session, bool(identity))
+            return self._ask_cloud_shell(msal, session, has_identity=bool(identity))
         chosen = (
             msal.UserAssignedManagedIdentity(**identity)
             if identity
@@ -241,8 +233,8 @@ class ByManagedIdentity(_ByMsal):
                 f"Sign-in failed: {one_line(error)}", code="SignInFailed"
             ) from None
 
-    def _of_cloud_shell(self, msal: Any, session: Any, named: bool) -> dict[str, Any]:
-        if named:
+    def _ask_cloud_shell(self, msal: Any, session: Any, *, has_identity: bool) -> dict[str, Any]:
+        if has_identity:
             message = (
                 "Sign-in failed: Cloud Shell has only the identity of the person in it: name no"
                 " other."
@@ -258,7 +250,7 @@ class ByManagedIdentity(_ByMsal):
         return [secret for name in names if (secret := os.environ.get(name))]
 
 
-class _ByPerson(_ByMsal):
+class _PersonProvider(_MsalProvider):
     """Tokens of a person, who signs in once; later ones come by a refresh token."""
 
     def __init__(
@@ -270,74 +262,75 @@ class _ByPerson(_ByMsal):
         super().__init__(
             tenant_id or _ANY_TENANT, application_id or AZURE_CLI, cache_file=cache_file
         )
-        self._cache_file, self._cached = cache_file, ""
+        self._cache_file = cache_file
+        self._cache_text = ""
 
     def __getstate__(self) -> dict[str, Any]:
-        return super().__getstate__() | {"_cached": ""}
+        return super().__getstate__() | {"_cache_text": ""}
 
-    def _result(self, msal: Any, session: Any) -> dict[str, Any]:
+    def _ask_msal(self, msal: Any, session: Any) -> dict[str, Any]:
         cache = msal.SerializableTokenCache()
-        cached = read_private(self._cache_file) if self._cache_file else self._cached
+        text = read_private(self._cache_file) if self._cache_file else self._cache_text
         try:
-            cache.deserialize(cached or None)
+            cache.deserialize(text or None)
         except ValueError:
             raise AuthenticationFailed(
                 f"{self._cache_file} is no token cache: delete it", code="SignInFailed"
             ) from None
-        application = self._made(msal.PublicClientApplication, session, token_cache=cache)
-        result = self._silently(application)
+        application = self._create_application(
+            msal.PublicClientApplication, session, token_cache=cache
+        )
+        result = self._sign_in_silently(application)
         if "access_token" not in result:
-            if (
-                time.time() < self._kept.ends
-            ):  # nobody is disturbed as long as the present token is good
-                raise refused(result)
-            result = self._in_person(application)
-        self._keep(cache)
+            # As long as the token is valid, nobody is disturbed.
+            if time.time() < self._cached.expires_at:
+                raise sign_in_error(result)
+            result = self._sign_in_interactively(application)
+        self._save_cache(cache)
         return result
 
-    def _silently(self, application: Any) -> dict[str, Any]:
+    def _sign_in_silently(self, application: Any) -> dict[str, Any]:
         for account in application.get_accounts()[:1]:
-            scopes, force = self._scopes, self._refused
             result = application.acquire_token_silent_with_error(
-                scopes, account=account, force_refresh=force
+                self._scopes, account=account, force_refresh=self._is_rejected
             )
             return result or {}
         return {}
 
-    def _keep(self, cache: Any) -> None:
+    def _save_cache(self, cache: Any) -> None:
         if not cache.has_state_changed:
             return
         if self._cache_file:
             write_private(self._cache_file, cache.serialize())
         else:
-            self._cached = cache.serialize()
+            self._cache_text = cache.serialize()
 
-    def _in_person(self, application: Any) -> dict[str, Any]:
-        """MSAL's answer once the person has signed in."""
+    def _sign_in_interactively(self, application: Any) -> dict[str, Any]:
+        """Return MSAL's result after the person has signed in."""
         raise NotImplementedError
 
 
-class ByBrowser(_ByPerson):
+class BrowserProvider(_PersonProvider):
     """Tokens of a person who signs in with the browser of this machine."""
 
-    way = "browser"
+    method = "browser"
 
-    def _in_person(self, application: Any) -> dict[str, Any]:
+    def _sign_in_interactively(self, application: Any) -> dict[str, Any]:
         try:
             return application.acquire_token_interactive(  # type: ignore[no-any-return]
                 self._scopes, timeout=_PERSON_TIMEOUT, prompt="select_account"
             )
-        except RuntimeError:  # MSAL's, when the time is over
+        except RuntimeError:  # what MSAL raises when the time is over
             message = (
                 f"Sign-in failed: nobody signed in at the browser within {_PERSON_TIMEOUT:.0f} s."
             )
             raise AuthenticationFailed(message, code="SignInTimeout") from None
 
 
-class ByDeviceCode(_ByPerson):
+class DeviceCodeProvider(_PersonProvider):
     """Tokens of a person who signs in with any browser, by a code that is shown here."""
 
-    way = "device code"
+    method = "device code"
 
     def __init__(
         self,
@@ -349,7 +342,7 @@ class ByDeviceCode(_ByPerson):
         super().__init__(tenant_id, application_id, cache_file)
         self._show = device_code
 
-    def _in_person(self, application: Any) -> dict[str, Any]:
+    def _sign_in_interactively(self, application: Any) -> dict[str, Any]:
         flow = application.initiate_device_flow(self._scopes)
         if "user_code" not in flow:
             return dict(flow)
@@ -363,13 +356,13 @@ class ByDeviceCode(_ByPerson):
             print(message, file=sys.stderr, flush=True)
         while True:
             result = application.acquire_token_by_device_flow(flow, exit_condition=lambda _: True)
-            pending = result.get("error") in ("authorization_pending", "slow_down")
-            if not pending or time.time() >= flow["expires_at"]:
+            is_pending = result.get("error") in ("authorization_pending", "slow_down")
+            if not is_pending or time.time() >= flow["expires_at"]:
                 return dict(result)
             _clock.sleep(float(flow.get("interval", 5)))
 
 
-def _authority(base: str, tenant_id: str) -> str:
+def _authority_url(base: str, tenant_id: str) -> str:
     """Return the authority as MSAL expects it: https, with the tenant as its path.
 
     AD FS has no tenants, and is named instead.
@@ -382,12 +375,12 @@ def _authority(base: str, tenant_id: str) -> str:
     return base if base.lower().endswith("/adfs") else f"{base}/{tenant_id}"
 
 
-def _msal() -> Any:
+def _import_msal() -> Any:
     """Import MSAL, which costs as much as all the rest, and keep answers out of its log."""
     import msal
     import msal.managed_identity
 
-    answered = (
+    loggers = (
         "authority",
         "token_cache",
         "managed_identity",
@@ -395,11 +388,11 @@ def _msal() -> Any:
         "oauth2cli.authcode",
         "oauth2cli.oauth2",
     )
-    for name in answered:
-        logging.getLogger(f"msal.{name}").addFilter(_holds_no_answer)
+    for name in loggers:
+        logging.getLogger(f"msal.{name}").addFilter(_is_fixed_text)
     return msal
 
 
-def _holds_no_answer(record: logging.LogRecord) -> bool:
+def _is_fixed_text(record: logging.LogRecord) -> bool:
     """Return whether a line of MSAL's log is a fixed text; others repeat answers and tokens."""
     return not record.args and not str(record.msg).startswith(("event=", "Token response"))

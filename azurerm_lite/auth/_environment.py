@@ -1,15 +1,14 @@
-"""Which way to sign in the environment shows, for `token_provider()` without arguments."""
+"""Detection of the authentication method, for `token_provider()` without arguments."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
 
-from ._azure_cli import ByCli
+from ._azure_cli import CliProvider
 from ._provider import Provider
 
 _APPLICATION = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID")
-_MANAGED = (
+_MANAGED_IDENTITY = (
     "IDENTITY_ENDPOINT",
     "MSI_ENDPOINT",
     "IMDS_ENDPOINT",
@@ -17,74 +16,94 @@ _MANAGED = (
 )
 
 
-def find() -> Provider:
-    """Return the first authentication method that the environment configures.
+def detect_method() -> Provider:
+    """Return a provider of the first authentication method that the environment configures.
+
+    Nothing is sent.
 
     Returns:
-        A provider that knows where it was found, and what was passed over.
+        A provider that knows what it was detected from, and which methods were skipped; that of
+        the Azure CLI if the environment configures none.
     """
-    passed_over: list[str] = []
-    for way in (_secret, _certificate, _workload, _managed, _cli):
-        found = way()
-        if isinstance(found, Provider):
-            found.passed_over = tuple(passed_over)
-            return found
-        passed_over.append(found)
-    raise AssertionError("the CLI is always a way")
-
-
-def _secret() -> Provider | str:
-    variables = {"application_secret": "AZURE_CLIENT_SECRET"}
-    return _application("BySecret", "client secret", **variables)
-
-
-def _certificate() -> Provider | str:
-    return _application(
-        "ByCertificate", "client certificate", certificate="AZURE_CLIENT_CERTIFICATE_PATH"
-    )
-
-
-def _workload() -> Provider | str:
-    return _application(
-        "ByAssertion", "workload identity", assertion_file="AZURE_FEDERATED_TOKEN_FILE"
-    )
-
-
-def _application(kind: str, what: str, **proof: str) -> Provider | str:
-    """Return a service principal if all its variables are set; else which are missing."""
-    ((argument, variable),) = proof.items()
-    missing = [name for name in (variable, *_APPLICATION) if not os.environ.get(name)]
-    if missing:
-        return f"{what}: {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set"
-    from . import _entra
-
-    more: dict[str, Any] = {}
-    if argument == "certificate":
-        more["password"] = os.environ.get("AZURE_CLIENT_CERTIFICATE_PASSWORD") or None
-        more["public_chain"] = os.environ.get(
-            "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", ""
-        ).lower() in ("1", "true")
-    who = (os.environ[name] for name in _APPLICATION)
-    provider: Provider = getattr(_entra, kind)(*who, **{argument: os.environ[variable]}, **more)
-    provider.found = f"the environment: {variable}"
+    skipped: list[str] = []
+    for detect in (_detect_secret, _detect_certificate, _detect_workload, _detect_managed_identity):
+        detected = detect()
+        if isinstance(detected, Provider):
+            detected.skipped = tuple(skipped)
+            return detected
+        skipped.append(detected)
+    provider = CliProvider()
+    provider.detected_from = "nothing else"
+    provider.skipped = tuple(skipped)
     return provider
 
 
-def _managed() -> Provider | str:
-    shown = [name for name in _MANAGED if os.environ.get(name)]
-    if not shown:
+def _detect_secret() -> Provider | str:
+    variable = "AZURE_CLIENT_SECRET"
+    missing = _missing_variables("client secret", variable)
+    if missing:
+        return missing
+    from . import _entra
+
+    provider = _entra.SecretProvider(*_application(), os.environ[variable])
+    provider.detected_from = f"the environment: {variable}"
+    return provider
+
+
+def _detect_certificate() -> Provider | str:
+    variable = "AZURE_CLIENT_CERTIFICATE_PATH"
+    missing = _missing_variables("client certificate", variable)
+    if missing:
+        return missing
+    from . import _entra
+
+    send_chain = os.environ.get("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", "")
+    provider = _entra.CertificateProvider(
+        *_application(),
+        os.environ[variable],
+        password=os.environ.get("AZURE_CLIENT_CERTIFICATE_PASSWORD") or None,
+        public_chain=send_chain.lower() in ("1", "true"),
+    )
+    provider.detected_from = f"the environment: {variable}"
+    return provider
+
+
+def _detect_workload() -> Provider | str:
+    variable = "AZURE_FEDERATED_TOKEN_FILE"
+    missing = _missing_variables("workload identity", variable)
+    if missing:
+        return missing
+    from . import _entra
+
+    provider = _entra.AssertionProvider(*_application(), assertion_file=os.environ[variable])
+    provider.detected_from = f"the environment: {variable}"
+    return provider
+
+
+def _detect_managed_identity() -> Provider | str:
+    present = [name for name in _MANAGED_IDENTITY if os.environ.get(name)]
+    if not present:
         return (
-            f"managed identity: none of {', '.join(_MANAGED)} is set (on a virtual machine, ask for"
-            " it by name)"
+            f"managed identity: none of {', '.join(_MANAGED_IDENTITY)} is set (on a virtual"
+            " machine, ask for it by name)"
         )
     from . import _entra
 
-    provider = _entra.ByManagedIdentity(os.environ.get("AZURE_CLIENT_ID") or None)
-    provider.found = f"the environment: {', '.join(shown)}"
+    provider = _entra.ManagedIdentityProvider(os.environ.get("AZURE_CLIENT_ID") or None)
+    provider.detected_from = f"the environment: {', '.join(present)}"
     return provider
 
 
-def _cli() -> Provider:
-    provider = ByCli()
-    provider.found = "nothing else"
-    return provider
+def _missing_variables(method: str, variable: str) -> str:
+    """Return which variables of a service principal are not set; empty if all are."""
+    missing = [name for name in (variable, *_APPLICATION) if not os.environ.get(name)]
+    if not missing:
+        return ""
+    verb = "is" if len(missing) == 1 else "are"
+    return f"{method}: {' and '.join(missing)} {verb} not set"
+
+
+def _application() -> tuple[str, str]:
+    """Return tenant id and application id of the environment."""
+    tenant_id, application_id = (os.environ[name] for name in _APPLICATION)
+    return tenant_id, application_id

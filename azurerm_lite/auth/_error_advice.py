@@ -99,44 +99,54 @@ ADVICE = {
 }
 
 
-def masked(told: str, secrets: Iterable[str] = ()) -> str:
+def mask_secrets(text: str, secrets: Iterable[str] = ()) -> str:
     """Return a text without secrets.
 
     Args:
-        told: What somebody else says: a sign-in, the CLI.
-        secrets: What must not stand in it.
+        text: The message of a sign-in or of the CLI.
+        secrets: The values to mask.
 
     Returns:
-        The text, with `***` for each secret and for whatever looks like a JSON Web Token.
+        The text, with `***` for every secret and for whatever looks like a JSON Web Token.
     """
     for secret in secrets:
-        told = told.replace(secret, "***")
-    return re.sub(r"\beyJ[\w-]+(\.[\w-]+)*", "***", told)
+        text = text.replace(secret, "***")
+    return re.sub(r"\beyJ[\w-]+(\.[\w-]+)*", "***", text)
 
 
-def refused(result: Mapping[str, Any], secrets: Iterable[str] = ()) -> AuthenticationFailed:
+def sign_in_error(result: Mapping[str, Any], secrets: Iterable[str] = ()) -> AuthenticationFailed:
     """Return the exception for an error that MSAL returned.
 
     Args:
         result: MSAL's dict, with `error` and `error_description`.
-        secrets: What must not stand in the message.
+        secrets: The values to mask in the message.
 
     Returns:
         An `AuthenticationFailed` with the sign-in's first sentence, its number, what to do, and the
         correlation id.
     """
-    description = masked(str(result.get("error_description") or "no reason was given."), secrets)
-    if "access_token" in description:  # MSAL's word for an answer of which it misses a part
+    description = mask_secrets(
+        str(result.get("error_description") or "no reason was given."), secrets
+    )
+    if "access_token" in description:  # how MSAL describes a response that lacks a part
         description = "the answer is incomplete."
-    numbers = re.findall(r"AADSTS\d+", description)
-    # "AADSTS70002: Error validating credentials. AADSTS500133: ...": the number that says more
-    # comes second.
-    code = next((each for each in numbers if each in ADVICE), numbers[0] if numbers else "")
-    word = collapse(result.get("error"))
-    code = code or (word if re.fullmatch(r"[\w.]{1,50}", masked(word, secrets)) else "SignInFailed")
-    # Behind the first sentence stand ids and a timestamp, which the attributes have.
+    code = _error_code(description, collapse(result.get("error")), secrets)
+    # After the first sentence come ids and a timestamp, which the attributes have.
     sentence = collapse(re.split(r" Trace ID:|\r|\n", description)[0])
     message = " ".join(filter(None, ["Sign-in failed:", sentence, ADVICE.get(code)]))
     return AuthenticationFailed(
         message, code=code, request_id=collapse(result.get("correlation_id")) or None
     )
+
+
+def _error_code(description: str, error: str, secrets: Iterable[str]) -> str:
+    """Return the most telling AADSTS code of a description; else OAuth's error code.
+
+    "AADSTS70002: Error validating credentials. AADSTS500133: ...": the second code says more.
+    """
+    codes = re.findall(r"AADSTS\d+", description)
+    known = [code for code in codes if code in ADVICE]
+    if codes:
+        return str((known or codes)[0])
+    is_code = re.fullmatch(r"[\w.]{1,50}", mask_secrets(error, secrets))
+    return error if is_code else "SignInFailed"

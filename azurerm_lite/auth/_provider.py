@@ -12,58 +12,58 @@ from ..errors import AuthenticationFailed
 
 log = logging.getLogger("azurerm_lite")
 
-_AHEAD = 300.0
-"""Seconds before its end at which a token is asked for anew; MSAL does the same with its own."""
-_AGAIN = 30.0
-"""Seconds until the next try when a renewal failed, or gave a token that is about to end itself."""
+_RENEW_AHEAD_SECONDS = 300.0
+"""How long before its end a token is renewed; MSAL does the same with its own."""
+_RETRY_SECONDS = 30.0
+"""When to try again after a renewal that failed, or returned a token that is about to expire."""
 
 
-class _Kept(NamedTuple):
-    """A token, with the times (of `time.time`) at which to renew it and at which it ends."""
+class _CachedToken(NamedTuple):
+    """A token, with the times (of `time.time`) at which to renew it and at which it expires."""
 
     token: str = ""
-    renew: float = 0.0
-    ends: float = 0.0
+    renew_at: float = 0.0
+    expires_at: float = 0.0
 
-    def __repr__(self) -> str:  # debuggers and crash reports show what stands in a frame
-        return f"a token until {self.ends:.0f}"
+    def __repr__(self) -> str:  # debuggers and crash reports show the values of a frame
+        return f"a token until {self.expires_at:.0f}"
 
 
 class Provider:
-    """A zero-argument callable that gives a good token each time.
+    """A zero-argument callable that returns a valid token each time.
 
-    Threads may share it. Other processes may get it: a pickle holds what it signs in with, and
-        never a token. Its repr
-    says how it signs in and for whom.
+    Threads may share it. It may be sent to other processes: a pickle holds what it signs in with,
+    and never a token. Its repr names the method and the identity.
 
     Attributes:
-        way: How it signs in, in words.
-        found: Where `token_provider()` without arguments found this way; else empty.
-        passed_over: Which ways it found closed on the way here, and why.
+        method: The authentication method in words, such as `client secret`.
+        detected_from: Where `token_provider()` without arguments found this method; else empty.
+        skipped: The methods that it skipped before, each with the reason.
     """
 
-    way = ""
-    found = ""
-    passed_over: tuple[str, ...] = ()
+    method = ""
+    detected_from = ""
+    skipped: tuple[str, ...] = ()
 
-    _kept: _Kept
-    _refused: bool
+    _cached: _CachedToken
+    _is_rejected: bool
     _lock: threading.Lock
 
-    def __init__(self, **shown: object) -> None:
-        self._shown = shown
-        self._forget_all()
+    def __init__(self, **displayed: object) -> None:
+        self._displayed = displayed
+        self._reset()
 
     def __call__(self) -> str:
-        """Return a token; request one only if the one at hand is about to end."""
-        kept, now = self._kept, time.time()
-        if now < kept.renew:
-            return kept.token
-        # As long as the token at hand is good, one thread renews it and the others go on with it.
-        if not self._lock.acquire(blocking=now >= kept.ends):
-            return kept.token
+        """Return a token; request one only if the one at hand is about to expire."""
+        cached = self._cached
+        now = time.time()
+        if now < cached.renew_at:
+            return cached.token
+        # As long as the token is valid, one thread renews it and the others use the old one.
+        if not self._lock.acquire(blocking=now >= cached.expires_at):
+            return cached.token
         try:
-            return self._renewed()
+            return self._renew()
         finally:
             self._lock.release()
 
@@ -71,59 +71,65 @@ class Provider:
         """Forget a token that Azure rejected, whatever the clock here says.
 
         Args:
-            token: The token that was refused.
+            token: The token that was rejected.
         """
         with self._lock:
-            if self._kept.token == token:
-                self._kept, self._refused = _Kept(), True
+            if self._cached.token == token:
+                self._cached = _CachedToken()
+                self._is_rejected = True
 
     def __repr__(self) -> str:
-        shown = [f"{name}={value!r}" for name, value in self._shown.items() if value is not None]
-        return f"<{' '.join([f'token provider: {self.way}', *shown])}>"
+        values = [
+            f"{name}={value!r}" for name, value in self._displayed.items() if value is not None
+        ]
+        return f"<{' '.join([f'token provider: {self.method}', *values])}>"
 
     def __getstate__(self) -> dict[str, Any]:
         return {
             name: value
             for name, value in vars(self).items()
-            if name not in ("_kept", "_refused", "_lock")
+            if name not in ("_cached", "_is_rejected", "_lock")
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._forget_all()
+        self._reset()
 
-    def _forget_all(self) -> None:
-        self._kept, self._refused = _Kept(), False
+    def _reset(self) -> None:
+        self._cached = _CachedToken()
+        self._is_rejected = False
         self._lock = threading.Lock()
 
-    def _renewed(self) -> str:
-        kept, now = self._kept, time.time()
-        if now < kept.renew:  # another thread was faster
-            return kept.token
+    def _renew(self) -> str:
+        """Return a new token; the old one, with a warning, if that fails while it is valid."""
+        cached = self._cached
+        now = time.time()
+        if now < cached.renew_at:  # another thread was faster
+            return cached.token
         try:
-            token, ends = self._ask()
+            token, expires_at = self._request_token()
         except Exception as error:
-            left = kept.ends - time.time()
+            left = cached.expires_at - time.time()
             if left <= 0:
-                raise self._explained(error) from None
+                raise self._explain(error) from None
             log.warning(
                 "the token cannot be renewed; it is good for %.0f s more: %s", left, one_line(error)
             )
-            self._kept = kept._replace(renew=time.time() + min(_AGAIN, left / 2))
-            return kept.token
-        left = ends - now
-        self._kept, self._refused = (
-            _Kept(token, now + max(left - _AHEAD, min(_AGAIN, left / 2)), ends),
-            False,
-        )
+            retry_at = time.time() + min(_RETRY_SECONDS, left / 2)
+            self._cached = cached._replace(renew_at=retry_at)
+            return cached.token
+        left = expires_at - now
+        renew_at = now + max(left - _RENEW_AHEAD_SECONDS, min(_RETRY_SECONDS, left / 2))
+        self._cached = _CachedToken(token, renew_at, expires_at)
+        self._is_rejected = False
         return token
 
-    def _explained(self, error: Exception) -> Exception:
+    def _explain(self, error: Exception) -> Exception:
         """Return the error with the methods that `token_provider()` skipped."""
-        if isinstance(error, AuthenticationFailed) and self.passed_over:
-            error.message += f" token_provider() passed over: {'; '.join(self.passed_over)}."
+        if isinstance(error, AuthenticationFailed) and self.skipped:
+            error.message += f" token_provider() passed over: {'; '.join(self.skipped)}."
         return error
 
-    def _ask(self) -> tuple[str, float]:
-        """Return a new token, and when it ends."""
+    def _request_token(self) -> tuple[str, float]:
+        """Return a new token, and when it expires (as of `time.time`)."""
         raise NotImplementedError

@@ -193,11 +193,12 @@ def follow_operation(
         return
     response: Response = state.operation
     left = max(0.0, limit - _clock.monotonic())
-    polls = operations.polls(state.scale_set.access_token, response, timeout=left)
+    operation = operations.Operation(state.scale_set.access_token, response)
+    polls = operation.poll(timeout=left)
     while True:
         try:
             with rest.request_hooks(state.hooks):
-                status = next(polls)
+                poll = next(polls)
         except StopIteration:
             break
         except (OperationFailed, OperationTimeout) as error:
@@ -209,7 +210,7 @@ def follow_operation(
             text = messages.operation_unreadable(one_line(error))
             yield _progress(state, text, batch)
             break
-        text = messages.operation_status(status.status, status.seconds, status.trouble)
+        text = messages.operation_status(poll.status, poll.seconds, poll.error)
         yield _progress(state, text, batch)
     state.operation = None
 

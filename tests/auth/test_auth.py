@@ -532,48 +532,58 @@ def test_the_endpoint_that_counts_is_the_one_at_the_making(
         assert provider() == token
 
 
-class Told(Provider):
-    """Gives tokens that last as long as it is told, or fails."""
+class FakeProvider(Provider):
+    """A provider whose tokens last `lasts` seconds; renewals fail if that is `None`."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.now, self.lasts, self.ends, self.asked = 0.0, None, {}, 0
+        self.now = 0.0
+        self.lasts: float | None = None
+        self.expires_at: dict[str, float] = {}
+        self.requests = 0
 
-    def _ask(self) -> tuple[str, float]:
-        self.asked += 1
+    def _request_token(self) -> tuple[str, float]:
+        self.requests += 1
         if self.lasts is None:
             raise AuthenticationFailed("No.")
-        token = f"token-{self.asked}"
-        self.ends[token] = self.now + self.lasts
-        return token, self.ends[token]
+        token = f"token-{self.requests}"
+        self.expires_at[token] = self.now + self.lasts
+        return token, self.expires_at[token]
 
 
 @given(
     steps=st.lists(st.tuples(st.floats(0, 4000), st.none() | st.integers(1, 90_000)), max_size=30)
 )
-def test_no_token_is_given_past_its_end_and_none_is_asked_for_too_often(
+def test_no_expired_token_is_returned_and_none_is_requested_too_often(
     steps: list[tuple[float, Any]],
 ) -> None:
     """Whatever the lifetimes, the pauses between calls, and the renewals that fail."""
-    provider = Told()
+    provider = FakeProvider()
+    held_until = 0.0
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "time", lambda: provider.now)
         for pause, lasts in steps:
             provider.now += pause
-            provider.lasts, asked = lasts, provider.asked
-            good = provider._kept.ends > provider.now
+            provider.lasts = lasts
+            before = provider.requests
             try:
                 token = provider()
             except AuthenticationFailed:
                 assert lasts is None
-                assert not good
+                assert held_until <= provider.now
                 continue
-            assert provider.ends[token] > provider.now
-            left = provider.ends[token] - provider.now
+            held_until = provider.expires_at[token]
+            left = held_until - provider.now
+            assert left > 0
             provider()
-            assert provider.asked <= asked + 1, "a second call at the same moment asks for nothing"
-            if asked != provider.asked and lasts is not None:
-                assert provider._kept.renew >= provider.now + min(left / 2, 30)
+            assert provider.requests <= before + 1, "a second call at the same moment sends nothing"
+            if provider.requests != before and lasts is not None:
+                now = provider.now
+                after = provider.requests
+                provider.now += min(left / 2, 30) * 0.99
+                provider()
+                assert provider.requests == after, "a new token is used for a while"
+                provider.now = now
 
 
 # --- what importing costs ---

@@ -168,7 +168,7 @@ def test_a_pickle_holds_neither_token_nor_refresh_token(person: Person) -> None:
     """Another process would have to ask the person anew, or be given the file."""
     provider = az.token_provider(device_code=True)
     provider._show = None  # type: ignore[attr-defined]
-    provider.__setstate__(provider.__getstate__() | {"_cached": "canary"})  # type: ignore[attr-defined]
+    provider.__setstate__(provider.__getstate__() | {"_cache_text": "canary"})  # type: ignore[attr-defined]
     assert b"canary" not in pickle.dumps(provider)
 
 

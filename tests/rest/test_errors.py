@@ -24,8 +24,8 @@ from azurerm_lite.errors import (
     PreconditionFailed,
     RolloutHalted,
     Throttled,
-    error_from,
-    operation_error,
+    error_from_operation,
+    error_from_response,
 )
 from azurerm_lite.types import Batch
 
@@ -85,7 +85,7 @@ def one_error(
 def test_the_status_decides_the_kind(status: int, kind: type[AzureError]) -> None:
     """Each status gives exactly its kind, whatever the body says."""
     for body in (one_error(), b"", b"<html>"):
-        error = error_from(answer(body, status))
+        error = error_from_response(answer(body, status))
         assert type(error) is kind
         assert error.status_code == status
 
@@ -118,7 +118,7 @@ def test_everything_that_azure_said_is_an_attribute() -> None:
         target="imageReference.sku",
         details=[detail],
     )
-    error = error_from(
+    error = error_from_response(
         answer(body, 429, x_ms_request_id="req-1", x_ms_correlation_request_id="corr-1"), 17.0
     )
     assert error.code == "OperationNotAllowed"
@@ -134,16 +134,19 @@ def test_everything_that_azure_said_is_an_attribute() -> None:
 
 def test_the_message_reads_as_one_sentence_of_facts() -> None:
     """A message is Azure's own, then code, status, request id, method and path."""
-    error = error_from(answer(one_error("ResourceNotFound", "Gone."), 404, x_ms_request_id="req-1"))
+    error = error_from_response(
+        answer(one_error("ResourceNotFound", "Gone."), 404, x_ms_request_id="req-1")
+    )
     assert str(error) == f"Gone. (ResourceNotFound, HTTP 404, request req-1, PUT {PATH})"
 
 
 def test_the_correlation_id_stands_in_for_a_missing_request_id() -> None:
     """Where the provider gave no request id, the one of the whole chain is told."""
     assert (
-        error_from(answer(one_error(), x_ms_correlation_request_id="corr-1")).request_id == "corr-1"
+        error_from_response(answer(one_error(), x_ms_correlation_request_id="corr-1")).request_id
+        == "corr-1"
     )
-    assert error_from(answer(one_error())).request_id is None
+    assert error_from_response(answer(one_error())).request_id is None
 
 
 def test_facts_that_are_missing_leave_no_gap() -> None:
@@ -189,7 +192,7 @@ def test_code_and_message_are_found_where_they_are(
 
     Without one, the status and the kind of the body are told.
     """
-    error = error_from(answer(body))
+    error = error_from_response(answer(body))
     assert error.code == code
     assert (
         error.message == message
@@ -201,7 +204,9 @@ def test_code_and_message_are_found_where_they_are(
 def test_a_page_of_html_is_named_but_not_quoted() -> None:
     """A portal's page shows up as its type and size, not as markup."""
     page = b"<html><body>Bad gateway</body></html>"
-    error = error_from(answer(page, 502, "Bad Gateway", Content_Type="text/html; charset=utf-8"))
+    error = error_from_response(
+        answer(page, 502, "Bad Gateway", Content_Type="text/html; charset=utf-8")
+    )
     assert error.message == f"No explanation came with the answer (text/html, {len(page)} bytes)"
     assert error.code == "BadGateway"
     assert "<" not in str(error)
@@ -209,16 +214,18 @@ def test_a_page_of_html_is_named_but_not_quoted() -> None:
 
 def test_an_answer_without_a_reason_phrase_is_an_error_all_the_same() -> None:
     """HTTP/2 front ends send no reason phrase: the code is then empty, the status stands."""
-    error = error_from(answer(b"", 500, None))
+    error = error_from_response(answer(b"", 500, None))
     assert error.code == ""
     assert "HTTP 500" in str(error)
 
 
 def test_details_that_are_no_dicts_are_left_out() -> None:
     """`details` holds dicts alone, so that whoever reads them need not check."""
-    error = error_from(answer(one_error(details=[{"code": "A"}, "text", None, 3, {"code": "B"}])))
+    error = error_from_response(
+        answer(one_error(details=[{"code": "A"}, "text", None, 3, {"code": "B"}]))
+    )
     assert error.details == ({"code": "A"}, {"code": "B"})
-    assert error_from(answer(one_error(details={"code": "A"}))).details == ()
+    assert error_from_response(answer(one_error(details={"code": "A"}))).details == ()
 
 
 @given(body=ANY_JSON, status=st.integers(300, 599))
@@ -227,7 +234,7 @@ def test_any_json_is_an_error_on_one_line(body: Any, status: int) -> None:
 
     An `AzureError` whose text is one line that holds the status.
     """
-    error = error_from(answer(body, status, "Some Reason"))
+    error = error_from_response(answer(body, status, "Some Reason"))
     assert isinstance(error, AzureError)
     assert len(str(error).splitlines()) == 1
     assert f"HTTP {status}" in str(error)
@@ -239,13 +246,13 @@ def test_any_json_is_an_error_on_one_line(body: Any, status: int) -> None:
 @given(body=st.binary(), status=st.integers(300, 599))
 def test_any_bytes_are_an_error_on_one_line(body: bytes, status: int) -> None:
     """Bytes that are no JSON, in any encoding or none, do no harm either."""
-    assert len(str(error_from(answer(body, status))).splitlines()) == 1
+    assert len(str(error_from_response(answer(body, status))).splitlines()) == 1
 
 
 @given(body=ANY_JSON, status=st.sampled_from(["Failed", "Canceled"]))
 def test_any_failed_operation_is_an_error_on_one_line(body: Any, status: str) -> None:
     """An operation that failed is `OperationFailed`, whatever its body looks like."""
-    error = operation_error(body, status, answer(b"", 200))
+    error = error_from_operation(body, status, answer(b"", 200))
     assert isinstance(error, OperationFailed)
     assert len(str(error).splitlines()) == 1
     assert error.code
@@ -254,14 +261,14 @@ def test_any_failed_operation_is_an_error_on_one_line(body: Any, status: str) ->
 def test_a_failed_operation_tells_its_own_code_and_message() -> None:
     """The operation's error is what is told, with the id of the request that read it."""
     operation = {"status": "Failed", **one_error("OSProvisioningTimedOut", "It took too long.")}
-    error = operation_error(operation, "Failed", answer(b"", 200, x_ms_request_id="req-1"))
+    error = error_from_operation(operation, "Failed", answer(b"", 200, x_ms_request_id="req-1"))
     assert (error.code, error.message) == ("OSProvisioningTimedOut", "It took too long.")
     assert (error.status_code, error.request_id) == (200, "req-1")
 
 
 def test_a_failed_operation_without_an_error_says_so() -> None:
     """An operation that gives no reason is told as that, not as an empty message."""
-    error = operation_error({"status": "Canceled"}, "Canceled", answer(b"", 200))
+    error = error_from_operation({"status": "Canceled"}, "Canceled", answer(b"", 200))
     assert (error.code, error.message) == (
         "Canceled",
         "The operation ended Canceled; Azure gave no reason.",
@@ -271,11 +278,11 @@ def test_a_failed_operation_without_an_error_says_so() -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        error_from(
+        error_from_response(
             answer(one_error(details=[{"code": "A"}], target="t"), 429, x_ms_request_id="r"), 5.0
         ),
-        error_from(answer(b"", 404)),
-        operation_error(one_error(), "Failed", answer(b"", 200)),
+        error_from_response(answer(b"", 404)),
+        error_from_operation(one_error(), "Failed", answer(b"", 200)),
         AuthenticationFailed("Sign-in failed.", code="AADSTS1", request_id="r"),
         OperationTimeout("Time is up."),
         RolloutHalted("Stopped.", Batch("update domain 1", ("1", "2")), {"1": "Failed"}),

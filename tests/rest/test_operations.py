@@ -31,7 +31,7 @@ from azurerm_lite.errors import (
     OperationTimeout,
     Throttled,
 )
-from azurerm_lite.operations import DEFAULT_TIMEOUT, Poll, polls, wait
+from azurerm_lite.operations import DEFAULT_TIMEOUT, Operation, Poll, wait
 
 URL = f"{VMSS}?api-version=2024-11-01"
 ACTION = f"{VMSS}/manualupgrade?api-version=2024-11-01"
@@ -552,16 +552,17 @@ def test_a_negative_time_is_refused(argument: str, value: float, clock: Clock, t
     """A time that is none is a `ValueError` that names the argument, before anything is sent."""
     with ordered() as azure:
         response = started(azure, token, "DELETE", 202, ASYNC)
-        for function in (wait, polls):
-            with pytest.raises(ValueError, match=f"{argument} must be seconds"):
-                function(token, response, **{argument: value})
+        with pytest.raises(ValueError, match=f"{argument} must be seconds"):
+            wait(token, response, **{argument: value})
+        with pytest.raises(ValueError, match=f"{argument} must be seconds"):
+            Operation(token, response).poll(**{argument: value})
         assert len(azure.calls) == 1
 
 
 @pytest.mark.parametrize("given", [None, "Succeeded", {"properties": {"adminPassword": "s3cret"}}])
 def test_what_is_no_response_is_refused(given: Any, token: str) -> None:
     """A model in its place is told by its kind alone."""
-    for function in (wait, polls):
+    for function in (wait, Operation):
         with pytest.raises(ValueError, match=f"^response must be .* not a {type(given).__name__}$"):
             function(token, given)
 
@@ -596,20 +597,21 @@ def test_a_failing_listener_ends_the_waiting(clock: Clock, token: str) -> None:
 
 
 def test_the_looks_can_be_taken_one_by_one(clock: Clock, token: str) -> None:
-    """`polls` sends nothing before it is asked, and its end holds the result."""
+    """`Operation.poll` sends nothing in advance; after its end there is the result."""
     with ordered() as azure:
         response = started(azure, token, "PUT", 200, ASYNC, model("Updating"))
         azure.get(OPERATION, json=operation("InProgress"))
         azure.get(OPERATION, json=operation("Succeeded"))
         azure.get(URL, json=model())
-        looks = polls(token, response)
+        operation_started = Operation(token, response)
+        polls = operation_started.poll()
         assert len(azure.calls) == 1
-        assert next(looks) == Poll("InProgress", 0)
+        assert next(polls) == Poll("InProgress", 0)
         assert len(azure.calls) == 2
-        assert next(looks) == Poll("Succeeded", 1)
-        with pytest.raises(StopIteration) as end:
-            next(looks)
-    assert end.value.value == model()
+        assert next(polls) == Poll("Succeeded", 1)
+        assert operation_started.result is None
+        assert list(polls) == []
+    assert operation_started.result == model()
 
 
 # --- when the state cannot be read ---

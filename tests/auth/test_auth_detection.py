@@ -18,7 +18,7 @@ from support.certificates import PASSWORD, certificate_pem, key_pem, written
 
 import azurerm_lite as az
 from azurerm_lite.auth import __main__ as program
-from azurerm_lite.auth._environment import find
+from azurerm_lite.auth._environment import detect_method
 from azurerm_lite.sandbox import Sandbox
 from azurerm_lite.sandbox.entra.managed_identity import ASSIGNED, SYSTEM
 from azurerm_lite.sandbox.entra.tokens import APPLICATION, TENANT
@@ -69,8 +69,8 @@ def test_the_first_way_that_the_environment_shows_is_taken(
     """In the order that azure-identity has, too; nobody is asked yet."""
     for each in shown:
         set_all(monkeypatch, VARIABLES[each])
-    assert find().way == way
-    assert repr(az.token_provider()) == repr(find())
+    assert detect_method().method == way
+    assert repr(az.token_provider()) == repr(detect_method())
 
 
 @pytest.mark.parametrize("missing", [*WHO, "AZURE_CLIENT_SECRET"])
@@ -148,7 +148,7 @@ def test_a_managed_identity_of_the_environment(
         monkeypatch,
         sandbox.managed_identity("app_service") | ({"AZURE_CLIENT_ID": client} if client else {}),
     )
-    claims = program.claims_of(az.token_provider()())
+    claims = program.read_claims(az.token_provider()())
     assert claims["appid"] == client or (client is None and claims["appid"] == SYSTEM)
 
 
@@ -221,8 +221,8 @@ def test_a_token_says_for_whom_it_is(
     claims: Any, told: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     """People, applications, managed identities; and one that says nothing is no failure."""
-    provider = find()
-    monkeypatch.setattr(program, "find", lambda: provider)
+    provider = detect_method()
+    monkeypatch.setattr(program, "detect_method", lambda: provider)
     monkeypatch.setattr(type(provider), "__call__", lambda self: token_of(claims))
     assert program.main([]) == 0
     out = capsys.readouterr().out.splitlines()
@@ -234,4 +234,4 @@ def test_a_token_says_for_whom_it_is(
 @pytest.mark.parametrize("token", ["opaque", "a.b.c", "a.!!!.c", "", "a..b"])
 def test_a_token_that_is_none_of_the_kind_has_no_claims(token: str) -> None:
     """Nothing is taken for granted."""
-    assert program.claims_of(token) == {}
+    assert program.read_claims(token) == {}

@@ -26,7 +26,7 @@ from support.certificates import PASSWORD, certificate_pem, key_pem, pfx, writte
 
 import azurerm_lite as az
 from azurerm_lite import rest
-from azurerm_lite.auth._error_advice import ADVICE, masked, refused
+from azurerm_lite.auth._error_advice import ADVICE, mask_secrets, sign_in_error
 from azurerm_lite.sandbox import Sandbox
 from azurerm_lite.sandbox.entra.managed_identity import ARC_PATH, ASSIGNED, RESOURCE_ID, SYSTEM
 from azurerm_lite.sandbox.entra.tokens import APPLICATION, TENANT
@@ -676,7 +676,7 @@ def test_what_does_not_fit_together_is_refused_by_name(given: dict[str, Any], to
 def test_each_refusal_that_people_meet_says_what_to_do(code: str, token: str) -> None:
     """One sentence of what to do behind the sign-in's own, its number, its id, and no secret."""
     told = f"{code}: It is so, canary~secret and eyJh.eyJi.c2ln. Trace ID: 1 Correlation ID: 2"
-    error = refused(
+    error = sign_in_error(
         {"error": "x", "error_description": told, "correlation_id": "9b2a"}, ["canary~secret"]
     )
     if code.startswith("AADSTS"):
@@ -693,11 +693,12 @@ def test_the_number_that_says_more_is_the_one_that_counts() -> None:
         "AADSTS70002: Error validating credentials. AADSTS500133: Assertion is not within its valid"
         " time range"
     )
-    assert refused({"error_description": told}).code == "AADSTS500133"
-    assert refused({"error_description": "AADSTS1: a. AADSTS2: b."}).code == "AADSTS1"
-    assert refused({}).code == "SignInFailed"
+    assert sign_in_error({"error_description": told}).code == "AADSTS500133"
+    assert sign_in_error({"error_description": "AADSTS1: a. AADSTS2: b."}).code == "AADSTS1"
+    assert sign_in_error({}).code == "SignInFailed"
     assert (
-        refused({"error": "odd", "error_description": None, "correlation_id": 5}).request_id is None
+        sign_in_error({"error": "odd", "error_description": None, "correlation_id": 5}).request_id
+        is None
     )
 
 
@@ -711,7 +712,7 @@ FIELDS = st.sampled_from(["error", "error_description", "correlation_id", "error
 @given(result=st.dictionaries(FIELDS, JSON))
 def test_any_refusal_is_one_line(result: dict[str, Any]) -> None:
     """Whatever stands in MSAL's dict."""
-    error = refused(result, ["0"])
+    error = sign_in_error(result, ["0"])
     assert str(error).startswith("Sign-in failed: ")
     assert len(str(error).splitlines()) == 1
     assert error.code
@@ -720,8 +721,8 @@ def test_any_refusal_is_one_line(result: dict[str, Any]) -> None:
 def test_what_looks_like_a_token_is_masked() -> None:
     """Whoever quotes one."""
     token = jwt.encode({"a": 1}, "k" * 32, algorithm="HS256")
-    assert masked(f"got {token}, secret s3cret", ["s3cret"]) == "got ***, secret ***"
-    assert masked("nothing to hide") == "nothing to hide"
+    assert mask_secrets(f"got {token}, secret s3cret", ["s3cret"]) == "got ***, secret ***"
+    assert mask_secrets("nothing to hide") == "nothing to hide"
 
 
 # --- what azure-identity brings ---
