@@ -120,6 +120,7 @@ def start_upgrade(state: RolloutState, batch: Batch) -> Iterator[Event]:
         state.has_changed_something = True
         state.operation = vmss.manual_upgrade(*state.scale_set, ids)
         state.in_flight = frozenset(ids)
+        state.accepted |= frozenset(ids)
 
     def recover(error: Exception, attempt: int) -> Iterator[Event]:
         has_unknown_id = _is_unknown_id(error)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
 from .._text import one_line
-from ..instances import health, power_state, provisioning_state
+from ..instances import health, power_state, properties_of, provisioning_state
 from ..types import Instance
 from . import messages
 
@@ -89,7 +89,7 @@ def problem_of_upgraded(
     if state != "succeeded":
         kind: ProblemKind = "failed" if state == "failed" else "not_provisioned"
         return Problem(kind, messages.provisioning(state))
-    if not instance["properties"].get("latestModelApplied"):
+    if not properties_of(instance).get("latestModelApplied"):
         return Problem("outdated", messages.OUTDATED) if is_pending else None
     now = power_state(instance)
     if before.power and now != _ENDS_AS.get(before.power, before.power):

@@ -69,6 +69,20 @@ def is_refused_mode(mode: str) -> bool:
     return mode.lower() in _MODES
 
 
+def no_profile(name: str) -> str:
+    """Return why a Flexible set without a profile is refused."""
+    return f"{name} has no virtualMachineProfile, so no model: there is nothing to roll out"
+
+
+def model_unknown(count: int) -> str:
+    """Return how many members cannot be said to have the model."""
+    return (
+        f"Azure does not report whether {plural(count, 'member')} of this Flexible set"
+        f" {'has' if count == 1 else 'have'} the current model: upgraded all the same, which"
+        " leaves a current one as it is"
+    )
+
+
 def set_busy(name: str, state: str) -> str:
     """Return what is said while an operation on the set itself runs."""
     return f"{name} is {state}: waiting for that to end"

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from .._flexible import is_flexible
 from .._text import join_ids
 from ..instances import (
     UNKNOWN,
@@ -15,10 +16,12 @@ from ..instances import (
     health,
     id_sort_key,
     in_batches,
+    properties_of,
     provisioning_state,
     view,
 )
 from ..types import Batch, CountOrPercentage, Domain, Instance
+from . import messages
 from .options import RolloutOptions, resolve_count
 
 FALLBACK = "20%"
@@ -150,7 +153,7 @@ def resolve_strategy(instances: Sequence[Instance], options: RolloutOptions) -> 
         return options
     if any(_domain(instance, "update_domain") for instance in instances):
         return options
-    if not any(instance.get("zones") for instance in instances):
+    if not any(_domain(instance, "zone") for instance in instances):
         return dataclasses.replace(options, by=FALLBACK)
     max_batch: CountOrPercentage = FALLBACK
     if options.max_batch is not None:
@@ -265,7 +268,7 @@ def skip_reason(
     Returns:
         The reason; `None` if the instance is pending.
     """
-    properties = instance["properties"]
+    properties = properties_of(instance)
     instance_id = instance["instanceId"]
     state = provisioning_state(instance)
     is_retried = instance_id in retry_failed and state == "failed"
@@ -296,6 +299,13 @@ def notices(
     found = _notices_of_model(model["properties"])
     if resolve_strategy(instances, options).by != options.by:
         found.append(NO_UPDATE_DOMAINS)
+    unknown = [
+        instance
+        for instance in instances
+        if properties_of(instance).get("latestModelApplied") is None
+    ]
+    if unknown and is_flexible(model):
+        found.append(messages.model_unknown(len(unknown)))
     with_views = [instance for instance in instances if view(instance).get("statuses")]
     if instances and not with_views:
         found.append(

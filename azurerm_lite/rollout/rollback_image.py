@@ -134,6 +134,7 @@ def rollback_of(state: RolloutState, failure: BatchFailed) -> RolloutState:
         is_rollback=True,
         model=state.model,
         instances=state.instances,
+        requests_per_reading=state.requests_per_reading,
         pages=state.pages,
         has_changed_something=True,
         reason=messages.halt_reason(failure.reason, failure.unhealthy),

@@ -242,7 +242,7 @@ def pretend_model(state: RolloutState, model: ScaleSet) -> None:
     """Take a model as if it were put, and every instance as outdated: for a dry run."""
     state.model = model
     for instance in state.instances:
-        instance["properties"]["latestModelApplied"] = False
+        instance.setdefault("properties", {})["latestModelApplied"] = False
 
 
 def report_dry_run(state: RolloutState) -> Iterator[Event]:
@@ -262,7 +262,8 @@ def report_dry_run(state: RolloutState) -> Iterator[Event]:
     if batches:
         yield from wait_until_others_healthy(state, batches[0])
         yield event(state, "checked", messages.others_healthy(batches[0]))
-    requests = 1 + state.pages + len(batches) * (REQUESTS_PER_BATCH + state.pages)
+    reading = state.requests_per_reading
+    requests = 1 + reading + len(batches) * (REQUESTS_PER_BATCH + reading)
     message = messages.dry_run_done(requests)
     yield event(state, "finished", message, summary=summarize(state))
 

@@ -54,7 +54,8 @@ class RolloutState:
         status: Where the run stands. `paused` and `done` end it.
         model: The model as first read; a change by somebody else halts the run.
         instances: The instances as last read.
-        pages: How many requests that reading took.
+        requests_per_reading: How many requests that took.
+        pages: How many pages of the list of instances there are.
         read_at: When they were read.
         started_at: When the run began.
         previous_image: The image that a failure is rolled back to; empty if there is none.
@@ -64,6 +65,7 @@ class RolloutState:
         batches: How many batches the run comes to.
         started_batches: The names of the batches that were started.
         in_flight: The instances being upgraded, of which no reading is newer than that.
+        accepted: The instances whose upgrade Azure accepted.
         upgraded: The instances that the run upgraded.
         retry_failed: Instances to upgrade although they have the latest model, as they failed.
         skipped: How many instances were left out.
@@ -79,6 +81,7 @@ class RolloutState:
     status: Status = "new"
     model: ScaleSet | None = None
     instances: tuple[Instance, ...] = ()
+    requests_per_reading: int = 1
     pages: int = 1
     read_at: float = field(default_factory=_now)
     started_at: float = field(default_factory=_now)
@@ -89,6 +92,7 @@ class RolloutState:
     batches: int = 0
     started_batches: list[str] = field(default_factory=list)
     in_flight: frozenset[str] = frozenset()
+    accepted: frozenset[str] = frozenset()
     upgraded: list[str] = field(default_factory=list)
     retry_failed: frozenset[str] = frozenset()
     skipped: int = 0

@@ -166,16 +166,19 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 # Floors
 
 
-def test_imports_run_downwards(capsys: pytest.CaptureFixture[str]) -> None:
+def test_imports_run_downwards() -> None:
     """The floors of the house, as setup.cfg has them: who may import whom, and every module on a floor."""
-    cli = pytest.importorskip(
-        "importlinter.cli", reason="import-linter comes with the extra dev; .ci/run has it"
+    pytest.importorskip(
+        "importlinter", reason="import-linter comes with the extra dev; .ci/run has it"
     )
-    kept = cli.lint_imports(
-        config_filename=str(PACKAGE.parent / "setup.cfg"), cache_dir=None, no_cache=True
+    # In a process of its own: its logging configuration disables the loggers of this one.
+    code = "import sys; from importlinter.cli import lint_imports;"
+    code += " sys.exit(lint_imports(config_filename='setup.cfg', cache_dir=None, no_cache=True))"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, cwd=PACKAGE.parent, capture_output=True, text=True, check=False, timeout=120
     )
-    logging.getLogger("azurerm_lite").disabled = False  # import-linter's logging disables it
-    assert kept == 0, capsys.readouterr().out
+    assert done.returncode == 0, done.stdout
 
 
 @every_module
@@ -457,8 +460,11 @@ def test_a_refusal_is_an_error_in_azures_words(
     assert error.url == BASE + path
     assert error.details == ({"code": "Inner", "message": "m"},)
     repeated = status in (429, 503) or (status == 500 and row.method in ("GET", "PUT", "DELETE"))
-    assert tries == (5 if repeated else 1)
-    assert len(clock.slept) == tries - 1
+    # get_instance_views then asks whether the set is Flexible.
+    extra = row.function == "get_instance_views" and status == 400
+    attempts = 5 if repeated else 1
+    assert tries == attempts + extra
+    assert len(clock.slept) == attempts - 1
     assert status not in (429, 503) or all(3 <= pause <= 10 for pause in clock.slept)
     shown = [
         caplog.text,
