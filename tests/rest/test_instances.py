@@ -349,7 +349,7 @@ def test_an_accessor_refuses_what_is_not_its_shape(
 @pytest.mark.parametrize("value", [{}, {"properties": None}, {"name": "web"}], ids=repr)
 def test_a_scale_set_without_properties_has_no_upgrade_mode(value: Any) -> None:
     """Anything but a scale set would count as Manual."""
-    with pytest.raises(ValueError, match="^model must be a scale set"):
+    with pytest.raises(ValueError, match=r"^model must be a scale set"):
         az.upgrade_mode(value)
 
 
