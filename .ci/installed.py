@@ -1,4 +1,4 @@
-"""Run by a Python that has only azurerm-lite installed: nothing came with it but its dependencies, and theirs."""
+"""Check a Python that has only azurerm-lite: nothing was installed but its dependencies."""
 
 import re
 from importlib import metadata
@@ -8,26 +8,23 @@ import azurerm_lite as az
 DIRECT = {"requests", "msal", "typing-extensions"}
 
 
-def normal(name: str) -> str:
-    """A name as package indexes compare it."""
+def normalise(name: str) -> str:
+    """Return a name as package indexes compare it."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def needed(name: str) -> set[str]:
-    """What a distribution asks for without extras."""
-    asked = metadata.requires(name) or []
-    return {
-        normal(re.split(r"[^\w.-]", each, maxsplit=1)[0])
-        for each in asked
-        if "extra ==" not in each
-    }
+    """Return what a distribution needs without extras."""
+    requirements = [text for text in metadata.requires(name) or [] if "extra ==" not in text]
+    return {normalise(re.split(r"[^\w.-]", text, maxsplit=1)[0]) for text in requirements}
 
 
-installed = {normal(each.name) for each in metadata.distributions()} - {"pip", "setuptools"}
-reached, waiting = set(), {"azurerm-lite"}
-while waiting:
-    reached |= waiting
-    waiting = {name for each in waiting for name in needed(each) & installed} - reached
+installed = {normalise(found.name) for found in metadata.distributions()} - {"pip", "setuptools"}
+reached: set[str] = set()
+pending = {"azurerm-lite"}
+while pending:
+    reached |= pending
+    pending = {name for found in pending for name in needed(found) & installed} - reached
 assert needed("azurerm-lite") == DIRECT, needed("azurerm-lite")
 assert installed == reached, installed - reached
 assert metadata.version("azurerm-lite") == az.__version__, az.__version__

@@ -1,4 +1,4 @@
-"""Prints the lowest allowed version of each run-time dependency, as constraints for pip."""
+"""Print the lowest allowed version of each run-time dependency, as constraints for pip."""
 
 import re
 from pathlib import Path

@@ -254,9 +254,8 @@ def _cell(instance: Instance) -> Cell:
     properties = properties_of(instance)
     instance_view = view(instance)
     power = power_state(instance)
-    state = str(
-        properties.get("provisioningState") or provisioning_status(instance) or UNKNOWN
-    ).lower()
+    status = properties.get("provisioningState") or provisioning_status(instance)
+    state = str(status or UNKNOWN).lower()
     app_health = health(instance)
     return Cell(
         instance_id=_printable(instance["instanceId"]),

@@ -321,6 +321,24 @@ def provisioning_status(instance: Instance) -> str | None:
     return _status(instance, "provisioningstate")
 
 
+def failure(instance: Instance) -> tuple[str, str]:
+    """Return why the provisioning of an instance failed, as far as its view says.
+
+    Args:
+        instance: An instance with its instance view.
+
+    Returns:
+        Azure's error code, as in `ProvisioningState/failed/AllocationFailed`, and its message; each
+        `""` if it is missing.
+    """
+    prefix = "provisioningstate/failed"
+    for entry in view(instance).get("statuses") or ():
+        code = str(entry.get("code") or "")
+        if code.lower().startswith(prefix):
+            return code[len(prefix) :].strip("/"), str(entry.get("message") or "")
+    return "", ""
+
+
 def _status(instance: Instance, family: str) -> str | None:
     """Return the status of a family such as `powerstate` in lower case; `None` if there is none."""
     prefix = family + "/"

@@ -1,4 +1,4 @@
-"""Single calls: over a server that costs next to nothing, and without any."""
+"""Single calls: over a server that costs almost nothing, and without requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import requests
 from measure import (
     Contestant,
     Row,
-    beside,
+    compare,
     contestants,
     interleaved,
     medians,
@@ -30,12 +30,12 @@ from azurerm_lite.sandbox import Sandbox
 INSTANCES = 1000
 _SCRIPTS = {"bare": "ours", "ours": "ours", "original": "azurerm", "sdk": "sdk"}
 _CALLS = 50
-"""How many calls a contestant makes in its turn."""
+"""Calls of a contestant in a round."""
 
 
 @contextmanager
 def stub(instances: int = INSTANCES) -> Iterator[dict[str, str]]:
-    """A stub in a process of its own; the environment variables that point clients there."""
+    """Start a stub in a process of its own; return the environment variables for its clients."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "answers.json"
         with Sandbox(upgrade_seconds=0, demo=False, page_size=instances) as sandbox:
@@ -61,14 +61,15 @@ def stub(instances: int = INSTANCES) -> Iterator[dict[str, str]]:
 
 
 def _counts(environment: Mapping[str, str]) -> dict[str, list[int]]:
-    """For each scale set, which is each contestant: connections and requests, as the server counted them."""
-    url, ca = environment["AZURE_RM_ENDPOINT"], environment["REQUESTS_CA_BUNDLE"]
-    counts: dict[str, list[int]] = requests.get(f"{url}/counts", verify=ca, timeout=10).json()
+    """Return the connections and requests of each contestant, as the server counted them."""
+    url = environment["AZURE_RM_ENDPOINT"] + "/counts"
+    response = requests.get(url, verify=environment["REQUESTS_CA_BUNDLE"], timeout=10)
+    counts: dict[str, list[int]] = response.json()
     return counts
 
 
-def reading(pythons: Mapping[str, str], rounds: int) -> list[Row]:
-    """`get_vmss` and `get_instance_views`, beside a session that reads the same."""
+def measure_reads(pythons: Mapping[str, str], rounds: int) -> list[Row]:
+    """Measure `get_vmss` and `get_instance_views`, compared with a session that reads the same."""
     with stub() as environment, contestants(pythons, _SCRIPTS, environment) as who:
         return [*_get_vmss(environment, who, rounds), *_get_instance_views(who, rounds)]
 
@@ -76,32 +77,32 @@ def reading(pythons: Mapping[str, str], rounds: int) -> list[Row]:
 def _get_vmss(
     environment: Mapping[str, str], who: Mapping[str, Contestant], rounds: int
 ) -> list[Row]:
-    """`get_vmss` over and over, and how many connections that took."""
-    taken = interleaved(rounds, who, lambda each: [each], "get_vmss", times=_CALLS)
+    """Measure `get_vmss`, and count its connections."""
+    taken = interleaved(rounds, who, lambda name: [name], "get_vmss", times=_CALLS)
     counts = _counts(environment)
-    rows = [beside("`get_vmss`", medians(taken), milliseconds, "≤ 1.10", "`session.get().json()`")]
-    told = {each: f"{counts[each][0]:,} for {counts[each][1]:,} calls" for each in taken}
-    reach = "1 in all"
+    rows = [compare("`get_vmss`", medians(taken), milliseconds, "≤ 1.10", "`session.get().json()`")]
+    texts = {name: f"{counts[name][0]:,} for {counts[name][1]:,} calls" for name in taken}
     row = Row(
         "`get_vmss`, TCP connections",
-        told["ours"],
-        told["bare"],
+        texts["ours"],
+        texts["bare"],
         "",
-        reach,
-        told.get("original", ""),
+        "1 in all",
+        texts.get("original", ""),
+        texts.get("sdk", ""),
     )
-    return [*rows, row._replace(sdk=told.get("sdk", ""))]
+    return [*rows, row]
 
 
 def _get_instance_views(who: Mapping[str, Contestant], rounds: int) -> list[Row]:
-    """`get_instance_views` in one page and in many: time, and peak of memory."""
+    """Measure `get_instance_views` in one page and in many: time, and peak of memory."""
     rows = []
     for name, pages in (("whole", "one page"), ("paged", f"{INSTANCES // 50} pages")):
         what = f"`get_instance_views` of {INSTANCES:,}, {pages}"
         arguments = [name]
         taken = interleaved(rounds, who, lambda _, given=arguments: given, "get_instance_views")
         rows.append(
-            beside(
+            compare(
                 f"{what}, time",
                 medians(taken),
                 milliseconds,
@@ -113,54 +114,58 @@ def _get_instance_views(who: Mapping[str, Contestant], rounds: int) -> list[Row]
             1, who, lambda _, given=arguments: given, "get_instance_views", how="memory"
         )
         rows.append(
-            beside(f"{what}, memory", medians(peaks, "peak"), megabytes, "≤ 1.10", "the same")
+            compare(f"{what}, memory", medians(peaks, "peak"), megabytes, "≤ 1.10", "the same")
         )
     return rows
 
 
-def computing(pythons: Mapping[str, str], rounds: int) -> list[Row]:
-    """What is done to a model or a list of instances without any request."""
+def measure_functions(pythons: Mapping[str, str], rounds: int) -> list[Row]:
+    """Measure functions of a model or a list of instances, without requests."""
     with (
         stub() as environment,
         contestants(pythons, {"bare": "ours", "ours": "ours"}, environment) as who,
     ):
 
-        def took(call: str, times: int = 10) -> dict[str, float]:
+        def measure(call: str, times: int = 10) -> dict[str, float]:
             return medians(interleaved(rounds, who, None, call, times=times))
 
         rows = [
-            beside("`set_image`", took("set_image", 100), microseconds, "≤ 2", "one `deepcopy`")
+            compare("`set_image`", measure("set_image", 100), microseconds, "≤ 2", "one `deepcopy`")
         ]
         one_pass = "one pass that reads domain and id"
         what = f"`by_update_domain` of {INSTANCES:,}"
-        rows.append(beside(what, took("by_update_domain"), microseconds, "≤ 2", one_pass))
+        rows.append(compare(what, measure("by_update_domain"), microseconds, "≤ 2", one_pass))
         what = f"`heatmap` of {INSTANCES:,}"
         rows.append(
-            beside(
-                what, took("heatmap", 2), milliseconds, "≤ 2", "one pass that makes what it shows"
+            compare(
+                what,
+                measure("heatmap", 2),
+                milliseconds,
+                "≤ 2",
+                "one pass that makes what it shows",
             )
         )
-        for name, reach in (("text", "< 20 ms"), ("svg", "< 50 ms")):
-            seconds = took(f"heatmap_{name}", 1)["ours"]
-            rows.append(Row(f"{what}, as {name}", milliseconds(seconds), "", "", reach))
+        for name, target in (("text", "< 20 ms"), ("svg", "< 50 ms")):
+            seconds = measure(f"heatmap_{name}", 1)["ours"]
+            rows.append(Row(f"{what}, as {name}", milliseconds(seconds), "", "", target))
         return rows
 
 
-def tokens(pythons: Mapping[str, str], rounds: int) -> list[Row]:
-    """A token that is at hand, beside a plain function call."""
+def measure_tokens(pythons: Mapping[str, str], rounds: int) -> list[Row]:
+    """Measure a cached token, compared with a plain function call."""
     with Sandbox(upgrade_seconds=0, demo=False) as sandbox, stub(1) as environment:
         scripts = {"bare": "ours", "ours": "ours", "sdk": "sdk"}
         with contestants(pythons, scripts, {**environment, **sandbox.environment}) as who:
             taken = medians(interleaved(rounds, who, None, "token", times=1000))
     return [
-        beside("token provider, cached token", taken, microseconds, "≤ 20 µs", "a function call")
+        compare("token provider, cached token", taken, microseconds, "≤ 20 µs", "a function call")
     ]
 
 
-def growth(
+def measure_growth(
     pythons: Mapping[str, str], rounds: int, sizes: list[int]
 ) -> dict[str, list[tuple[float, float]]]:
-    """How long some calls take at several sizes: points (instances, milliseconds) by the name of the call."""
+    """Return the time of some calls by size: `{call: [(instances, milliseconds), …]}`."""
     found: dict[str, list[tuple[float, float]]] = {}
     calls = {
         "a bare session": ("bare", "get_instance_views", ["whole"]),

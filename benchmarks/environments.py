@@ -1,4 +1,4 @@
-"""Environments of their own for ourselves and the peers: made once by pip, kept in a folder, and what is in them."""
+"""Environments for the library and its peers: made once by pip, kept in a folder."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ REQUIREMENTS = {
 _TOOLS = {"pip", "setuptools", "wheel"}
 
 
-def made(name: str, folder: Path) -> str:
-    """The interpreter of an environment; it is made where it is not there yet.
+def make(name: str, folder: Path) -> str:
+    """Make an environment, if it is not there yet; return its interpreter.
 
     Args:
         name: `floor`, `ours`, `azurerm` or `sdk`.
@@ -42,8 +42,8 @@ def made(name: str, folder: Path) -> str:
         done.write_text(json.dumps(REQUIREMENTS[name]), "utf-8")
     if name == "ours":  # as it stands in the tree now
         with tempfile.TemporaryDirectory() as copy:
-            for each in ("pyproject.toml", "README.md", "LICENSE"):
-                shutil.copy(TREE / each, copy)
+            for file in ("pyproject.toml", "README.md", "LICENSE"):
+                shutil.copy(TREE / file, copy)
             shutil.copytree(TREE / "azurerm_lite", Path(copy) / "azurerm_lite")
             _pip(python, "install", "--no-deps", "--force-reinstall", copy)
     return python
@@ -57,7 +57,7 @@ def _pip(python: str, *arguments: str) -> None:
 
 
 def installed(python: str) -> tuple[int, float, float, dict[str, str]]:
-    """What is installed in an environment, less the tools that every new one has.
+    """Return what is installed in an environment, without the tools that a new one has.
 
     Args:
         python: The path of its Python.
@@ -69,16 +69,16 @@ def installed(python: str) -> tuple[int, float, float, dict[str, str]]:
     command = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
     where = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     found = [
-        each
-        for each in importlib.metadata.distributions(path=[where])
-        if each.metadata["Name"].lower() not in _TOOLS
+        distribution
+        for distribution in importlib.metadata.distributions(path=[where])
+        if distribution.metadata["Name"].lower() not in _TOOLS
     ]
-    files = {Path(file.locate()) for each in found for file in each.files or ()}
+    files = {Path(file.locate()) for distribution in found for file in distribution.files or ()}
     sizes = {file: file.stat().st_size / 1e6 for file in files if file.is_file()}
     packed = sum(size for file, size in sizes.items() if file.suffix != ".pyc")
     return (
         len(found),
         packed,
         sum(sizes.values()),
-        {each.metadata["Name"]: each.version for each in found},
+        {item.metadata["Name"]: item.version for item in found},
     )

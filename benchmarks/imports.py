@@ -1,4 +1,4 @@
-"""What it costs to import the library, and what it installs."""
+"""The cost of importing the library, and of installing it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Mapping
 
 import environments
-from measure import Row, beside, medians, megabytes, milliseconds
+from measure import Row, compare, medians, megabytes, milliseconds
 
 _CODE = """
 import {modules}, sys, time
@@ -16,7 +16,8 @@ try:  # of this process alone: the other counter begins at what its parent had
         peak = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
 except OSError:
     import resource
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 print(cpu, peak)
 """
 _MODULES = {
@@ -27,8 +28,8 @@ _MODULES = {
 }
 
 
-def importing(pythons: Mapping[str, str], rounds: int) -> list[Row]:
-    """`import azurerm_lite` beside `import requests`, each in a fresh interpreter."""
+def measure_imports(pythons: Mapping[str, str], rounds: int) -> list[Row]:
+    """Measure `import azurerm_lite`, compared with `import requests`, in new interpreters."""
     taken: dict[str, list[dict[str, float]]] = {}
     for number in range(rounds + 1):
         for name, (home, modules) in _MODULES.items():
@@ -41,21 +42,21 @@ def importing(pythons: Mapping[str, str], rounds: int) -> list[Row]:
                 taken.setdefault(name, []).append({"cpu": cpu, "peak": peak})
     floor = "`import requests`"
     return [
-        beside(
+        compare(
             "`import`, CPU of the process", medians(taken, "cpu"), milliseconds, "≤ 1.10", floor
         ),
-        beside(
+        compare(
             "`import`, memory of the process", medians(taken, "peak"), megabytes, "≤ 1.10", floor
         ),
     ]
 
 
-def installing(pythons: Mapping[str, str], rounds: int) -> list[Row]:
-    """What comes into an environment with the library, beside what its dependencies are."""
+def measure_installs(pythons: Mapping[str, str], rounds: int) -> list[Row]:
+    """Measure what the library adds to an environment, compared with its dependencies alone."""
     if "floor" not in pythons:
         return []
     found = {name: environments.installed(python) for name, python in pythons.items()}
-    told = {
+    texts = {
         name: f"{count}, {packed:.1f} MB ({size:.1f} MB with bytecode)"
         for name, (count, packed, size, _) in found.items()
     }
@@ -63,6 +64,6 @@ def installing(pythons: Mapping[str, str], rounds: int) -> list[Row]:
         ours - floor for ours, floor in zip(found["ours"][:3], found["floor"][:3], strict=True)
     )
     ratio = f"+ {more}, + {more_packed:.1f} MB (+ {more_size:.1f} MB with bytecode)"
-    floor_is = f"{told['floor']}: {', '.join(environments.FLOOR)}"
-    peers = (told.get("azurerm", ""), told.get("sdk", ""))
-    return [Row("installed distributions", told["ours"], floor_is, ratio, "+ 1, + 1 MB", *peers)]
+    floor_is = f"{texts['floor']}: {', '.join(environments.FLOOR)}"
+    peers = (texts.get("azurerm", ""), texts.get("sdk", ""))
+    return [Row("installed distributions", texts["ours"], floor_is, ratio, "+ 1, + 1 MB", *peers)]

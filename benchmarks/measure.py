@@ -1,4 +1,4 @@
-"""Measuring: contestants as child processes, calls in turn, medians, and the lines of the table."""
+"""Measuring: contestants as child processes, calls in turn, medians, lines of the table."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Row(NamedTuple):
     ours: str
     floor: str
     ratio: str
-    reach: str
+    target: str
     azurerm: str = ""
     sdk: str = ""
 
@@ -31,22 +31,25 @@ class Row(NamedTuple):
         return f"| {' | '.join(self)} |"
 
 
-HEAD = "| what | ours | floor | ratio | to reach | azurerm 0.10.0 | Azure's SDK |\n|---|---|---|---|---|---|---|"  # as Row
+HEAD = (  # the fields of Row
+    "| what | ours | floor | ratio | to reach | azurerm 0.10.0 | Azure's SDK |\n"
+    "|---|---|---|---|---|---|---|"
+)
 
 
 class Clock:
-    """Seconds that go by, and those that a contestant slept, which took no time."""
+    """A clock that also counts the seconds that a contestant slept, which took no time."""
 
     def __init__(self) -> None:
         self.slept = 0.0
 
     def __call__(self) -> float:
-        """Now."""
+        """Return the time."""
         return time.monotonic() + self.slept
 
 
 class Contestant:
-    """A child process that does what it is told and says what it took."""
+    """A child process that makes calls and prints what they took."""
 
     def __init__(
         self, script: str, python: str, environment: Mapping[str, str], clock: Clock | None = None
@@ -65,15 +68,14 @@ class Contestant:
             text=True,
             env={**around, **environment},
         )
-        if hasattr(
-            os, "sched_setaffinity"
-        ):  # all on one core, in turn: cores differ, as does what else runs on them
+        # All on one core, in turn: cores differ, as does what else runs on them.
+        if hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(self._process.pid, {max(os.sched_getaffinity(0))})
 
     def __call__(
         self, name: str, *arguments: Any, how: str = "time", times: int = 1
     ) -> dict[str, Any]:
-        """A call: what it took, or nothing where this contestant cannot do that."""
+        """Make a call; return what it took, or `missing` if this contestant does not have it."""
         self._write([name, how, times, arguments])
         while "slept" in (answer := self._read()):
             assert self.clock
@@ -82,7 +84,7 @@ class Contestant:
         return answer
 
     def end(self) -> None:
-        """Ends the process."""
+        """End the process."""
         self._process.communicate()
 
     def _write(self, line: Any) -> None:
@@ -94,7 +96,7 @@ class Contestant:
         assert self._process.stdout
         line = self._process.stdout.readline()
         if not line:
-            raise SystemExit(f"{self._process.args} ended; what it said stands above")
+            raise SystemExit(f"{self._process.args} ended; its output is above")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
@@ -106,13 +108,13 @@ def contestants(
     environment: Mapping[str, str],
     clock: Clock | None = None,
 ) -> Iterator[dict[str, Contestant]]:
-    """Those of the contestants that have an environment, each in a process of its own.
+    """Start the contestants that have an environment, in processes of their own.
 
     Args:
         pythons: The interpreter of each environment.
         scripts: Contestants, and the environment that each runs in.
         environment: Environment variables for them.
-        clock: The server's clock, where sleeps are to take no time.
+        clock: The server's clock, if sleeps are to take no time.
     """
     with ExitStack() as ends:
         made = {}
@@ -126,91 +128,89 @@ def contestants(
 def interleaved(
     rounds: int,
     who: Mapping[str, Contestant],
-    name: Callable[[str], list[Any]] | None,
+    arguments: Callable[[str], list[Any]] | None,
     call: str,
     **how: Any,
 ) -> dict[str, list[dict[str, Any]]]:
-    """The answers of all contestants to the same call, in turn, after one round that does not count.
+    """Make the same call in all contestants in turn, after a round that does not count.
 
     Args:
         rounds: How many rounds.
         who: The contestants.
-        name: The arguments of the call, from the name of the contestant; `None` for none.
+        arguments: The arguments of the call, from the name of the contestant; `None` for none.
         call: What to call.
         **how: How to measure it, and how many times in a round.
 
     Returns:
         The answers by contestant; those who cannot do it are left out.
     """
-    taken: dict[str, list[dict[str, Any]]] = {each: [] for each in who}
+    taken: dict[str, list[dict[str, Any]]] = {contestant: [] for contestant in who}
     for number in range(rounds + 1):
-        for each, contestant in who.items():
-            answer = contestant(call, *(name(each) if name else []), **how)
+        for contestant, process in who.items():
+            answer = process(call, *(arguments(contestant) if arguments else []), **how)
             if number and "missing" not in answer:
-                taken[each].append(answer)
-    return {each: answers for each, answers in taken.items() if answers}
+                taken[contestant].append(answer)
+    return {contestant: answers for contestant, answers in taken.items() if answers}
 
 
 def median(answers: list[dict[str, Any]], of: str = "seconds") -> float:
-    """The median of what was measured."""
+    """Return the median of what was measured."""
     return statistics.median(answer[of] for answer in answers)
 
 
 def medians(taken: Mapping[str, list[dict[str, Any]]], of: str = "seconds") -> dict[str, float]:
-    """The median of what was measured, by contestant."""
-    return {each: median(answers, of) for each, answers in taken.items()}
+    """Return the medians of what was measured, by contestant."""
+    return {name: median(answers, of) for name, answers in taken.items()}
 
 
-def beside(
+def compare(
     what: str,
     values: Mapping[str, float],
     unit: Callable[[float], str],
-    reach: str,
+    target: str,
     floor_is: str,
-    more: str = "",
 ) -> Row:
-    """A line: ours, the floor, their ratio, and the peers.
+    """Return a line: ours, the floor, their ratio, and the peers.
 
     Args:
         what: What was measured.
         values: The figures by contestant; `bare` is the floor.
         unit: A figure as text.
-        reach: What was to be reached.
+        target: The ratio or figure to reach.
         floor_is: What the floor is.
-        more: What else is to be said of ours.
 
     Returns:
         The line.
     """
-    told = {each: unit(value) for each, value in values.items()}
+    texts = {name: unit(value) for name, value in values.items()}
     ratio = values["ours"] / values["bare"]
-    floor = f"{told['bare']}: {floor_is}"
+    floor = f"{texts['bare']}: {floor_is}"
     return Row(
         what,
-        told["ours"] + more,
+        texts["ours"],
         floor,
         f"{ratio:.2f}",
-        reach,
-        told.get("original", ""),
-        told.get("sdk", ""),
+        target,
+        texts.get("original", ""),
+        texts.get("sdk", ""),
     )
 
 
 def milliseconds(seconds: float) -> str:
-    """Seconds as milliseconds."""
+    """Return seconds as milliseconds."""
     return f"{seconds * 1e3:.2f} ms" if seconds < 0.1 else f"{seconds * 1e3:.0f} ms"
 
 
 def microseconds(seconds: float) -> str:
-    """Seconds as microseconds."""
+    """Return seconds as microseconds."""
     return f"{seconds * 1e6:.2f} µs"
 
 
 def megabytes(size: float) -> str:
-    """Bytes as megabytes."""
+    """Return bytes as megabytes."""
     return f"{size / 1e6:.1f} MB"
 
 
 def progress(text: str) -> None:
-    """Says on standard error what is being done."""
+    """Print to standard error what is being done."""
     print(text, file=sys.stderr, flush=True)

@@ -1,9 +1,9 @@
-"""What the library costs, beside its floor and its peers: `python benchmarks/run.py` measures all and prints a table.
+"""Measure what the library costs, and print a table: `python benchmarks/run.py`.
 
-Each row's contestants take turns in one run, each in a process of its own, and the medians of their
-rounds are compared. Ourselves and the peers are installed by pip, each in an environment of its
-own, which is kept for the next time; `--no-peers` installs nothing and takes the environment that
-it runs in. It needs the extra `sandbox`.
+The contestants of a row take turns in one run, in processes of their own, and the medians of their
+rounds are compared. The library and its peers are installed by pip, in environments of their own,
+which are kept. `--no-peers` installs nothing and uses the environment that it runs in. The extra
+`sandbox` is needed.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ import waits
 from measure import HEAD, Row, progress
 
 ROWS: dict[str, Callable[[Mapping[str, str], int], list[Row]]] = {
-    "import": lambda pythons, rounds: imports.importing(pythons, 2 * rounds),
-    "installed": imports.installing,
-    "calls": calls.reading,
-    "compute": calls.computing,
-    "wait": waits.waiting,
-    "rollout": rollouts.rolling,
-    "token": calls.tokens,
+    "import": lambda pythons, rounds: imports.measure_imports(pythons, 2 * rounds),
+    "installed": imports.measure_installs,
+    "calls": calls.measure_reads,
+    "compute": calls.measure_functions,
+    "wait": waits.measure_waits,
+    "rollout": rollouts.measure_rollouts,
+    "token": calls.measure_tokens,
 }
 SIZES = [10, 30, 100, 300, 1000]
 
 
-def arguments() -> argparse.Namespace:
-    """What was asked for."""
+def parse_arguments() -> argparse.Namespace:
+    """Return the arguments of the command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--rows", nargs="+", choices=[*ROWS, "growth"], default=[*ROWS, "growth"], help="only these"
@@ -63,44 +63,48 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def installed(asked: argparse.Namespace) -> dict[str, str]:
-    """The interpreters of the environments, by name."""
-    if asked.no_peers:
+def install(options: argparse.Namespace) -> dict[str, str]:
+    """Return the interpreters of the environments, by name."""
+    if options.no_peers:
         return {"ours": sys.executable}
     names = [
-        name for name in environments.REQUIREMENTS if name != "floor" or "installed" in asked.rows
+        name for name in environments.REQUIREMENTS if name != "floor" or "installed" in options.rows
     ]
-    progress(f"installing {', '.join(names)} into {asked.environments}")
-    return {name: environments.made(name, asked.environments) for name in names}
+    progress(f"installing {', '.join(names)} into {options.environments}")
+    return {name: environments.make(name, options.environments) for name in names}
 
 
 def machine(pythons: Mapping[str, str]) -> str:
-    """What it was measured on, when, and with what versions."""
+    """Return what was measured on which machine, when, and with what versions."""
     cpu = platform.processor() or platform.machine()
-    if (told := Path("/proc/cpuinfo")).exists():
-        names = re.findall(r"^model name\s*: (.*)$", told.read_text("utf-8"), re.MULTILINE)
+    cpu_info = Path("/proc/cpuinfo")
+    if cpu_info.exists():
+        text = cpu_info.read_text("utf-8")
+        names = re.findall(r"^model name\s*: (.*)$", text, re.MULTILINE)
         cpu = names[0] if names else cpu
     system = f"{platform.system()}, Python {platform.python_version()}"
     found = environments.installed(pythons["sdk"])[-1] if "sdk" in pythons else {}
     peers = [f"{name} {found[name]}" for name in environments.REQUIREMENTS["sdk"] if name in found]
     against = f"; Azure's SDK is {' with '.join(peers)}" if peers else ""
-    return f"Measured on {time.strftime('%Y-%m-%d')}: {cpu}, {os.cpu_count()} cores, {system}{against}."
+    day = time.strftime("%Y-%m-%d")
+    return f"Measured on {day}: {cpu}, {os.cpu_count()} cores, {system}{against}."
 
 
 def command() -> str:
-    """The command that was given, for the page."""
+    """Return the command that was given, for the page."""
     return " ".join(["python", "benchmarks/run.py", *sys.argv[1:]])
 
 
-def grown(pythons: Mapping[str, str], rounds: int) -> str:
-    """The plot of how cost grows with the number of instances."""
-    found = calls.growth(pythons, max(1, rounds // 2), SIZES)
+def plot_growth(pythons: Mapping[str, str], rounds: int) -> str:
+    """Return a plot of the cost by the number of instances."""
+    found = calls.measure_growth(pythons, max(1, rounds // 2), SIZES)
     return plot.lines(found, "instances", "milliseconds")
 
 
 def write(page: Path, text: str, picture: str | None) -> None:
-    """Puts the table between the two marks of the page, and the plot beside it."""
-    begin, end = "<!-- measured: begin -->", "<!-- measured: end -->"
+    """Write the table between the two marks of a page, and the plot into a file."""
+    begin = "<!-- measured: begin -->"
+    end = "<!-- measured: end -->"
     before, _, rest = page.read_text("utf-8").partition(begin)
     if end not in rest:
         raise SystemExit(f"{page} has no place for the table: {begin} … {end}")
@@ -111,25 +115,25 @@ def write(page: Path, text: str, picture: str | None) -> None:
 
 
 def main() -> None:
-    """Measures what was asked for, and prints or writes it."""
-    asked = arguments()
-    began = time.monotonic()
-    pythons = installed(asked)
+    """Measure what was asked for, and print or write it."""
+    options = parse_arguments()
+    started = time.monotonic()
+    pythons = install(options)
     rows: list[Row] = []
-    for name in asked.rows:
+    for name in options.rows:
         if name != "growth":
             progress(f"measuring: {name}")
-            rows += ROWS[name](pythons, asked.rounds)
+            rows += ROWS[name](pythons, options.rounds)
     picture = None
-    if "growth" in asked.rows:
+    if "growth" in options.rows:
         progress("measuring: growth")
-        picture = grown(pythons, asked.rounds)
+        picture = plot_growth(pythons, options.rounds)
     text = "\n".join([machine(pythons) + f" `{command()}`", "", HEAD, *map(str, rows)])
-    if asked.write:
-        write(asked.write, text, picture)
+    if options.write:
+        write(options.write, text, picture)
     else:
         print(text)
-    progress(f"done in {time.monotonic() - began:.0f} s")
+    progress(f"done in {time.monotonic() - started:.0f} s")
 
 
 if __name__ == "__main__":

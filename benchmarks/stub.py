@@ -1,7 +1,7 @@
-"""A server that costs next to nothing: HTTPS on 127.0.0.1, canned answers, in a process of its own.
+"""A server that costs almost nothing: HTTPS on 127.0.0.1, fixed answers, its own process.
 
 `python stub.py ANSWERS` serves what the JSON file holds: a `model`, and `views`, in one page or in
-several for the scale set called `paged`. `/counts` tells for each scale set how many connections
+several for the scale set called `paged`. `/counts` returns for each scale set how many connections
 and requests there were for it.
 """
 
@@ -23,17 +23,18 @@ PAGE = 50
 
 
 class Stub:
-    """The canned answers, and who asked for them."""
+    """The fixed answers, and the counts of connections and requests."""
 
     def __init__(self, model: Any, views: list[Any]) -> None:
         self.connections: dict[str, set[int]] = collections.defaultdict(set)
         self.requests: dict[str, int] = collections.Counter()
         self.model = _answer(model)
         self.whole = _answer({"value": views})
-        self.views, self.pages = views, [self.whole]
+        self.views = views
+        self.pages = [self.whole]
 
-    def paged(self, url: str) -> None:
-        """Cuts the views into pages whose links lead back here."""
+    def make_pages(self, url: str) -> None:
+        """Split the views into pages whose links lead here."""
         parts = [self.views[start : start + PAGE] for start in range(0, len(self.views), PAGE)]
         links = [
             f"{url}/?set=paged&list=/virtualMachines&page={number}"
@@ -45,17 +46,15 @@ class Stub:
         self.pages = [_answer(page) for page in (*pages, {"value": parts[-1]})]
 
     def answer(self, target: str, connection: int) -> bytes:
-        """The answer to a request for a path with its query."""
+        """Return the answer to a request for a path with its query."""
         if target == "/counts":
             counts = {
                 name: (len(self.connections[name]), count) for name, count in self.requests.items()
             }
             return _answer(counts)
-        name = (
-            "paged"
-            if "set=paged" in target
-            else target.partition("Sets/")[2].partition("/")[0].partition("?")[0]
-        )
+        name = "paged"
+        if "set=paged" not in target:
+            name = target.partition("Sets/")[2].partition("/")[0].partition("?")[0]
         self.connections[name].add(connection)
         self.requests[name] += 1
         if "/virtualMachines" not in target:
@@ -64,7 +63,7 @@ class Stub:
         return self.pages[int(page or 0)] if name == "paged" else self.whole
 
     def serve(self, connection: ssl.SSLSocket, number: int) -> None:
-        """A connection, request after request, until the client ends it."""
+        """Answer the requests of a connection until the client closes it."""
         buffer = b""
         with connection:
             while chunk := connection.recv(65536):
@@ -76,19 +75,19 @@ class Stub:
 
 def _answer(body: Any) -> bytes:
     content = json.dumps(body).encode()
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
-    return head.encode() + content
+    head = ["HTTP/1.1 200 OK", "Content-Type: application/json", f"Content-Length: {len(content)}"]
+    return "\r\n".join([*head, "", ""]).encode() + content
 
 
 def main() -> None:
-    """Serves; the first line printed is the URL and the CA's file, and the end of standard input is the end."""
+    """Print the URL and the CA's file, and serve until standard input ends."""
     stub = Stub(**json.loads(Path(sys.argv[1]).read_text("utf-8")))
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     listener = socket.create_server(("127.0.0.1", 0), backlog=64)
     url = f"https://127.0.0.1:{listener.getsockname()[1]}"
-    stub.paged(url)
+    stub.make_pages(url)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "ca.pem"
         file.write_bytes(authority.cert_pem.bytes())
@@ -103,10 +102,10 @@ def _accept(stub: Stub, listener: socket.socket, context: ssl.SSLContext) -> Non
         raw, _ = listener.accept()
         number += 1
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        threading.Thread(target=_handshaken, args=(stub, raw, context, number), daemon=True).start()
+        threading.Thread(target=_handshake, args=(stub, raw, context, number), daemon=True).start()
 
 
-def _handshaken(stub: Stub, raw: socket.socket, context: ssl.SSLContext, number: int) -> None:
+def _handshake(stub: Stub, raw: socket.socket, context: ssl.SSLContext, number: int) -> None:
     try:
         stub.serve(context.wrap_socket(raw, server_side=True), number)
     except OSError:  # a client that hangs up

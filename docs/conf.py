@@ -5,7 +5,7 @@ import re
 from azurerm_lite import __version__
 
 project = "azurerm-lite"
-copyright = "2026, the azurerm-lite developers"
+project_copyright = "2026, the azurerm-lite developers"
 version = release = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "furo"
@@ -13,9 +13,8 @@ html_title = f"azurerm-lite {__version__}"
 exclude_patterns = ["_build"]
 autodoc_typehints = "signature"
 napoleon_custom_sections = ["Azure"]
-napoleon_use_ivar = (
-    True  # attributes stand in the text of a class, not beside its members once more
-)
+# Attributes stand in the text of a class, and not with its members once more.
+napoleon_use_ivar = True
 myst_heading_anchors = 3
 
 
@@ -29,7 +28,7 @@ SERVICES = {
 
 
 def operation_url(group, operation):
-    """The page of an operation in Microsoft's REST reference."""
+    """Return the page of an operation in Microsoft's REST reference."""
     path = [
         SERVICES.get(group, "compute"),
         *(name.lower().replace(" ", "-") for name in (group, operation)),
@@ -38,23 +37,29 @@ def operation_url(group, operation):
 
 
 def linked(line):
-    """A docstring's last line, `Azure: group - operation; operation.`, with a link to each; others as they are."""
+    """Return the last line of a docstring, `Azure: group - operation; operation.`, with links.
+
+    Other lines are returned as they are.
+    """
     match = re.fullmatch(
         r"Azure: ((?:Virtual|Gallery|Subscriptions|Resource|Network|Public)[\w ]*) - ([\w ;]+)\.",
         line,
     )
     if not match:
         return line
-    operations = [each.strip() for each in match[2].split(";")]
-    links = [f"`{match[1]} - {each} <{operation_url(match[1], each)}>`__" for each in operations]
+    group = match[1]
+    operations = [operation.strip() for operation in match[2].split(";")]
+    links = [
+        f"`{group} - {operation} <{operation_url(group, operation)}>`__" for operation in operations
+    ]
     return f"Azure: {'; '.join(links)}."
 
 
 def code_spans(app, what, name, obj, options, lines):
-    """Makes the docstrings' single backticks what they mean, code, and the names of operations links."""
+    """Turn the single backticks of docstrings into code, and names of operations into links."""
     lines[:] = [linked(re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", line)) for line in lines]
 
 
 def setup(app):
-    """Hooks into Sphinx, ahead of napoleon."""
+    """Connect to Sphinx, before napoleon."""
     app.connect("autodoc-process-docstring", code_spans, priority=100)

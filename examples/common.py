@@ -1,4 +1,4 @@
-"""What the examples share: their arguments, signing in, the new image, and failing in one sentence."""
+"""What the examples share: arguments, signing in, the new image, errors in one sentence."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import azurerm_lite as az
 
-DONE, FAILED, ROLLED_BACK, INTERRUPTED = 0, 1, 3, 130
+DONE = 0
+FAILED = 1
+ROLLED_BACK = 3
+INTERRUPTED = 130
 CONFIG = "vmssconfig.json"
 KEYS = ("tenantId", "appId", "appSecret", "subscriptionId")
 
 
 class Where(NamedTuple):
-    """The first four arguments of most functions; the token is a callable, so that it is renewed when it ends."""
+    """The first four arguments of most functions; the token is a callable, which renews it."""
 
     access_token: Callable[[], str]
     subscription_id: str
@@ -30,7 +33,7 @@ class Where(NamedTuple):
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
-    """The arguments that all examples take."""
+    """Return a parser of the arguments that all examples take."""
     arguments = argparse.ArgumentParser(description=description)
     arguments.add_argument(
         "--resourcegroup", "-r", metavar="NAME", help="resource group of the scale set"
@@ -50,7 +53,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def add_session(arguments: argparse.ArgumentParser) -> None:
-    """The arguments that say who works where, and how much is asked and told."""
+    """Add the arguments for credentials, confirmation, logging and the sandbox."""
     arguments.add_argument(
         "--config", metavar="FILE", help=f"credentials ({CONFIG}, where there is one)"
     )
@@ -65,7 +68,7 @@ def add_session(arguments: argparse.ArgumentParser) -> None:
 
 @contextlib.contextmanager
 def signed_in(arguments: argparse.ArgumentParser, options: argparse.Namespace) -> Iterator[Where]:
-    """Where to work, signed in: on the sandbox, or with the credentials of the file, the environment or the CLI."""
+    """Sign in, to the sandbox or to Azure, and return the scale set to work on."""
     log_requests(options)
     if options.sandbox:
         from azurerm_lite.sandbox import Sandbox
@@ -73,9 +76,7 @@ def signed_in(arguments: argparse.ArgumentParser, options: argparse.Namespace) -
         with Sandbox() as sandbox:
             options.yes = True
             name = options.vmssname or "web"
-            if name == "web" and not any(
-                (options.newversion, options.sku, options.imageid, options.customuri)
-            ):
+            if name == "web" and not has_new_image(options):
                 options.newversion = "latest"
             group = options.resourcegroup or sandbox.resource_group
             yield Where(az.token_provider(), sandbox.subscription_id, group, name)
@@ -87,17 +88,17 @@ def signed_in(arguments: argparse.ArgumentParser, options: argparse.Namespace) -
 
 
 def log_requests(options: argparse.Namespace) -> None:
-    """Shows every request, where that was asked for."""
+    """Log every request, if --verbose asks for it."""
     if options.verbose:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
 
 
 def token_and_subscription(chosen: str | None) -> tuple[Callable[[], str], str]:
-    """The token, and the subscription: of the file, of the environment, or the CLI's current one."""
+    """Return the token, and the subscription: of a file, the environment, or the Azure CLI."""
     token, subscription_id = credentials(chosen)
     subscription_id = subscription_id or os.environ.get("AZURE_SUBSCRIPTION_ID")
     if not subscription_id:
-        token()  # who cannot sign in at all is to hear of that
+        token()  # raises if nobody is signed in at all: the subscription is then not the problem
         try:
             subscription_id = az.get_subscription_from_cli()
         except az.AuthenticationFailed as error:
@@ -108,27 +109,20 @@ def token_and_subscription(chosen: str | None) -> tuple[Callable[[], str], str]:
 
 
 def credentials(chosen: str | None) -> tuple[Callable[[], str], str | None]:
-    """The token, and the subscription of the file where there is one; else the token of what the environment shows."""
+    """Return the token and subscription of a file; else the token that the environment gives."""
     config = Path(chosen or CONFIG)
     if chosen or config.exists():
         values = read_config(config)
-        return az.token_provider(values["tenantId"], values["appId"], values["appSecret"]), values[
-            "subscriptionId"
-        ]
+        token = az.token_provider(values["tenantId"], values["appId"], values["appSecret"])
+        return token, values["subscriptionId"]
     return az.token_provider(), None
 
 
 def read_config(config: Path) -> dict[str, str]:
-    """What stands in a file of credentials; an error names the file and what is wrong with it, and shows no value."""
-    if (
-        os.name != "nt"
-        and config.exists()
-        and config.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH)
-    ):
-        print(
-            f"warning: others can read {config}, and the secret in it: chmod 600 {config}",
-            file=sys.stderr,
-        )
+    """Return the credentials in a file; an error names the file and the key, and no value."""
+    if _can_be_read_by_others(config):
+        warning = f"warning: others can read {config}, and the secret in it: chmod 600 {config}"
+        print(warning, file=sys.stderr)
     try:
         values = json.loads(config.read_text(encoding="utf-8-sig"))
     except OSError as error:
@@ -149,10 +143,16 @@ def read_config(config: Path) -> dict[str, str]:
     return {key: values[key] for key in KEYS}
 
 
-def read_model(where: Where, wanted: str = "Manual") -> Any:
-    """The scale set's model; refused in another upgrade mode, where Azure would go about its instances otherwise."""
+def _can_be_read_by_others(file: Path) -> bool:
+    if os.name == "nt" or not file.exists():
+        return False
+    return bool(file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
+
+
+def read_model(where: Where, wanted: str = "Manual") -> az.ScaleSet:
+    """Return the scale set's model, if it is in an upgrade mode."""
     model = az.get_vmss(*where)
-    mode = model["properties"].get("upgradePolicy", {}).get("mode", "Manual")
+    mode = az.upgrade_mode(model)
     if mode.lower() == wanted.lower():
         return model
     if mode.lower() == "manual":
@@ -160,30 +160,40 @@ def read_model(where: Where, wanted: str = "Manual") -> Any:
             f"{where.vmss_name} is in upgrade mode Manual: Azure upgrades nothing there by itself."
         )
     raise ValueError(
-        f"{where.vmss_name} is in upgrade mode {mode}: Azure would upgrade its instances by itself as soon as the "
-        f"model changes. Set upgradePolicy.mode to {wanted} first."
+        f"{where.vmss_name} is in upgrade mode {mode}: Azure would upgrade its instances by "
+        f"itself as soon as the model changes. Set upgradePolicy.mode to {wanted} first."
     )
 
 
-def new_image(where: Where, model: Any, options: argparse.Namespace) -> Any:
-    """The model with the image that was asked for; `None` when none was, or the model has it already."""
+def has_new_image(options: argparse.Namespace) -> bool:
+    """Return whether the arguments name a new image."""
+    return any((options.newversion, options.sku, options.imageid, options.customuri))
+
+
+def newest_version(where: Where, model: az.ScaleSet, sku: str | None) -> str:
+    """Return the newest version of the model's platform image, or of another SKU."""
+    image = az.get_image(model)
+    if image["kind"] != "platform":
+        raise ValueError(
+            f"--newversion does not fit: the image of {where.vmss_name} is no platform image"
+        )
+    names = (model["location"], image["publisher"], image["offer"], sku or image["sku"])
+    newest = az.list_sku_versions(
+        where.access_token, where.subscription_id, *names, top=1, newest_first=True
+    )
+    if not newest:
+        raise ValueError(f"there is no version of {':'.join(names[1:])} in {names[0]}")
+    return newest[0]["name"]
+
+
+def new_image(where: Where, model: az.ScaleSet, options: argparse.Namespace) -> az.ScaleSet | None:
+    """Return the model with the new image; `None` if there is none, or the model has it."""
+    if not has_new_image(options):
+        return None
     version = options.newversion
     if version == "latest":
-        # Azure resolves "latest" instance by instance: a rollout wants to know where it is going.
-        image = az.get_image(model)
-        if image["kind"] != "platform":
-            raise ValueError(
-                f"--newversion does not fit: the image of {where.vmss_name} is no platform image"
-            )
-        names = (model["location"], image["publisher"], image["offer"], options.sku or image["sku"])
-        newest = az.list_sku_versions(
-            where.access_token, where.subscription_id, *names, top=1, newest_first=True
-        )
-        if not newest:
-            raise ValueError(f"there is no version of {':'.join(names[1:])} in {names[0]}")
-        version = newest[0]["name"]
-    if not any((version, options.sku, options.imageid, options.customuri)):
-        return None
+        # Azure resolves "latest" for each instance separately: instances could then differ.
+        version = newest_version(where, model, options.sku)
     changed = az.set_image(
         model,
         version=version,
@@ -194,28 +204,26 @@ def new_image(where: Where, model: Any, options: argparse.Namespace) -> Any:
     return changed if az.get_image(changed) != az.get_image(model) else None
 
 
-def put_model(where: Where, model: Any, options: argparse.Namespace) -> Any:
-    """Puts the new image, if there is one, into the scale set's model; gives back the model that counts."""
+def put_model(where: Where, model: az.ScaleSet, options: argparse.Namespace) -> az.ScaleSet:
+    """Put the new image, if there is one, into the scale set's model; return the model."""
     changed = new_image(where, model, options)
     if changed is None:
-        print(f"{where.vmss_name}: the model stays as it is: {shown(model)}")
+        print(f"{where.vmss_name}: the model stays as it is: {image_of(model)}")
         return model
-    print(f"{where.vmss_name}: new image for the model: {shown(changed)} (now {shown(model)})")
+    images = f"{image_of(changed)} (now {image_of(model)})"
+    print(f"{where.vmss_name}: new image for the model: {images}")
     confirm(options, "Change the model?")
-    return az.wait(where.access_token, az.put_vmss(*where, changed), timeout=900)
+    new_model: az.ScaleSet = az.wait(where.access_token, az.put_vmss(*where, changed), timeout=900)
+    return new_model
 
 
-def shown(model: Any) -> str:
-    """The image of a model or an instance, for people."""
-    image = az.get_image(model)
-    if image["kind"] == "platform":
-        version = image.get("exact_version") or image["version"]
-        return f"{image['publisher']}:{image['offer']}:{image['sku']}:{version}"
-    return image.get("image_id") or image["image_uri"]
+def image_of(model: az.ScaleSet | az.Instance) -> str:
+    """Return the image of a model or an instance on one line."""
+    return az.image_name(az.get_image(model))
 
 
 def confirm(options: argparse.Namespace, question: str) -> None:
-    """Asks, unless -y was given; anything but a yes ends the program."""
+    """Ask, unless -y was given; anything but a yes ends the program."""
     if options.yes:
         return
     if not sys.stdin.isatty():
@@ -225,23 +233,22 @@ def confirm(options: argparse.Namespace, question: str) -> None:
 
 
 def run(main: Callable[[], int]) -> None:
-    """Runs an example: a failure is one sentence and a status, never a traceback."""
+    """Run an example: a failure is one sentence and a status, never a traceback."""
     try:
         status = main()
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         status = INTERRUPTED
-    except (
-        BrokenPipeError
-    ):  # as of `| head`: what is left in the pipe must go somewhere, or Python would complain
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())
+    except BrokenPipeError:
+        # As of `| head`: Python would complain of output that it cannot write at its end.
+        if sys.__stdout__:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())
         print("Stopped: nobody reads what it prints any more.", file=sys.stderr)
         status = FAILED
-    except (
-        az.RolloutHalted,
-        ValueError,
-        OSError,
-    ) as error:  # Azure's errors and the network's are OSErrors
+    except az.RolloutHalted as error:
         print(f"error: {error}", file=sys.stderr)
-        status = ROLLED_BACK if getattr(error, "rolled_back", False) else FAILED
+        status = ROLLED_BACK if error.rolled_back else FAILED
+    except (ValueError, OSError) as error:  # Azure's errors and the network's are OSErrors
+        print(f"error: {error}", file=sys.stderr)
+        status = FAILED
     sys.exit(status)

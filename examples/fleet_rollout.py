@@ -1,8 +1,8 @@
-"""Roll many scale sets out, wave after wave, and watch them: each to the image that its model asks for.
+"""Roll out many scale sets, wave after wave, and watch them: each to its model's image.
 
-    python examples/fleet_rollout.py --sandbox python examples/fleet_rollout.py --tag env=prod
-    --image Canonical:ubuntu-24_04-lts:server --waves location python examples/fleet_rollout.py
-    --targets fleet.csv --waves 1,10% --workers 50 --max-failed 2 --json
+    python examples/fleet_rollout.py --sandbox
+    python examples/fleet_rollout.py --tag env=prod --waves location
+    python examples/fleet_rollout.py --targets fleet.csv --waves 1,10% --workers 50 --json
 
 `--targets` is JSON (a list) or CSV (with a head): `subscription_id`, `resource_group`, `vmss_name`,
 and `location` if waves are by region. A new version is put into the models first, where one is
@@ -26,17 +26,18 @@ from pathlib import Path
 from typing import Any
 
 import common
-import rollout as one
+import rollout
 
 import azurerm_lite as az
 
 REGIONS = ("westcentralus", "eastus", "westeurope")
 SHOWN = 20
 KEYS = ("subscription_id", "resource_group", "vmss_name")
+NOTABLE = ("batch_done", "notice", "planned", "rolling_back")
 
 
 def parser() -> argparse.ArgumentParser:
-    """The arguments: which scale sets, in which waves, how many at once, and the care that each takes."""
+    """Return a parser: which scale sets, in which waves, how many at once, and how each."""
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     which = arguments.add_argument_group(
         "which scale sets (of the query all that is given must fit)"
@@ -73,9 +74,13 @@ def parser() -> argparse.ArgumentParser:
         "--dask", metavar="ADDRESS", help="the scheduler of a Dask cluster that does the work"
     )
     fleet.add_argument(
-        "--max-failed", default="0", metavar="N", help="sets that may fail: a number, or 5%%"
+        "--max-failed",
+        type=rollout.parse_count,
+        default=0,
+        metavar="N",
+        help="sets that may fail: a number, or 5%%",
     )
-    one.add_care(arguments)
+    rollout.add_rollout_options(arguments)
     arguments.add_argument("--dry-run", action="store_true", help="only say what would be done")
     arguments.add_argument("--json", action="store_true", help="a line of JSON for each event")
     common.add_session(arguments)
@@ -85,13 +90,14 @@ def parser() -> argparse.ArgumentParser:
 # Which scale sets
 
 
-def targets(token: Callable[[], str], options: argparse.Namespace) -> list[Any]:
-    """The scale sets of the file or of the query."""
+def find_targets(token: Callable[[], str], options: argparse.Namespace) -> list[Any]:
+    """Return the scale sets of the file or of the query."""
     if options.targets:
         return read_targets(Path(options.targets))
-    tags = dict(
-        each.partition("=")[::2] if "=" in each else (each, None) for each in options.tag or ()
-    )
+    tags = {}
+    for tag in options.tag or ():
+        name, separator, value = tag.partition("=")
+        tags[name] = value if separator else None
     return az.find_scale_sets(
         token,
         subscriptions=options.subscription,
@@ -102,7 +108,7 @@ def targets(token: Callable[[], str], options: argparse.Namespace) -> list[Any]:
 
 
 def read_targets(file: Path) -> list[dict[str, str]]:
-    """What stands in a file of targets; an error says where it is wrong."""
+    """Return the targets of a file; an error says where it is wrong."""
     try:
         text = file.read_text(encoding="utf-8-sig")
         rows = (
@@ -115,41 +121,45 @@ def read_targets(file: Path) -> list[dict[str, str]]:
     except ValueError as error:
         raise ValueError(f"{file} cannot be read: {error}") from None
     for number, row in enumerate(rows, 1):
-        if not isinstance(row, dict) or not all(
-            isinstance(row.get(key), str) and row[key] for key in KEYS
-        ):
+        if not isinstance(row, dict) or not all(_is_text(row.get(key)) for key in KEYS):
             raise ValueError(f"{file}: entry {number} must have {', '.join(KEYS)}")
     return rows
 
 
-def put_version(token: Callable[[], str], found: list[Any], options: argparse.Namespace) -> None:
-    """The version into the models that have another one; all are read, and must fit, before the first is written."""
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def put_version(token: Callable[[], str], targets: list[Any], options: argparse.Namespace) -> None:
+    """Put the version into the models that have another one.
+
+    All models are read and checked before the first is written.
+    """
     image = argparse.Namespace(
         newversion=options.newversion, sku=None, imageid=None, customuri=None
     )
 
-    def changed(each: Any) -> tuple[common.Where, Any]:
-        where = common.Where(token, *(each[key] for key in KEYS))
+    def read(target: Any) -> tuple[common.Where, az.ScaleSet | None]:
+        where = common.Where(token, *(target[key] for key in KEYS))
         return where, common.new_image(where, common.read_model(where), image)
 
-    with ThreadPoolExecutor(options.workers) as side_by_side:
-        models = [(where, model) for where, model in side_by_side.map(changed, found) if model]
+    with ThreadPoolExecutor(options.workers) as executor:
+        models = [(where, model) for where, model in executor.map(read, targets) if model]
+        count = f"{len(models)} of {len(targets)} models"
         if options.dry_run:
-            print(
-                f"{len(models)} of {len(found)} models would be changed; what follows is about them as they are."
-            )
+            print(f"{count} would be changed; what follows is about them as they are.")
             return
-        failed = [told for told in side_by_side.map(put, models) if told]
-    print(f"{len(models) - len(failed)} of {len(found)} models changed to {options.newversion}.")
-    if failed:
-        raise ValueError(
-            f"{len(failed)} of the models could not be changed: {'; '.join(failed[:5])}"
-        )
+        failures = [failure for failure in executor.map(put_model, models) if failure]
+    changed = len(models) - len(failures)
+    print(f"{changed} of {len(targets)} models changed to {options.newversion}.")
+    if failures:
+        reasons = "; ".join(failures[:5])
+        raise ValueError(f"{len(failures)} of the models could not be changed: {reasons}")
 
 
-def put(changed: tuple[common.Where, Any]) -> str:
-    """Puts a model; what kept it from that, or nothing."""
-    where, model = changed
+def put_model(item: tuple[common.Where, az.ScaleSet]) -> str:
+    """Put a model; return why that failed, or an empty string."""
+    where, model = item
     try:
         az.wait(where.access_token, az.put_vmss(*where, model), timeout=900)
     except OSError as error:  # Azure's errors and the network's
@@ -157,36 +167,35 @@ def put(changed: tuple[common.Where, Any]) -> str:
     return ""
 
 
-def waves(text: str | None) -> Any:
-    """A key, or sizes."""
+def parse_waves(text: str | None) -> Any:
+    """Return the key, or the list of sizes."""
     if not text:
         return None
-    sizes = [one.number(each.strip()) for each in text.split(",")]
-    return sizes if any(isinstance(each, int) or "%" in each for each in sizes) else text
+    sizes = [rollout.parse_count(size.strip()) for size in text.split(",")]
+    has_sizes = any(isinstance(size, int) or "%" in size for size in sizes)
+    return sizes if has_sizes else text
 
 
 # Watching
 
 
 class Board:
-    """The fleet as it stands: its waves, and the scale sets that are under way."""
+    """The state of the fleet: its waves, and the scale sets in progress."""
 
     def __init__(self) -> None:
-        self.now: dict[Any, Any] = {}
+        self.in_progress: dict[Any, Any] = {}
         self.waves: dict[int, Counter[str]] = {}
         self.last: Any = None
 
-    def take(self, event: Any) -> None:
-        """Takes note of an event."""
+    def add(self, event: az.FleetEvent) -> None:
+        """Update the state by an event."""
         self.last = event
         if event.wave:
-            self.waves.setdefault(event.wave, Counter())[event.kind] += event.kind.startswith(
-                "set_"
-            )
+            self.waves.setdefault(event.wave, Counter()).update([event.kind])
         if event.kind == "set_event":
-            self.now[event.scale_set] = event.event
+            self.in_progress[event.scale_set] = event.event
         elif event.kind in ("set_done", "set_failed", "set_paused"):
-            self.now.pop(event.scale_set, None)
+            self.in_progress.pop(event.scale_set, None)
 
     def __rich__(self) -> Any:
         from rich.console import Group
@@ -207,32 +216,32 @@ class Board:
             kinds = ("set_started", "set_done", "set_failed", "set_paused")
             rows.add_row(f"{wave} of {self.last.waves}", *(str(counts[kind]) for kind in kinds))
         sets = Table("scale set", "region", "instances", "now")
-        for target, event in list(self.now.items())[:SHOWN]:
+        for target, event in list(self.in_progress.items())[:SHOWN]:
             sets.add_row(
                 str(target),
                 target.location,
                 f"{event.latest} of {event.total}",
                 Text(event.message),
             )
-        more = len(self.now) - SHOWN
+        more = len(self.in_progress) - SHOWN
         return Group(rows, sets, Text(f"and {more} more under way" if more > 0 else "", "dim"))
 
 
 @contextlib.contextmanager
-def display() -> Iterator[Callable[[Any], None]]:
-    """Shows events: a table that changes in place on a terminal, else lines."""
+def display() -> Iterator[Callable[[az.FleetEvent], None]]:
+    """Return a function that shows events: a table on a terminal, else lines."""
     try:
         if not sys.stdout.isatty():
             raise ImportError
         from rich.live import Live
     except ImportError:
-        yield lines
+        yield print_line
         return
     board = Board()
     with Live(refresh_per_second=4) as live:
 
-        def show(event: Any) -> None:
-            board.take(event)
+        def show(event: az.FleetEvent) -> None:
+            board.add(event)
             if event.kind not in ("set_event", "set_started"):
                 live.console.print(str(event), highlight=False)
             live.update(board)
@@ -240,28 +249,23 @@ def display() -> Iterator[Callable[[Any], None]]:
         yield show
 
 
-def lines(event: Any) -> None:
-    """Prints an event; of what happens inside a set only the batches."""
-    if event.kind != "set_event" or event.event.kind in (
-        "batch_done",
-        "notice",
-        "planned",
-        "rolling_back",
-    ):
+def print_line(event: az.FleetEvent) -> None:
+    """Print an event; of those inside a scale set only the notable ones."""
+    if event.event is None or event.event.kind in NOTABLE:
         print(event, flush=True)
 
 
 def watch(events: Any, options: argparse.Namespace) -> int:
-    """Goes through the events, to their end whatever comes; the exit status."""
+    """Show the events to their end, whatever happens; return the exit status."""
     event = None
     try:
-        shown = contextlib.nullcontext(one.json_lines()) if options.json else display()
-        with shown as show, contextlib.closing(events):  # which waits for the batches under way
+        shown = contextlib.nullcontext(rollout.print_json) if options.json else display()
+        with shown as show, contextlib.closing(events):  # closing waits for batches in progress
             for event in events:
                 show(event)
     except az.FleetHalted as halt:
         if options.json:
-            print(json.dumps(told(halt)), file=sys.__stdout__, flush=True)
+            print(json.dumps(halt_to_dict(halt)), file=sys.__stdout__, flush=True)
         raise
     except (KeyboardInterrupt, BrokenPipeError):
         so_far = f"{event.done} of {event.total} scale sets done. " if event is not None else ""
@@ -270,26 +274,26 @@ def watch(events: Any, options: argparse.Namespace) -> int:
     return common.DONE if event is not None and event.done == event.total else common.FAILED
 
 
-def told(halt: az.FleetHalted) -> dict[str, Any]:
-    """A halt as JSON: which scale sets failed and why, and which are left."""
+def halt_to_dict(halt: az.FleetHalted) -> dict[str, Any]:
+    """Return a halt for `json.dumps`: which scale sets failed and why, and which are left."""
     return {
         "kind": "halted",
         "message": str(halt),
         "failed": {str(target): str(error) for target, error in halt.failed.items()},
-        "paused": list(map(str, halt.paused)),
-        "not_started": list(map(str, halt.not_started)),
+        "paused": [str(target) for target in halt.paused],
+        "not_started": [str(target) for target in halt.not_started],
         "unhealthy": halt.unhealthy,
         "rolled_back": halt.rolled_back,
         "summary": halt.summary._asdict(),
     }
 
 
-# The whole
+# The command
 
 
 @contextlib.contextmanager
-def workers(options: argparse.Namespace) -> Iterator[Any]:
-    """The executor: `None` for threads of this process, or that of a Dask cluster."""
+def executor_of(options: argparse.Namespace) -> Iterator[Any]:
+    """Return the executor: `None` for threads of this process, or that of a Dask cluster."""
     if not options.dask:
         yield None
         return
@@ -305,7 +309,7 @@ def workers(options: argparse.Namespace) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def signed_in(options: argparse.Namespace) -> Iterator[Callable[[], str]]:
-    """A token provider: of the sandbox with a fleet in it, or as the environment shows."""
+    """Return a token provider: of the sandbox with a fleet in it, or of the credentials."""
     common.log_requests(options)
     if not options.sandbox:
         yield common.credentials(options.config)[0]
@@ -322,39 +326,47 @@ def signed_in(options: argparse.Namespace) -> Iterator[Callable[[], str]]:
         yield az.token_provider()
 
 
+def print_targets(targets: list[Any]) -> None:
+    """Print how many scale sets there are, by region."""
+    regions = Counter(str(target.get("location") or "an unknown region") for target in targets)
+    counts = ", ".join(f"{number} in {region}" for region, number in sorted(regions.items()))
+    print(f"{len(targets)} scale sets{': ' + counts if counts else ''}")
+
+
 def work(token: Callable[[], str], options: argparse.Namespace) -> int:
-    """What was asked for, to its end; the exit status."""
-    began = time.monotonic()
-    found = targets(token, options)
-    regions = Counter(str(each.get("location") or "an unknown region") for each in found)
-    told = ", ".join(f"{number} in {region}" for region, number in sorted(regions.items()))
-    print(f"{len(found)} scale sets{': ' + told if told else ''}")
-    if not found:
+    """Do what was asked for; return the exit status."""
+    started = time.monotonic()
+    targets = find_targets(token, options)
+    print_targets(targets)
+    if not targets:
         raise ValueError("there is no such scale set")
-    care = {
-        **one.care(options),
-        "canary": one.number(options.canary),
-        "canary_bake": options.canary_bake,
-    }
-    with workers(options) as executor:
-        events = az.rollout_fleet(  # checks what it is given, and sends nothing yet
-            token, found, waves=waves(options.waves), max_parallel=options.workers,
-            max_failed=one.number(options.max_failed), executor=executor, on_failure=options.on_failure,
-            dry_run=options.dry_run, **care,
-        )  # fmt: skip
+    with executor_of(options) as executor:
+        events = az.rollout_fleet(  # checks its arguments; nothing is sent before the first event
+            token,
+            targets,
+            waves=parse_waves(options.waves),
+            max_parallel=options.workers,
+            max_failed=options.max_failed,
+            executor=executor,
+            **rollout.shared_options(options),
+            canary=options.canary,
+            canary_bake=options.canary_bake,
+            on_failure=options.on_failure,
+            dry_run=options.dry_run,
+        )
         if not options.dry_run:
-            common.confirm(options, f"Roll {len(found)} scale sets out?")
+            common.confirm(options, f"Roll {len(targets)} scale sets out?")
         if options.newversion:
-            put_version(token, found, options)
+            put_version(token, targets, options)
         status = watch(events, options)
-    print(f"{time.monotonic() - began:.0f} s in all.")
+    print(f"{time.monotonic() - started:.0f} s in all.")
     return status
 
 
 def main() -> int:
-    """Finds the scale sets, puts the new version into their models where one was given, and rolls them out."""
+    """Find the scale sets, put the new version into their models, and roll them out."""
     options = parser().parse_args()
-    # With --json standard output is for programs: what people read goes the other way.
+    # With --json standard output is for programs: what people read goes to standard error.
     people = contextlib.redirect_stdout(sys.stderr) if options.json else contextlib.nullcontext()
     with people, signed_in(options) as token:
         return work(token, options)

@@ -1,8 +1,8 @@
 """Move a scale set to a new image, one update domain at a time, and watch it.
 
-    python examples/rollout.py --sandbox python examples/rollout.py -r mygroup -s web -n
-    22.04.202411010 --canary 1 --bake 300 --on-failure rollback python examples/rollout.py -r
-    mygroup -s web --rollback
+    python examples/rollout.py --sandbox
+    python examples/rollout.py -r mygroup -s web -n 22.04.202411010 --on-failure rollback
+    python examples/rollout.py -r mygroup -s web --rollback
 
 Ctrl-C stops it; the same command goes on from there. The exit status is 0 when every instance runs
 the model's image, 1 when something went wrong or is left, 2 for wrong arguments, 3 when a batch
@@ -26,12 +26,16 @@ from typing import Any
 import common
 
 import azurerm_lite as az
+from azurerm_lite.errors import RollbackImageUnknown
+from azurerm_lite.rollout.options import RolloutOptions
+
+DEFAULTS = RolloutOptions()
 
 
 def parser() -> argparse.ArgumentParser:
-    """The arguments: those of all examples, and how to roll."""
+    """Return a parser: the arguments of all examples, and the options of a rollout."""
     arguments = common.parser(__doc__.partition("\n")[0] if __doc__ else None)
-    add_care(arguments)
+    add_rollout_options(arguments)
     some = arguments.add_argument_group("only a part of the scale set")
     some.add_argument("--domains", metavar="0,1", help="only these domains")
     some.add_argument("--instances", metavar="3,12", help="only these instances")
@@ -49,29 +53,50 @@ def parser() -> argparse.ArgumentParser:
     return arguments
 
 
-def add_care(arguments: argparse.ArgumentParser) -> None:
-    """The arguments for the batches of a scale set, and for the care that is taken of them."""
+def add_rollout_options(arguments: argparse.ArgumentParser) -> None:
+    """Add the options that one rollout and a fleet share; their defaults are the library's."""
     batches = arguments.add_argument_group("batches")
     batches.add_argument(
-        "--by", default="update_domain", help="update_domain, fault_domain, zone, 5, 20%%"
+        "--by",
+        type=parse_count,
+        default=DEFAULTS.by,
+        help="update_domain, fault_domain, zone, 5, 20%%",
     )
-    batches.add_argument("--max-batch", metavar="N", help="the most at a time: a number, or 20%%")
     batches.add_argument(
-        "--canary", metavar="N", help="the most in the first batch: a number, or 5%%"
+        "--max-batch",
+        type=parse_count,
+        default=DEFAULTS.max_batch,
+        metavar="N",
+        help="the most at a time: a number, or 20%%",
     )
     batches.add_argument(
-        "--pause", type=float, default=0, metavar="SECONDS", help="between two batches"
+        "--canary",
+        type=parse_count,
+        default=DEFAULTS.canary,
+        metavar="N",
+        help="the most in the first batch: a number, or 5%%",
+    )
+    batches.add_argument(
+        "--pause",
+        type=float,
+        default=DEFAULTS.pause,
+        metavar="SECONDS",
+        help="between two batches",
     )
     care = arguments.add_argument_group("care")
     care.add_argument(
         "--bake",
         type=float,
-        default=0,
+        default=DEFAULTS.bake,
         metavar="SECONDS",
         help="for which a batch must stay healthy",
     )
     care.add_argument(
-        "--canary-bake", type=float, metavar="SECONDS", help="the same for the first batch"
+        "--canary-bake",
+        type=float,
+        default=DEFAULTS.canary_bake,
+        metavar="SECONDS",
+        help="the same for the first batch",
     )
     care.add_argument(
         "--check",
@@ -79,36 +104,48 @@ def add_care(arguments: argparse.ArgumentParser) -> None:
         help="run for each batch, its ids in INSTANCE_IDS; 0 means healthy",
     )
     care.add_argument(
-        "--health-timeout", type=float, default=1800, metavar="SECONDS", help="for each batch"
+        "--health-timeout",
+        type=float,
+        default=DEFAULTS.health_timeout,
+        metavar="SECONDS",
+        help="for each batch",
     )
     care.add_argument(
-        "--max-unhealthy", default="0", metavar="N", help="outside a batch: a number, or 20%%"
+        "--max-unhealthy",
+        type=parse_count,
+        default=DEFAULTS.max_unhealthy,
+        metavar="N",
+        help="outside a batch: a number, or 20%%",
     )
     care.add_argument(
-        "--on-failure", choices=["stop", "rollback"], default="stop", help="when a batch fails"
+        "--on-failure",
+        choices=["stop", "rollback"],
+        default=DEFAULTS.on_failure,
+        help="when a batch fails",
     )
 
 
-def number(text: str | None) -> Any:
-    """A whole number where the text is one."""
-    return int(text) if text and text.isdecimal() else text
+def parse_count(text: str) -> int | str:
+    """Return a whole number if the text is one, else the text."""
+    return int(text) if text.isdecimal() else text
 
 
-def only(options: argparse.Namespace) -> list[int | str] | None:
-    """The domains (whole numbers) and instances (strings) to keep to; `None` for all."""
-    for name in ("domains", "instances"):
+def parse_only(options: argparse.Namespace) -> list[int | str] | None:
+    """Return the domains (whole numbers) and instances (strings) to upgrade; `None` for all."""
+    parts: list[int | str] = []
+    for name, parse in (("domains", parse_count), ("instances", str)):
         given = getattr(options, name)
-        if given is not None and not given.strip(
-            " ,"
-        ):  # a shell's variable that is not set: not all are meant
+        if given is None:
+            continue
+        values = [value.strip() for value in given.split(",") if value.strip()]
+        if not values:  # a variable of the shell that is not set: not all are meant
             raise ValueError(f"--{name} is empty")
-    domains = [number(each.strip()) for each in (options.domains or "").split(",") if each.strip()]
-    instances = [each.strip() for each in (options.instances or "").split(",") if each.strip()]
-    return [*domains, *instances] or None
+        parts += [parse(value) for value in values]
+    return parts or None
 
 
-def checked_by(command: str, timeout: float) -> Callable[[list[Any]], object]:
-    """A check that runs a command: it is content when that ends with 0, within so many seconds."""
+def run_check(command: str, timeout: float) -> Callable[[list[az.Instance]], object]:
+    """Return a check that runs a command: it passes if that ends with 0 in time."""
     try:
         words = shlex.split(command, posix=os.name != "nt")
     except ValueError as error:
@@ -116,33 +153,39 @@ def checked_by(command: str, timeout: float) -> Callable[[list[Any]], object]:
     if not words or not shutil.which(words[0].strip('"')):
         raise ValueError(f"--check: there is no program {words[0] if words else command!r}")
 
-    def check(instances: list[Any]) -> object:
-        ids = ",".join(vm["instanceId"] for vm in instances)
-        env = {**os.environ, "INSTANCE_IDS": ids}
-        done = subprocess.run(
-            words, env=env, capture_output=True, text=True, check=False, timeout=max(1.0, timeout)
+    def check(instances: list[az.Instance]) -> object:
+        ids = ",".join(instance["instanceId"] for instance in instances)
+        done = subprocess.run(  # noqa: S603 - the user's own command
+            words,
+            env={**os.environ, "INSTANCE_IDS": ids},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=max(1.0, timeout),
         )
-        told = " ".join((done.stderr or done.stdout).split())
-        return done.returncode == 0 or f"{command} ended with {done.returncode}: {told}"
+        printed = " ".join((done.stderr or done.stdout).split())
+        return done.returncode == 0 or f"{command} ended with {done.returncode}: {printed}"
 
     return check
 
 
-def state(instance: Any) -> tuple[str, str]:
-    """How the table shows an instance: a mark and a style, so that colour is never the only sign."""
-    now = instance["properties"].get("provisioningState")
-    if now in ("Failed", "Updating"):
-        return ("!", "bold red") if now == "Failed" else ("~", "bold yellow")
+def state(instance: az.Instance) -> tuple[str, str]:
+    """Return a sign and a style for an instance, so that colour is not the only sign."""
+    provisioning_state = az.provisioning_state(instance)
+    if provisioning_state == "failed":
+        return "!", "bold red"
+    if provisioning_state == "updating":
+        return "~", "bold yellow"
     return ("+", "green") if instance["properties"].get("latestModelApplied") else (".", "dim")
 
 
-def table(event: Any) -> Any:
-    """A row for each update domain, its instances with their state, and what happens right now."""
+def table(event: az.Event) -> Any:
+    """Return a table of the update domains, with the state of each instance, and a legend."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    shown = {vm["instanceId"]: state(vm) for vm in event.instances}
+    states = {instance["instanceId"]: state(instance) for instance in event.instances}
     rows = Table(
         "update domain",
         "instances",
@@ -150,25 +193,28 @@ def table(event: Any) -> Any:
         title_justify="left",
     )
     for domain, ids in az.by_update_domain(event.instances).items():
-        cells = (Text(f"{shown[each][0]}{each}", shown[each][1]) for each in ids)
+        cells = []
+        for instance_id in ids:
+            sign, style = states[instance_id]
+            cells.append(Text(f"{sign}{instance_id}", style))
         rows.add_row(str(domain), Text(" ").join(cells))
     legend = Text("+ upgraded  ~ upgrading  . waiting  ! failed", "dim")
     return Group(rows, legend, Text(event.message))
 
 
 @contextlib.contextmanager
-def display() -> Iterator[Callable[[Any], None]]:
-    """Shows events: a table that changes in place on a terminal, else lines."""
+def display() -> Iterator[Callable[[az.Event], None]]:
+    """Return a function that shows events: a table on a terminal, else lines."""
     try:
         if not sys.stdout.isatty():
             raise ImportError
         from rich.live import Live
     except ImportError:
-        yield lines()
+        yield print_lines()
         return
     with Live(refresh_per_second=8) as live:
 
-        def show(event: Any) -> None:
+        def show(event: az.Event) -> None:
             if event.kind not in ("progress", "waiting", "finished"):
                 live.console.print(str(event), highlight=False)
             live.update(table(event))
@@ -176,11 +222,11 @@ def display() -> Iterator[Callable[[Any], None]]:
         yield show
 
 
-def lines() -> Callable[[Any], None]:
-    """Prints events; of those that only say that something goes on, one each ten seconds."""
+def print_lines() -> Callable[[az.Event], None]:
+    """Return a function that prints events; of mere progress, one in ten seconds."""
     last = 0.0
 
-    def show(event: Any) -> None:
+    def show(event: az.Event) -> None:
         nonlocal last
         if event.kind != "progress" or time.monotonic() - last >= 10:
             last = time.monotonic()
@@ -189,161 +235,165 @@ def lines() -> Callable[[Any], None]:
     return show
 
 
-def json_lines() -> Callable[[Any], None]:
-    """Prints events as JSON, for a log or another program."""
-    return lambda event: print(json.dumps(event.to_dict()), file=sys.__stdout__, flush=True)
+def print_json(event: az.Event | az.FleetEvent) -> None:
+    """Print an event as a line of JSON, for a log or another program."""
+    print(json.dumps(event.to_dict()), file=sys.__stdout__, flush=True)
 
 
-def care(options: argparse.Namespace) -> dict[str, Any]:
-    """What rollout and rollback both take."""
+def shared_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the options that rollout and rollback both have."""
+    check = None
+    if options.check is not None:
+        check = run_check(options.check, options.health_timeout)
     return {
-        "by": number(options.by),
-        "max_batch": number(options.max_batch),
+        "by": options.by,
+        "max_batch": options.max_batch,
         "pause": options.pause,
         "bake": options.bake,
-        "check": None
-        if options.check is None
-        else checked_by(options.check, options.health_timeout),
+        "check": check,
         "health_timeout": options.health_timeout,
-        "max_unhealthy": number(options.max_unhealthy),
+        "max_unhealthy": options.max_unhealthy,
     }
 
 
-def forward(where: common.Where, options: argparse.Namespace, **more: Any) -> Iterator[Any]:
-    """The rollout that was asked for."""
-    how = {
-        "only": only(options),
-        "canary": number(options.canary),
-        "canary_bake": options.canary_bake,
-    }
-    return az.rollout(*where, **how, **care(options), on_failure=options.on_failure, **more)
+def start_rollout(
+    where: common.Where, options: argparse.Namespace, dry_run: Any = False
+) -> Iterator[az.Event]:
+    """Return the rollout that was asked for; nothing is sent before its first event."""
+    return az.rollout(
+        *where,
+        **shared_options(options),
+        only=parse_only(options),
+        canary=options.canary,
+        canary_bake=options.canary_bake,
+        on_failure=options.on_failure,
+        dry_run=dry_run,
+    )
 
 
-def watch(events: Iterator[Any], options: argparse.Namespace) -> None:
-    """Goes through the events; Ctrl-C says what was done before it goes on its way."""
-    event, is_back = None, False
+def watch(events: Iterator[az.Event], options: argparse.Namespace) -> None:
+    """Show the events; after Ctrl-C, print what was done and how to resume."""
+    event = None
+    is_rolling_back = False
     try:
-        with contextlib.nullcontext(json_lines()) if options.json else display() as show:
+        with contextlib.nullcontext(print_json) if options.json else display() as show:
             for event in events:
-                is_back = is_back or event.kind == "rolling_back"
+                is_rolling_back = is_rolling_back or event.kind == "rolling_back"
                 show(event)
     except az.RolloutHalted as halt:
-        if is_back and not halt.rolled_back:
-            print(how_to_go_on(options, is_back), file=sys.stderr)
+        if is_rolling_back and not halt.rolled_back:
+            print(how_to_resume(options, is_rolling_back), file=sys.stderr)
         if options.json:
-            told = {"kind": "halted", "message": str(halt), "batch": halt.batch and halt.batch.name}
-            told |= {
-                "unhealthy": halt.unhealthy,
-                "rolled_back": halt.rolled_back,
-                "summary": halt.summary._asdict(),
-            }
-            print(json.dumps(told), file=sys.__stdout__, flush=True)
+            print(json.dumps(halt_to_dict(halt)), file=sys.__stdout__, flush=True)
         raise
     except (KeyboardInterrupt, BrokenPipeError):
         if event is not None:
-            print(
-                f"\n{event.latest} of {event.total} instances have the latest model.",
-                file=sys.stderr,
-            )
-            if event.batch and event.kind in ("batch_started", "progress"):
-                print(
-                    f"Azure goes on with {event.batch.name}, which was under way.", file=sys.stderr
-                )
-            print(how_to_go_on(options, is_back), file=sys.stderr)
+            print_interrupted(event)
+            print(how_to_resume(options, is_rolling_back), file=sys.stderr)
         raise
 
 
-def how_to_go_on(options: argparse.Namespace, is_back: bool) -> str:
-    """What to run after a rollout that was cut off; on the way back not the same again, which would turn it round."""
-    if not is_back or (options.rollback and is_given(options)):
+def halt_to_dict(halt: az.RolloutHalted) -> dict[str, Any]:
+    """Return a halt for `json.dumps`."""
+    return {
+        "kind": "halted",
+        "message": str(halt),
+        "batch": halt.batch and halt.batch.name,
+        "unhealthy": halt.unhealthy,
+        "rolled_back": halt.rolled_back,
+        "summary": halt.summary._asdict(),
+    }
+
+
+def print_interrupted(event: az.Event) -> None:
+    """Print how far a rollout came that was interrupted after an event."""
+    count = f"{event.latest} of {event.total}"
+    print(f"\n{count} instances have the latest model.", file=sys.stderr)
+    if event.batch and event.kind in ("batch_started", "progress"):
+        print(f"Azure goes on with {event.batch.name}, which was under way.", file=sys.stderr)
+
+
+def how_to_resume(options: argparse.Namespace, is_rolling_back: bool) -> str:
+    """Return what to run after an interruption; the same command would undo a rollback."""
+    if not is_rolling_back or (options.rollback and common.has_new_image(options)):
         return "Run the same command again to go on from there."
     return (
-        "It was going back: run it with --rollback and without a new image to go on with that; or without --rollback, "
-        "where that says that the model is put back already."
+        "It was going back: run it with --rollback and without a new image to go on with that; "
+        "or without --rollback, where that says that the model is put back already."
     )
 
 
-def is_given(options: argparse.Namespace) -> bool:
-    """Whether an image was given."""
-    return any((options.newversion, options.sku, options.imageid, options.customuri))
-
-
-def rehearse(where: common.Where, options: argparse.Namespace) -> int:
-    """A dry run; where the model is to change, it is one of the rollout that would follow."""
+def dry_run(where: common.Where, options: argparse.Namespace) -> int:
+    """Run a dry run; with a new image, one of the rollout that would follow."""
     model = az.get_vmss(*where)
     changed = common.new_image(where, model, options)
     if changed is not None:
-        print(f"the model would ask for {common.shown(changed)} (now {common.shown(model)})")
-    watch(forward(where, options, dry_run=changed or True), options)
+        now = common.image_of(model)
+        print(f"the model would ask for {common.image_of(changed)} (now {now})")
+    watch(start_rollout(where, options, dry_run=changed or True), options)
     return common.DONE
 
 
-def go_back(where: common.Where, options: argparse.Namespace) -> None:
-    """The rollback: to the image that was given, or the one that instances behind the model still run."""
-    model = az.get_vmss(*where)
-    changed = common.new_image(where, model, options)
-    image = az.get_image(changed or model) if is_given(options) else None
-    common.confirm(
-        options, f"Go back to {common.shown(changed or model) if image else 'the image before'}?"
-    )
+def roll_back(where: common.Where, options: argparse.Namespace) -> None:
+    """Roll back to the image that was given, or to the one that outdated instances still run."""
+    image = None
+    name = "the image before"
+    if common.has_new_image(options):
+        model = az.get_vmss(*where)
+        changed = common.new_image(where, model, options) or model
+        image = az.get_image(changed)
+        name = common.image_of(changed)
+    common.confirm(options, f"Go back to {name}?")
     try:
-        watch(az.rollback(*where, image=image, **care(options)), options)
-    except ValueError as error:
-        which = "give the image by --newversion, --imageid or --customuri"
-        raise ValueError(str(error).replace("image must be given", which)) from None
+        watch(az.rollback(*where, image=image, **shared_options(options)), options)
+    except RollbackImageUnknown as error:
+        raise ValueError(f"{error}. Give it by --newversion, --imageid or --customuri.") from None
 
 
-def ended(where: common.Where) -> int:
-    """Whether every instance runs the model's image."""
+def check_result(where: common.Where) -> int:
+    """Print how many instances run the model's image; return the exit status."""
     model = az.get_vmss(*where)
-    wanted, is_exact = common.shown(model), az.get_image(model).get("version") != "latest"
-    instances = instances_of(where, model)
-    left = [
-        vm["instanceId"]
-        for vm in instances
-        if (is_exact and common.shown(vm) != wanted)
-        or not vm["properties"].get("latestModelApplied")
-    ]
-    print(
-        f"{len(instances) - len(left)} of {len(instances)} instances of {where.vmss_name} run {wanted}."
-    )
-    if left:
-        print(f"error: these do not: {', '.join(left)}", file=sys.stderr)
-    return common.FAILED if left else common.DONE
+    wanted = common.image_of(model)
+    is_exact = az.get_image(model).get("version") != "latest"
+    instances = az.get_instance_views(*where)
+    outdated = []
+    for instance in instances:
+        has_other_image = is_exact and common.image_of(instance) != wanted
+        if has_other_image or not instance["properties"].get("latestModelApplied"):
+            outdated.append(instance["instanceId"])
+    count = f"{len(instances) - len(outdated)} of {len(instances)}"
+    print(f"{count} instances of {where.vmss_name} run {wanted}.")
+    if outdated:
+        print(f"error: these do not: {', '.join(outdated)}", file=sys.stderr)
+    return common.FAILED if outdated else common.DONE
 
 
-def instances_of(where: common.Where, model: Any) -> list[Any]:
-    """The instances; those of a Flexible set Azure lists without their views alone."""
-    is_flexible = model["properties"].get("orchestrationMode") == "Flexible"
-    return az.list_vmss_vms(*where) if is_flexible else az.get_instance_views(*where)
-
-
-def chosen(where: common.Where, options: argparse.Namespace) -> Any:
-    """The model, once it is clear that the set has the domains and instances asked for: nothing is written before."""
+def read_model_to_roll_out(where: common.Where, options: argparse.Namespace) -> az.ScaleSet:
+    """Return the model, once the domains and instances of the options are known to exist."""
     model = common.read_model(where)
-    instances = instances_of(where, model)
-    az.plan_rollout(instances, by=number(options.by), only=only(options))
+    instances = az.get_instance_views(*where)
+    az.plan_rollout(instances, by=options.by, only=parse_only(options))
     return model
 
 
 def work(where: common.Where, options: argparse.Namespace) -> int:
-    """What was asked for, to its end; the exit status."""
+    """Do what was asked for; return the exit status."""
     if options.dry_run:
-        return rehearse(where, options)
+        return dry_run(where, options)
     if options.rollback:
-        go_back(where, options)
+        roll_back(where, options)
     elif options.follow:
         common.put_model(where, common.read_model(where, "Rolling"), options)
         watch(az.follow_rolling_upgrade(*where), options)
     else:
-        common.put_model(where, chosen(where, options), options)
+        common.put_model(where, read_model_to_roll_out(where, options), options)
         common.confirm(options, "Roll it out?")
-        watch(forward(where, options), options)
-    return ended(where)
+        watch(start_rollout(where, options), options)
+    return check_result(where)
 
 
 def check_options(options: argparse.Namespace, arguments: argparse.ArgumentParser) -> None:
-    """Ends the program with status 2 where options cannot be used, before anything is asked of Azure."""
+    """End the program with status 2 if options cannot be used, before anything is sent."""
     forward_only = ("domains", "instances", "canary", "canary_bake", "on_failure")
     unfit = [
         f"--{name.replace('_', '-')}"
@@ -351,22 +401,20 @@ def check_options(options: argparse.Namespace, arguments: argparse.ArgumentParse
         if getattr(options, name) != arguments.get_default(name)
     ]
     if unfit and (options.rollback or options.follow):
-        what = "--rollback" if options.rollback else "--follow"
-        arguments.error(f"{what} sees to the whole set: {', '.join(unfit)} cannot be given with it")
+        mode = "--rollback" if options.rollback else "--follow"
+        arguments.error(f"{mode} sees to the whole set: {', '.join(unfit)} cannot be given with it")
     try:
-        forward(
-            common.Where(lambda: "", "", "", ""), options
-        )  # checks what it is given, and sends nothing
+        start_rollout(common.Where(lambda: "", "", "", ""), options)  # checks, and sends nothing
     except ValueError as error:
         arguments.error(str(error))
 
 
 def main() -> int:
-    """Changes the model where an image was given, rolls it out, and looks whether every instance runs it."""
+    """Change the model if an image was given, roll it out, and check the result."""
     arguments = parser()
     options = arguments.parse_args()
     check_options(options, arguments)
-    # With --json standard output is for programs: what people read goes the other way.
+    # With --json standard output is for programs: what people read goes to standard error.
     people = contextlib.redirect_stdout(sys.stderr) if options.json else contextlib.nullcontext()
     with people, common.signed_in(arguments, options) as where:
         return work(where, options)

@@ -1,4 +1,4 @@
-"""A scale set in the terminal: see its heat map, and do to it, or to any part of it, whatever Azure lets one do.
+"""Edit a scale set in the terminal: its heat map, and what Azure can do to its instances.
 
     python examples/vmss_editor.py --sandbox
     python examples/vmss_editor.py
@@ -20,7 +20,7 @@ import azurerm_lite as az
 
 
 def parser() -> argparse.ArgumentParser:
-    """The arguments."""
+    """Return a parser of the arguments."""
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     arguments.add_argument(
         "--resourcegroup", "-r", metavar="NAME", help="resource group of the scale set to open"
@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
 
 @contextlib.contextmanager
 def signed_in(options: argparse.Namespace) -> Iterator[tuple[Callable[[], str], str]]:
-    """A token that is renewed, and the subscription: of the sandbox, or of the credentials that are found."""
+    """Return a token provider and the subscription: of the sandbox, or of the credentials."""
     if not options.sandbox:
         yield common.token_and_subscription(options.config)
         return
@@ -50,9 +50,8 @@ def signed_in(options: argparse.Namespace) -> Iterator[tuple[Callable[[], str], 
 
     sandbox = Sandbox(upgrade_seconds=6)
     sandbox.start()
-    os.environ.update(
-        sandbox.environment
-    )  # for good: a look that is under way at the end must not turn to Azure
+    # Permanently: a poll in progress at the end must not be sent to Azure.
+    os.environ.update(sandbox.environment)
     try:
         options.resourcegroup = options.resourcegroup or sandbox.resource_group
         options.vmssname = options.vmssname or "web"
@@ -62,7 +61,7 @@ def signed_in(options: argparse.Namespace) -> Iterator[tuple[Callable[[], str], 
 
 
 def main() -> int:
-    """Opens the editor."""
+    """Open the editor."""
     arguments = parser()
     options = arguments.parse_args()
     if not options.sandbox and bool(options.resourcegroup) != bool(options.vmssname):

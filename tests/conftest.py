@@ -1,4 +1,4 @@
-"""What all tests share: a clean environment, a canary token, a clock that stands still, a sandbox."""
+"""Fixtures for all tests: a clean environment, a canary token, a test clock, a sandbox."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from support.clock import Clock
 from azurerm_lite import _clock
 from azurerm_lite.sandbox import Sandbox
 
-# The same examples in every run, so that a red run is somebody's change; "explore" looks for new
-# ones.
+# The same examples in every run, so that a failure comes from a change; "explore" tries new ones.
 hypothesis.settings.register_profile("default", deadline=None, max_examples=50, derandomize=True)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000, derandomize=True)
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=1000)
@@ -24,7 +23,7 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default")
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of the machine that the tests run on reaches them: endpoints, credentials, proxies, CA files."""
+    """Remove the settings of this machine: endpoints, credentials, proxies, CA files."""
     ours = ("AZURE", "IDENTITY_", "IMDS_", "MSI_", "ACTIONS_ID_")
     for name in list(os.environ):
         if (
@@ -37,13 +36,17 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def token() -> str:
-    """A token that must turn up nowhere but in the Authorization header."""
+    """Return a token that must be nowhere but in the Authorization header."""
     return "canary-token-7f3a9c"
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The library's own clock and sleep, replaced: nothing waits, and how long it would have is on record."""
+    """Replace the test hooks for time: nothing sleeps, and how long it would have is recorded.
+
+    `_clock.monotonic` and `_clock.sleep` are the hooks: the library has no other clock and no other
+    way to wait.
+    """
     clock = Clock()
     monkeypatch.setattr(_clock, "monotonic", clock)
     monkeypatch.setattr(_clock, "sleep", clock.sleep)
@@ -52,14 +55,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def sandbox(clock: Clock) -> Iterator[Sandbox]:
-    """A sandbox in which a VM takes a minute to upgrade, on the clock that only sleeping moves."""
+    """Start a sandbox in which a VM takes a minute to upgrade, on the test clock."""
     with Sandbox(upgrade_seconds=60, clock=clock) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
 def without_azurerm() -> Iterator[None]:
-    """Whatever a test installs as azurerm is gone after it."""
+    """Remove what a test installs as azurerm."""
     yield
     for name in [name for name in sys.modules if name.partition(".")[0] == "azurerm"]:
         del sys.modules[name]
@@ -67,10 +70,9 @@ def without_azurerm() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def interpreter(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A Python that has the original azurerm 0.10.0, and nothing of ours.
+    """Return a Python that has the original azurerm 0.10.0, without this library.
 
-    It needs pkg_resources, which newer setuptools lack: hence an environment of its own, made once
-        per run.
+    azurerm needs pkg_resources, which newer setuptools lack. Its environment is made once per run.
     """
     folder = tmp_path_factory.mktemp("azurerm")
     subprocess.run([sys.executable, "-m", "venv", folder], check=True, timeout=120)

@@ -7,7 +7,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .._flexible import is_flexible
+from .._ids import IMAGE_ID_KEYS
 from .._text import join_ids
+from ..images import is_floating
 from ..instances import (
     UNKNOWN,
     by_fault_domain,
@@ -35,7 +37,7 @@ _GROUPINGS = {
 
 NO_UPDATE_DOMAINS = (
     "Azure gives no update domains here: taken as by its own rolling upgrades, zone after zone"
-    " where there are zones, at most " + FALLBACK + " of the set at a time"
+    f" where there are zones, at most {FALLBACK} of the set at a time"
 )
 ON_LATEST_MODEL = "on the latest model"
 BEING_DELETED = "being deleted"
@@ -333,12 +335,22 @@ def _notices_of_model(properties: Mapping[str, Any]) -> list[str]:
             "automatic repairs are on, so Azure may replace an instance that is unhealthy for"
             " a while"
         )
-    storage = (properties.get("virtualMachineProfile") or {}).get("storageProfile") or {}
-    if (storage.get("imageReference") or {}).get("version") == "latest":
-        found.append(
-            "the model asks for the version latest: instances may come to run different ones"
-        )
+    floating = _floating_part(properties)
+    if floating:
+        found.append(f"the model asks for {floating}: instances may come to run different ones")
     return found
+
+
+def _floating_part(properties: Mapping[str, Any]) -> str | None:
+    """Return what makes that a model's image is not one version."""
+    profile = properties.get("virtualMachineProfile") or {}
+    reference = (profile.get("storageProfile") or {}).get("imageReference") or {}
+    if str(reference.get("version")).lower() == "latest":
+        return "the version latest"
+    image_id = next((reference[key] for key in IMAGE_ID_KEYS if reference.get(key)), "")
+    if is_floating({"kind": "image_id", "image_id": image_id}):
+        return "a gallery image without a version"
+    return None
 
 
 def _domain(instance: Instance, by: CountOrPercentage) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .. import _clock, _flexible, vmss
+from .._ids import normalize
 from ..instances import provisioning_state, upgrade_mode
 from ..types import Instance, ScaleSet
 from . import messages
@@ -142,7 +143,8 @@ def _upgrade_relevant(model: ScaleSet) -> Any:
     profile = dict(model["properties"].get("virtualMachineProfile") or {})
     # Azure's own, another one with each change.
     profile.pop("timeCreated", None)
-    return profile, (model.get("sku") or {}).get("name")
+    size = str((model.get("sku") or {}).get("name") or "").lower()
+    return normalize(profile), size
 
 
 def _read(state: RolloutState) -> list[Instance]:

@@ -21,7 +21,9 @@ from .reading import (
     updating_ids,
     wait_until_instances_idle,
 )
+from .refusals import refusal_of_model
 from .rollback_image import (
+    check_rollback_image,
     find_previous_image,
     infer_rollback_image,
     put_image,
@@ -213,6 +215,7 @@ def restore_image(state: RolloutState) -> Iterator[Event]:
     """Put the old image into the model, and read the set again."""
     retry_failed_instances(state)
     image = state.options.rollback_image or infer_rollback_image(state)
+    check_rollback_image(state, image)
     message = messages.rolling_back(state.reason, images.image_name(image))
     yield event(state, "rolling_back", message, of_set=True)
     yield from put_image(state, image)
@@ -240,6 +243,9 @@ def announce(state: RolloutState) -> Iterator[Event]:
 
 def pretend_model(state: RolloutState, model: ScaleSet) -> None:
     """Take a model as if it were put, and every instance as outdated: for a dry run."""
+    reason = refusal_of_model(model)
+    if reason:
+        raise ValueError(f"dry_run: {reason}")
     state.model = model
     for instance in state.instances:
         instance.setdefault("properties", {})["latestModelApplied"] = False

@@ -20,7 +20,7 @@ Status: TypeAlias = Literal["new", "running", "paused", "done"]
 
 _MOMENTS = ("started_at", "read_at")
 """Fields with a time of this process's clock, which another process does not share."""
-_LOCAL = ("operation",)
+_LOCAL = {"operation": None, "deadline": 0.0}
 """Fields that are empty between two batches and do not cross to another process."""
 
 
@@ -71,6 +71,7 @@ class RolloutState:
         skipped: How many instances were left out.
         has_changed_something: Whether anything was written; before that, errors are the caller's.
         operation: Azure's answer to the last write, while it is followed.
+        deadline: Until when the batch must be healthy, by the clock of this process.
         problems_since: Since when each problem is known.
     """
 
@@ -98,6 +99,7 @@ class RolloutState:
     skipped: int = 0
     has_changed_something: bool = False
     operation: Response | None = None
+    deadline: float = 0.0
     problems_since: dict[tuple[str, str], datetime] = field(default_factory=dict)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -120,8 +122,8 @@ class RolloutState:
         for name in _MOMENTS:
             age = max(0.0, time.time() - crossing[name])
             setattr(self, name, _clock.monotonic() - age)
-        for name in _LOCAL:
-            setattr(self, name, None)
+        for name, value in _LOCAL.items():
+            setattr(self, name, value)
 
 
 class Halt(Exception):
@@ -136,6 +138,10 @@ class Halt(Exception):
         super().__init__(reason)
         self.reason = reason
         self.unhealthy = dict(unhealthy or {})
+
+
+class Preempted(Halt):
+    """Another write ended the operation; it is started again once."""
 
 
 class BatchFailed(Halt):
@@ -161,10 +167,16 @@ def image_of(model: Any) -> Image:
 
 
 def ids_by_image(instances: Iterable[Instance]) -> dict[str, list[str]]:
-    """Return which instances run which image: ids by the image's name, in numeric order."""
+    """Return which instances run which image: ids by the image's name, in numeric order.
+
+    Names that differ in case alone are one image.
+    """
+    names: dict[str, str] = {}
     found: dict[str, list[str]] = {}
     for instance in instances:
-        found.setdefault(images.image_name(image_of(instance)), []).append(instance["instanceId"])
+        name = images.image_name(image_of(instance))
+        name = names.setdefault(name.lower(), name)
+        found.setdefault(name, []).append(instance["instanceId"])
     return {name: sorted(ids, key=id_sort_key) for name, ids in found.items()}
 
 

@@ -1,4 +1,4 @@
-"""The floor: what somebody writes who has requests and nothing else."""
+"""The floor: what one writes with requests and nothing else."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ session.headers["Authorization"] = "Bearer token"
 
 
 def get_vmss(name: str) -> Any:
-    """One session, `.get().json()`."""
+    """Return a model: one session, `.get().json()`."""
     return session.get(f"{BASE}/virtualMachineScaleSets/{name}?api-version=2024-11-01").json()
 
 
 def get_instance_views(name: str) -> list[Any]:
-    """A session following `nextLink`."""
-    link = f"{BASE}/virtualMachineScaleSets/{name}/virtualMachines?$expand=instanceView&api-version=2024-11-01"
+    """Return instances: a session following `nextLink`."""
+    query = "$expand=instanceView&api-version=2024-11-01"
+    link = f"{BASE}/virtualMachineScaleSets/{name}/virtualMachines?{query}"
     found = []
     while link:
         page = session.get(link).json()
@@ -35,31 +36,32 @@ def get_instance_views(name: str) -> list[Any]:
 
 
 def one_deepcopy() -> Any:
-    """One `copy.deepcopy` of a model."""
+    """Return a copy of a model."""
     return copy.deepcopy(ANSWERS["model"])
 
 
 def one_pass() -> list[Any]:
-    """One pass over the list that reads each instance's update domain and id."""
+    """Read the update domain and the id of each instance, in one pass."""
     return [
         (vm["properties"]["instanceView"]["platformUpdateDomain"], vm["instanceId"])
         for vm in ANSWERS["views"]
     ]
 
 
-def one_picture() -> dict[tuple[object, ...], list[tuple[object, ...]]]:
-    """One pass over the list that makes what the picture holds: each instance with its tooltip, in its cell."""
+def one_heat_map() -> dict[tuple[object, ...], list[tuple[object, ...]]]:
+    """Make what a heat map holds, in one pass: each instance with its tooltip, in its place."""
     cells: dict[tuple[object, ...], list[tuple[object, ...]]] = {}
     for vm in ANSWERS["views"]:
-        properties, view = vm["properties"], vm["properties"]["instanceView"]
-        codes = (
-            each["code"] for each in view["statuses"] if each["code"].startswith("PowerState/")
-        )
+        properties = vm["properties"]
+        view = properties["instanceView"]
+        all_codes = (status["code"] for status in view["statuses"])
+        codes = (code for code in all_codes if code.startswith("PowerState/"))
         power = next(codes, "").partition("/")[2]
         health = view["vmHealth"]["status"]["code"].partition("/")[2]
         title = (
             f"{vm['name']} (instance {vm['instanceId']})\n"
-            f"power {power}, provisioning {properties['provisioningState'].lower()}, health {health}\n"
+            f"power {power}, provisioning {properties['provisioningState'].lower()}, "
+            f"health {health}\n"
             f"image {properties['storageProfile']['imageReference']['exactVersion']}, "
             f"{'' if properties['latestModelApplied'] else 'not '}the latest model\n"
             f"update domain {view['platformUpdateDomain']}\n"
@@ -74,7 +76,7 @@ def one_picture() -> dict[tuple[object, ...], list[tuple[object, ...]]]:
 
 
 def function_call() -> str:
-    """What a token costs at the least."""
+    """Return a token, at the least cost."""
     return "token"
 
 
@@ -84,7 +86,7 @@ harness.serve(
         "get_instance_views": get_instance_views,
         "set_image": one_deepcopy,
         "by_update_domain": one_pass,
-        "heatmap": one_picture,
+        "heatmap": one_heat_map,
         "token": function_call,
     }
 )

@@ -1,8 +1,8 @@
-"""What each contestant runs in: calls as lines of JSON on standard input, what they took on standard output.
+"""The process of a contestant: it reads calls as lines of JSON, and prints what they took.
 
-Nothing but the standard library, for every contestant has an environment of its own. With `jump` in
-the arguments of the process a sleep takes no time but counts: every clock of the process goes on by
-it, and so does that of the server, which is told of it.
+It needs the standard library alone, since every contestant has an environment of its own. With
+`jump` in its arguments a sleep takes no time but counts: all clocks of the process are moved by it,
+and those of the server, which reads of it.
 """
 
 from __future__ import annotations
@@ -18,66 +18,66 @@ from typing import Any
 
 Calls = dict[str, Callable[..., Any]]
 _channel = sys.stdout
-_skipped = 0.0
+_skipped = [0.0]
 _clocks = {name: getattr(time, name) for name in ("time", "monotonic", "perf_counter")}
 
 
 def _sleep(seconds: float) -> None:
-    """Goes on by some seconds, here and at the server."""
-    global _skipped
-    _skipped += seconds
-    _say({"slept": seconds})
+    """Move the clocks, here and at the server."""
+    _skipped[0] += seconds
+    _send({"slept": seconds})
     sys.stdin.readline()
 
 
-if "jump" in sys.argv:  # before anything that takes hold of them is imported
+if "jump" in sys.argv:  # before anything that uses them is imported
     time.sleep = _sleep
-    time.time = lambda: _clocks["time"]() + _skipped
-    time.monotonic = lambda: _clocks["monotonic"]() + _skipped
-    time.perf_counter = lambda: _clocks["perf_counter"]() + _skipped
+    time.time = lambda: _clocks["time"]() + _skipped[0]
+    time.monotonic = lambda: _clocks["monotonic"]() + _skipped[0]
+    time.perf_counter = lambda: _clocks["perf_counter"]() + _skipped[0]
 
 
 def answers() -> dict[str, Any]:
-    """The `model` and the `views` that the stub serves."""
-    told: dict[str, Any] = json.loads(Path(os.environ["BENCHMARK_ANSWERS"]).read_text("utf-8"))
-    return told
+    """Return the `model` and the `views` that the stub serves."""
+    file = Path(os.environ["BENCHMARK_ANSWERS"])
+    found: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    return found
 
 
 def serve(calls: Calls) -> None:
-    """Does what the lines say, until they end.
+    """Make the calls of standard input, until it ends.
 
     Args:
         calls: What can be called, by name.
     """
-    sys.stdout = sys.stderr  # what a library prints is not to be taken for an answer
+    sys.stdout = sys.stderr  # what a library prints must not be read as an answer
     for line in sys.stdin:
         name, how, times, arguments = json.loads(line)
         call = calls.get(name)
         if call is None:
-            _say({"missing": name})
+            _send({"missing": name})
             continue
-        _say(_measured(call, how, times, arguments))
+        _send(_measure(call, how, times, arguments))
 
 
-def _measured(
+def _measure(
     call: Callable[..., Any], how: str, times: int, arguments: list[Any]
 ) -> dict[str, Any]:
     if how == "memory":
         tracemalloc.start()
-        told = call(*arguments)
+        result = call(*arguments)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        return {"peak": peak, "told": _size(told)}
-    began = time.perf_counter()
+        return {"peak": peak, "result": _size(result)}
+    started = time.perf_counter()
     for _ in range(times):
-        told = call(*arguments)
-    return {"seconds": (time.perf_counter() - began) / times, "told": _size(told)}
+        result = call(*arguments)
+    return {"seconds": (time.perf_counter() - started) / times, "result": _size(result)}
 
 
-def _size(told: Any) -> Any:
-    """What a call gave, so that nobody is fast by giving too little."""
-    return told if isinstance(told, int | float | str | None) else len(told)
+def _size(result: Any) -> Any:
+    """Return a result or its size: a call that returns too little is not fast."""
+    return result if isinstance(result, int | float | str | None) else len(result)
 
 
-def _say(answer: dict[str, Any]) -> None:
+def _send(answer: dict[str, Any]) -> None:
     print(json.dumps(answer), file=_channel, flush=True)

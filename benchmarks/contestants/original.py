@@ -9,12 +9,12 @@ import harness
 
 
 def get_vmss(name: str) -> Any:
-    """The model of a scale set."""
+    """Return the model of a scale set."""
     return azurerm.get_vmss("token", "s", "g", name)
 
 
 def get_instance_views(name: str) -> list[Any]:
-    """Every instance."""
+    """Return every instance."""
     return azurerm.list_vmss_vm_instance_view("token", "s", "g", name)["value"]
 
 

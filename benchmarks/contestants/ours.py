@@ -1,8 +1,10 @@
-"""azurerm-lite: each call as the README has it."""
+"""azurerm-lite: the calls as in the README."""
 
 from __future__ import annotations
 
+import functools
 import os
+from collections.abc import Callable
 from typing import Any
 
 import harness  # first: it may replace the clocks
@@ -15,67 +17,68 @@ TOKEN = os.environ.get("BENCHMARK_TOKEN", "token")
 
 
 def get_vmss(name: str) -> Any:
-    """The model of a scale set."""
+    """Return the model of a scale set."""
     return az.get_vmss(TOKEN, *PLACE, name)
 
 
 def get_instance_views(name: str) -> list[Any]:
-    """Every instance."""
+    """Return every instance."""
     return az.get_instance_views(TOKEN, *PLACE, name)
 
 
 def set_image() -> Any:
-    """A model with another image."""
+    """Return a model with another image."""
     return az.set_image(ANSWERS["model"], version="22.04.202411010")
 
 
 def by_update_domain() -> Any:
-    """The instances by update domain."""
+    """Return the instances by update domain."""
     return az.by_update_domain(ANSWERS["views"])
 
 
 def heatmap() -> None:
-    """The picture, before anybody looks at it."""
+    """Make a heat map, without drawing it."""
     az.heatmap(ANSWERS["views"])
 
 
 def heatmap_text() -> str:
-    """The picture for a terminal."""
+    """Draw a heat map for a terminal."""
     return str(az.heatmap(ANSWERS["views"]))
 
 
 def heatmap_svg() -> str:
-    """The picture for a page."""
+    """Draw a heat map for a page."""
     return az.heatmap(ANSWERS["views"]).to_svg()
 
 
 def wait(name: str) -> None:
-    """An upgrade of an instance, to its end."""
+    """Upgrade an instance, and wait."""
     az.wait(TOKEN, az.manual_upgrade(TOKEN, *PLACE, name, "0"))
 
 
 def rollout(name: str) -> int:
-    """The whole set to its model; how many instances have it."""
+    """Roll out a scale set; return how many instances have the model."""
     latest = 0
     for event in az.rollout(TOKEN, *PLACE, name):
         latest = event.latest
     return latest
 
 
-provider = None
+@functools.cache
+def provider() -> Callable[[], str]:
+    """Return the token provider; it is made at the first call, which signs in."""
+    return az.token_provider()
 
 
 def token() -> str:
-    """A token that is at hand."""
-    global provider
-    provider = provider or az.token_provider()
-    return provider()
+    """Return a cached token."""
+    return provider()()
 
 
 harness.serve(
     {
-        each.__name__: each
-        for each in (
+        call.__name__: call
+        for call in (
             *(get_vmss, get_instance_views, set_image, by_update_domain),
             *(heatmap, heatmap_text, heatmap_svg, wait, rollout, token),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import Any
 
@@ -13,43 +14,42 @@ from azure.mgmt.compute import ComputeManagementClient
 GROUP = os.environ.get("BENCHMARK_GROUP", "g")
 
 
-class Given:
-    """A credential with a token that is at hand."""
+class FixedCredential:
+    """A credential with a given token."""
 
     def get_token(self, *scopes: str, **options: Any) -> AccessToken:
-        """The token."""
+        """Return the token."""
         return AccessToken(os.environ.get("BENCHMARK_TOKEN", "token"), 2**33)
 
 
 client = ComputeManagementClient(
-    Given(),
+    FixedCredential(),
     os.environ.get("AZURE_SUBSCRIPTION_ID", "s"),
     base_url=os.environ["AZURE_RM_ENDPOINT"],
     credential_scopes=["https://management.azure.com/.default"],
     connection_verify=os.environ["REQUESTS_CA_BUNDLE"],
 )
-credential = None
 
 
 def get_vmss(name: str) -> Any:
-    """The model of a scale set; as a dict, which is what the others give."""
+    """Return the model of a scale set as a dict, as the others do."""
     return client.virtual_machine_scale_sets.get(GROUP, name).as_dict()
 
 
 def get_instance_views(name: str) -> list[Any]:
-    """Every instance, as the client's own objects."""
+    """Return every instance, as the client's own objects."""
     return list(client.virtual_machine_scale_set_vms.list(GROUP, name, expand="instanceView"))
 
 
 def wait(name: str) -> None:
-    """An upgrade of an instance, to its end."""
+    """Upgrade an instance, and wait."""
     client.virtual_machine_scale_sets.begin_update_instances(
         GROUP, name, {"instanceIds": ["0"]}
     ).result()
 
 
 def rollout(name: str) -> int:
-    """The whole set to its model, in a loop written by hand; how many instances have it."""
+    """Roll out a scale set in a loop; return how many instances have the model."""
     domains: dict[int, list[str]] = {}
     for vm in get_instance_views(name):
         domains.setdefault(vm.properties.instance_view.platform_update_domain, []).append(
@@ -63,13 +63,17 @@ def rollout(name: str) -> int:
     return done
 
 
+@functools.cache
+def credential() -> EnvironmentCredential:
+    """Return the credential; it is made at the first call, which signs in."""
+    return EnvironmentCredential(disable_instance_discovery=True)
+
+
 def token() -> str:
-    """A token that is at hand."""
-    global credential
-    credential = credential or EnvironmentCredential(disable_instance_discovery=True)
-    return credential.get_token("https://management.azure.com/.default").token
+    """Return a cached token."""
+    return credential().get_token("https://management.azure.com/.default").token
 
 
 harness.serve(
-    {each.__name__: each for each in (get_vmss, get_instance_views, wait, rollout, token)}
+    {call.__name__: call for call in (get_vmss, get_instance_views, wait, rollout, token)}
 )

@@ -1,4 +1,7 @@
-"""Makes docs/pictures/rollout.svg from the real examples/rollout.py on the sandbox: `python docs/pictures/make.py`."""
+"""Draw docs/pictures/rollout.svg: examples/rollout.py on the sandbox.
+
+Run it by `python docs/pictures/make.py`.
+"""
 
 from __future__ import annotations
 
@@ -33,21 +36,22 @@ class Clock:
     now = 0.0
 
     def __call__(self) -> float:
-        """The present."""
+        """Return the time."""
         return self.now
 
     def sleep(self, seconds: float) -> None:
-        """Lets them pass."""
+        """Let seconds pass."""
         self.now += seconds
 
 
 def record() -> Console:
-    """The terminal in the middle of update domain 3: what the example prints, and its table at that point."""
+    """Return a terminal as it is in the middle of update domain 3."""
     console = Console(
         record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor"
     )
     clock = Clock()
-    _clock.monotonic, _clock.sleep = clock, clock.sleep
+    _clock.monotonic = clock
+    _clock.sleep = clock.sleep
     options = rollout.parser().parse_args([*COMMAND.split()[2:], "-y"])
     console.print(f"$ {COMMAND}", style="bold", highlight=False)
     with Sandbox(upgrade_seconds=60, clock=clock) as sandbox:
@@ -55,27 +59,24 @@ def record() -> Console:
         model = az.get_vmss(*where)
         changed = common.new_image(where, model, options)
         az.wait(where.access_token, az.put_vmss(*where, changed))
-        for event in rollout.forward(where, options):
+        for event in rollout.start_rollout(where, options):
             show(console, event, clock.now)
-            if (
-                event.kind == "progress"
-                and event.batch.name == "update domain 3"
-                and "30 s" in event.message
-            ):
+            is_domain_3 = event.kind == "progress" and event.batch.name == "update domain 3"
+            if is_domain_3 and "30 s" in event.message:
                 console.print(rollout.table(event))
                 return console
     raise RuntimeError("the rollout never came to update domain 3")
 
 
 def show(console: Console, event: Any, seconds: float) -> None:
-    """An event as the example prints it above its table, at the time that the picture has."""
+    """Print an event as the example does above its table, at the time of the picture."""
     if event.kind not in ("progress", "waiting", "finished"):
         time = BEGIN + datetime.timedelta(seconds=seconds)
         console.print(re.sub(r"^\d\d:\d\d:\d\d", f"{time:%H:%M:%S}", str(event)), highlight=False)
 
 
 def main() -> None:
-    """Writes the file."""
+    """Write the file."""
     picture = record().export_svg(title="a rollout on the sandbox", unique_id="rollout")
     # Without the font that it would fetch from elsewhere: a picture in a page loads nothing.
     picture = re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)

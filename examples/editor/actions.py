@@ -10,7 +10,6 @@ from typing import Any, NamedTuple, TypeVar
 
 import azurerm_lite as az
 from azurerm_lite.heatmap import Heatmap
-from azurerm_lite.images import image_name
 
 T = TypeVar("T")
 Row = tuple[str, str]
@@ -96,10 +95,7 @@ async def in_thread(call: Callable[..., T], *arguments: Any) -> T:
 def read(where: Sequence[Any]) -> tuple[Any, list[Any]]:
     """Return the model of a scale set, and its instances."""
     model = az.get_vmss(*where)
-    # Azure lists the instances of a Flexible set without their views alone.
-    mode = str(model["properties"].get("orchestrationMode"))
-    list_instances = az.list_vmss_vms if mode.lower() == "flexible" else az.get_instance_views
-    return model, list_instances(*where)
+    return model, az.get_instance_views(*where)
 
 
 def change_image(where: Sequence[Any], values: Mapping[str, str]) -> Any:
@@ -147,11 +143,6 @@ def parse_seconds(text: str) -> float:
         raise ValueError(f"pause must be seconds, not {text!r}") from None
 
 
-def upgrade_mode(model: Any) -> str:
-    """Return the upgrade mode of a model."""
-    return str((model["properties"].get("upgradePolicy") or {}).get("mode") or "Manual")
-
-
 def image_of(model: Any) -> str:
     """Return the image of a model or an instance on one line."""
     try:
@@ -165,7 +156,7 @@ def describe_image(image: az.Image) -> str:
 
     That may be a signature, which is a secret.
     """
-    return image_name(image).partition("?")[0]
+    return az.image_name(image).partition("?")[0]
 
 
 def version_of(model: Any) -> str:
@@ -187,7 +178,7 @@ def facts(model: Any) -> list[Row]:
     if image_sku := _image_sku(model):
         rows.append(("SKU", image_sku))
     rows += [
-        ("upgrades", upgrade_mode(model)),
+        ("upgrades", az.upgrade_mode(model)),
         ("location", str(model.get("location"))),
         ("zones", ", ".join(model.get("zones") or []) or "none"),
         ("group", group_of(model)),

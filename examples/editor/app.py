@@ -489,7 +489,7 @@ class Editor(Rolling, App[None]):
 
     def _consequence(self, change: str) -> str:
         """Return what a change of the model means for the instances, by the upgrade mode."""
-        mode = actions.upgrade_mode(self.model)
+        mode = az.upgrade_mode(self.model)
         if mode.lower() == "manual":
             return (
                 f"The model of {self.set_name} gets {change}. "

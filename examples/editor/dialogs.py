@@ -24,7 +24,6 @@ from .actions import (
     parse_count,
     parse_seconds,
     sentence,
-    upgrade_mode,
     version_of,
 )
 
@@ -335,7 +334,7 @@ def _row(model: Any) -> list[str]:
         model["location"],
         sku.get("capacity", ""),
         sku.get("name", ""),
-        upgrade_mode(model),
+        az.upgrade_mode(model),
         model["properties"].get("provisioningState", ""),
         version_of(model),
     )

@@ -1,4 +1,4 @@
-"""The benchmarks run, and write what they find into the page; what they find is never part of pass or fail."""
+"""The benchmarks run and write their page; what they measure is not part of pass or fail."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MARKS = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
 def test_the_page_has_a_place_for_the_table_and_its_picture() -> None:
-    """Between two marks, each once, stands a table; the picture that the page shows is a file of the benchmark's."""
+    """A table stands between two marks; the picture of the page is a file of the benchmarks."""
     text = PAGE.read_text("utf-8")
     assert [text.count(mark) for mark in MARKS] == [1, 1]
     assert "\n| what | ours | floor | ratio |" in text[text.index(MARKS[0]) : text.index(MARKS[1])]
@@ -26,7 +26,7 @@ def test_the_page_has_a_place_for_the_table_and_its_picture() -> None:
 
 @pytest.mark.slow
 def test_one_command_measures_every_row_and_writes_the_page(tmp_path: Path) -> None:
-    """Once, without peers and installing nothing: each row has a figure, and what is around the table stays."""
+    """Each row has a figure, and the text around the table stays; without peers, one round."""
     page = tmp_path / "performance.md"
     page.write_text(f"before\n{MARKS[0]}\nold\n{MARKS[1]}\nafter\n", "utf-8")
     command = [

@@ -1,4 +1,4 @@
-"""README and docs: their blocks run on the sandbox and print what they say, their links lead somewhere."""
+"""README and docs: their blocks run on the sandbox, and their links lead somewhere."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def az_command(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 @pytest.fixture
 def signed_up(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
-    """What signing in needs: a certificate, another issuer, a machine's identity, a person; and the ids to give."""
+    """Return the ids to sign in with, once a certificate, an issuer and a VM are registered."""
     sandbox.register_certificate(written(tmp_path, certificate_pem(), "public.pem"))
     written(tmp_path, key_pem() + certificate_pem())
     written(tmp_path, sandbox.federated_token().encode(), "token")
@@ -113,7 +113,7 @@ def _printed(
         sandbox.enter_code(str(told[0]))
 
 
-def test_each_block_is_in_a_language_that_a_test_looks_at() -> None:
+def test_each_block_is_in_a_language_that_a_test_reads() -> None:
     """No block is left out because nobody thought of its language."""
     assert {block.language for block in blocks()} <= set(LANGUAGES)
     assert set(LANGUAGES.values()) - {""} <= set(globals())
@@ -128,7 +128,7 @@ def test_every_python_block_runs(
     capsys: pytest.CaptureFixture[str],
     block: Block,
 ) -> None:
-    """As it stands, given some ids and, where a page goes on from an earlier block, what that made."""
+    """A block runs as it stands; a later one also gets the names of an earlier one."""
     if "azure.identity" in block.text:
         pytest.importorskip("azure.identity")
     for name in SETS:
@@ -143,7 +143,7 @@ def test_every_python_block_runs(
 
 @pytest.mark.parametrize("page", SESSIONS, ids=lambda page: page.name)
 def test_every_session_prints_what_the_page_says(sandbox: Sandbox, page: Path) -> None:
-    """The Python prompt of a page, typed from its first block to its last: each line prints what stands below it."""
+    """The lines at the Python prompt of a page are typed in order, and print what it shows."""
     names: dict[str, Any] = {}
     for block in blocks("pycon"):
         if block.page == page:
@@ -160,7 +160,7 @@ def test_every_command_does_what_the_page_says(
     tmp_path: Path,
     block: Block,
 ) -> None:
-    """One after the other, answered with yes: each ends with 0 and prints what is shown, where something is shown."""
+    """Each command, answered with yes, ends with 0 and prints what the page shows."""
     (tmp_path / "vmssupgrade.py").write_text("import azurerm\nprint(azurerm.__name__)\n")
     (tmp_path / "my_rollout.py").write_text("import os\nos.environ['AZURE_RM_ENDPOINT']\n")
     (tmp_path / "ca.pem").write_text(Path(sandbox.ca_file).read_text())
@@ -202,9 +202,7 @@ def test_json_and_yaml_can_be_read() -> None:
 
 
 def test_blocks_that_are_not_run_are_few() -> None:
-    """A browser, notebooks, processes, Dask, and files that have a test of their own; PowerShell and az, on a page that
-    says so.
-    """
+    """What needs a browser, processes or Dask, or has a test of its own; PowerShell and az."""
     places = {(block.page.name, block.language) for block in blocks("py", "powershell", "shell")}
     mine = [
         "sandbox.md",
@@ -243,7 +241,7 @@ FAULTS = re.findall(r"^\| `(\w+\(.*\))` \|", SANDBOX, re.MULTILINE)
 
 
 def test_the_tests_that_the_sandbox_page_shows_pass(tmp_path: Path) -> None:
-    """Its files, put into a folder as they stand: pytest finds the script and the fixture, and all is green."""
+    """Its files are put into a folder as they stand; pytest finds the fixture, and passes."""
     files = dict(re.findall(r"^```py\n# (\w+\.py)\n(.*?)^```$", SANDBOX, re.MULTILINE | re.DOTALL))
     assert set(files) == {
         "my_rollout.py",
@@ -303,7 +301,7 @@ def headings(page: Path) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_inside_the_repository_lead_somewhere(page: Path) -> None:
-    """To a file that is there, and to a heading that it has. What leads out of the repository is not looked at."""
+    """A link leads to a file that exists, and to a heading in it. External links are not read."""
     text = re.sub(
         r"^```.*?^```$|`[^`\n]*`", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL
     )
@@ -317,7 +315,7 @@ def test_links_inside_the_repository_lead_somewhere(page: Path) -> None:
 
 
 def test_every_page_is_in_the_index() -> None:
-    """Each page of docs stands in exactly one of the lists that the index has, one for each kind of page."""
+    """Each page of docs is in exactly one of the lists in the index."""
     lists = re.findall(
         r"^```\{toctree\}\n(.*?)^```$",
         (ROOT / "docs" / "index.md").read_text("utf-8"),
@@ -385,7 +383,7 @@ def test_every_variable_that_is_read_is_in_the_docs() -> None:
 
 @pytest.mark.parametrize("row", WRAPPERS, ids=lambda row: row.function)
 def test_the_operation_of_a_function_is_a_link(conf: Any, row: Wrapper) -> None:
-    """Every docstring of a wrapper ends with an operation whose page can be named: of the service that is asked."""
+    """The docstring of a wrapper ends with an operation of the service that it calls."""
     line = (inspect.getdoc(getattr(az, row.function)) or "").splitlines()[-1]
     link = re.fullmatch(
         r"Azure: `[^`<]+ - [^`<]+ <(https://learn\.microsoft\.com/rest/api/\S+)>`__\.",

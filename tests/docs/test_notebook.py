@@ -1,6 +1,6 @@
-"""The notebook of the examples: it runs from top to bottom, and the page of the docs is what it shows.
+"""The notebook of the examples: it runs, and the page of the docs shows what it shows.
 
-`python tests/docs/test_notebook.py` runs it and makes docs/notebook.md and its pictures anew; they are
+`python tests/docs/test_notebook.py` runs it and writes docs/notebook.md and its pictures; they are
 to be looked at then.
 """
 
@@ -20,7 +20,10 @@ from support.heatmap import spaced
 ROOT = Path(__file__).parents[2]
 NOTEBOOK = ROOT / "examples" / "notebooks" / "rollout.ipynb"
 PAGE = ROOT / "docs" / "notebook.md"
-HEAD = "<!-- Made from examples/notebooks/rollout.ipynb by tests/docs/test_notebook.py: change that, not this. -->\n\n"
+HEAD = (
+    "<!-- Made from examples/notebooks/rollout.ipynb by tests/docs/test_notebook.py: "
+    "change that, not this. -->\n\n"
+)
 
 
 def cells(kind: str) -> list[dict[str, Any]]:
@@ -79,7 +82,7 @@ def timeless(text: str) -> str:
 
 
 def test_no_outputs_are_in_git() -> None:
-    """Cells have neither outputs nor numbers, so that a run of the notebook leaves no trace in a diff."""
+    """Cells have no outputs and no numbers, so that a run leaves no trace in a diff."""
     assert all(
         (cell["outputs"], cell["execution_count"], cell["metadata"]) == ([], None, {})
         for cell in cells("code")
@@ -87,8 +90,9 @@ def test_no_outputs_are_in_git() -> None:
 
 
 def test_the_code_is_valid_and_the_page_shows_it() -> None:
-    """Every cell's code is Python; the page of the docs has each cell, word by word and in order."""
-    page, place = PAGE.read_text("utf-8"), 0
+    """The code of every cell is Python; the page has each cell word by word, in order."""
+    page = PAGE.read_text("utf-8")
+    place = 0
     for cell in json.loads(NOTEBOOK.read_text("utf-8"))["cells"]:
         source = "".join(cell["source"])
         place = page.index(source, place) + len(source)
@@ -96,7 +100,7 @@ def test_the_code_is_valid_and_the_page_shows_it() -> None:
             ast.parse(source)
 
 
-def test_the_five_lines_of_the_docs_are_the_notebooks() -> None:
+def test_the_five_lines_of_the_docs_are_in_the_notebook() -> None:
     """What docs/heatmap.md shows of a notebook is in the notebook, where it is run."""
     (block,) = re.findall(
         r"^```py\n(.*?)\n```$",
@@ -109,7 +113,7 @@ def test_the_five_lines_of_the_docs_are_the_notebooks() -> None:
 
 @pytest.mark.slow
 def test_the_notebook_runs_and_the_docs_show_what_it_shows() -> None:
-    """From sign-in to the roll-back in less than a minute; the page and its pictures are as it shows them today."""
+    """It takes less than a minute, and shows what the page and its pictures show."""
     began = time.monotonic()
     found = rendered(executed())
     assert time.monotonic() - began < 60

@@ -1,4 +1,4 @@
-"""The editor, driven by keys and mouse against the sandbox over HTTPS; its journal shows what was touched."""
+"""The editor, driven by keys and mouse on the sandbox, whose journal shows each request."""
 
 from __future__ import annotations
 
@@ -12,23 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from editor import actions, tiles
+from editor.dialogs import ChooseDialog, ConfirmDialog, FormDialog, MenuDialog, RollDialog
 from hypothesis import given
 from hypothesis import strategies as st
 from support.editor import Driver, cell, drive, hurry, roll
+from textual.widgets import Button, Checkbox, DataTable, Input, OptionList, Select, Static
 
 import azurerm_lite as az
 from azurerm_lite import _clock
 from azurerm_lite.heatmap import STYLES, Heatmap
 from azurerm_lite.sandbox import Sandbox
 
-pytest.importorskip("textual", reason='the editor needs the extra "examples"')
-
 ROOT = Path(__file__).parents[2]
-
-from editor import actions, tiles
-from editor.dialogs import ChooseDialog, ConfirmDialog, FormDialog, MenuDialog, RollDialog
-from textual.widgets import Button, Checkbox, DataTable, Input, OptionList, Select, Static
-
 OLD, NEW = "22.04.202410020", "22.04.202411010"
 
 
@@ -42,7 +38,7 @@ def live(clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
 
 @pytest.fixture(autouse=True)
 def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody looks at the screen here, and drawing it takes half of the time; that is for the tests of the pictures."""
+    """Draw nothing: that takes half of the time, and the tests of the pictures look at it."""
     hurry(monkeypatch)
     monkeypatch.setattr(
         "textual._compositor.Compositor.render_update", lambda *_, **__: None, raising=False
@@ -99,7 +95,7 @@ def test_picking_by_keyboard(live: Sandbox) -> None:
 
 
 def test_every_action_touches_what_was_picked_and_nothing_else(live: Sandbox) -> None:
-    """Seven actions by key, each on other instances: the request names them, and no other instance changes."""
+    """Seven actions by key: each request names its instances, and no other one changes."""
     live.set_image("web", version=NEW)
     turns = [
         ("u", "manualupgrade", ["update domain 0"], ["0", "5", "10", "15"]),
@@ -136,7 +132,7 @@ def test_every_action_touches_what_was_picked_and_nothing_else(live: Sandbox) ->
     drive(live, story)
 
 
-def test_without_a_yes_nothing_is_sent(live: Sandbox) -> None:
+def test_nothing_is_sent_without_a_confirmation(live: Sandbox) -> None:
     """No by key, by button, by Escape, and Enter on the button that has the focus."""
 
     async def story(driver: Driver) -> None:
@@ -154,8 +150,8 @@ def test_without_a_yes_nothing_is_sent(live: Sandbox) -> None:
     drive(live, story)
 
 
-def test_the_whole_set(live: Sandbox) -> None:
-    """Power off, start, restart, deallocate: one request each, without ids; the question names all."""
+def test_actions_on_the_whole_set_send_one_request_without_ids(live: Sandbox) -> None:
+    """Power off, start, restart, deallocate: one request each, without ids; all are named."""
 
     async def story(driver: Driver) -> None:
         for number, (key, path) in enumerate(
@@ -179,8 +175,8 @@ def test_the_whole_set(live: Sandbox) -> None:
     drive(live, story)
 
 
-def test_scaling(live: Sandbox) -> None:
-    """Out without a question, in with one that names how many; what is no number is told in the form."""
+def test_scaling_in_asks_and_scaling_out_does_not(live: Sandbox) -> None:
+    """Out without a question, in with one that names how many; the form rejects other text."""
 
     async def story(driver: Driver) -> None:
         await driver.press("c")
@@ -206,7 +202,7 @@ def test_scaling(live: Sandbox) -> None:
 
 
 def test_another_image_and_size_in_the_model(live: Sandbox) -> None:
-    """A version chosen from Azure's list, a SKU, a VM size; refused before sending where it cannot be."""
+    """A version of Azure's list, a SKU, a VM size; the form rejects what is malformed."""
 
     async def story(driver: Driver) -> None:
         await driver.press("i")
@@ -253,7 +249,9 @@ def test_another_image_and_size_in_the_model(live: Sandbox) -> None:
         ),
     ],
 )
-def test_the_other_kinds_of_image(live: Sandbox, name: str, field: str, value: str) -> None:
+def test_the_other_kinds_of_image_can_be_set(
+    live: Sandbox, name: str, field: str, value: str
+) -> None:
     """Unmanaged by its URI, managed by its id."""
     value = value.format(live.subscription_id)
 
@@ -292,8 +290,8 @@ def upgraded(driver: Driver) -> list[list[str]]:
     return [ids for path, ids in driver.writes() if path == "manualupgrade"]
 
 
-def test_a_rolling_upgrade_stopped_gone_on_with_and_rolled_back(live: Sandbox) -> None:
-    """One domain, a pause that a stop ends at once, the rest; then everything back to the image of before."""
+def test_a_rolling_upgrade_can_be_stopped_resumed_and_rolled_back(live: Sandbox) -> None:
+    """One domain, a pause that a stop ends, the rest; then everything back to the old image."""
     domains = [[str(number + each) for number in (0, 5, 10, 15)] for each in range(5)]
 
     async def story(driver: Driver) -> None:
@@ -331,7 +329,7 @@ def test_a_rolling_upgrade_stopped_gone_on_with_and_rolled_back(live: Sandbox) -
 
 
 def test_a_rolling_upgrade_by_size_of_what_is_picked(live: Sandbox) -> None:
-    """The dialog shows the batches beforehand, tells what it does not understand, and keeps to them."""
+    """The dialog shows the batches, rejects what is malformed, and is kept to."""
     live.set_image("web", version=NEW)
 
     async def story(driver: Driver) -> None:
@@ -354,7 +352,7 @@ def test_a_rolling_upgrade_by_size_of_what_is_picked(live: Sandbox) -> None:
     drive(live, story)
 
 
-def test_a_batch_that_fails_is_told_and_can_be_rolled_back(live: Sandbox) -> None:
+def test_a_batch_that_fails_is_logged_and_can_be_rolled_back(live: Sandbox) -> None:
     """The rollout halts, naming the instance; the second time it rolls back by itself."""
     live.set_image("web", version=NEW)
     live.break_upgrade("web", "6", image=NEW)
@@ -383,7 +381,7 @@ def test_a_batch_that_fails_is_told_and_can_be_rolled_back(live: Sandbox) -> Non
 
 @pytest.fixture
 def still(clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """A sandbox whose clock stands: what is begun there stays under way. Whoever waits for it waits to the end."""
+    """A sandbox whose clock stands still: what is started there stays in progress."""
     over = threading.Event()
     monkeypatch.setattr(_clock, "sleep", lambda _: over.wait(60) and time.sleep(0.01))
     monkeypatch.setattr(_clock, "monotonic", lambda: 0.0)
@@ -393,7 +391,7 @@ def still(clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 
 def test_one_thing_at_a_time(still: Sandbox) -> None:
-    """While a restart is under way the map shows it, and whatever else is asked for is refused in a sentence."""
+    """During a restart the heat map shows it, and every other job is rejected in a sentence."""
 
     async def story(driver: Driver) -> None:
         await driver.click("instance 7")
@@ -461,7 +459,7 @@ def test_choosing_among_the_scale_sets(live: Sandbox) -> None:
     drive(live, story, None)
 
 
-def test_azure_asks_to_wait(live: Sandbox) -> None:
+def test_nothing_is_read_while_azure_asks_to_wait(live: Sandbox) -> None:
     """For long: the sentence says so, and nothing is read before, whoever asks."""
 
     async def story(driver: Driver) -> None:
@@ -478,7 +476,7 @@ def test_azure_asks_to_wait(live: Sandbox) -> None:
     drive(live, story)
 
 
-def test_short_waits_are_told_in_the_log(live: Sandbox) -> None:
+def test_short_waits_are_lines_of_the_log(live: Sandbox) -> None:
     """What the library waits out by itself is a line of the log, not a line across the screen."""
 
     async def story(driver: Driver) -> None:
@@ -512,8 +510,10 @@ def test_the_scale_set_is_deleted_while_it_is_open(live: Sandbox) -> None:
     drive(live, story)
 
 
-def test_the_network_goes_and_comes(live: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the middle of reading and of writing: a sentence, the last picture stays, and it goes on by itself."""
+def test_the_editor_survives_a_network_failure(
+    live: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While reading and while writing: a sentence, the last heat map stays, polling resumes."""
 
     async def story(driver: Driver) -> None:
         monkeypatch.setenv("AZURE_RM_ENDPOINT", "https://127.0.0.1:9")
@@ -568,7 +568,7 @@ def test_the_token_is_renewed(live: Sandbox) -> None:
     drive(live, story, token=token)
 
 
-def test_a_token_that_is_refused_is_a_sentence(live: Sandbox) -> None:
+def test_a_rejected_token_is_a_sentence(live: Sandbox) -> None:
     """While looking and while doing; nothing is changed, and a token that holds makes it go on."""
     held = [live.access_token]
 
@@ -589,7 +589,7 @@ def test_a_token_that_is_refused_is_a_sentence(live: Sandbox) -> None:
     drive(live, story, token=lambda: held[0])
 
 
-def test_a_token_that_cannot_be_had_is_a_sentence(live: Sandbox) -> None:
+def test_a_failed_sign_in_is_a_sentence(live: Sandbox) -> None:
     """The sign-in refuses in the middle: its own words, and nothing ends."""
     refused: list[bool] = []
 
@@ -609,7 +609,9 @@ def test_a_token_that_cannot_be_had_is_a_sentence(live: Sandbox) -> None:
     drive(live, story, token=token)
 
 
-def test_what_nobody_expected_is_told_too(live: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_is_logged_and_polling_continues(
+    live: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A defect of ours ends neither the editor nor the looking."""
 
     async def story(driver: Driver) -> None:
@@ -623,8 +625,8 @@ def test_what_nobody_expected_is_told_too(live: Sandbox, monkeypatch: pytest.Mon
     drive(live, story)
 
 
-def test_the_looks_become_rare() -> None:
-    """The more the larger the set, and the longer it takes; the limits of Azure hold for a thousand instances."""
+def test_polls_become_less_frequent() -> None:
+    """The longer it takes and the larger the set is; Azure's limits hold for 1,000 instances."""
     assert actions.poll_interval(20, 0) == 2
     assert actions.poll_interval(20, 99) == actions.poll_interval(20, 10**6) == 6
     assert actions.poll_interval(1000, 99) == 120
@@ -708,11 +710,14 @@ def start(*arguments: str, code: str = "") -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_wrong_usage_and_a_missing_extra_are_told() -> None:
+def test_wrong_usage_and_a_missing_extra_are_sentences() -> None:
     """Half a name is wrong usage; without Textual the sentence says what to install."""
     done = start("-s", "web")
     assert (done.returncode, "go together" in done.stderr) == (2, True)
-    code = "import sys; sys.modules['textual'] = None; import common, vmss_editor; common.run(vmss_editor.main)"
+    code = (
+        "import sys; sys.modules['textual'] = None; "
+        "import common, vmss_editor; common.run(vmss_editor.main)"
+    )
     done = start("--sandbox", code=code)
     assert done.returncode == 1
     assert 'pip install "azurerm-lite[examples]"' in done.stderr

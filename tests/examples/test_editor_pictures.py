@@ -1,4 +1,4 @@
-"""The pictures of the editor in docs/pictures: drawn anew and compared; run as a script, this file writes them."""
+"""The pictures of the editor in docs/pictures are what it draws; as a script, write them."""
 
 from __future__ import annotations
 
@@ -11,17 +11,14 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-
-import azurerm_lite as az
-from azurerm_lite import _clock
-from azurerm_lite.sandbox import Sandbox
-
-pytest.importorskip("textual", reason='the editor needs the extra "examples"')
-
 from editor.dialogs import ChooseDialog, ConfirmDialog, MenuDialog, RollDialog
 from editor.tiles import is_busy
 from support.editor import Driver, drive, hurry, roll
 from textual.widgets import DataTable
+
+import azurerm_lite as az
+from azurerm_lite import _clock
+from azurerm_lite.sandbox import Sandbox
 
 NEW = "22.04.202411010"
 
@@ -173,7 +170,7 @@ def draw(name: str, turned: Turned) -> str:
     ["map", *(pytest.param(each, marks=pytest.mark.slow) for each in STORIES if each != "map")],
 )
 def test_the_pictures_of_the_docs_are_what_the_editor_shows(turned: Turned, name: str) -> None:
-    """Word by word, and to the last colour where it is the same Textual. Else: python tests/examples/test_editor_pictures.py."""
+    """The words are the same, and each colour with the same Textual. Run this file to redraw."""
     kept, drawn = (PICTURES / f"editor-{name}.svg").read_text(encoding="utf-8"), draw(name, turned)
     assert words(drawn) == words(kept)
     if DRAWN_BY in kept:

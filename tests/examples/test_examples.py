@@ -1,4 +1,4 @@
-"""The examples, as an operator runs them: real child processes against a sandbox, right and wrong."""
+"""The examples, as an operator runs them: in processes of their own, on the sandbox."""
 
 from __future__ import annotations
 
@@ -13,23 +13,21 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import common
 import pytest
+import rollout as example
 
 import azurerm_lite as az
 from azurerm_lite.sandbox import Sandbox
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-
-import common
-import rollout as example
-
 WEB = ["-r", "sandbox", "-s", "web"]
 NEW = "22.04.202411010"
 
 
 @pytest.fixture
 def live(clean_environment: None) -> Iterator[Sandbox]:
-    """A sandbox on real time in which everything is done at once; child processes find it by the environment."""
+    """A sandbox without delays; processes of the tests find it by the environment."""
     with Sandbox(upgrade_seconds=0) as sandbox:
         yield sandbox
 
@@ -50,7 +48,7 @@ def versions(sandbox: Sandbox, name: str = "web") -> list[str]:
 
 @pytest.mark.slow
 def test_the_rollout_on_its_own_sandbox() -> None:
-    """The command of the README: from nothing to every instance on the new version, domain by domain, status 0."""
+    """The command of the README upgrades every instance, domain by domain, with status 0."""
     done = run("rollout.py", "--sandbox")
     assert (done.returncode, done.stderr) == (0, "")
     steps = [line for line in done.stdout.splitlines() if "upgrading 4 instances" in line]
@@ -84,8 +82,8 @@ def test_the_rollout_fails_while_an_instance_is_left(live: Sandbox) -> None:
     assert "error: these do not: 7" in done.stderr
 
 
-def test_a_rollout_that_halts_says_why_and_goes_on_later(live: Sandbox) -> None:
-    """One sentence with the instance and Azure's reason; the same command finishes when the cause is gone."""
+def test_a_rollout_that_halts_prints_why_and_can_be_resumed(live: Sandbox) -> None:
+    """One sentence has the instance and Azure's reason; the same command resumes later."""
     live.break_upgrade("web", "6")
     done = run("rollout.py", *WEB, "-n", NEW, "-y")
     assert done.returncode == 1
@@ -96,7 +94,7 @@ def test_a_rollout_that_halts_says_why_and_goes_on_later(live: Sandbox) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a child process cannot be sent Ctrl-C alone")
-def test_ctrl_c_says_what_was_done() -> None:
+def test_ctrl_c_prints_what_was_done() -> None:
     """Interrupted in the middle: status 130, how far it came, how to go on, no traceback."""
     with Sandbox(upgrade_seconds=2) as sandbox:
         command = [sys.executable, str(EXAMPLES / "rollout.py"), *WEB, "-n", NEW, "-y"]
@@ -128,7 +126,7 @@ def test_the_version_bump_changes_the_model_alone(live: Sandbox) -> None:
     assert versions(live) == ["22.04.202410020"] * 20
 
 
-def test_nobody_is_asked_where_nobody_can_answer(live: Sandbox) -> None:
+def test_without_a_terminal_and_without_yes_nothing_is_changed(live: Sandbox) -> None:
     """Without -y and without a terminal nothing is changed."""
     for name in ("version_bump.py", "rollout.py"):
         done = run(name, *WEB, "-n", NEW)
@@ -165,7 +163,9 @@ def test_vmss_upgrade_upgrades_those_and_no_others(
         ("web", "--sku", "22_04-lts"),
     ],
 )
-def test_the_other_kinds_of_image(live: Sandbox, name: str, flag: str, value: str) -> None:
+def test_the_other_kinds_of_image_are_rolled_out(
+    live: Sandbox, name: str, flag: str, value: str
+) -> None:
     """Unmanaged by its URI, managed by its id, another SKU."""
     if value == "ID":
         value = az.get_image(az.get_vmss(*live.where(name)))["image_id"].replace("web-1", "web-3")
@@ -178,8 +178,8 @@ def test_the_other_kinds_of_image(live: Sandbox, name: str, flag: str, value: st
     }
 
 
-def test_a_dry_run_says_what_would_be_done_and_does_nothing(live: Sandbox) -> None:
-    """The new image, the batches, what stands in the way; neither the model nor an instance is touched."""
+def test_a_dry_run_prints_the_plan_and_changes_nothing(live: Sandbox) -> None:
+    """It prints the new image, the batches and the problems; nothing is changed."""
     done = run(
         "rollout.py", *WEB, "-n", NEW, "--dry-run", "--canary", "1", "--on-failure", "rollback"
     )
@@ -197,11 +197,12 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(live: Sandbox) -> No
 
 
 def test_every_option_of_the_rollout_reaches_it(live: Sandbox) -> None:
-    """Canary, parts, bake, the user's own check, domains: each shows in what is printed or posted."""
+    """Canary, parts, bake, check and domains show in what is printed or sent."""
     check = f'"{sys.executable}" -c "import os, sys; sys.exit(not os.environ[\'INSTANCE_IDS\'])"'
     done = run(
-        "rollout.py", *WEB, "-n", NEW, "-y", "--canary", "1", "--canary-bake", "0.2", "--bake", "0.1", "--max-batch",
-        "2", "--pause", "0.1", "--check", check, "--domains", "0,1", "--instances", "19", "--max-unhealthy", "5%",
+        "rollout.py", *WEB, "-n", NEW, "-y", "--canary", "1", "--canary-bake", "0.2",
+        "--bake", "0.1", "--max-batch", "2", "--pause", "0.1", "--check", check,
+        "--domains", "0,1", "--instances", "19", "--max-unhealthy", "5%",
         "--health-timeout", "60", "--on-failure", "rollback",
     )  # fmt: skip
     assert done.returncode == 1, done.stderr  # for eleven instances are left
@@ -228,7 +229,7 @@ def test_a_failure_that_was_rolled_back_ends_with_three(live: Sandbox) -> None:
     assert versions(live) == ["22.04.202410020"] * 20
 
 
-def test_going_back_by_hand(live: Sandbox) -> None:
+def test_rollback_restores_the_old_image_or_a_given_one(live: Sandbox) -> None:
     """--rollback finds the image that instances still run; with -n it goes to that."""
     run("rollout.py", *WEB, "-n", NEW, "-y", "--domains", "0")
     done = run("rollout.py", *WEB, "--rollback", "-y")
@@ -239,7 +240,7 @@ def test_going_back_by_hand(live: Sandbox) -> None:
 
 
 def test_with_json_standard_output_is_for_programs(live: Sandbox) -> None:
-    """A line of JSON for each event, the last one with the summary; what people read goes to standard error."""
+    """A line of JSON for each event, the last with the summary; other text is on stderr."""
     done = run("rollout.py", *WEB, "-n", NEW, "-y", "--json")
     told = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0
@@ -296,14 +297,14 @@ def here(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         ),
     ],
 )
-def test_options_that_cannot_be_used_end_it_before_anything_is_asked(
+def test_invalid_options_are_rejected_before_anything_is_sent(
     live: Sandbox,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     wrong: list[str],
     told: str,
 ) -> None:
-    """Status 2 and a sentence; the model does not ask for a new image that nobody rolls out then."""
+    """Status 2 and a sentence; the model does not get an image that is then not rolled out."""
     assert here(monkeypatch, *WEB, "-n", NEW, "-y", *wrong) == 2
     assert told in capsys.readouterr().err
     assert live.journal == []
@@ -327,10 +328,10 @@ def test_a_part_that_the_set_does_not_have_changes_nothing(
     }
 
 
-def test_it_ends_well_on_flexible_sets_and_with_latest_in_the_model(
+def test_flexible_sets_and_version_latest_end_with_status_0(
     live: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Azure lists a Flexible set without views alone; and no instance runs a version that is called latest."""
+    """A Flexible set, and a model whose version is `latest`, which no instance runs."""
     live.add_vmss("flex", 3, orchestration="Flexible")
     assert here(monkeypatch, "-r", "sandbox", "-s", "flex", "-n", NEW, "-y") == 0
     live.add_vmss("newest", 3, image="Canonical:0001-com-ubuntu-server-jammy:22_04-lts-gen2:latest")
@@ -338,9 +339,9 @@ def test_it_ends_well_on_flexible_sets_and_with_latest_in_the_model(
     assert "3 of 3 instances of newest run" in capsys.readouterr().out
 
 
-def test_a_check_that_hangs_is_not_content() -> None:
+def test_a_check_that_hangs_times_out() -> None:
     """It has as long as a batch has; a rollout does not wait for it for ever."""
-    check = example.checked_by(f'"{sys.executable}" -c "import time; time.sleep(60)"', 1)
+    check = example.run_check(f'"{sys.executable}" -c "import time; time.sleep(60)"', 1)
     with pytest.raises(subprocess.TimeoutExpired, match="timed out after 1"):
         check([])
 
@@ -354,28 +355,27 @@ def test_a_check_that_hangs_is_not_content() -> None:
         (["--rollback", "-n", NEW], True, True),
     ],
 )
-def test_on_the_way_back_the_same_command_is_not_what_goes_on(
+def test_a_rollback_is_not_resumed_by_the_same_command(
     arguments: list[str], is_back: bool, same: bool
 ) -> None:
     """It would put the new image, which has just failed, into the model again."""
-    told = example.how_to_go_on(example.parser().parse_args(arguments), is_back)
+    told = example.how_to_resume(example.parser().parse_args(arguments), is_back)
     assert ("the same command" in told) is same
     assert ("run it with --rollback and without a new image" in told) is not same
 
 
-def test_a_way_back_that_cannot_be_told_names_the_options(
+def test_an_unknown_rollback_image_names_the_options(
     live: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """And not the argument of the function under it."""
     assert here(monkeypatch, *WEB, "--rollback", "-y") == 1
-    assert (
-        "error: give the image by --newversion, --imageid or --customuri: the instances"
-        in capsys.readouterr().err
-    )
+    error = capsys.readouterr().err
+    assert error.startswith("error: image must be given: the instances behind the model run no")
+    assert error.endswith("Give it by --newversion, --imageid or --customuri.\n")
 
 
 @pytest.mark.parametrize("script", ["rollout.py", "fleet_rollout.py"])
-def test_when_nobody_reads_any_more_it_says_where_it_stands(live: Sandbox, script: str) -> None:
+def test_a_closed_pipe_ends_it_like_ctrl_c(live: Sandbox, script: str) -> None:
     """As under `| head`: the rollout is left as by Ctrl-C, and nothing is said of a pipe."""
     live.set_image("web", version=NEW)
     which = [] if script.startswith("fleet") else WEB
@@ -416,7 +416,7 @@ SCRIPTS = [("rollout.py", []), ("version_bump.py", []), ("vmss_upgrade.py", ["-i
 def test_a_mistake_is_one_clear_sentence(
     live: Sandbox, script: str, which: list[str], mistake: list[str], sentence: str
 ) -> None:
-    """Names, versions, kinds and modes: what is wrong in Azure's words or ours, status 1, no traceback."""
+    """What is wrong with names, versions, kinds and modes is a sentence, with status 1."""
     done = run(script, *mistake, *which, "-y")
     assert done.returncode == 1
     assert sentence in done.stderr
@@ -446,7 +446,7 @@ def test_a_mistyped_instance_changes_nothing(
 
 
 @pytest.mark.parametrize(("script", "which"), SCRIPTS)
-def test_a_wrong_secret_is_told_and_not_shown(
+def test_a_wrong_secret_is_reported_and_not_shown(
     live: Sandbox, monkeypatch: pytest.MonkeyPatch, script: str, which: list[str]
 ) -> None:
     """Microsoft's number, what to do, and nowhere the secret."""
@@ -460,7 +460,9 @@ def test_a_wrong_secret_is_told_and_not_shown(
 
 
 @pytest.mark.slow
-def test_a_network_that_is_down(live: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_failure_is_retried_and_then_one_sentence(
+    live: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whom it could not reach and why, after a few tries that it tells of; no traceback."""
     monkeypatch.setenv("AZURE_AUTH_ENDPOINT", "https://127.0.0.1:9")
     with ThreadPoolExecutor() as together:
@@ -503,7 +505,7 @@ def test_credentials_from_a_file(
 @pytest.mark.parametrize(
     ("mode", "warned"), [(0o600, False), (0o400, False), (0o640, True), (0o604, True)]
 )
-def test_a_file_that_others_can_read_is_warned_of(
+def test_a_credentials_file_that_others_can_read_gives_a_warning(
     mode: int, warned: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It holds a secret; the warning says how to close it, and goes on."""
@@ -545,7 +547,9 @@ FILE = {"tenantId": "t", "appId": "a", "appSecret": "canary~secret", "subscripti
     ],
     ids=str,
 )
-def test_what_is_wrong_with_the_file_is_told(content: bytes, told: str, tmp_path: Path) -> None:
+def test_an_invalid_credentials_file_is_described_without_its_values(
+    content: bytes, told: str, tmp_path: Path
+) -> None:
     """By its name, the key or the line; never a value."""
     config = tmp_path / "vmssconfig.json"
     config.write_bytes(content)
@@ -562,7 +566,7 @@ def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     assert common.read_config(config) == FILE
 
 
-def test_who_signs_in_without_a_subscription_is_told_so(
+def test_a_missing_subscription_names_the_variable(
     live: Sandbox,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
@@ -577,10 +581,10 @@ def test_who_signs_in_without_a_subscription_is_told_so(
     )
 
 
-def test_without_credentials_the_cli_is_asked(
+def test_without_credentials_the_azure_cli_is_used(
     live: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """No file, no environment, no az: the sentence says what to install or to set, and what was looked at."""
+    """Without file, environment and az, the sentence says what to install or to set."""
     for name in (
         "AZURE_TENANT_ID",
         "AZURE_CLIENT_ID",

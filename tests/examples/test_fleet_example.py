@@ -1,4 +1,4 @@
-"""The example `fleet_rollout.py`, as an operator runs it: targets, waves, what it prints, how it ends."""
+"""The example `fleet_rollout.py`, as an operator runs it: targets, waves, output, status."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import fleet_rollout
 import pytest
 
 import azurerm_lite as az
@@ -23,8 +24,6 @@ from azurerm_lite.sandbox import Sandbox
 from azurerm_lite.types import Target
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-
-import fleet_rollout
 
 NEW = "22.04.202411010"
 
@@ -58,10 +57,10 @@ def versions(sandbox: Sandbox, name: str) -> set[str]:
     }
 
 
-def test_the_sets_of_a_query_in_waves(
+def test_the_sets_of_a_query_are_rolled_out_in_waves(
     live: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The new version is put into the models, then region after region; other sets stay as they are."""
+    """The version is put into the models, then rolled out by region; other sets stay."""
     assert run(monkeypatch, "--tag", "ring", "-n", NEW, "--waves", "location", "-y") == 0
     told = capsys.readouterr().out
     assert told.startswith(
@@ -74,14 +73,14 @@ def test_the_sets_of_a_query_in_waves(
 
 
 @pytest.mark.parametrize("kind", ["json", "csv"])
-def test_the_sets_of_a_file(
+def test_the_sets_of_a_file_are_rolled_out(
     live: Sandbox,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
     tmp_path: Path,
     kind: str,
 ) -> None:
-    """JSON or CSV; with `--json` each line of standard output is an event, the last one says that all is done."""
+    """JSON or CSV; with `--json` each line is an event, and the last says that all is done."""
     rows = [
         {"subscription_id": live.subscription_id, "resource_group": "sandbox", "vmss_name": f"s{n}"}
         for n in (1, 3)
@@ -133,10 +132,14 @@ def test_the_sets_of_a_file(
         (["--tag", "ring", "-y", "--max-failed", "x"], 1, "error: max_failed must be"),
     ],
 )
-def test_what_is_wrong_is_one_sentence(
-    live: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str],
-    status: int, told: str,
-) -> None:  # fmt: skip
+def test_an_error_is_one_sentence(
+    live: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    status: int,
+    told: str,
+) -> None:
     """And the status of any other error."""
     assert run(monkeypatch, *arguments) == status
     assert capsys.readouterr().err.startswith(told)
@@ -157,7 +160,7 @@ def puts(sandbox: Sandbox) -> list[str]:
         ["--dask", "127.0.0.1:nosuch"],
     ],
 )
-def test_options_that_cannot_be_used_leave_the_models_alone(
+def test_invalid_options_change_no_model(
     live: Sandbox, monkeypatch: pytest.MonkeyPatch, wrong: list[str]
 ) -> None:
     """They would ask for a version that nobody rolls out then."""
@@ -167,7 +170,7 @@ def test_options_that_cannot_be_used_leave_the_models_alone(
     assert not puts(live)
 
 
-def test_a_model_that_does_not_fit_leaves_all_models_alone(
+def test_one_model_that_does_not_fit_changes_no_model(
     live: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The version goes into all of them or into none."""
@@ -177,10 +180,10 @@ def test_a_model_that_does_not_fit_leaves_all_models_alone(
     assert not puts(live)
 
 
-def test_a_model_that_azure_refuses_is_told_beside_what_was_done(
+def test_a_model_that_azure_rejects_is_reported_with_the_others(
     live: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The others are changed; the same command goes on, to the newest version where that is asked for."""
+    """The others are changed; the same command resumes, also to the newest version."""
     live.fail_next(403, method="PUT", path="s2", code="AuthorizationFailed", message="No.")
     assert run(monkeypatch, "--tag", "ring", "-n", "latest", "-y") == 1
     out, error = capsys.readouterr()
@@ -193,7 +196,7 @@ def test_a_model_that_azure_refuses_is_told_beside_what_was_done(
     assert {each for number in range(4) for each in versions(live, f"s{number}")} == {NEW}
 
 
-def test_a_halt_is_told_and_has_its_status(
+def test_a_halt_is_printed_and_has_its_status(
     live: Sandbox, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """1, or 3 where all that failed was put back; as JSON with what failed and what is left."""
@@ -238,11 +241,11 @@ def test_the_table_shows_waves_and_sets() -> None:
     board = fleet_rollout.Board()
     targets = [Target("s", "g", f"web-{number}", "eastus") for number in range(23)]
     for target in targets:
-        board.take(FleetEvent("set_started", "x", target, 1, 2))
+        board.add(FleetEvent("set_started", "x", target, 1, 2))
         event = Event("progress", f"at work on {target.vmss_name}", latest=1, total=4)
-        board.take(FleetEvent("set_event", "x", target, 1, 2, event))
-    board.take(FleetEvent("set_done", "x", targets[0], 1, 2, done=1, total=40))
-    board.take(FleetEvent("set_failed", "x", targets[1], 1, 2, done=1, failed=1, total=40))
+        board.add(FleetEvent("set_event", "x", target, 1, 2, event))
+    board.add(FleetEvent("set_done", "x", targets[0], 1, 2, done=1, total=40))
+    board.add(FleetEvent("set_failed", "x", targets[1], 1, 2, done=1, failed=1, total=40))
     console.print(board)
     shown: Any = console.file
     text = shown.getvalue()
@@ -309,7 +312,7 @@ def test_ctrl_c_lets_the_batches_end(clean_environment: None) -> None:
 
 
 @pytest.mark.slow
-def test_dask_by_its_address(live: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dask_runs_the_fleet_on_a_cluster(live: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """`--dask` does it on the cluster at that address."""
     distributed = pytest.importorskip(
         "distributed", reason="the extra fleet (distributed) is not installed"

@@ -1,4 +1,4 @@
-"""The picture of a scale set: what stands where, by which sign, on which output."""
+"""The heat map of a scale set: what stands where, with which sign, on which output."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.heatmap import IMAGE, STATES, SVG, Terminal, bare, drawn, instance, spread
 
-from azurerm_lite.heatmap import Heatmap, heatmap
+from azurerm_lite.heatmap import STYLES, Heatmap, heatmap
 
 SIGNS = "●○▲△▼▽■□◆◇▬▭★☆"
 
 
 @pytest.fixture(autouse=True)
 def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test starts at a width of 80, without a terminal, and without what the machine says about one."""
+    """Start each test with 80 columns, no terminal, and no settings of this machine."""
     for name in ("NO_COLOR", "FORCE_COLOR", "TERM"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "80")
@@ -30,7 +30,7 @@ def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def output(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Makes standard output a terminal; called inside the test, as pytest sets its own after the fixtures."""
+    """Return a function that makes standard output a terminal, to be called in the test."""
 
     def become(encoding: str | None = "utf-8", tty: bool = True) -> None:
         monkeypatch.setattr(sys, "stdout", Terminal(encoding, tty))
@@ -38,9 +38,9 @@ def output(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return become
 
 
-def table(picture: Heatmap | str) -> list[list[str]]:
+def table(heat_map: Heatmap | str) -> list[list[str]]:
     """The lines of the first table, each split into its cells; rules left out."""
-    lines = bare(str(picture)).split("\n\n")[0].splitlines()
+    lines = bare(str(heat_map)).split("\n\n")[0].splitlines()
     rows = [[cell.strip() for cell in re.split(r"[|│]", line)] for line in lines]
     return [row for row in rows if len(row) > 1]
 
@@ -85,7 +85,7 @@ def test_zones_are_the_columns_where_there_are_no_fault_domains() -> None:
 
 
 def test_fault_domains_win_over_zones() -> None:
-    """Where instances have both, fault domains make the columns, and one without stands under unknown."""
+    """If instances have both, fault domains make the columns; one without is in unknown."""
     found = [instance(1, 0, 3, zone="1"), instance(2, 0, None, zone="2")]
     assert table(heatmap(found))[0] == ["", "FD 3", "FD unknown"]
 
@@ -96,7 +96,7 @@ def test_one_fault_domain_is_one_column() -> None:
     assert rows == [["", "FD 1"], ["UD 0", "*0 *2"], ["UD 1", "*1 *3"]]
 
 
-def test_missing_domains_stand_under_unknown() -> None:
+def test_instances_without_domains_are_under_unknown() -> None:
     """Instances without a domain have a row and a column of their own, the last."""
     rows = table(
         heatmap(
@@ -112,42 +112,42 @@ def test_missing_domains_stand_under_unknown() -> None:
 )
 def test_instances_without_an_instance_view_are_shown(view: Any) -> None:
     """What Azure says nothing about is of unknown state in unknown domains, and no error."""
-    picture = heatmap([instance(7, instanceView=view), instance("web_8", instanceView=view)])
-    assert table(picture) == [["", "FD unknown"], ["UD unknown", "U7      U:web_8"]]
-    assert "update domain unknown" in picture.to_svg()
+    heat_map = heatmap([instance(7, instanceView=view), instance("web_8", instanceView=view)])
+    assert table(heat_map) == [["", "FD unknown"], ["UD unknown", "U7      U:web_8"]]
+    assert "update domain unknown" in heat_map.to_svg()
 
 
 def test_no_instance_view_at_all() -> None:
     """Instances that were listed without their views are shown too."""
     listed = {"id": "/x", "name": "web_1", "instanceId": "1", "properties": {}}
-    picture = heatmap([listed])  # type: ignore[list-item]
-    assert table(picture)[1] == ["UD unknown", "u1"]
-    assert len(drawn(picture)) == 1
+    heat_map = heatmap([listed])  # type: ignore[list-item]
+    assert table(heat_map)[1] == ["UD unknown", "u1"]
+    assert len(drawn(heat_map)) == 1
 
 
 def test_placement_groups_are_tables_of_their_own() -> None:
-    """Several placement groups stand apart under their names, with the instances of none after them."""
-    picture = heatmap([instance(1, group="b"), instance(2, group="a"), instance(3, group=None)])
-    parts = str(picture).split("\n\n")
+    """Several groups have tables under their names; instances of none come last."""
+    heat_map = heatmap([instance(1, group="b"), instance(2, group="a"), instance(3, group=None)])
+    parts = str(heat_map).split("\n\n")
     assert [part.splitlines()[0] for part in parts[:3]] == [
         f"Placement group {each}" for each in ("a", "b", "unknown")
     ]
     assert [shown(part) for part in parts[:3]] == [["2"], ["1"], ["3"]]
-    assert "Placement group a<" in picture.to_svg()
+    assert "Placement group a<" in heat_map.to_svg()
 
 
-def test_a_single_placement_group_goes_without_saying() -> None:
+def test_a_single_placement_group_has_no_title() -> None:
     """One group is one table, which takes in deallocated instances that are in none."""
-    picture = heatmap([instance(1), instance(2, group=None, power="deallocated")])
-    assert "Placement group" not in str(picture) + picture.to_svg()
-    assert table(picture)[1] == ["UD 0", "*1 D2"]
+    heat_map = heatmap([instance(1), instance(2, group=None, power="deallocated")])
+    assert "Placement group" not in str(heat_map) + heat_map.to_svg()
+    assert table(heat_map)[1] == ["UD 0", "*1 D2"]
 
 
-def test_an_empty_set_is_a_line() -> None:
+def test_an_empty_set_is_a_summary_of_one_line() -> None:
     """A set of no instances has a summary and a valid SVG."""
-    picture = heatmap([])
-    assert str(picture) == "0 instances, 0 on the latest model"
-    assert ET.fromstring(picture.to_svg()).get("aria-label") == str(picture)
+    heat_map = heatmap([])
+    assert str(heat_map) == "0 instances, 0 on the latest model"
+    assert ET.fromstring(heat_map.to_svg()).get("aria-label") == str(heat_map)
 
 
 @pytest.mark.parametrize("power", STATES)
@@ -156,33 +156,33 @@ def test_each_power_state_has_its_sign(
     power: str, latest: bool, output: Callable[..., None]
 ) -> None:
     """The sign tells power state and model, in Unicode and in ASCII, and the legend explains it."""
-    picture = heatmap([instance(4, power=power, latestModelApplied=latest)])
+    heat_map = heatmap([instance(4, power=power, latestModelApplied=latest)])
     signs = STATES[power]
-    assert table(picture)[1][1] == f"{signs[3 - latest]}4"
-    assert f"{signs[2]}/{signs[3]} {power}" in str(picture)
+    assert table(heat_map)[1][1] == f"{signs[3 - latest]}4"
+    assert f"{signs[2]}/{signs[3]} {power}" in str(heat_map)
     output()
-    assert table(picture)[1][1] == f"{signs[1 - latest]}4"
-    assert f"{signs[0]}/{signs[1]} {power}" in bare(str(picture))
+    assert table(heat_map)[1][1] == f"{signs[1 - latest]}4"
+    assert f"{signs[0]}/{signs[1]} {power}" in bare(str(heat_map))
 
 
 def test_each_power_state_has_its_colour(output: Callable[..., None]) -> None:
     """No two power states share a colour, in a terminal or in the SVG."""
     output()
-    picture = heatmap(
+    heat_map = heatmap(
         [instance(number, number, power=power) for number, power in enumerate(STATES)]
     )
-    colours = re.findall(r"\x1b\[38;5;(\d+)m\S\d", str(picture))
-    fills = [group[1].get("fill") for group in drawn(picture)]
+    colours = re.findall(r"\x1b\[38;5;(\d+)m\S\d", str(heat_map))
+    fills = [group[1].get("fill") for group in drawn(heat_map)]
     assert (len(colours), len(set(colours))) == (7, 7)
     assert (len(fills), len(set(fills))) == (7, 7)
 
 
 @pytest.mark.parametrize("power", ["hibernated", None])
-def test_a_power_state_that_nobody_knows_is_unknown(power: str | None) -> None:
+def test_a_power_state_that_azure_adds_is_shown_as_unknown(power: str | None) -> None:
     """A state that Azure adds tomorrow is shown as unknown, and named in the tooltip."""
-    picture = heatmap([instance(4, power=power)])
-    assert table(picture)[1][1] == "U4"
-    assert f"power {power or 'unknown'}" in picture.to_svg()
+    heat_map = heatmap([instance(4, power=power)])
+    assert table(heat_map)[1][1] == "U4"
+    assert f"power {power or 'unknown'}" in heat_map.to_svg()
 
 
 @pytest.mark.parametrize(
@@ -200,25 +200,25 @@ def test_a_power_state_that_nobody_knows_is_unknown(power: str | None) -> None:
         ({"provisioningState": None}, "", ""),
     ],
 )
-def test_marks_say_updating_failed_and_unhealthy(
+def test_flags_have_signs_for_updating_failed_and_unhealthy(
     values: dict[str, Any], plain: str, mark: str, output: Callable[..., None]
 ) -> None:
-    """A mark follows the id, so that colour is never the only sign; one switched off cannot report health."""
-    picture = heatmap([instance(4, **values)])
-    assert table(picture)[1][1][1:] == f"4{plain}"
+    """A sign follows the id, so that colour is not the only one; no health if switched off."""
+    heat_map = heatmap([instance(4, **values)])
+    assert table(heat_map)[1][1][1:] == f"4{plain}"
     output()
-    assert table(picture)[1][1][1:] == f"4{mark}"
-    assert "".join(drawn(picture)[0][2].itertext())[1:] == f"4{mark}"
+    assert table(heat_map)[1][1][1:] == f"4{mark}"
+    assert "".join(drawn(heat_map)[0][2].itertext())[1:] == f"4{mark}"
 
 
-def test_the_state_of_the_view_stands_in_for_a_missing_one() -> None:
-    """Without a provisioning state of its own, an instance is as its instance view says, error code or not."""
+def test_the_status_in_the_view_replaces_a_missing_provisioning_state() -> None:
+    """Without a provisioning state, the one in the instance view counts, with error or not."""
     statuses = [
         {"code": "ProvisioningState/failed/AllocationFailed"},
         {"code": "PowerState/running"},
     ]
-    picture = heatmap([instance(4, provisioningState=None, instanceView={"statuses": statuses})])
-    assert table(picture)[1][1] == "*4!"
+    heat_map = heatmap([instance(4, provisioningState=None, instanceView={"statuses": statuses})])
+    assert table(heat_map)[1][1] == "*4!"
 
 
 FLAT = """\
@@ -246,7 +246,7 @@ latest/older model:
 
 
 def test_the_text_as_a_whole(output: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it looks like: flat rows stand close together, rows of several lines are set apart by rules."""
+    """Flat rows stand close together; rows of several lines are set apart by rules."""
     last = instance(4, 1, 1, latestModelApplied=False)
     assert str(heatmap([instance(1), instance(2, 1, 1, latestModelApplied=False)])) == FLAT
     monkeypatch.setenv("COLUMNS", "23")
@@ -256,13 +256,13 @@ def test_the_text_as_a_whole(output: Callable[..., None], monkeypatch: pytest.Mo
 
 def test_the_legend_explains_what_is_there_and_no_more() -> None:
     """Signs that the tables hold are in the legend, others are not."""
-    picture = heatmap([instance(1), instance(2, power="stopped", provisioningState="Updating")])
-    legend = str(picture).splitlines()[-2]
+    heat_map = heatmap([instance(1), instance(2, power="stopped", provisioningState="Updating")])
+    legend = str(heat_map).splitlines()[-2]
     assert legend == "latest/older model:  */- running  X/x stopped  ~ updating"
 
 
 def test_the_summary_counts() -> None:
-    """The last line counts instances, models, states and marks, which the SVG says to a screen reader."""
+    """The last line, which is the label of the SVG, counts models, states and flags."""
     found = [
         *spread(3),
         instance(7, latestModelApplied=False, power="stopped", provisioningState="Failed"),
@@ -273,7 +273,7 @@ def test_the_summary_counts() -> None:
     assert repr(heatmap(found)) == "<Heatmap of 4 instances: print it>"
 
 
-def test_a_terminal_gets_colours_and_marks_in_bold(output: Callable[..., None]) -> None:
+def test_a_terminal_gets_colours_and_flagged_instances_in_bold(output: Callable[..., None]) -> None:
     """On a terminal an instance is coloured, and bold where something is up."""
     output()
     text = str(heatmap([instance(1), instance(2, provisioningState="Failed")]))
@@ -282,7 +282,7 @@ def test_a_terminal_gets_colours_and_marks_in_bold(output: Callable[..., None]) 
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp437", "no-such-encoding", None])
-def test_an_encoding_without_our_signs_gets_ascii(
+def test_an_encoding_without_the_signs_gets_ascii(
     encoding: str | None, output: Callable[..., None]
 ) -> None:
     """A terminal that cannot show the signs gets plain ASCII."""
@@ -298,16 +298,16 @@ NO_COLOUR = [
 
 
 @pytest.mark.parametrize(("name", "value"), NO_COLOUR)
-def test_who_wants_no_colour_gets_none(
+def test_no_color_and_simple_terminals_get_plain_ascii(
     name: str, value: str, output: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """NO_COLOR and a terminal without 256 colours get plain ASCII."""
     output()
-    picture = heatmap(spread(3))
-    assert "\x1b" in str(picture)
+    heat_map = heatmap(spread(3))
+    assert "\x1b" in str(heat_map)
     monkeypatch.setenv(name, value)
-    assert str(picture).isascii()
-    assert "\x1b" not in str(picture)
+    assert str(heat_map).isascii()
+    assert "\x1b" not in str(heat_map)
 
 
 @pytest.mark.parametrize(
@@ -329,14 +329,14 @@ def test_colours_can_be_forced(
     """FORCE_COLOR brings colours into a pipe, if that can carry the signs; NO_COLOR is stronger."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "dumb")
-    picture = heatmap(spread(3))
+    heat_map = heatmap(spread(3))
     output(tty=False)
-    assert "\x1b" in str(picture)
+    assert "\x1b" in str(heat_map)
     output("ascii", tty=False)
-    assert "\x1b" not in str(picture)
+    assert "\x1b" not in str(heat_map)
     output()
     monkeypatch.setenv("NO_COLOR", "1")
-    assert "\x1b" not in str(picture)
+    assert "\x1b" not in str(heat_map)
 
 
 @pytest.mark.parametrize(
@@ -348,11 +348,11 @@ def test_the_old_console_of_windows_gets_ascii(
 ) -> None:
     """On Windows, colours are for terminals that are known to show them."""
     output()
-    picture = heatmap(spread(3))
+    heat_map = heatmap(spread(3))
     with monkeypatch.context() as patch:
         patch.setattr("os.environ", {"COLUMNS": "80", name: "1"})
         patch.setattr("os.name", "nt")
-        text = str(picture)
+        text = str(heat_map)
     assert text.isascii() == plain
 
 
@@ -360,7 +360,7 @@ def test_the_old_console_of_windows_gets_ascii(
 def test_without_a_standard_output_text_is_plain(
     stdout: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Programs without a standard output (pythonw), or with a makeshift one, can still make the text."""
+    """A program without standard output (pythonw), or with another object, gets plain text."""
     monkeypatch.setattr(sys, "stdout", stdout)
     assert "*2" in str(heatmap(spread(3)))
 
@@ -375,7 +375,7 @@ def test_plain_text_is_ascii_whatever_the_names() -> None:
 def test_no_line_is_wider_than_the_terminal(
     width: int, size: int, output: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Cells wrap, columns that still do not fit go below the others, and legend and summary are broken too."""
+    """Cells wrap, columns that do not fit follow below, legend and summary are broken."""
     found = spread(size, provisioningState="Updating", health="unhealthy")
     monkeypatch.setenv("COLUMNS", str(width))
     for tty in (True, False):
@@ -396,7 +396,7 @@ def test_columns_that_do_not_fit_follow_below() -> None:
 
 @pytest.mark.parametrize(("width", "lines"), [(88, 1), (87, 2), (28, 4), (27, 5)])
 def test_the_whole_width_is_used(width: int, lines: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cell is as flat as the terminal allows: 20 instances of 4 characters in 87, beside 7 of frame, or less."""
+    """A cell is as flat as the width allows: 20 instances of 4 characters and a frame of 7."""
     monkeypatch.setenv("COLUMNS", str(width))
     assert len(table(heatmap([instance(number) for number in range(10, 30)]))) == lines + 1
 
@@ -405,21 +405,21 @@ def test_the_whole_width_is_used(width: int, lines: int, monkeypatch: pytest.Mon
 def test_columns_stand_side_by_side_as_long_as_they_fit(
     width: int, bands: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Three columns that need 38 characters stand together in 39, of which the last stays free, and not in 38."""
+    """Three columns of 38 characters fit side by side in 39, and not in 38."""
     monkeypatch.setenv("COLUMNS", str(width))
     text = str(heatmap([instance(f"web_{number:03}", 0, number) for number in range(3)]))
     assert len(text.split("\n\n")) == bands + 1
 
 
-def test_a_thousand_instances_are_whole() -> None:
+def test_a_thousand_instances_are_all_drawn() -> None:
     """Each of a thousand instances is there once, in the text and in the SVG."""
-    picture = heatmap(spread(1000))
-    assert sorted(map(int, shown(str(picture)))) == list(range(1000))
-    assert picture.to_svg().count("<g ") == 1000
+    heat_map = heatmap(spread(1000))
+    assert sorted(map(int, shown(str(heat_map)))) == list(range(1000))
+    assert heat_map.to_svg().count("<g ") == 1000
 
 
 def test_each_instance_is_in_the_svg_once_with_its_tooltip() -> None:
-    """The SVG is XML, in which each instance is a group with a title that says id, states, domains and image."""
+    """An instance is a group whose title has its id, states, domains and image."""
     groups = drawn(heatmap(spread(40, latestModelApplied=False, health="healthy", zone="2")))
     assert sorted(int(str(group.get("data-instance"))) for group in groups) == list(range(40))
     title = next(str(group[0].text) for group in groups if group.get("data-instance") == "7")
@@ -435,13 +435,13 @@ def test_each_instance_is_in_the_svg_once_with_its_tooltip() -> None:
 
 def test_tiles_stand_apart_and_inside_the_svg() -> None:
     """No two instances cover each other, and none reaches over the edge."""
-    picture = heatmap(
+    heat_map = heatmap(
         [*spread(200), *(instance(f"web_{n}", None, n % 2, group="b") for n in range(9))]
     )
-    svg = ET.fromstring(picture.to_svg())
+    svg = ET.fromstring(heat_map.to_svg())
     boxes = [
         [float(group[1].attrib[each]) for each in ("x", "y", "width", "height")]
-        for group in drawn(picture)
+        for group in drawn(heat_map)
     ]
     assert all(x >= 0 and x + w < float(svg.attrib["width"]) - 4 for x, _, w, _ in boxes)
     assert all(y >= 0 and y + h < float(svg.attrib["height"]) for _, y, _, h in boxes)
@@ -453,15 +453,15 @@ def test_tiles_stand_apart_and_inside_the_svg() -> None:
 
 
 def test_the_svg_has_the_words_of_the_text_in_their_places() -> None:
-    """Titles, heads, legend and summary are inside the SVG; heads stand above their tiles, rows' names beside them."""
+    """Headings stand above and beside their tiles; legend and summary are inside the SVG."""
     found = [
         instance(1, 0, 0),
         instance(2, 1, 1),
         instance("web_3", 1, 1),
         instance(4, 0, 0, group="h"),
     ]
-    picture = heatmap(found)
-    svg = ET.fromstring(picture.to_svg())
+    heat_map = heatmap(found)
+    svg = ET.fromstring(heat_map.to_svg())
     texts = [
         (*("".join(text.itertext()), float(text.attrib["x"]), float(text.attrib["y"])),)
         for text in svg.findall(f"{SVG}text")
@@ -480,7 +480,7 @@ def test_the_svg_has_the_words_of_the_text_in_their_places() -> None:
     assert [word for word, _, _ in texts] == words + below
     assert svg.attrib["viewBox"] == f"-4 0 {svg.attrib['width']} {svg.attrib['height']}"
     assert all(x + 7 * len(word) < float(svg.attrib["width"]) - 8 for word, x, _ in texts)
-    assert sorted(y for _, _, y in texts)[-1] < float(svg.attrib["height"])
+    assert max(y for _, _, y in texts) < float(svg.attrib["height"])
     assert len(svg.findall(f"{SVG}path")) == 3
     place = {group.get("data-instance"): group for group in svg.iter(f"{SVG}g")}
     (_, left, head), (_, _, row) = texts[2], texts[4]
@@ -499,7 +499,7 @@ def test_the_svg_has_the_words_of_the_text_in_their_places() -> None:
 
 
 def test_a_long_legend_stays_inside_the_svg() -> None:
-    """Where every state and mark is there, legend and summary are broken at the width of the SVG."""
+    """If it has every state and flag, legend and summary are broken at the SVG's width."""
     found = [
         instance(n, power=each, provisioningState="Failed", health="unhealthy")
         for n, each in enumerate(STATES)
@@ -513,7 +513,7 @@ def test_a_long_legend_stays_inside_the_svg() -> None:
 
 
 def test_spaces_between_the_items_of_the_legend_are_kept() -> None:
-    """Browsers make one of two spaces, and the items would run together: one of the two is not to be broken."""
+    """Browsers make one of two spaces, so that items would run together: one is fixed."""
     svg = heatmap(spread(2)).to_svg()
     assert "latest/older model:\xa0 <tspan" in svg
     assert "  " not in svg
@@ -527,7 +527,7 @@ def test_outlined_tiles_are_not_on_the_latest_model() -> None:
     assert (new[2].get("fill"), old[2].get("fill")) == ("#fff", "currentColor")
 
 
-def test_tiles_with_a_mark_are_bold() -> None:
+def test_tiles_with_a_flag_are_bold() -> None:
     """Where something is up, the text of a tile is bold."""
     calm, failed = drawn(heatmap([instance(1), instance(2, provisioningState="Failed")]))
     assert (calm[2].get("font-weight"), failed[2].get("font-weight")) == (None, "bold")
@@ -565,20 +565,20 @@ def test_names_are_escaped(where: str) -> None:
     )
     if where == "power":
         one["properties"]["instanceView"]["statuses"] = [{"code": f"PowerState/{NASTY}"}]
-    picture = heatmap(found)
-    assert "<b" not in picture.to_html()
-    assert len(drawn(picture)) == 2
-    assert NASTY in "".join(ET.fromstring(picture.to_svg()).itertext())
+    heat_map = heatmap(found)
+    assert "<b" not in heat_map.to_html()
+    assert len(drawn(heat_map)) == 2
+    assert NASTY in "".join(ET.fromstring(heat_map.to_svg()).itertext())
 
 
 def test_control_characters_reach_neither_terminal_nor_xml(output: Callable[..., None]) -> None:
     """What would steer a terminal or break XML is a question mark."""
     output()
-    picture = heatmap([instance("a\x1b[2Jb\x00", group="g\x07"), instance("\ud800", group="h\n")])
-    assert "●a?[2Jb?" in bare(str(picture))
-    assert [group.get("data-instance") for group in drawn(picture)] == ["a?[2Jb?", "?"]
-    assert str(picture).isprintable() is False  # colours are there
-    assert bare(str(picture)).replace("\n", "").isprintable()
+    heat_map = heatmap([instance("a\x1b[2Jb\x00", group="g\x07"), instance("\ud800", group="h\n")])
+    assert "●a?[2Jb?" in bare(str(heat_map))
+    assert [group.get("data-instance") for group in drawn(heat_map)] == ["a?[2Jb?", "?"]
+    assert str(heat_map).isprintable() is False  # colours are there
+    assert bare(str(heat_map)).replace("\n", "").isprintable()
 
 
 @pytest.mark.parametrize(
@@ -597,7 +597,7 @@ def test_control_characters_reach_neither_terminal_nor_xml(output: Callable[...,
     ],
 )
 def test_the_tooltip_names_the_image_of_every_kind(storage: dict[str, Any], told: str) -> None:
-    """A platform image by its version, others by the end of their id or URL, whose signature stays hidden."""
+    """A version, or the end of an id or URL, whose signature stays hidden."""
     svg = heatmap([instance(1, storageProfile=storage)]).to_svg()
     assert told in svg
     assert "canary" not in svg
@@ -605,26 +605,26 @@ def test_the_tooltip_names_the_image_of_every_kind(storage: dict[str, Any], told
 
 def test_a_notebook_shows_the_svg() -> None:
     """What a notebook asks for is the HTML, which is the SVG in a box that scrolls."""
-    picture = heatmap(spread(3))
-    assert picture._repr_html_() == picture.to_html()
-    assert picture.to_svg() in picture.to_html()
+    heat_map = heatmap(spread(3))
+    assert heat_map._repr_html_() == heat_map.to_html()
+    assert heat_map.to_svg() in heat_map.to_html()
 
 
-def test_the_picture_is_a_snapshot() -> None:
-    """Instances that change later do not change a picture that was made, nor does the picture change them."""
+def test_a_heat_map_is_a_snapshot() -> None:
+    """Instances that change later do not change it, nor does it change them."""
     found = spread(3)
-    picture = heatmap(iter(found))
-    before = str(picture), picture.to_svg()
+    heat_map = heatmap(iter(found))
+    before = str(heat_map), heat_map.to_svg()
     found[0]["properties"]["latestModelApplied"] = False
     found.clear()
-    assert (str(picture), picture.to_svg()) == before
+    assert (str(heat_map), heat_map.to_svg()) == before
 
 
 def test_an_instance_that_was_listed_twice_is_shown_once() -> None:
     """Pages that overlap show an instance as it was last read."""
-    picture = heatmap([instance(1, power="stopping"), instance(2), instance(1, power="stopped")])
-    assert table(picture)[1] == ["UD 0", "X1 *2"]
-    assert len(drawn(picture)) == 2
+    heat_map = heatmap([instance(1, power="stopping"), instance(2), instance(1, power="stopped")])
+    assert table(heat_map)[1] == ["UD 0", "X1 *2"]
+    assert len(drawn(heat_map)) == 2
 
 
 IDS = st.integers(0, 10**6).map(str) | st.from_regex(
@@ -649,10 +649,10 @@ INSTANCES = st.lists(
 
 
 @given(INSTANCES, st.integers(36, 220), st.booleans())
-def test_every_instance_is_in_the_picture_exactly_once(
+def test_every_instance_is_in_the_heat_map_exactly_once(
     found: list[Any], width: int, tty: bool
 ) -> None:
-    """Whatever the set, width and output: each id once in the text and once in the SVG, and no line too wide."""
+    """Each id is once in the text and once in the SVG, and no line is too wide."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COLUMNS", str(width))
         patch.setattr(sys, "stdout", Terminal(tty=tty))
@@ -661,3 +661,78 @@ def test_every_instance_is_in_the_picture_exactly_once(
     assert sorted(shown(text)) == ids
     assert sorted(str(group.get("data-instance")) for group in drawn(heatmap(found))) == ids
     assert max(map(len, text.splitlines())) < width
+
+
+# As data
+
+
+def test_a_cell_has_what_is_known_of_an_instance() -> None:
+    """States in lower case, domains as texts, the version of the image, the flags and the style."""
+    found = instance(
+        7, 3, 1, power="stopped", group="g", health="unhealthy", zone="2",
+        provisioningState="Failed", latestModelApplied=False,
+        protectionPolicy={"protectFromScaleIn": True},
+    )  # fmt: skip
+    (cell,) = heatmap([found]).cells
+    assert cell._asdict() == {
+        "instance_id": "7",
+        "name": "web_7",
+        "placement_group": "g",
+        "update_domain": "3",
+        "fault_domain": "1",
+        "zone": "2",
+        "power_state": "stopped",
+        "provisioning_state": "failed",
+        "health": "unhealthy",
+        "image_version": "22.4.1",
+        "flags": ("failed", "outdated", "protected"),
+        "style": STYLES["stopped"],
+    }
+    assert not cell.has_latest_model
+    assert (cell.label(), cell.label(ascii_only=True)) == ("□7✗", "x7!")
+
+
+def test_a_cell_says_unknown_for_what_azure_does_not_say() -> None:
+    """An instance that was listed without its view, and one in a state that Azure has added."""
+    (new, bare_one) = heatmap(
+        [instance(1, power="hibernated"), {"instanceId": "2", "properties": {}}]  # type: ignore[list-item]
+    ).cells
+    assert (new.power_state, new.style) == ("hibernated", STYLES["unknown"])
+    assert (bare_one.update_domain, bare_one.fault_domain, bare_one.zone) == ("unknown",) * 3
+    assert (bare_one.power_state, bare_one.provisioning_state) == ("unknown", "unknown")
+    assert (bare_one.health, bare_one.image_version) == (None, "unknown")
+    assert bare_one.flags == ("outdated",)
+
+
+def test_tables_hold_the_cells_by_row_and_column() -> None:
+    """Domains ascending, ids in numeric order; each cell is in one place of one table."""
+    heat_map = heatmap([instance(n, n % 2, n % 3, group="ab"[n % 2]) for n in range(24)])
+    assert [cell.instance_id for cell in heat_map.cells] == [str(n) for n in range(24)]
+    first, second = heat_map.tables
+    assert (first.placement_group, first.title) == ("a", "Placement group a")
+    assert (first.columns_are, first.rows, first.columns) == (
+        "fault domain",
+        ["0"],
+        ["0", "1", "2"],
+    )
+    assert [cell.instance_id for cell in first.at("0", "1")] == ["4", "10", "16", "22"]
+    assert first.at("1", "1") == []
+    assert (first.row_heading("0"), first.column_heading("1")) == ("UD 0", "FD 1")
+    assert sorted([*first.cells, *second.cells]) == sorted(heat_map.cells)
+    assert all(first.column_of(cell) == cell.fault_domain for cell in first.cells)
+
+
+def test_zones_are_the_columns_of_the_data_too() -> None:
+    """If no instance has a fault domain."""
+    (table,) = heatmap([instance(n, 0, None, zone=str(n)) for n in (2, 1)]).tables
+    assert (table.columns_are, table.columns) == ("zone", ["1", "2"])
+    assert table.column_heading("1") == "zone 1"
+
+
+def test_a_heat_map_can_be_made_of_cells() -> None:
+    """Of a part of the cells of another one, for example."""
+    whole = heatmap(spread(25))
+    part = Heatmap(cell for cell in whole.cells if cell.update_domain == "2")
+    assert [table.rows for table in part.tables] == [["2"]]
+    assert repr(part) == "<Heatmap of 5 instances: print it>"
+    assert Heatmap(()).tables == ()

@@ -1,6 +1,6 @@
-"""The picture of a dozen sets as it was last looked at, in files.
+"""The heat maps of a dozen scale sets, in files.
 
-`python tests/heatmap/test_heatmap_snapshots.py` makes them anew. What changes there is to be looked at
+`python tests/heatmap/test_heatmap_snapshots.py` writes them. Look at what changed before you commit
 before it is committed: the texts are meant to be read, the SVGs to be opened in a browser.
 """
 
@@ -90,7 +90,7 @@ SETS = {
 
 
 def as_text(found: list[Any]) -> str:
-    """The text on a terminal and in a file, 80 columns wide; colours left out, test_heatmap.py looks at those."""
+    """Return the text on a terminal and in a file, 80 columns wide, without colours."""
     texts = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COLUMNS", "80")
@@ -102,13 +102,13 @@ def as_text(found: list[Any]) -> str:
     return "\n".join(texts)
 
 
-def as_svg(picture: Heatmap) -> str:
-    """The SVG of a picture as it is kept."""
-    return spaced(picture.to_svg())
+def as_svg(heat_map: Heatmap) -> str:
+    """Return the SVG of a heat map as it is in the file."""
+    return spaced(heat_map.to_svg())
 
 
 def of_the_docs() -> str:
-    """The SVG of the documentation: the sandbox's set in the middle of a rollout, where not all is well."""
+    """Return the SVG of the docs: the sandbox's set in the middle of a rollout."""
     clock = Clock()
     with pytest.MonkeyPatch.context() as patch, Sandbox(upgrade_seconds=60, clock=clock) as sandbox:
         patch.setattr(_clock, "monotonic", clock)
@@ -136,7 +136,7 @@ def files() -> Iterator[tuple[Path, str]]:
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_the_picture_is_as_it_was(name: str) -> None:
+def test_the_heat_map_is_that_of_the_files(name: str) -> None:
     """Text and SVG of each set are those of the files, letter by letter."""
     assert as_text(SETS[name]) == (FOLDER / f"{name}.txt").read_text("utf-8")
     svg = FOLDER / f"{name}.svg"
@@ -150,12 +150,12 @@ def test_each_instance_of_each_set_is_drawn_once(name: str) -> None:
     assert len({group.get("data-instance") for group in groups}) == len(groups) == len(SETS[name])
 
 
-def test_no_other_files_lie_about() -> None:
+def test_every_snapshot_belongs_to_a_set() -> None:
     """What no set stands behind any more is deleted."""
     assert {path.stem for path in FOLDER.iterdir()} == set(SETS)
 
 
-def test_the_picture_of_the_docs_is_what_the_program_draws() -> None:
+def test_the_heat_map_of_the_docs_is_what_the_library_draws() -> None:
     """The sandbox's set in the middle of a rollout looks as the documentation shows it."""
     assert of_the_docs() == PICTURE.read_text("utf-8")
 

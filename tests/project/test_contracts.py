@@ -1,4 +1,4 @@
-"""The house as a whole: its names, floors, imports and docstrings, and what holds for every function that sends."""
+"""The whole library: names, layers, imports, docstrings, and what every request must hold."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import builtins
 import importlib
 import inspect
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -27,13 +28,13 @@ from support.names import BASE, shown
 from support.wrappers import NAMES, WRAPPERS, Wrapper, azure, each
 
 import azurerm_lite as az
-from azurerm_lite import _clock
+from azurerm_lite import _clock, errors
 
 PACKAGE = Path(az.__file__).parent
 
 IDENTITY = ["access_token", "subscription_id", "resource_group", "vmss_name"]
 
-# How the parameters that functions share are told; a function may go on from there.
+# How the docstrings describe shared parameters; a function may add to it.
 SHARED = {
     "access_token": "Bearer token, or a zero-argument callable that returns one",
     "subscription_id": "Subscription id.",
@@ -96,7 +97,7 @@ def parsed(module: str) -> ast.Module:
 
 
 def imported(module: str) -> Iterator[tuple[str, str]]:
-    """What a module imports, wherever in it: (module, name), the module from the package's point of view.
+    """Yield what a module imports, wherever in it, as (module, name).
 
     `from . import rest` is `(".rest", "")`, `from .types import Token` is `(".types", "Token")`.
     """
@@ -108,12 +109,11 @@ def imported(module: str) -> Iterator[tuple[str, str]]:
             around = inside[: len(inside) - node.level + 1] if node.level else ()
             source = "." * bool(node.level) + ".".join(filter(None, (*around, node.module)))
             source = re.sub(r"^azurerm_lite\b\.?", ".", source)
-            yield from (
-                (f"{source.rstrip('.')}.{each.name}", "")
-                if not node.module and node.level
-                else (source, each.name)
-                for each in node.names
-            )
+            for alias in node.names:
+                if node.level and not node.module:
+                    yield f"{source.rstrip('.')}.{alias.name}", ""
+                else:
+                    yield source, alias.name
 
 
 def sections(function: Callable[..., Any]) -> dict[str, str]:
@@ -160,78 +160,71 @@ def test_a_lazy_name_is_the_one_of_its_module(name: str) -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     """As of any module."""
     with pytest.raises(AttributeError, match="no attribute 'get_vms'"):
-        az.get_vms
+        getattr(az, "get_vms")  # noqa: B009 - type checkers would refuse the name
 
 
-# Floors
+# Layers
 
 
 def test_imports_run_downwards() -> None:
-    """The floors of the house, as setup.cfg has them: who may import whom, and every module on a floor."""
+    """The layers are in setup.cfg: who may import whom, and every module in a layer."""
     pytest.importorskip(
         "importlinter", reason="import-linter comes with the extra dev; .ci/run has it"
     )
-    # In a process of its own: its logging configuration disables the loggers of this one.
-    code = "import sys; from importlinter.cli import lint_imports;"
-    code += " sys.exit(lint_imports(config_filename='setup.cfg', cache_dir=None, no_cache=True))"
-    command = [sys.executable, "-c", code]
+    # In a process of its own: it disables the loggers of the process that it runs in.
+    code = "import importlinter.cli as cli; raise SystemExit(cli.lint_imports('setup.cfg'))"
     done = subprocess.run(
-        command, cwd=PACKAGE.parent, capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, "-c", code],
+        cwd=PACKAGE.parent,
+        env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
-    assert done.returncode == 0, done.stdout
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @every_module
-def test_only_rest_speaks_http(module: str) -> None:
-    """`requests` is imported in rest, errors and auth, where the latter use its exceptions; elsewhere for a type."""
+def test_only_rest_sends_requests(module: str) -> None:
+    """Others import `requests` for a type or, where they handle them, its exceptions."""
+    package = module.split(".", maxsplit=1)[0]
     names = {name for source, name in imported(module) if source.split(".")[0] == "requests"}
-    if module.split(".", maxsplit=1)[0] not in ("rest", "_retry", "errors", "auth"):
+    if package not in ("rest", "_retry", "errors", "auth"):
         assert names <= {"Response"}
-    assert not {source for source, _ in imported(module)} & {
-        "httpx",
-        "http.client",
-        "urllib.request",
-        "urllib3",
-    } or (module in ("rest", "_retry", "_urls"))
-    for node in ast.walk(parsed(module)):
-        if (
-            module not in ("rest", "_retry")
-            and isinstance(node, ast.Attribute)
-            and ast.unparse(node.value) == "requests"
-        ):
-            used = getattr(requests, node.attr)
-            assert inspect.isclass(used), f"requests.{node.attr}"
-            assert issubclass(used, (Exception, requests.Response)), f"requests.{node.attr}"
+    if module not in ("rest", "_retry", "_urls"):
+        senders = {"httpx", "http.client", "urllib.request", "urllib3"}
+        assert not {source for source, _ in imported(module)} & senders
+    if module not in ("rest", "_retry"):
+        for attribute in attributes_of_requests(module):
+            used = getattr(requests, attribute)
+            assert inspect.isclass(used), f"requests.{attribute}"
+            assert issubclass(used, (Exception, requests.Response)), f"requests.{attribute}"
+
+
+def attributes_of_requests(module: str) -> set[str]:
+    """Return what a module takes from `requests` by a dot."""
+    return {
+        node.attr
+        for node in ast.walk(parsed(module))
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "requests"
+    }
 
 
 @every_module
-def test_only_rest_sleeps(module: str) -> None:
-    """All waiting goes through one replaceable function, which is what lets tests run without any."""
-    sleeps = [
-        ast.unparse(node)
-        for node in ast.walk(parsed(module))
-        if isinstance(node, (ast.Attribute, ast.ImportFrom))
+def test_only_the_clock_sleeps(module: str) -> None:
+    """All waiting goes through one function, which tests replace."""
+    nodes = ast.walk(parsed(module))
+    code = [
+        ast.unparse(node) for node in nodes if isinstance(node, (ast.Attribute, ast.ImportFrom))
     ]
-    sleeps = [
-        code
-        for code in sleeps
-        if code == "time.sleep" or re.match(r"from (time|asyncio) import .*sleep", code)
-    ]
-    assert sleeps == (["time.sleep"] if module == "_clock" else [])
-
-
-@pytest.mark.parametrize(
-    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
-)
-def test_each_module_says_first_what_it_holds(path: Path) -> None:
-    """The first line of each file is a docstring, in one sentence."""
-    text = path.read_text(encoding="utf-8")
-    assert text.startswith('"""')
-    assert (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0].endswith(".")
+    is_sleep = re.compile(r"time\.sleep$|from (time|asyncio) import .*sleep")
+    found = [text for text in code if is_sleep.match(text)]
+    assert found == (["time.sleep"] if module == "_clock" else [])
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
-    """To what `import requests` loads, it adds neither MSAL, nor what extras need, nor what some functions use."""
+    """It adds neither MSAL nor an extra nor a slow module to what `import requests` loads."""
     heavy = [
         "msal",
         "werkzeug",
@@ -275,7 +268,7 @@ def test_the_package_says_that_it_is_typed() -> None:
 
 @every_function
 def test_identity_leads_in_the_same_order_everywhere(name: str) -> None:
-    """access_token, subscription_id, resource_group, vmss_name come first, positional, and are typed alike."""
+    """Token, subscription, group and name come first, positional, with the same types."""
     parameters = inspect.signature(FUNCTIONS[name]).parameters
     leading = [parameter for parameter in IDENTITY if parameter in parameters]
     assert list(parameters)[: len(leading)] == leading
@@ -288,7 +281,7 @@ def test_identity_leads_in_the_same_order_everywhere(name: str) -> None:
 
 @every_function
 def test_options_are_keyword_only(name: str) -> None:
-    """What has a default is named by the caller, so that options can be added in any order; no `*args`."""
+    """Parameters with a default are named by the caller; no function has `*args`."""
     for parameter in inspect.signature(FUNCTIONS[name]).parameters.values():
         assert parameter.kind in (
             inspect.Parameter.POSITIONAL_OR_KEYWORD,
@@ -302,8 +295,8 @@ def test_options_are_keyword_only(name: str) -> None:
 
 
 @every_function
-def test_docstrings_say_it_all(name: str) -> None:
-    """Summary, every argument of the signature in its order and no other, what comes back, and Azure's own name."""
+def test_docstrings_are_complete(name: str) -> None:
+    """Summary, all arguments in their order, the result, and Azure's own name."""
     function = FUNCTIONS[name]
     signature = inspect.signature(function)
     told = sections(function)
@@ -319,23 +312,23 @@ def test_docstrings_say_it_all(name: str) -> None:
 
 
 @every_function
-def test_shared_parameters_are_worded_alike(name: str) -> None:
-    """Who has read one docstring has read them all: the same parameter is told in the same words."""
+def test_shared_parameters_are_described_in_the_same_words(name: str) -> None:
+    """Whoever has read one docstring has read them all."""
     for parameter, text in entries(sections(FUNCTIONS[name]).get("Args", "")).items():
         assert text.startswith(SHARED.get(parameter, "")), parameter
         assert text.endswith((".", ".)")), parameter
 
 
 @every_function
-def test_errors_that_are_told_exist(name: str) -> None:
-    """Each name under Raises is an exception that a caller can catch; whoever sends tells at least one of Azure's."""
+def test_errors_in_docstrings_exist(name: str) -> None:
+    """Each name under Raises can be caught; a function that sends names one of Azure's."""
     told = entries(sections(FUNCTIONS[name]).get("Raises", ""))
     kinds = [kind for kinds in told for kind in kinds.split(", ")]
     for kind in kinds:
-        room, _, error = kind.rpartition(".")
-        found = getattr(requests if room == "requests" else az, error, None) or getattr(
-            builtins, error, None
-        )
+        module, _, error = kind.rpartition(".")
+        home = requests if module == "requests" else az
+        found = getattr(home, error, None) or getattr(errors, error, None)
+        found = found or getattr(builtins, error, None)
         assert isinstance(found, type), kind
         assert issubclass(found, Exception), kind
     if name in SENDING and name != "token_provider":
@@ -343,8 +336,8 @@ def test_errors_that_are_told_exist(name: str) -> None:
 
 
 @every_module
-def test_every_function_that_is_not_private_is_typed_and_told(module: str) -> None:
-    """Annotations on each parameter and the result, and a docstring whose arguments are those of the signature."""
+def test_every_function_that_is_not_private_is_typed_and_described(module: str) -> None:
+    """Annotations for parameters and result; a docstring with the signature's arguments."""
     home = importlib.import_module("azurerm_lite" + ("" if module == "__init__" else f".{module}"))
     for name, function in vars(home).items():
         if (
@@ -356,18 +349,19 @@ def test_every_function_that_is_not_private_is_typed_and_told(module: str) -> No
         signature = inspect.signature(function)
         assert signature.return_annotation is not inspect.Signature.empty, name
         assert all(
-            each.annotation is not inspect.Parameter.empty for each in signature.parameters.values()
+            parameter.annotation is not inspect.Parameter.empty
+            for parameter in signature.parameters.values()
         ), name
-        told = sections(function)
-        assert told[""], name
-        assert list(entries(told.get("Args", ""))) in ([], list(signature.parameters)), name
+        found = sections(function)
+        assert found[""], name
+        assert list(entries(found.get("Args", ""))) in ([], list(signature.parameters)), name
 
 
 # Every function that makes a request
 
 
-def test_every_function_that_sends_is_in_the_table() -> None:
-    """A new wrapper is checked by all that follows, and by the tests of its module, or this fails."""
+def test_every_function_that_sends_is_in_the_table_of_wrappers() -> None:
+    """Otherwise the tests below would not check a new one."""
     wrappers = {
         name for name in SENDING if "access_token" in inspect.signature(FUNCTIONS[name]).parameters
     }
@@ -379,7 +373,7 @@ def test_every_function_that_sends_is_in_the_table() -> None:
 def test_each_request_has_a_time_limit_an_id_and_goes_nowhere_else(
     row: Wrapper, token: str, clock: Clock
 ) -> None:
-    """Connecting and reading are limited, redirects are not followed, Azure gets an id to trace the request by."""
+    """Connecting and reading are limited, redirects are not followed, the request has an id."""
     with azure() as wire:
         wire.add(
             row.method,
@@ -416,7 +410,7 @@ def test_each_request_has_a_time_limit_an_id_and_goes_nowhere_else(
         (503, az.Throttled),
     ],
 )
-def test_a_refusal_is_an_error_in_azures_words(
+def test_an_error_response_is_raised_with_azures_words(
     row: Wrapper,
     status: int,
     kind: type[az.AzureError],
@@ -424,7 +418,7 @@ def test_a_refusal_is_an_error_in_azures_words(
     clock: Clock,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The kind fits the status, code, message and request are told, and the token is in none of it, nor in the log."""
+    """Its type fits the status, it has all that Azure says, and nothing shows the token."""
     caplog.set_level(logging.DEBUG)
     told = {
         "error": {
@@ -477,16 +471,16 @@ def test_a_refusal_is_an_error_in_azures_words(
 
 
 def outcome(row: Wrapper, token: str) -> Any:
-    """What a call leads to in the end: what it gives, or after a write or an action what `wait` makes of the answer."""
-    given = row.call(token)
-    return az.wait(token, given) if isinstance(given, requests.Response) else given
+    """Return the result of a call; after a write or an action, that of `wait`."""
+    result = row.call(token)
+    return az.wait(token, result) if isinstance(result, requests.Response) else result
 
 
 @each()
 def test_an_answer_that_is_not_from_azure_is_an_error(
     row: Wrapper, token: str, clock: Clock
 ) -> None:
-    """A page of a proxy or portal is never given back as if it were the thing that was asked for."""
+    """A page of a proxy or portal is never returned as if it were the resource."""
     with azure() as wire:
         wire.add(
             row.method,
@@ -543,7 +537,7 @@ hostile_names = st.sampled_from(
 @each()
 @given(hostile=hostile_names)
 def test_a_hostile_name_never_leaves_its_segment(row: Wrapper, hostile: str) -> None:
-    """Whatever a name holds, it is refused unsent, or arrives as it is in its own segment of the path."""
+    """It is rejected before anything is sent, or arrives in its own segment of the path."""
     names = {name: hostile if name != "instance_id" else value for name, value in NAMES.items()}
     with responses.RequestsMock(assert_all_requests_are_fired=False) as wire:
         wire.add(
@@ -575,10 +569,10 @@ def test_a_hostile_name_never_leaves_its_segment(row: Wrapper, hostile: str) -> 
 @pytest.mark.parametrize(
     "access_token", [None, "", "a b", "a\nb", b"bytes", 3, lambda: None], ids=shown
 )
-def test_what_is_no_token_is_refused_before_anything_is_sent(
+def test_an_invalid_token_is_rejected_before_anything_is_sent(
     row: Wrapper, access_token: Any, clock: Clock
 ) -> None:
-    """An empty variable or a token with a line end in it is a `ValueError` that does not show it."""
+    """An empty variable, or a token with a line break: a `ValueError` that does not show it."""
     with azure(expects_requests=False), pytest.raises(ValueError, match="access_token") as caught:
         row.call(access_token)
     assert (
@@ -589,7 +583,7 @@ def test_what_is_no_token_is_refused_before_anything_is_sent(
 
 
 @each()
-def test_the_token_is_sent_to_no_other_cloud_than_the_one_configured(
+def test_the_token_is_sent_only_to_the_configured_cloud(
     row: Wrapper, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each function reads the endpoint when it is called."""
@@ -606,8 +600,8 @@ def test_the_token_is_sent_to_no_other_cloud_than_the_one_configured(
     assert call.request.url == row.url().replace(BASE, "https://management.usgovcloudapi.net")
 
 
-def test_the_seams_for_tests_are_the_real_clock_and_sleep_otherwise() -> None:
-    """What the fixture replaces is `time.monotonic` and `time.sleep`."""
+def test_the_test_hooks_for_time_are_the_real_clock_and_sleep() -> None:
+    """What the fixture `clock` replaces is `time.monotonic` and `time.sleep`."""
     import time
 
     assert (_clock.monotonic, _clock.sleep) == (time.monotonic, time.sleep)

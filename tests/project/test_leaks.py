@@ -1,4 +1,4 @@
-"""Marked secrets and tokens, sent through every way to sign in and every way to fail: they turn up nowhere."""
+"""Marked secrets and tokens turn up nowhere, whatever the sign-in and whatever fails."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def shown(error: BaseException) -> str:
-    """Everything that an exception shows, of itself, its chain, its request, and the frames it came through."""
+    """Return everything that an exception shows: itself, its chain, its request, its frames."""
     text = io.StringIO()
     for each in chain(error):
         print(
@@ -152,7 +152,7 @@ def wire(way: str, answer: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> I
 
 @pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize("way", WAYS)
-def test_no_way_to_fail_shows_a_secret_or_a_token(
+def test_no_failure_shows_a_secret_or_a_token(
     way: str,
     answer: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -160,7 +160,7 @@ def test_no_way_to_fail_shows_a_secret_or_a_token(
     capfd: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:
-    """Not in the exception nor in what it came from, not in a log at any level, not on the terminal, not in a file."""
+    """Neither an exception nor a log nor the terminal nor a file has one."""
     caplog.set_level(0)
     folder, work = tmp_path / "in", tmp_path / "work"
     folder.mkdir()
@@ -199,7 +199,7 @@ def test_a_renewal_that_fails_does_not_show_the_token_that_ended(
 
 
 @pytest.mark.parametrize("way", ["secret", "certificate", "assertion", "device code"])
-def test_an_authority_that_talks_nonsense_gets_and_shows_no_secret(
+def test_a_malformed_authority_gets_and_shows_no_secret(
     way: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     """Before anything secret is sent: what the discovery says is not repeated either."""
@@ -252,7 +252,7 @@ RESOURCE_MANAGER: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("answer", RESOURCE_MANAGER)
 @pytest.mark.parametrize("kind", TOKENS)
-def test_no_answer_of_the_resource_manager_brings_the_token_to_light(
+def test_no_answer_of_the_resource_manager_shows_the_token(
     kind: str, answer: str, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nor does a token that cannot be sent."""
@@ -281,7 +281,7 @@ def test_no_event_log_or_file_of_a_rollout_holds_a_token_or_a_secret(
     capfd: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:
-    """A rollout over real HTTPS with tokens that are renewed, faults in it, every logger at its loudest."""
+    """A rollout over HTTPS with renewed tokens, faults, and every logger at its lowest level."""
     caplog.set_level(0)
     provider = az.token_provider()
     where = (provider, *sandbox.where()[1:])
@@ -313,9 +313,7 @@ def test_no_event_log_or_file_of_a_rollout_holds_a_token_or_a_secret(
         assert secret not in told
 
 
-def test_msals_log_still_says_what_it_does(
-    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_log_of_msal_is_kept(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
     """Only lines that repeat answers are left out: who looks for trouble finds the rest."""
     caplog.set_level(logging.DEBUG, "msal")
     az.token_provider()()

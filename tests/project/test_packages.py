@@ -1,4 +1,4 @@
-"""The wheel and the source distribution: what is in them, and that the same source gives the same bytes."""
+"""The wheel and the source distribution: what is in them, and that builds are reproducible."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KEPT_OUT = shutil.ignore_patterns(
 
 
 def built(folder: Path, umask: int) -> dict[str, Path]:
-    """Wheel and sdist of a copy of this tree whose files are as old as the copy, by the end of their names."""
+    """Build a copy of this tree; return wheel and sdist by their suffix."""
     pytest.importorskip("hatchling", reason="comes with the extra dev")
     shutil.copytree(ROOT, folder / "source", ignore=KEPT_OUT, copy_function=shutil.copyfile)
     command = [
@@ -82,7 +82,7 @@ def test_the_wheel_holds_the_package_and_its_licence(packages: dict[str, Path]) 
 
 
 def test_the_sdist_holds_the_whole_project(packages: dict[str, Path]) -> None:
-    """It can be tested and its docs built: the tests with their helpers and files, docs, examples, and the settings."""
+    """Tests with their helpers and files, docs, examples and settings are in it."""
     with tarfile.open(packages[".gz"]) as sdist:
         names = {name.partition("/")[2] for name in sdist.getnames()}
     for folder in ("azurerm_lite", "tests", "docs", "examples", "benchmarks"):

@@ -1,11 +1,11 @@
-"""What scripts may rely on changes only on purpose: a listing of names and signatures, and the changelog beside it."""
+"""The public API changes only on purpose: a listing of signatures, and the changelog."""
 
 from __future__ import annotations
 
 import re
 
 from support.pages import ROOT
-from support.public_api import LISTING, RELEASED, changed, listing, read, untold
+from support.public_api import LISTING, RELEASED, changed, listing, missing, read
 
 import azurerm_lite as az
 
@@ -14,28 +14,29 @@ CHANGELOG = (ROOT / "CHANGELOG.md").read_text("utf-8")
 
 
 def test_the_public_names_are_those_of_the_listing() -> None:
-    """No name or signature changes unnoticed: then `python tests/support/public_api.py`, and a line in CHANGELOG.md."""
+    """After a change: `python tests/support/public_api.py`, and a line in CHANGELOG.md."""
     assert changed(read(LISTING), listing()) == []
 
 
 def test_the_changelog_names_what_changed_since_the_last_release() -> None:
-    """Whatever is new, gone or has another signature stands in backticks in its section Unreleased."""
-    assert untold(changed(read(RELEASED), listing()), CHANGELOG) == []
+    """A name that is new, gone or changed is in backticks in the section Unreleased."""
+    assert missing(changed(read(RELEASED), listing()), CHANGELOG) == []
 
 
-def test_a_change_is_seen_and_must_be_told() -> None:
-    """A new name, one that is gone and a new option are three changes; one that the changelog names is told."""
+def test_a_change_is_found_and_must_be_in_the_changelog() -> None:
+    """A new name, one that is gone and a new option are three changes."""
     before = {"get_vmss": "(a)", "old": "(a)", "same": "(a)"}
     names = changed(before, {"get_vmss": "(a, *, b=1)", "new": "(a)", "same": "(a)"})
     assert names == ["get_vmss", "new", "old"]
     text = "# C\n\n## Unreleased\n\n- `get_vmss(..., b=)` and new\n\n## 0.1.0\n\n- `old()`\n"
-    assert untold(names, text) == ["new", "old"]
-    assert untold(names, "# C\n") == names
+    assert missing(names, text) == ["new", "old"]
+    assert missing(names, "# C\n") == names
 
 
 def test_the_changelog_is_kept_in_order() -> None:
-    """Unreleased first, then versions with their day, newest first, each with the usual kinds of change; the version
-    of the package is the newest released one, or one that is to come.
+    """Unreleased first, then versions with their day, newest first, with the usual sections.
+
+    The version of the package is the newest released one, or a later one.
     """
     ours = tuple(int(part) for part in az.__version__.split("."))
     first, *releases = re.findall(r"^## (.+)$", CHANGELOG, re.MULTILINE)

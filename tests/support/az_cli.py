@@ -13,7 +13,7 @@ from azurerm_lite.sandbox import Sandbox
 
 
 def put_az_on_path(sandbox: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An `az` that is signed in to the sandbox, found before any other."""
+    """Put an `az` that is signed in to the sandbox first on PATH."""
     answer = json.dumps({"accessToken": sandbox.access_token, "id": sandbox.subscription_id})
     script = folder / "az.py"
     script.write_text(f"print({answer!r})")

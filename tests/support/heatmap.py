@@ -73,11 +73,11 @@ def bare(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
-def drawn(picture: Heatmap) -> list[ET.Element]:
+def drawn(heat_map: Heatmap) -> list[ET.Element]:
     """The instances of the SVG."""
     return [
         group
-        for group in ET.fromstring(picture.to_svg()).iter(f"{SVG}g")
+        for group in ET.fromstring(heat_map.to_svg()).iter(f"{SVG}g")
         if group.get("data-instance")
     ]
 

@@ -1,4 +1,4 @@
-"""The pages of README and docs: their blocks, sessions and links, and how a block is run on the sandbox."""
+"""The pages of README and docs: their blocks, sessions and links, and how to run a block."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 _COMPUTE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/sandbox/providers/Microsoft.Compute"
-# The scale sets that pages speak of beside the sandbox's own; `web` is in whatever resource group
-# is asked for.
+# The scale sets that pages name, besides the sandbox's own; `web` is in any resource group.
 SETS: dict[str, dict[str, Any]] = {
     "web": {},
     "zonal": {"zones": ["1", "2", "3"], "instances": 9},
@@ -37,7 +36,7 @@ SETS: dict[str, dict[str, Any]] = {
 
 
 class Block(NamedTuple):
-    """A fenced block: its page, which one of the page it is in its language (from 0), and its text."""
+    """A fenced block: its page, its language, its number there (from 0), and its text."""
 
     page: Path
     language: str
@@ -49,7 +48,7 @@ class Block(NamedTuple):
 
 
 def blocks(*languages: str) -> Iterator[Block]:
-    """The blocks of all pages that are in one of these languages; of any, without one."""
+    """Yield the blocks of all pages, in some languages or in all."""
     for page in PAGES:
         counted: dict[str, int] = {}
         found = re.findall(
@@ -64,7 +63,7 @@ def blocks(*languages: str) -> Iterator[Block]:
 
 
 def steady(text: str) -> str:
-    """What is printed, without what differs from run to run: times, and how many seconds something took."""
+    """Return what is printed without what differs from run to run: times and seconds."""
     text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "DAY TIME UTC", text)
     text = re.sub(r"^\d\d:\d\d:\d\d(?=  )", "TIME", text, flags=re.MULTILINE)
     text = re.sub(r"\b(in|for) \d+ s\b", r"\1 N s", text)
@@ -72,7 +71,7 @@ def steady(text: str) -> str:
 
 
 def session(text: str) -> list[tuple[str, str]]:
-    """The entries of a session at the Python prompt: what is typed and what is printed."""
+    """Return the entries of a session at the Python prompt: input and output."""
     entries = re.findall(r"^>>> (.*\n(?:\.\.\..*\n)*)((?:(?!>>> ).*\n)*)", text, re.MULTILINE)
     return [
         (re.sub(r"^\.\.\. ?", "", source, flags=re.MULTILINE), printed)
@@ -81,7 +80,7 @@ def session(text: str) -> list[tuple[str, str]]:
 
 
 def typed(source: str, names: dict[str, Any]) -> str:
-    """What the Python prompt prints for an entry."""
+    """Return what the Python prompt prints for an entry."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(source, "<prompt>", "single"), names)
@@ -89,7 +88,7 @@ def typed(source: str, names: dict[str, Any]) -> str:
 
 
 def commands(block: Block) -> list[tuple[str, str]]:
-    """The commands of a console session, each with what is printed below it; of a workflow, those that run Python."""
+    """Return the commands of a console session with their output, or those of a workflow."""
     if block.language == "yaml":
         return [
             (line, "")
@@ -102,10 +101,10 @@ def commands(block: Block) -> list[tuple[str, str]]:
 def run(
     command: str, sandbox: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[int, str]:
-    """Runs a command of a page on the sandbox; its exit status and what it prints.
+    """Run a command of a page on the sandbox; return its exit status and its output.
 
-    An example runs in this process, where time passes at once, and its questions are answered with
-    yes. Whatever else runs as a child, which finds the end of its input at once.
+    An example runs in this process, on the test clock, and its questions are answered with yes.
+    Other commands run in a child process, without input.
     """
     words = [each.removeprefix(".venv/bin/") for each in shlex.split(command)]
     with monkeypatch.context() as patch:
@@ -148,6 +147,6 @@ def _example(path: str) -> tuple[int, str]:
 
 
 def add(sandbox: Sandbox, name: str, resource_group: str) -> None:
-    """Makes a scale set that a page speaks of, once."""
+    """Add a scale set that a page names, once."""
     if (resource_group.lower(), name) not in sandbox.cloud.sets:
         sandbox.add_vmss(name, resource_group=resource_group, **SETS[name])

@@ -1,6 +1,6 @@
 """The public names with their signatures, as text.
 
-`python tests/support/public_api.py` writes tests/public_api.txt anew.
+`python tests/support/public_api.py` writes tests/public_api.txt.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import azurerm_lite as az
 from azurerm_lite import rest
+from azurerm_lite.heatmap import Cell, Heatmap, Style, Table
 from azurerm_lite.sandbox import Sandbox
 
 LISTING = Path(__file__).parents[1] / "public_api.txt"
@@ -20,8 +21,8 @@ RELEASED = Path(__file__).parents[1] / "public_api_released.txt"
 
 
 def listing() -> dict[str, str]:
-    """What scripts may rely on: `{name: signature}`, by name."""
-    return dict(sorted([*_names(), *_rest(), *_sandbox()]))
+    """Return what scripts may rely on: `{name: signature}`, by name."""
+    return dict(sorted([*_names(), *_rest(), *_heatmap(), *_sandbox()]))
 
 
 def _names() -> Iterator[tuple[str, str]]:
@@ -30,7 +31,7 @@ def _names() -> Iterator[tuple[str, str]]:
 
 
 def _signature(found: object) -> str:
-    """The signature of a function or an exception; the fields of a shape."""
+    """Return the signature of a function or an exception; the fields of a shape."""
     if inspect.isclass(found) and issubclass(found, BaseException):
         made = str(inspect.signature(found)) if "__init__" in vars(found) else ""
         return f"{made} is a {', '.join(base.__name__ for base in found.__bases__)}".strip()
@@ -45,43 +46,63 @@ def _rest() -> Iterator[tuple[str, str]]:
         yield f"rest.{name}", str(inspect.signature(getattr(rest, name)))
 
 
+def _heatmap() -> Iterator[tuple[str, str]]:
+    for name in ("FLAG_SIGNS", "STYLES"):
+        yield f"heatmap.{name}", "dict"
+    for shape in (Cell, Style, Table):
+        yield f"heatmap.{shape.__name__}", _signature(shape)
+        for name, text in _members(shape):
+            if name not in shape._fields:
+                yield f"heatmap.{shape.__name__}.{name}", text
+    yield "heatmap.Heatmap", str(inspect.signature(Heatmap))
+    for name in sorted(vars(Heatmap(()))):
+        yield f"heatmap.Heatmap.{name}", "attribute"
+    for name, text in _members(Heatmap):
+        yield f"heatmap.Heatmap.{name}", text
+
+
 def _sandbox() -> Iterator[tuple[str, str]]:
     yield "sandbox.Sandbox", str(inspect.signature(Sandbox))
-    for name, found in vars(Sandbox).items():
+    for name, text in _members(Sandbox):
+        yield f"sandbox.Sandbox.{name}", text
+
+
+def _members(shape: type) -> Iterator[tuple[str, str]]:
+    """Yield the public members of a class: a method with its signature, or `attribute`."""
+    for name, found in vars(shape).items():
         if not name.startswith("_"):
-            yield (
-                f"sandbox.Sandbox.{name}",
-                str(inspect.signature(found)) if callable(found) else "attribute",
-            )
+            yield name, str(inspect.signature(found)) if callable(found) else "attribute"
 
 
 def read(path: Path) -> dict[str, str]:
-    """A listing from its file."""
+    """Return a listing from its file."""
     lines = path.read_text("utf-8").splitlines()
     return dict(line.split("  ", 1) for line in lines if line and not line.startswith("#"))
 
 
 def changed(before: dict[str, str], now: dict[str, str]) -> list[str]:
-    """The names that came, went, or have another signature."""
+    """Return the names that came, went, or have another signature."""
     return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
 
 
-def untold(names: list[str], changelog: str) -> list[str]:
-    """Those that the section Unreleased of the changelog does not name in backticks.
+def missing(names: list[str], changelog: str) -> list[str]:
+    """Return the names that the section Unreleased of the changelog does not have in backticks.
 
-    Who names a function of the sandbox names it with or without `Sandbox.` before it.
+    A method may stand there with or without its class.
     """
     (section,) = re.findall(
         r"^## Unreleased$(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL
     ) or [""]
-    told = {word for code in re.findall(r"`([^`]+)`", section) for word in re.findall(r"\w+", code)}
-    return [name for name in names if name.rpartition(".")[2] not in told]
+    found = {
+        word for code in re.findall(r"`([^`]+)`", section) for word in re.findall(r"\w+", code)
+    }
+    return [name for name in names if name.rpartition(".")[2] not in found]
 
 
 if __name__ == "__main__":
     head = (
-        "# The public names and their signatures: python tests/support/public_api.py. A change is"
-        " told in CHANGELOG.md.\n"
+        "# The public names and their signatures: python tests/support/public_api.py. "
+        "A change is told in CHANGELOG.md.\n"
     )
     LISTING.write_text(
         head + "".join(f"{name}  {text}\n" for name, text in listing().items()),
