@@ -19,6 +19,8 @@ from ._ids import fold_id, runs_image
 from .errors import AzureError, NotFound, Throttled
 from .types import Instance, ScaleSet, Token
 
+PAGE_SIZE = 200
+"""How many entries Azure puts on a page, about."""
 PARALLEL_READS = 8
 """How many instance views are read at once."""
 _ATTEMPTS = 3
@@ -34,6 +36,8 @@ _MACHINE = _MACHINES + "/{instance_id}"
 
 _REJECTED = 400
 """The HTTP status with which Azure refuses a Flexible set what only a Uniform one has."""
+_NOT_FOR_FLEXIBLE = "BadRequest"
+"""The code that comes with it."""
 _PROFILE_TAG = "VirtualMachineProfileTimeCreated"
 _HEALTH_EXTENSIONS = ("applicationhealthlinux", "applicationhealthwindows")
 
@@ -123,10 +127,28 @@ def read_instances_unless_uniform(
     """
     if rejection.status_code != _REJECTED:
         raise rejection
-    model: ScaleSet = rest.get(access_token, _url(_SET, path._asdict()))
+    try:
+        model: ScaleSet = rest.get(access_token, _url(_SET, path._asdict()))
+    except AzureError:
+        raise rejection from None
     if not is_flexible(model):
         raise rejection
     return read_instances(access_token, path, model)
+
+
+def with_alternative(rejection: AzureError, alternative: str) -> AzureError:
+    """Return an error with what to call instead, if the set is Flexible.
+
+    Args:
+        rejection: What Azure answered.
+        alternative: The function to call.
+
+    Returns:
+        The same error.
+    """
+    if rejection.status_code == _REJECTED and rejection.code == _NOT_FOR_FLEXIBLE:
+        rejection.message += f" (Azure has this for Uniform sets only: use {alternative}.)"
+    return rejection
 
 
 def read_member(access_token: Token, path: SetPath, name: str) -> Instance:

@@ -9,6 +9,7 @@ from typing import Any
 IMAGE_ID_KEYS = ("id", "sharedGalleryImageId", "communityGalleryImageId")
 """The members of an image reference that name an image by its id; at most one of them is there."""
 
+_RESOURCE_ID = re.compile(r"/(subscriptions|sharedgalleries|communitygalleries)/", re.IGNORECASE)
 _VERSION = re.compile(r"/versions/[^/]+$")
 
 
@@ -79,3 +80,28 @@ def _version_part(image_id: str) -> str:
 
 def _fold(value: object) -> str:
     return value.lower() if isinstance(value, str) else ""
+
+
+def normalize(value: Any) -> Any:
+    """Return JSON in the form in which what means the same is equal.
+
+    Azure spells resource ids in other letters now and then, and adds empty members by itself.
+
+    Args:
+        value: JSON of a model.
+
+    Returns:
+        The same, with ids in lower case and without members that are empty, `false` or `null`.
+    """
+    if isinstance(value, Mapping):
+        members = {key: normalize(member) for key, member in value.items()}
+        return {key: member for key, member in members.items() if _is_set(member)}
+    if isinstance(value, list):
+        return [normalize(entry) for entry in value]
+    if isinstance(value, str) and _RESOURCE_ID.match(value):
+        return fold_id(value)
+    return value
+
+
+def _is_set(member: Any) -> bool:
+    return member is not None and member is not False and member not in ({}, [], "")

@@ -105,7 +105,13 @@ class Throttled(AzureError):
 
 
 class OperationFailed(AzureError):
-    """A long-running operation ended Failed or Canceled; code and message are the operation's."""
+    """A long-running operation ended Failed or Canceled; code and message are the operation's.
+
+    Attributes:
+        status: How it ended: `Failed` or `Canceled`.
+    """
+
+    status: str = "Failed"
 
 
 class OperationTimeout(TimeoutError):
@@ -246,12 +252,14 @@ def error_from_operation(
         default_message=f"The operation ended {status}; Azure gave no reason.",
         default_code=status,
     )
-    return OperationFailed(
+    error = OperationFailed(
         **parsed,
         **_describe_request(response),
         status_code=response.status_code,
         response=response,
     )
+    error.status = status
+    return error
 
 
 def _parse_error(body: Any, *, default_message: str, default_code: str) -> dict[str, Any]:

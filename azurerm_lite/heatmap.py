@@ -19,6 +19,7 @@ from .instances import (
     health,
     id_sort_key,
     power_state,
+    properties_of,
     provisioning_status,
     require_instances,
     view,
@@ -250,7 +251,7 @@ def heatmap(instances: Iterable[Instance]) -> Heatmap:
 
 
 def _cell(instance: Instance) -> Cell:
-    properties = instance["properties"]
+    properties = properties_of(instance)
     instance_view = view(instance)
     power = power_state(instance)
     status = properties.get("provisioningState") or provisioning_status(instance)
@@ -285,7 +286,7 @@ def _flags(
         flags.append("unhealthy")
     if not has_latest_model(instance):
         flags.append("outdated")
-    if any((instance["properties"].get("protectionPolicy") or {}).values()):
+    if any((properties_of(instance).get("protectionPolicy") or {}).values()):
         flags.append("protected")
     return tuple(flags)
 

@@ -199,7 +199,8 @@ def get_image(model: Mapping[str, Any]) -> Image:
 
     Returns:
         `{"kind": "platform", "publisher", "offer", "sku", "version"}`, and `exact_version` on an
-        instance; or `{"kind": "image_id", "image_id"}`; or `{"kind": "image_uri", "image_uri"}`.
+        instance; or `{"kind": "image_id", "image_id"}`, and `exact_version` on an instance that has
+        one; or `{"kind": "image_uri", "image_uri"}`.
 
     Raises:
         ValueError: There is no image in it.
@@ -208,7 +209,10 @@ def get_image(model: Mapping[str, Any]) -> Image:
     reference = storage.get("imageReference") or {}
     key = _id_key(reference)
     if key:
-        return {"kind": "image_id", "image_id": reference[key]}
+        custom: Image = {"kind": "image_id", "image_id": reference[key]}
+        if reference.get("exactVersion"):
+            custom["exact_version"] = reference["exactVersion"]
+        return custom
     if reference.get("publisher"):
         image: Image = {
             "kind": "platform",
@@ -296,7 +300,7 @@ def with_image(model: Model, image: Image) -> Model:
         ValueError: The image is of another kind, or malformed.
     """
     if image.get("kind") != "platform":
-        return set_image(model, image_id=image.get("image_id"), image_uri=image.get("image_uri"))
+        return set_image(model, image_id=exact_image_id(image), image_uri=image.get("image_uri"))
     changed = set_image(
         model, sku=image.get("sku"), version=image.get("exact_version") or image.get("version")
     )
@@ -324,10 +328,72 @@ def image_name(image: Image) -> str:
         kind = type(given).__name__
         raise ValueError(f"image must be an image as get_image() returns it, not a {kind}")
     if image.get("kind") != "platform":
-        return image.get("image_id") or image.get("image_uri") or "no image"
+        return exact_image_id(image) or image.get("image_uri") or "no image"
     version = image.get("exact_version") or image.get("version", "")
     parts = [image.get("publisher", ""), image.get("offer", ""), image.get("sku", ""), version]
     return ":".join(parts)
+
+
+def exact_image_id(image: Image) -> str | None:
+    """Return the id of an image with its version, if that is known.
+
+    Args:
+        image: An image as `get_image` returns it.
+
+    Returns:
+        The id; for a gallery image that is named without a version, with the exact version of an
+        instance. `None` for an image without an id.
+    """
+    image_id = image.get("image_id")
+    exact = image.get("exact_version")
+    if image_id and exact and is_gallery_image(image_id) and not has_version(image_id):
+        return f"{image_id}/versions/{exact}"
+    return image_id
+
+
+def is_gallery_image(image_id: str) -> bool:
+    """Return whether an id is that of an image in a gallery, or of one of its versions."""
+    return (
+        re.search(r"/(galleries|sharedgalleries|communitygalleries)/", image_id, re.IGNORECASE)
+        is not None
+    )
+
+
+def has_version(image_id: str) -> bool:
+    """Return whether the id of a gallery image ends in a version other than `latest`."""
+    found = re.search(r"/versions/([^/]+)$", image_id, re.IGNORECASE)
+    return found is not None and found[1].lower() != "latest"
+
+
+def is_floating(image: Image) -> bool:
+    """Return whether it is not known which version an image is.
+
+    Args:
+        image: An image as `get_image` returns it.
+
+    Returns:
+        `True` for `latest`, and for a gallery image without a version, unless the exact version is
+        known.
+    """
+    if image.get("exact_version"):
+        return False
+    if image.get("kind") == "platform":
+        return image.get("version", "").lower() == "latest"
+    image_id = image.get("image_id")
+    return bool(image_id) and is_gallery_image(image_id or "") and not has_version(image_id or "")
+
+
+def is_same_image(image: Image, other: Image) -> bool:
+    """Return whether two images are the same, without regard to case.
+
+    Args:
+        image: An image as `get_image` returns it.
+        other: Another.
+
+    Returns:
+        Whether they have the same name, with the exact versions if they are known.
+    """
+    return image_name(image).lower() == image_name(other).lower()
 
 
 def is_newer(image: Image, other: Image) -> bool:

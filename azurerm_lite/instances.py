@@ -12,7 +12,7 @@ from .types import Domain, Instance, InstanceIds
 UNKNOWN = "unknown"
 """The domain of instances for which Azure gives none."""
 
-_NO_VIEW: dict[str, Any] = {}
+_NOTHING: dict[str, Any] = {}
 # Digits in a Uniform set, a VM's name in a Flexible one.
 _ID = re.compile(r"[0-9]+|[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 
@@ -117,7 +117,8 @@ def _by_view(instances: Iterable[Instance], name: str) -> dict[Domain, list[str]
     groups: dict[Domain, list[str]] = defaultdict(list)
     for instance in require_instances(instances):
         # As view() does it: calling it would be a third of the time that a thousand instances take.
-        domain: Any = (instance["properties"].get("instanceView") or _NO_VIEW).get(name)
+        properties = instance.get("properties") or _NOTHING
+        domain: Any = (properties.get("instanceView") or _NOTHING).get(name)
         groups[UNKNOWN if domain is None else domain].append(instance["instanceId"])
     return _in_order(groups)
 
@@ -196,9 +197,21 @@ def _id(value: str | int, argument: str) -> str:
     return text
 
 
+def properties_of(instance: Instance) -> dict[str, Any]:
+    """Return the properties of an instance.
+
+    Args:
+        instance: An instance as Azure lists it. Azure's own list of a Flexible set has none.
+
+    Returns:
+        A dict; empty if there are none.
+    """
+    return instance.get("properties") or {}  # type: ignore[return-value]
+
+
 def view(instance: Instance) -> dict[str, Any]:
     """Return the instance view inside an instance; empty if there is none."""
-    return instance["properties"].get("instanceView") or {}  # type: ignore[return-value]
+    return properties_of(instance).get("instanceView") or {}
 
 
 def power_state(instance: Instance) -> str | None:
@@ -230,7 +243,7 @@ def provisioning_state(instance: Instance) -> str:
     Raises:
         ValueError: `instance` is not an instance.
     """
-    properties = _require_instance(instance)["properties"]
+    properties = properties_of(_require_instance(instance))
     return str(properties.get("provisioningState") or "unknown").lower()
 
 
@@ -273,8 +286,9 @@ def upgrade_mode(model: Mapping[str, Any]) -> str:
 
 
 def _require_instance(instance: Instance) -> Instance:
-    if not isinstance(instance, Mapping) or not isinstance(instance.get("properties"), Mapping):
-        kind = type(instance).__name__
+    given: object = instance
+    if not isinstance(given, Mapping):
+        kind = type(given).__name__
         raise ValueError(
             f"instance must be one instance, as get_instance_views() returns them, not a {kind}"
         )
@@ -290,7 +304,7 @@ def has_latest_model(instance: Instance) -> bool:
     Returns:
         `False` also if Azure does not say.
     """
-    return bool(instance["properties"].get("latestModelApplied"))
+    return bool(properties_of(instance).get("latestModelApplied"))
 
 
 def provisioning_status(instance: Instance) -> str | None:
@@ -305,6 +319,24 @@ def provisioning_status(instance: Instance) -> str | None:
         A string such as `failed/allocationfailed`; `None` if the view has none.
     """
     return _status(instance, "provisioningstate")
+
+
+def failure(instance: Instance) -> tuple[str, str]:
+    """Return why the provisioning of an instance failed, as far as its view says.
+
+    Args:
+        instance: An instance with its instance view.
+
+    Returns:
+        Azure's error code, as in `ProvisioningState/failed/AllocationFailed`, and its message; each
+        `""` if it is missing.
+    """
+    prefix = "provisioningstate/failed"
+    for entry in view(instance).get("statuses") or ():
+        code = str(entry.get("code") or "")
+        if code.lower().startswith(prefix):
+            return code[len(prefix) :].strip("/"), str(entry.get("message") or "")
+    return "", ""
 
 
 def _status(instance: Instance, family: str) -> str | None:

@@ -8,6 +8,7 @@ import copy
 import http.cookiejar
 import json
 import logging
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,6 +31,10 @@ TIMEOUT = (5.0, 60.0)
 log = logging.getLogger("azurerm_lite")
 
 
+_counting = threading.Lock()
+"""Guards the counters of hooks, as one caller may read in several threads."""
+
+
 class RequestHooks:
     """Hooks around the requests of one caller: they count them and limit the attempts.
 
@@ -49,11 +54,13 @@ class RequestHooks:
 
         Subclasses may delay it or raise `Throttled`.
         """
-        self.requests += 1
+        with _counting:
+            self.requests += 1
 
     def after_response(self, _method: str, _url: str, response: requests.Response) -> None:
         """Count a response."""
-        self.throttled += response.status_code == 429
+        with _counting:
+            self.throttled += response.status_code == 429
 
 
 _hooks: contextvars.ContextVar[RequestHooks | None] = contextvars.ContextVar("hooks", default=None)

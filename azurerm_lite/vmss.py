@@ -7,7 +7,9 @@ from typing import Any
 
 from requests import Response
 
-from . import rest, settings
+from . import _flexible, rest, settings
+from ._flexible import SetPath
+from .errors import AzureError
 from .instances import parse_instance_id, parse_instance_ids
 from .types import (
     Instance,
@@ -248,7 +250,10 @@ def get_vmss_instance_view(
     Azure: Virtual Machine Scale Sets - Get Instance View.
     """
     url = _vmss_url(subscription_id, resource_group, vmss_name, "/instanceView")
-    view: ScaleSetInstanceView = rest.get(access_token, url)
+    try:
+        view: ScaleSetInstanceView = rest.get(access_token, url)
+    except AzureError as error:
+        raise _flexible.with_alternative(error, "get_instance_views()") from None
     return view
 
 
@@ -356,9 +361,8 @@ def start_vmss(
 
     Azure: Virtual Machine Scale Sets - Start.
     """
-    return _act(
-        access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/start"), instance_ids
-    )
+    path = SetPath(subscription_id, resource_group, vmss_name)
+    return _act_on_instances(access_token, path, "/start", instance_ids)
 
 
 def restart_vmss(
@@ -387,11 +391,8 @@ def restart_vmss(
 
     Azure: Virtual Machine Scale Sets - Restart.
     """
-    return _act(
-        access_token,
-        _vmss_url(subscription_id, resource_group, vmss_name, "/restart"),
-        instance_ids,
-    )
+    path = SetPath(subscription_id, resource_group, vmss_name)
+    return _act_on_instances(access_token, path, "/restart", instance_ids)
 
 
 def poweroff_vmss(
@@ -420,11 +421,8 @@ def poweroff_vmss(
 
     Azure: Virtual Machine Scale Sets - Power Off.
     """
-    return _act(
-        access_token,
-        _vmss_url(subscription_id, resource_group, vmss_name, "/poweroff"),
-        instance_ids,
-    )
+    path = SetPath(subscription_id, resource_group, vmss_name)
+    return _act_on_instances(access_token, path, "/poweroff", instance_ids)
 
 
 def stopdealloc_vmss(
@@ -514,22 +512,30 @@ def redeploy_vmss(
         Azure's answer at once; the work goes on there. Give it to `wait`.
 
     Raises:
-        ValueError: `instance_ids` is empty, or one of them is no id; nothing was sent.
+        ValueError: `instance_ids` is empty, one of them is no id, or they are several members of a
+            Flexible set, which are redeployed one at a time; nothing was sent.
         AzureError: Azure refused, with its code and message.
 
     Azure: Virtual Machine Scale Sets - Redeploy.
     """
-    return _act(
-        access_token,
-        _vmss_url(subscription_id, resource_group, vmss_name, "/redeploy"),
-        instance_ids,
-    )
+    path = SetPath(subscription_id, resource_group, vmss_name)
+    ids = None if instance_ids is None else parse_instance_ids(instance_ids)
+    if ids and len(ids) > 1 and any(_flexible.is_member_name(name) for name in ids):
+        raise ValueError(
+            "instance_ids: members of a Flexible set are redeployed one at a time: call"
+            f" redeploy_vmss for each of {', '.join(ids)}"
+        )
+    return _act_on_instances(access_token, path, "/redeploy", ids)
 
 
 def get_instance_views(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> list[Instance]:
     """Return every instance of a scale set with its instance view.
+
+    A Flexible set's members are read from the list of virtual machines, and have the same shape.
+    Azure does not report which of them have the current model: `latestModelApplied` is derived, and
+    missing if it cannot be.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -539,7 +545,7 @@ def get_instance_views(
 
     Returns:
         Instances, all pages. `properties.latestModelApplied` says whether one has the current
-        model, `properties.instanceView` how it is. (No `$select`: it would hide the former.)
+        model, `properties.instanceView` how it is.
 
     Raises:
         NotFound: There is no such scale set.
@@ -550,7 +556,12 @@ def get_instance_views(
     url = _vmss_url(
         subscription_id, resource_group, vmss_name, "/virtualMachines", expand="instanceView"
     )
-    return rest.get_list(access_token, url)
+    path = SetPath(subscription_id, resource_group, vmss_name)
+    try:
+        instances: list[Instance] = rest.get_list(access_token, url)
+    except AzureError as error:
+        return _flexible.read_instances_unless_uniform(access_token, path, error)
+    return instances
 
 
 def list_vmss_vms(
@@ -604,7 +615,11 @@ def get_vmss_vm(
 
     Azure: Virtual Machine Scale Set VMs - Get.
     """
-    url = _vm_url(subscription_id, resource_group, vmss_name, instance_id, expand="instanceView")
+    name = parse_instance_id(instance_id)
+    if _flexible.is_member_name(name):
+        path = SetPath(subscription_id, resource_group, vmss_name)
+        return _flexible.read_member(access_token, path, name)
+    url = _vm_url(subscription_id, resource_group, vmss_name, name, expand="instanceView")
     instance: Instance = rest.get(access_token, url)
     return instance
 
@@ -635,7 +650,12 @@ def get_vmss_vm_instance_view(
 
     Azure: Virtual Machine Scale Set VMs - Get Instance View.
     """
-    url = _vm_url(subscription_id, resource_group, vmss_name, instance_id, "/instanceView")
+    name = parse_instance_id(instance_id)
+    path = SetPath(subscription_id, resource_group, vmss_name)
+    if _flexible.is_member_name(name):
+        url = _flexible.machine_url(path, name, "/instanceView")
+    else:
+        url = _vm_url(subscription_id, resource_group, vmss_name, name, "/instanceView")
     view: InstanceView = rest.get(access_token, url)
     return view
 
@@ -928,6 +948,20 @@ def _act(access_token: Token, url: str, instance_ids: InstanceIds | None = None)
     """Send an action: for these instances, or without a body for the whole set."""
     body = None if instance_ids is None else {"instanceIds": parse_instance_ids(instance_ids)}
     return rest.send(access_token, "POST", url, body)
+
+
+def _act_on_instances(
+    access_token: Token, path: SetPath, action: str, instance_ids: InstanceIds | None
+) -> Response:
+    """Send an action that Azure documents for members of Flexible sets in two ways.
+
+    A batch call to the set, and a call to the virtual machine. For one member it is the machine's:
+    all pages agree on that. For several it is the batch call, which needs one request.
+    """
+    ids = None if instance_ids is None else parse_instance_ids(instance_ids)
+    if ids and len(ids) == 1 and _flexible.is_member_name(ids[0]):
+        return _act(access_token, _flexible.machine_url(path, ids[0], action))
+    return _act(access_token, _vmss_url(*path, action), ids)
 
 
 def _if_match(etag: str | None) -> dict[str, str]:

@@ -14,6 +14,7 @@ from ..errors import AzureError, NotFound, OperationFailed, OperationTimeout
 from ..types import Batch, Instance
 from . import messages, plan
 from .events import Event, event
+from .faults import is_batch_at_fault, is_preempted
 from .health import (
     InstanceBefore,
     Problem,
@@ -25,7 +26,7 @@ from .health import (
 )
 from .options import resolve_count
 from .reading import check_model_unchanged, read_instances, wait_until_instances_idle
-from .state import BatchFailed, Halt, RolloutState, by_id, count_latest, with_since
+from .state import BatchFailed, Halt, Preempted, RolloutState, by_id, count_latest, with_since
 from .waiting import Wait, pause, poll, poll_interval, retry, retry_after_of
 
 Problems: TypeAlias = "dict[str, Problem]"
@@ -41,12 +42,31 @@ def run_batch(state: RolloutState, batch: Batch) -> Iterator[Event]:
     yield from wait_until_others_healthy(state, batch)
     before = snapshot(state.instances)
     yield event(state, "batch_started", messages.upgrading(batch), batch=batch)
-    yield from start_upgrade(state, batch)
-    limit = _clock.monotonic() + state.options.health_timeout
-    yield from follow_operation(state, limit, batch)
-    yield from verify(state, batch, before, limit)
+    try:
+        yield from start_and_follow(state, batch)
+    except Preempted as preempted:
+        yield event(state, "progress", messages.preempted(batch, preempted.reason), batch=batch)
+        yield from prepare_again(state, batch)
+        yield from start_and_follow(state, batch)
+    yield from verify(state, batch, before, state.deadline)
     yield from bake(state, batch, before)
     yield finish_batch(state, batch)
+
+
+def start_and_follow(state: RolloutState, batch: Batch) -> Iterator[Event]:
+    """Start the upgrade of what is pending of a batch, and follow the operation."""
+    yield from start_upgrade(state, batch)
+    state.deadline = _clock.monotonic() + state.options.health_timeout
+    yield from follow_operation(state, state.deadline, batch)
+
+
+def prepare_again(state: RolloutState, batch: Batch) -> Iterator[Event]:
+    """Wait out the write that ended an upgrade, and note what it left undone."""
+    state.accepted -= frozenset(batch.instance_ids)
+    state.retry_failed |= frozenset(batch.instance_ids)
+    yield from check_model_unchanged(state)
+    yield from read_instances(state)
+    yield from wait_until_instances_idle(state)
 
 
 def wait_until_others_healthy(state: RolloutState, batch: Batch) -> Iterator[Event]:
@@ -61,13 +81,13 @@ def wait_until_others_healthy(state: RolloutState, batch: Batch) -> Iterator[Eve
         allowed = resolve_count(state.options.max_unhealthy, len(state.instances), "max_unhealthy")
         if len(problems) <= allowed:
             return None
+        bad = [problem for problem in problems.values() if not problem.may_pass]
         reason = messages.others_unhealthy(batch, len(problems), allowed)
         unhealthy = with_since(state, texts(problems))
         failure = Halt(reason, unhealthy)
         if not problems.keys().isdisjoint(state.upgraded):
             failure = BatchFailed(reason, unhealthy)
-        may_recover = any(problem.kind == "health_unknown" for problem in problems.values())
-        if not may_recover or state.options.dry_run:
+        if len(bad) > allowed or state.options.dry_run:
             raise failure
         waiting = event(
             state,
@@ -111,7 +131,7 @@ def start_upgrade(state: RolloutState, batch: Batch) -> Iterator[Event]:
     again.
     """
     limit = _clock.monotonic() + state.options.health_timeout
-    ids = list(batch.instance_ids)
+    ids = [name for name in batch.instance_ids if is_pending_id(state, name)]
     state.operation = None
 
     def request() -> None:
@@ -120,6 +140,7 @@ def start_upgrade(state: RolloutState, batch: Batch) -> Iterator[Event]:
         state.has_changed_something = True
         state.operation = vmss.manual_upgrade(*state.scale_set, ids)
         state.in_flight = frozenset(ids)
+        state.accepted |= frozenset(ids)
 
     def recover(error: Exception, attempt: int) -> Iterator[Event]:
         has_unknown_id = _is_unknown_id(error)
@@ -204,18 +225,29 @@ def _progress(state: RolloutState, text: str, batch: Batch | None) -> Event:
 def _judge_failed_operation(
     state: RolloutState, error: Exception, batch: Batch | None
 ) -> Iterator[Event]:
-    """Halt after an operation that failed or did not end; unless the instances show that it did."""
+    """Halt after an operation that failed or did not end; unless the instances show that it did.
+
+    Only a failure of the new image or of the upgrade itself is one of the batch.
+    """
     with contextlib.suppress(AzureError, *_retry.CONNECTION_ERRORS):
         yield from read_instances(state)
     reason = one_line(error)
     if isinstance(error, AzureError):
         reason = messages.operation_failed(error.message, error.code)
+    is_ended_by_other = isinstance(error, OperationFailed) and is_preempted(error)
     if batch is None:
-        raise Halt(reason) from error
+        raise (Preempted if is_ended_by_other else Halt)(reason) from error
     problems = problems_of_batch(state, batch, {})
-    if not problems and isinstance(error, OperationTimeout):
-        return
-    raise BatchFailed(reason, with_since(state, texts(problems))) from error
+    unhealthy = with_since(state, texts(problems))
+    if is_ended_by_other:
+        raise Preempted(reason, unhealthy) from error
+    if isinstance(error, OperationFailed):
+        codes = [problem.code for problem in problems.values() if problem.kind == "failed"]
+        if not is_batch_at_fault(error.code, codes):
+            raise Halt(reason, unhealthy) from error
+        raise BatchFailed(reason, unhealthy) from error
+    if problems:
+        raise BatchFailed(reason, unhealthy) from error
 
 
 def verify(
@@ -235,11 +267,17 @@ def verify(
         reasons = with_since(state, texts(problems))
         if failed:
             unhealthy = {instance_id: reasons[instance_id] for instance_id in failed}
-            raise BatchFailed(messages.batch_unhealthy(batch, None), unhealthy)
+            reason = messages.batch_unhealthy(batch, None)
+            codes = [problem.code for problem in failed.values()]
+            if is_batch_at_fault("", codes):
+                raise BatchFailed(reason, unhealthy)
+            raise Halt(reason, unhealthy)
         timeout = messages.batch_unhealthy(batch, state.options.health_timeout)
         message = messages.batch_waiting(batch, reasons)
         waiting = event(state, "progress", message, batch=batch, unhealthy=reasons)
-        return Wait(waiting, BatchFailed(timeout, reasons))
+        is_unknown = all(problem.kind == "power_unknown" for problem in problems.values())
+        failure = Halt(timeout, reasons) if is_unknown else BatchFailed(timeout, reasons)
+        return Wait(waiting, failure)
 
     def read() -> Iterator[Event]:
         return read_batch(state, batch, before)
@@ -266,9 +304,14 @@ def bake(
         _clock.sleep(min(left(), poll_interval(state, _BAKE_POLL)))
         yield from read_batch(state, batch, before)
         problems = problems_of_batch(state, batch, before, with_check=True)
-        if problems:
-            reason = messages.bake_failed(batch, seconds)
-            raise BatchFailed(reason, with_since(state, texts(problems)))
+        if not problems:
+            continue
+        if all(problem.may_pass for problem in problems.values()):
+            limit = _clock.monotonic() + options.health_timeout
+            yield from verify(state, batch, before, limit)
+            continue
+        reason = messages.bake_failed(batch, seconds)
+        raise BatchFailed(reason, with_since(state, texts(problems)))
 
 
 def read_batch(

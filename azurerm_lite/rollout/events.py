@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast
 
-from ..instances import has_latest_model
+from ..instances import has_latest_model, properties_of
 from ..types import Batch, Instance, Summary
 
 if TYPE_CHECKING:
@@ -199,5 +199,5 @@ def _instances_as_known(state: RolloutState) -> tuple[Instance, ...]:
 
 
 def _as_updating(instance: Instance) -> Instance:
-    properties = {**instance["properties"], "provisioningState": "Updating"}
+    properties = {**properties_of(instance), "provisioningState": "Updating"}
     return cast("Instance", {**instance, "properties": properties})

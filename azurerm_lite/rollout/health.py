@@ -6,16 +6,27 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
 from .._text import one_line
-from ..instances import health, power_state, provisioning_state
+from ..instances import failure, health, power_state, properties_of, provisioning_state
 from ..types import Instance
 from . import messages
 
 ProblemKind: TypeAlias = Literal[
-    "failed", "not_provisioned", "outdated", "power", "health_unknown", "unhealthy", "check"
+    "failed",
+    "not_provisioned",
+    "outdated",
+    "power",
+    "power_unknown",
+    "health_unknown",
+    "unhealthy",
+    "check",
 ]
 
 _ENDS_AS = {"starting": "running", "stopping": "stopped", "deallocating": "deallocated"}
 _UNKNOWN_HEALTH = ("unknown", "initializing")
+_UNKNOWN_POWER = ("unknown", "creating", "updating")
+_MAY_PASS: frozenset[ProblemKind] = frozenset(
+    {"not_provisioned", "power_unknown", "health_unknown"}
+)
 
 
 class Problem(NamedTuple):
@@ -24,10 +35,17 @@ class Problem(NamedTuple):
     Attributes:
         kind: What decides on what follows: only `failed` ends the wait for a batch at once.
         text: The reason, for people.
+        code: Azure's error code for a failed instance; `""` without one.
     """
 
     kind: ProblemKind
     text: str
+    code: str = ""
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether another reading may show that all is well: what is not known is not bad."""
+        return self.kind in _MAY_PASS
 
 
 class InstanceBefore(NamedTuple):
@@ -47,9 +65,22 @@ def snapshot(instances: Iterable[Instance]) -> dict[str, InstanceBefore]:
         `{instance id: InstanceBefore}`.
     """
     return {
-        instance["instanceId"]: InstanceBefore(power_state(instance), health(instance) is not None)
+        instance["instanceId"]: InstanceBefore(known_power(instance), health(instance) is not None)
         for instance in instances
     }
+
+
+def known_power(instance: Instance) -> str | None:
+    """Return the power state of an instance if it is one that lasts.
+
+    Args:
+        instance: The instance with its view.
+
+    Returns:
+        A state such as `running`; `None` if Azure reports none, or one that says nothing.
+    """
+    state = power_state(instance)
+    return None if state in _UNKNOWN_POWER else state
 
 
 def problem_of_any(instance: Instance) -> Problem | None:
@@ -64,7 +95,7 @@ def problem_of_any(instance: Instance) -> Problem | None:
         The problem; `None` for a healthy instance.
     """
     if provisioning_state(instance) == "failed":
-        return Problem("failed", messages.provisioning("failed"))
+        return _failed(instance)
     reported = health(instance)
     if not reported or reported == "healthy" or power_state(instance) not in ("running", None):
         return None
@@ -86,18 +117,26 @@ def problem_of_upgraded(
         The problem; `None` if the upgrade of this instance is done.
     """
     state = provisioning_state(instance)
+    if state == "failed":
+        return _failed(instance)
     if state != "succeeded":
-        kind: ProblemKind = "failed" if state == "failed" else "not_provisioned"
-        return Problem(kind, messages.provisioning(state))
-    if not instance["properties"].get("latestModelApplied"):
+        return Problem("not_provisioned", messages.provisioning(state))
+    if not properties_of(instance).get("latestModelApplied"):
         return Problem("outdated", messages.OUTDATED) if is_pending else None
-    now = power_state(instance)
+    now = known_power(instance)
+    if before.power and now is None:
+        return Problem("power_unknown", messages.power(now, before.power))
     if before.power and now != _ENDS_AS.get(before.power, before.power):
         return Problem("power", messages.power(now, before.power))
     if before.reported_health and not health(instance) and now == "running":
         # The extension is installed again with the new OS.
         return Problem("health_unknown", messages.HEALTH_NOT_REPORTED)
     return problem_of_any(instance)
+
+
+def _failed(instance: Instance) -> Problem:
+    code, message = failure(instance)
+    return Problem("failed", messages.provisioning_failed(code, message), code)
 
 
 def problem_of_check(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
 from .._text import join_ids, plural
@@ -20,6 +21,18 @@ NOTHING_TO_ROLL_BACK_TO = (
     " already, and other changes of a model are not put back"
 )
 FOLLOWING = "following the rolling upgrade that Azure runs"
+EXPLICIT_VERSION_REFUSED = (
+    "automatic OS upgrades are on, and Azure then takes no image with an explicit version: set"
+    " upgradePolicy.automaticOSUpgradePolicy.enableAutomaticOSUpgrade to false first"
+)
+PLAN_CHANGE_REFUSED = (
+    "the set has a purchase plan, which Azure does not change: an image of another publisher, offer"
+    " or SKU needs a new set"
+)
+MANAGED_IMAGE_REFUSED = (
+    "the set has the security type TrustedLaunch, for which Azure takes no managed image: use an"
+    " image of a gallery"
+)
 START_ANOTHER = "start_os_upgrade, or any change of the model, begins another"
 NOTHING_BEING_UPDATED = "no instance is being updated"
 
@@ -30,6 +43,7 @@ _MODES = {
     " follow_rolling_upgrade, or set upgradePolicy.mode to Manual first.",
 }
 _SHOWN_UNHEALTHY = 10
+_LONGEST = 300
 _SHOWN_WAITING = 3
 
 
@@ -39,6 +53,17 @@ _SHOWN_WAITING = 3
 def provisioning(state: str) -> str:
     """Return the reason of an instance whose provisioning has not succeeded."""
     return f"provisioning {state}"
+
+
+def provisioning_failed(code: str, message: str) -> str:
+    """Return the reason of an instance whose provisioning failed, in Azure's words."""
+    parts = [part for part in (code, shorten(message)) if part]
+    return ": ".join(["provisioning failed", *parts])
+
+
+def shorten(text: str) -> str:
+    """Return a text on one line, of a length that people read."""
+    return textwrap.shorten(text, _LONGEST, placeholder=" ...")
 
 
 def application_health(health: str) -> str:
@@ -67,6 +92,20 @@ def wrong_mode(name: str, mode: str) -> str:
 def is_refused_mode(mode: str) -> bool:
     """Return whether sets in an upgrade mode are refused."""
     return mode.lower() in _MODES
+
+
+def no_profile(name: str) -> str:
+    """Return why a Flexible set without a profile is refused."""
+    return f"{name} has no virtualMachineProfile, so no model: there is nothing to roll out"
+
+
+def model_unknown(count: int) -> str:
+    """Return how many members cannot be said to have the model."""
+    return (
+        f"Azure does not report whether {plural(count, 'member')} of this Flexible set"
+        f" {'has' if count == 1 else 'have'} the current model: upgraded all the same, which"
+        " leaves a current one as it is"
+    )
 
 
 def set_busy(name: str, state: str) -> str:
@@ -155,6 +194,11 @@ def operation_status(status: str, seconds: float, trouble: str) -> str:
 def operation_unreadable(reason: str) -> str:
     """Return what is said when an operation cannot be read."""
     return f"{reason}: looking at the result instead"
+
+
+def preempted(batch: Batch, reason: str) -> str:
+    """Return what is said when another write ended the upgrade of a batch."""
+    return f"{batch.name}: {reason}: another write came first; upgrading again what is left of it"
 
 
 def operation_failed(message: str, code: str) -> str:
@@ -330,6 +374,14 @@ def several_images(ids_by_image: Mapping[str, Sequence[str]]) -> str:
     """Return why no image to roll back to can be inferred for `on_failure`."""
     listed = "; ".join(f"{len(ids)} on {name}" for name, ids in ids_by_image.items())
     return f"on_failure: the instances run several images ({listed}): name one as rollback_image"
+
+
+def no_version_to_roll_back_to(image: str, argument: str = "rollback_image") -> str:
+    """Return why an image that is not one version cannot be rolled back to."""
+    return (
+        f"{argument} must be given: the instances run {image}, and which version that is, Azure"
+        " does not report"
+    )
 
 
 def image_unknown(names: Iterable[str]) -> str:

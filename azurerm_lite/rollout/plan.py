@@ -6,7 +6,10 @@ import dataclasses
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from .._flexible import is_flexible
+from .._ids import IMAGE_ID_KEYS
 from .._text import join_ids
+from ..images import is_floating
 from ..instances import (
     UNKNOWN,
     by_fault_domain,
@@ -15,10 +18,12 @@ from ..instances import (
     health,
     id_sort_key,
     in_batches,
+    properties_of,
     provisioning_state,
     view,
 )
 from ..types import Batch, CountOrPercentage, Domain, Instance
+from . import messages
 from .options import RolloutOptions, resolve_count
 
 FALLBACK = "20%"
@@ -32,7 +37,7 @@ _GROUPINGS = {
 
 NO_UPDATE_DOMAINS = (
     "Azure gives no update domains here: taken as by its own rolling upgrades, zone after zone"
-    " where there are zones, at most " + FALLBACK + " of the set at a time"
+    f" where there are zones, at most {FALLBACK} of the set at a time"
 )
 ON_LATEST_MODEL = "on the latest model"
 BEING_DELETED = "being deleted"
@@ -150,7 +155,7 @@ def resolve_strategy(instances: Sequence[Instance], options: RolloutOptions) -> 
         return options
     if any(_domain(instance, "update_domain") for instance in instances):
         return options
-    if not any(instance.get("zones") for instance in instances):
+    if not any(_domain(instance, "zone") for instance in instances):
         return dataclasses.replace(options, by=FALLBACK)
     max_batch: CountOrPercentage = FALLBACK
     if options.max_batch is not None:
@@ -265,7 +270,7 @@ def skip_reason(
     Returns:
         The reason; `None` if the instance is pending.
     """
-    properties = instance["properties"]
+    properties = properties_of(instance)
     instance_id = instance["instanceId"]
     state = provisioning_state(instance)
     is_retried = instance_id in retry_failed and state == "failed"
@@ -296,6 +301,13 @@ def notices(
     found = _notices_of_model(model["properties"])
     if resolve_strategy(instances, options).by != options.by:
         found.append(NO_UPDATE_DOMAINS)
+    unknown = [
+        instance
+        for instance in instances
+        if properties_of(instance).get("latestModelApplied") is None
+    ]
+    if unknown and is_flexible(model):
+        found.append(messages.model_unknown(len(unknown)))
     with_views = [instance for instance in instances if view(instance).get("statuses")]
     if instances and not with_views:
         found.append(
@@ -323,12 +335,22 @@ def _notices_of_model(properties: Mapping[str, Any]) -> list[str]:
             "automatic repairs are on, so Azure may replace an instance that is unhealthy for"
             " a while"
         )
-    storage = (properties.get("virtualMachineProfile") or {}).get("storageProfile") or {}
-    if (storage.get("imageReference") or {}).get("version") == "latest":
-        found.append(
-            "the model asks for the version latest: instances may come to run different ones"
-        )
+    floating = _floating_part(properties)
+    if floating:
+        found.append(f"the model asks for {floating}: instances may come to run different ones")
     return found
+
+
+def _floating_part(properties: Mapping[str, Any]) -> str | None:
+    """Return what makes that a model's image is not one version."""
+    profile = properties.get("virtualMachineProfile") or {}
+    reference = (profile.get("storageProfile") or {}).get("imageReference") or {}
+    if str(reference.get("version")).lower() == "latest":
+        return "the version latest"
+    image_id = next((reference[key] for key in IMAGE_ID_KEYS if reference.get(key)), "")
+    if is_floating({"kind": "image_id", "image_id": image_id}):
+        return "a gallery image without a version"
+    return None
 
 
 def _domain(instance: Instance, by: CountOrPercentage) -> str | None:

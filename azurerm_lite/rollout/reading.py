@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
-from .. import _clock, vmss
+from .. import _clock, _flexible, vmss
+from .._ids import normalize
 from ..instances import provisioning_state, upgrade_mode
-from ..types import ScaleSet
+from ..types import Instance, ScaleSet
 from . import messages
 from .events import Event, event
 from .state import Halt, RolloutState, with_since
@@ -58,6 +60,8 @@ def _judge_model(state: RolloutState) -> Wait | None:
     mode = upgrade_mode(known_model(state))
     if messages.is_refused_mode(mode):
         raise Halt(messages.wrong_mode(name, mode))
+    if _flexible.is_flexible(known_model(state)) and not _flexible.has_profile(known_model(state)):
+        raise Halt(messages.no_profile(name))
     now = provisioning_of_set(state)
     if now.lower() in _SETTLED or state.options.dry_run:
         return None
@@ -77,17 +81,15 @@ def read_model(state: RolloutState) -> Iterator[Event]:
 
 def read_instances(state: RolloutState) -> Iterator[Event]:
     """Read the instances with their views."""
-    is_flexible = _orchestration_mode(state) == "flexible"
-    # Azure lists the members of a Flexible set, and refuses to add their views.
-    read = vmss.list_vmss_vms if is_flexible else vmss.get_instance_views
     before = state.hooks.requests
 
     def request() -> None:
-        state.instances = tuple(read(*state.scale_set))
+        state.instances = tuple(_read(state))
 
     yield from retry_read(state, request)
     state.in_flight = frozenset()
-    state.pages = max(1, state.hooks.requests - before)
+    state.requests_per_reading = max(1, state.hooks.requests - before)
+    state.pages = _count_pages(state)
     state.read_at = _clock.monotonic()
 
 
@@ -141,8 +143,33 @@ def _upgrade_relevant(model: ScaleSet) -> Any:
     profile = dict(model["properties"].get("virtualMachineProfile") or {})
     # Azure's own, another one with each change.
     profile.pop("timeCreated", None)
-    return profile, (model.get("sku") or {}).get("name")
+    size = str((model.get("sku") or {}).get("name") or "").lower()
+    return normalize(profile), size
 
 
-def _orchestration_mode(state: RolloutState) -> str:
-    return str(known_model(state)["properties"].get("orchestrationMode") or "Uniform").lower()
+def _read(state: RolloutState) -> list[Instance]:
+    model = known_model(state)
+    if not _flexible.is_flexible(model):
+        return vmss.get_instance_views(*state.scale_set)
+    path = _flexible.SetPath(*state.scale_set[1:])
+    instances = _flexible.read_instances(state.scale_set.access_token, path, model)
+    for instance in instances:
+        if _is_taken_as_current(state, instance["instanceId"]):
+            instance["properties"].setdefault("latestModelApplied", True)
+    return instances
+
+
+def _is_taken_as_current(state: RolloutState, instance_id: str) -> bool:
+    """Return whether a member counts as current if that cannot be derived.
+
+    This run has upgraded it; or the run is a rollback, which changes the image alone, and the
+    member has that image.
+    """
+    return state.is_rollback or instance_id in state.accepted
+
+
+def _count_pages(state: RolloutState) -> int:
+    """Return how many pages of the set's own list a reading took."""
+    if not _flexible.is_flexible(known_model(state)):
+        return state.requests_per_reading
+    return max(1, math.ceil(len(state.instances) / _flexible.PAGE_SIZE))

@@ -13,7 +13,8 @@ from . import messages, plan
 from .batch import back_off, follow_operation, is_too_late
 from .events import Event
 from .reading import is_model_changed, known_model, read_settled_model
-from .state import BatchFailed, Halt, RolloutState, ids_by_image, image_of
+from .refusals import refusal
+from .state import BatchFailed, Halt, Preempted, RolloutState, ids_by_image, image_of
 from .waiting import retry
 
 
@@ -40,12 +41,19 @@ def find_previous_image(state: RolloutState) -> Image:
         raise ValueError(messages.several_images(found))
     if image is None:
         image = image_of(pending[0])
+    if images.is_floating(image):
+        raise ValueError(messages.no_version_to_roll_back_to(images.image_name(image)))
     model = known_model(state)
     try:
         changed = images.with_image(model, image)
     except ValueError as error:
         raise ValueError(f"rollback_image: {error}") from None
-    return image if images.get_image(changed) != images.get_image(model) else {}
+    if images.is_same_image(images.get_image(changed), images.get_image(model)):
+        return {}
+    reason = refusal(model, image)
+    if reason:
+        raise ValueError(f"on_failure: {reason}")
+    return image
 
 
 def infer_rollback_image(state: RolloutState) -> Image:
@@ -62,14 +70,37 @@ def infer_rollback_image(state: RolloutState) -> Image:
     """
     current = images.get_image(known_model(state))
     outdated = [instance for instance in state.instances if not has_latest_model(instance)]
-    found = {images.image_name(image_of(instance)): image_of(instance) for instance in outdated}
-    found.pop(images.image_name(current), None)
+    found: dict[str, Image] = {}
+    for instance in outdated:
+        image = image_of(instance)
+        if not images.is_same_image(image, current):
+            found.setdefault(images.image_name(image).lower(), image)
     if len(found) != 1:
-        raise RollbackImageUnknown(messages.image_unknown(found))
+        names = [images.image_name(image) for image in found.values()]
+        raise RollbackImageUnknown(messages.image_unknown(names))
     image = next(iter(found.values()))
+    if images.is_floating(image):
+        raise RollbackImageUnknown(
+            messages.no_version_to_roll_back_to(images.image_name(image), "image")
+        )
     if images.is_newer(image, current):
         raise RollbackImageUnknown(messages.image_is_older(images.image_name(current)))
     return image
+
+
+def check_rollback_image(state: RolloutState, image: Image) -> None:
+    """Refuse an image that Azure would not take back into the model.
+
+    Args:
+        state: A run that has read the model.
+        image: The image.
+
+    Raises:
+        ValueError: With the reason.
+    """
+    reason = refusal(known_model(state), image)
+    if reason:
+        raise ValueError(f"image: {reason}")
 
 
 def put_image(state: RolloutState, image: Image) -> Iterator[Event]:
@@ -89,9 +120,15 @@ def put_image(state: RolloutState, image: Image) -> Iterator[Event]:
         yield from back_off(state, error, attempt)
         yield from read_expected_model(state, image)
 
+    was_preempted = False
     while not _has_image(state, images.with_image(known_model(state), image)):
         yield from retry(state, request, recover)
-        yield from follow_operation(state, limit)
+        try:
+            yield from follow_operation(state, limit)
+        except Preempted:
+            if was_preempted:
+                raise
+            was_preempted = True
         yield from read_expected_model(state, image)
     state.restored_image = image
 
@@ -107,7 +144,8 @@ def read_expected_model(state: RolloutState, image: Image) -> Iterator[Event]:
 
 
 def _has_image(state: RolloutState, changed: ScaleSet) -> bool:
-    return images.get_image(changed) == images.get_image(known_model(state))
+    image = images.get_image(known_model(state))
+    return images.is_same_image(images.get_image(changed), image)
 
 
 def rollback_of(state: RolloutState, failure: BatchFailed) -> RolloutState:
@@ -134,6 +172,7 @@ def rollback_of(state: RolloutState, failure: BatchFailed) -> RolloutState:
         is_rollback=True,
         model=state.model,
         instances=state.instances,
+        requests_per_reading=state.requests_per_reading,
         pages=state.pages,
         has_changed_something=True,
         reason=messages.halt_reason(failure.reason, failure.unhealthy),

@@ -21,7 +21,9 @@ from .reading import (
     updating_ids,
     wait_until_instances_idle,
 )
+from .refusals import refusal_of_model
 from .rollback_image import (
+    check_rollback_image,
     find_previous_image,
     infer_rollback_image,
     put_image,
@@ -213,6 +215,7 @@ def restore_image(state: RolloutState) -> Iterator[Event]:
     """Put the old image into the model, and read the set again."""
     retry_failed_instances(state)
     image = state.options.rollback_image or infer_rollback_image(state)
+    check_rollback_image(state, image)
     message = messages.rolling_back(state.reason, images.image_name(image))
     yield event(state, "rolling_back", message, of_set=True)
     yield from put_image(state, image)
@@ -240,9 +243,12 @@ def announce(state: RolloutState) -> Iterator[Event]:
 
 def pretend_model(state: RolloutState, model: ScaleSet) -> None:
     """Take a model as if it were put, and every instance as outdated: for a dry run."""
+    reason = refusal_of_model(model)
+    if reason:
+        raise ValueError(f"dry_run: {reason}")
     state.model = model
     for instance in state.instances:
-        instance["properties"]["latestModelApplied"] = False
+        instance.setdefault("properties", {})["latestModelApplied"] = False
 
 
 def report_dry_run(state: RolloutState) -> Iterator[Event]:
@@ -262,7 +268,8 @@ def report_dry_run(state: RolloutState) -> Iterator[Event]:
     if batches:
         yield from wait_until_others_healthy(state, batches[0])
         yield event(state, "checked", messages.others_healthy(batches[0]))
-    requests = 1 + state.pages + len(batches) * (REQUESTS_PER_BATCH + state.pages)
+    reading = state.requests_per_reading
+    requests = 1 + reading + len(batches) * (REQUESTS_PER_BATCH + reading)
     message = messages.dry_run_done(requests)
     yield event(state, "finished", message, summary=summarize(state))
 

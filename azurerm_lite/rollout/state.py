@@ -20,7 +20,7 @@ Status: TypeAlias = Literal["new", "running", "paused", "done"]
 
 _MOMENTS = ("started_at", "read_at")
 """Fields with a time of this process's clock, which another process does not share."""
-_LOCAL = ("operation",)
+_LOCAL = {"operation": None, "deadline": 0.0}
 """Fields that are empty between two batches and do not cross to another process."""
 
 
@@ -54,7 +54,8 @@ class RolloutState:
         status: Where the run stands. `paused` and `done` end it.
         model: The model as first read; a change by somebody else halts the run.
         instances: The instances as last read.
-        pages: How many requests that reading took.
+        requests_per_reading: How many requests that took.
+        pages: How many pages of the list of instances there are.
         read_at: When they were read.
         started_at: When the run began.
         previous_image: The image that a failure is rolled back to; empty if there is none.
@@ -64,11 +65,13 @@ class RolloutState:
         batches: How many batches the run comes to.
         started_batches: The names of the batches that were started.
         in_flight: The instances being upgraded, of which no reading is newer than that.
+        accepted: The instances whose upgrade Azure accepted.
         upgraded: The instances that the run upgraded.
         retry_failed: Instances to upgrade although they have the latest model, as they failed.
         skipped: How many instances were left out.
         has_changed_something: Whether anything was written; before that, errors are the caller's.
         operation: Azure's answer to the last write, while it is followed.
+        deadline: Until when the batch must be healthy, by the clock of this process.
         problems_since: Since when each problem is known.
     """
 
@@ -79,6 +82,7 @@ class RolloutState:
     status: Status = "new"
     model: ScaleSet | None = None
     instances: tuple[Instance, ...] = ()
+    requests_per_reading: int = 1
     pages: int = 1
     read_at: float = field(default_factory=_now)
     started_at: float = field(default_factory=_now)
@@ -89,11 +93,13 @@ class RolloutState:
     batches: int = 0
     started_batches: list[str] = field(default_factory=list)
     in_flight: frozenset[str] = frozenset()
+    accepted: frozenset[str] = frozenset()
     upgraded: list[str] = field(default_factory=list)
     retry_failed: frozenset[str] = frozenset()
     skipped: int = 0
     has_changed_something: bool = False
     operation: Response | None = None
+    deadline: float = 0.0
     problems_since: dict[tuple[str, str], datetime] = field(default_factory=dict)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -116,8 +122,8 @@ class RolloutState:
         for name in _MOMENTS:
             age = max(0.0, time.time() - crossing[name])
             setattr(self, name, _clock.monotonic() - age)
-        for name in _LOCAL:
-            setattr(self, name, None)
+        for name, value in _LOCAL.items():
+            setattr(self, name, value)
 
 
 class Halt(Exception):
@@ -132,6 +138,10 @@ class Halt(Exception):
         super().__init__(reason)
         self.reason = reason
         self.unhealthy = dict(unhealthy or {})
+
+
+class Preempted(Halt):
+    """Another write ended the operation; it is started again once."""
 
 
 class BatchFailed(Halt):
@@ -157,10 +167,16 @@ def image_of(model: Any) -> Image:
 
 
 def ids_by_image(instances: Iterable[Instance]) -> dict[str, list[str]]:
-    """Return which instances run which image: ids by the image's name, in numeric order."""
+    """Return which instances run which image: ids by the image's name, in numeric order.
+
+    Names that differ in case alone are one image.
+    """
+    names: dict[str, str] = {}
     found: dict[str, list[str]] = {}
     for instance in instances:
-        found.setdefault(images.image_name(image_of(instance)), []).append(instance["instanceId"])
+        name = images.image_name(image_of(instance))
+        name = names.setdefault(name.lower(), name)
+        found.setdefault(name, []).append(instance["instanceId"])
     return {name: sorted(ids, key=id_sort_key) for name, ids in found.items()}
 
 

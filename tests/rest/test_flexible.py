@@ -348,7 +348,7 @@ FUNCTIONS: list[Callable[[list[Any]], Any]] = [
     lambda instances: az.in_batches(instances, 2),
     az.plan_rollout,
     lambda instances: str(az.heatmap(instances)),
-    lambda instances: az.heatmap(instances)._repr_svg_(),
+    lambda instances: az.heatmap(instances).to_svg(),
 ]
 
 

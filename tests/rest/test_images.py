@@ -249,7 +249,7 @@ def test_a_top_that_is_no_number_of_versions_is_refused_before_anything_is_sent(
         ),
         (
             {"imageReference": {**GALLERY, "exactVersion": "1.0.0"}},
-            {"kind": "image_id", "image_id": GALLERY["id"]},
+            {"kind": "image_id", "image_id": GALLERY["id"], "exact_version": "1.0.0"},
         ),
         (
             {"osDisk": {"osType": "Linux", "image": {"uri": VHD}}},

@@ -83,8 +83,8 @@ def test_instances_that_turn_ill_after_their_batch_are_rolled_back(
 def test_a_failed_operation_is_rolled_back(sandbox: Sandbox) -> None:
     """The operation's own words are the reason; the set ends as it was."""
     bump(sandbox)
-    end = partial(sandbox.end_next, "Failed", code="AllocationFailed", message="No room.")
-    with pytest.raises(az.RolloutHalted, match=r"No room\..*Rolled back") as caught:
+    end = partial(sandbox.end_next, "Failed", code="OSProvisioningTimedOut", message="No boot.")
+    with pytest.raises(az.RolloutHalted, match=r"No boot\..*Rolled back") as caught:
         on("batch_started", 2, end, az.rollout(*sandbox.where(), on_failure="rollback"))
     assert caught.value.rolled_back
     assert set(running(sandbox).values()) == {OLD}

@@ -225,7 +225,7 @@ EVENTS: dict[str, tuple[str, Callable[[Sandbox], object], str]] = {
     ),
     "operation Canceled": (
         "batch_started",
-        lambda sandbox: sandbox.end_next("Canceled"),
+        lambda sandbox: [sandbox.end_next("Canceled") for _ in range(2)],
         "ended Canceled",
     ),
     "operation never ending": ("batch_started", stuck, "has not ended after 900 s"),
