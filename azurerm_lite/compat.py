@@ -1,7 +1,7 @@
 """azurerm 0.10.0's names and shapes; as a program, run a script of azurerm's.
 
-Reads give JSON and writes a `Response`, whatever Azure said: both stand in one place each, `_read`
-and `_write`.
+Reads return JSON and writes a `Response`, errors included: see `_returns_json` and
+`_returns_response`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, ParamSpec, TypeAlias
 
 from requests import Response
 
+from . import _azurerm_names
 from . import auth as _auth
 from . import images as _images
 from . import rest as _rest
@@ -110,87 +111,24 @@ _SUBSCRIPTION = "/subscriptions/{subscription_id}"
 _GROUP = _SUBSCRIPTION + "/resourceGroups/{resource_group}"
 _VM = _GROUP + "/providers/Microsoft.Compute/virtualMachineScaleSets/{vmss_name}/virtualMachines"
 
-# azurerm's modules whose names are here: each is this module, so that `from azurerm.restfns import
-# do_get` works.
-_MODULES = "adalfns computerp resourcegroups restfns settings subfns vmimages"
-# What else azurerm has, by what it is for.
-_OUTSIDE = {
-    "availability sets": "create_as delete_as get_as list_as list_as_sub",
-    "single virtual machines": """
-        create_vm deallocate_vm delete_vm get_vm get_vm_extension get_vm_instance_view list_vms
-        list_vms_sub restart_vm start_vm stop_vm update_vm""",
-    "networks": """
-        networkrp create_lb_with_nat_pool create_nic create_nsg create_nsg_rule create_public_ip
-        create_vnet delete_load_balancer delete_nic delete_nsg delete_nsg_rule delete_public_ip
-        delete_vnet get_lb_nat_rule get_load_balancer get_network_usage get_nic get_public_ip
-        get_vnet list_asgs list_asgs_all list_lb_nat_rules list_load_balancers
-        list_load_balancers_rg list_nics list_nics_rg list_nsgs list_nsgs_all list_public_ips
-        list_vnets list_vnets_rg update_load_balancer""",
-    "storage accounts": """
-        storagerp STORAGE_API create_storage_account delete_storage_account get_storage_account
-        get_storage_account_keys get_storage_usage list_storage_accounts_rg
-        list_storage_accounts_sub""",
-    "containers": """
-        acs container ACS_API CONTAINER_API create_container_service delete_container_service
-        get_container_service list_acs_operations list_container_services
-        list_container_services_sub create_container_definition create_container_instance_group
-        delete_container_instance_group get_container_instance_group get_container_instance_logs
-        list_container_instance_groups list_container_instance_groups_sub""",
-    "Media Services": """
-        amsrp MEDIA_API ams_auth_endpoint ams_rest_endpoint charset dsversion_max dsversion_min
-        json_acceptformat json_only_acceptformat xml_acceptformat xmsversion do_ams_auth
-        do_ams_delete do_ams_get do_ams_get_url do_ams_patch do_ams_post do_ams_put
-        do_ams_sto_put get_url add_authorization_policy check_media_service_name_availability
-        create_asset_accesspolicy create_asset_delivery_policy
-        create_contentkey_authorization_policy create_contentkey_authorization_policy_options
-        create_media_asset create_media_assetfile create_media_service_rg
-        create_ondemand_streaming_locator create_sas_locator create_streaming_endpoint
-        delete_asset_accesspolicy delete_asset_delivery_policy delete_content_key
-        delete_contentkey_authorization_policy delete_contentkey_authorization_policy_options
-        delete_media_asset delete_media_service_rg delete_sas_locator delete_streaming_endpoint
-        encode_mezzanine_asset get_ams_access_token get_key_delivery_url helper_add
-        helper_delete helper_list link_asset_content_key link_asset_delivery_policy
-        link_contentkey_authorization_policy list_asset_accesspolicy list_asset_delivery_policy
-        list_content_key list_contentkey_authorization_policy
-        list_contentkey_authorization_policy_options list_media_asset list_media_endpoint_keys
-        list_media_job list_media_processor list_media_services list_media_services_rg
-        list_sas_locator list_streaming_endpoint scale_streaming_endpoint
-        translate_asset_options translate_job_state update_media_assetfile upload_block_blob
-        validate_mp4_asset""",
-    "Cosmos DB": "cosmosdbrp COSMOSDB_API create_cosmosdb_account get_cosmosdb_account_keys",
-    "Key Vault": """
-        keyvault KEYVAULT_API create_keyvault delete_keyvault delete_keyvault_secret
-        get_keyvault list_keyvaults list_keyvaults_sub set_keyvault_secret""",
-    "Microsoft Graph": "graphfns GRAPH_RESOURCE_HOST get_graph_token_from_msi"
-    " get_object_id_from_graph",
-    "autoscale and metrics": """
-        insightsrp INSIGHTS_API INSIGHTS_COMPONENTS_API INSIGHTS_METRICS_API
-        INSIGHTS_PREVIEW_API create_autoscale_rule create_autoscale_setting
-        get_events_for_subscription get_metrics_for_resource list_autoscale_settings
-        list_insights_components list_metric_defs_for_resource""",
-    "templates and deployments": """
-        deployments templates DEPLOYMENTS_API deploy_template deploy_template_uri
-        deploy_template_uri_param_uri list_deployment_operations show_deployment""",
-}
-
 
 def __getattr__(name: str) -> Any:
-    """Azurerm's modules; and for a name that is not here, whether azurerm has it."""
-    if name in _MODULES.split():
+    """Return one of azurerm's modules; refuse other names, with what azurerm has them for."""
+    if name in _azurerm_names.MODULES:
         return importlib.import_module("azurerm_lite.compat")
-    for what, names in _OUTSIDE.items():
-        if name in names.split():
-            raise AttributeError(
-                f"azurerm's {name!r} is outside azurerm-lite, which is for scale sets: it has"
-                f" nothing for {what}"
-            )
+    if name in _azurerm_names.NOT_SUPPORTED:
+        purpose = _azurerm_names.NOT_SUPPORTED[name]
+        raise AttributeError(
+            f"azurerm's {name!r} is outside azurerm-lite, which is for scale sets: it has"
+            f" nothing for {purpose}"
+        )
     raise AttributeError(f"azurerm_lite.compat has no {name!r}, and neither has azurerm 0.10.0")
 
 
-# How azurerm differs, each difference in one place
+# How azurerm differs
 
 
-def _read(function: Callable[_P, Any]) -> Callable[_P, Any]:
+def _returns_json(function: Callable[_P, Any]) -> Callable[_P, Any]:
     """Make a function return JSON, that of the error if Azure refuses."""
 
     @functools.wraps(function)
@@ -208,7 +146,7 @@ def _read(function: Callable[_P, Any]) -> Callable[_P, Any]:
     return wrapped
 
 
-def _write(function: Callable[_P, Response]) -> Callable[_P, Response]:
+def _returns_response(function: Callable[_P, Response]) -> Callable[_P, Response]:
     """Make a function return Azure's response, also if it is an error."""
 
     @functools.wraps(function)
@@ -223,8 +161,8 @@ def _write(function: Callable[_P, Response]) -> Callable[_P, Response]:
     return wrapped
 
 
-def _from_cli(function: Callable[_P, str]) -> Callable[_P, str | None]:
-    """Make a function print why the Azure CLI gives nothing, and return `None`."""
+def _returns_none_without_cli(function: Callable[_P, str]) -> Callable[_P, str | None]:
+    """Make a function print why the Azure CLI returns nothing, and return `None`."""
 
     @functools.wraps(function)
     def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> str | None:
@@ -252,16 +190,13 @@ def _vm_url(
         "subscription_id": subscription_id,
         "resource_group": resource_group,
         "vmss_name": vmss_name,
+        "instance_id": _parse_instance_id(instance_id),
     }
-    names["instance_id"] = _parse_instance_id(instance_id)
-    return _url(
-        _VM + "/{instance_id}" + tail,
-        _settings.NETWORK_API if tail else _settings.COMPUTE_API,
-        **names,
-    )
+    api_version = _settings.NETWORK_API if tail else _settings.COMPUTE_API
+    return _rest.url(_VM + "/{instance_id}" + tail, names, api_version)
 
 
-def _parsed(argument: str, value: Any) -> Any:
+def _parse_json(argument: str, value: Any) -> Any:
     """Return parsed JSON text; anything but text as it is.
 
     The message does not show it: there may be a password in it.
@@ -274,21 +209,20 @@ def _parsed(argument: str, value: Any) -> Any:
         raise ValueError(f"{argument} must be JSON, or what JSON stands for: {error}") from None
 
 
-def _ids(instance_ids: Ids, argument: str = "instance_ids") -> list[str]:
+def _parse_ids(instance_ids: Ids, argument: str = "instance_ids") -> list[str]:
     """Return ids as the new functions take them; `None` would mean the whole set there."""
-    return _parse_instance_ids(_parsed(argument, instance_ids), argument)
+    return _parse_instance_ids(_parse_json(argument, instance_ids), argument)
 
 
-def _model(vmss_body: Body, argument: str) -> dict[str, Any]:
+def _parse_model(vmss_body: Body, argument: str) -> dict[str, Any]:
     """Return a model without its etag: azurerm's api-version let scripts put it more than once."""
-    body = _parsed(argument, vmss_body)
+    body = _parse_json(argument, vmss_body)
     return {**body, "etag": None} if isinstance(body, Mapping) else body
 
 
-def _sent(access_token: Token, method: str, endpoint: str, body: Body) -> Response:
-    return _rest.send(
-        access_token, method, endpoint, None if body in (None, "", b"") else _parsed("body", body)
-    )
+def _send(access_token: Token, method: str, endpoint: str, body: Body) -> Response:
+    parsed = None if body in (None, "", b"") else _parse_json("body", body)
+    return _rest.send(access_token, method, endpoint, parsed)
 
 
 # Tokens and endpoints
@@ -299,13 +233,13 @@ def get_access_token(tenant_id: str, application_id: str, application_secret: st
     return _auth.get_access_token(tenant_id, application_id, application_secret)
 
 
-@_from_cli
+@_returns_none_without_cli
 def get_access_token_from_cli() -> str:
     """Return a token from the Azure CLI, or `None`. New: `get_access_token_from_cli`."""
     return _auth.get_access_token_from_cli()
 
 
-@_from_cli
+@_returns_none_without_cli
 def get_subscription_from_cli(name: str | None = None) -> str:
     """Return a subscription id from the Azure CLI, or `None`. New: `get_subscription_from_cli`."""
     return _auth.get_subscription_from_cli(name)
@@ -334,13 +268,13 @@ def get_user_agent() -> str:
 # HTTP
 
 
-@_read
+@_returns_json
 def do_get(endpoint: str, access_token: Token) -> Any:
     """Return the JSON at a URL of the resource manager. New: `rest.get`."""
     return _rest.get(access_token, endpoint)
 
 
-@_read
+@_returns_json
 def do_get_next(endpoint: str, access_token: Token) -> Any:
     """Return all pages of a list as `{"value": […]}`; other JSON as it is. New: `rest.get_list`."""
     page = _rest.get(access_token, endpoint)
@@ -350,40 +284,40 @@ def do_get_next(endpoint: str, access_token: Token) -> Any:
     return {"value": page["value"] + (_rest.get_list(access_token, link) if link else [])}
 
 
-@_write
+@_returns_response
 def do_delete(endpoint: str, access_token: Token) -> Response:
     """Send a DELETE. New: `rest.send`."""
     return _rest.send(access_token, "DELETE", endpoint)
 
 
-@_write
+@_returns_response
 def do_patch(endpoint: str, body: Body, access_token: Token) -> Response:
     """Send a PATCH. New: `rest.send`."""
-    return _sent(access_token, "PATCH", endpoint, body)
+    return _send(access_token, "PATCH", endpoint, body)
 
 
-@_write
+@_returns_response
 def do_post(endpoint: str, body: Body, access_token: Token) -> Response:
     """Send a POST. New: `rest.send`."""
-    return _sent(access_token, "POST", endpoint, body)
+    return _send(access_token, "POST", endpoint, body)
 
 
-@_write
+@_returns_response
 def do_put(endpoint: str, body: Body, access_token: Token) -> Response:
     """Send a PUT. New: `rest.send`."""
-    return _sent(access_token, "PUT", endpoint, body)
+    return _send(access_token, "PUT", endpoint, body)
 
 
 # Subscriptions, locations, resource groups
 
 
-@_read
+@_returns_json
 def list_subscriptions(access_token: Token) -> Any:
     """Return the subscriptions that the token can see. New: `list_subscriptions`."""
     return {"value": _subscriptions.list_subscriptions(access_token)}
 
 
-@_read
+@_returns_json
 def list_locations(access_token: Token, subscription_id: str) -> Any:
     """Return the regions of a subscription. New: `list_locations`."""
     return {"value": _subscriptions.list_locations(access_token, subscription_id)}
@@ -394,7 +328,7 @@ def list_tenants(access_token: Token) -> Any:
     return do_get_next(_url("/tenants", _settings.SUBSCRIPTIONS_API), access_token)
 
 
-@_read
+@_returns_json
 def list_resource_groups(access_token: Token, subscription_id: str) -> Any:
     """Return the resource groups of a subscription. New: `list_resource_groups`."""
     return {"value": _subscriptions.list_resource_groups(access_token, subscription_id)}
@@ -436,19 +370,19 @@ def _group_url(subscription_id: str, rgname: str, tail: str = "") -> str:
 # Images, quotas
 
 
-@_read
+@_returns_json
 def list_publishers(access_token: Token, subscription_id: str, location: str) -> Any:
     """Return the publishers of platform images, a bare list. New: `list_publishers`."""
     return _images.list_publishers(access_token, subscription_id, location)
 
 
-@_read
+@_returns_json
 def list_offers(access_token: Token, subscription_id: str, location: str, publisher: str) -> Any:
     """Return the offers of a publisher, a bare list. New: `list_offers`."""
     return _images.list_offers(access_token, subscription_id, location, publisher)
 
 
-@_read
+@_returns_json
 def list_skus(
     access_token: Token, subscription_id: str, location: str, publisher: str, offer: str
 ) -> Any:
@@ -456,7 +390,7 @@ def list_skus(
     return _images.list_skus(access_token, subscription_id, location, publisher, offer)
 
 
-@_read
+@_returns_json
 def list_sku_versions(
     access_token: Token, subscription_id: str, location: str, publisher: str, offer: str, sku: str
 ) -> Any:
@@ -484,7 +418,7 @@ def get_compute_usage(access_token: Token, subscription_id: str, location: str) 
 # Scale sets
 
 
-@_write
+@_returns_response
 def create_vmss(
     access_token: Token,
     subscription_id: str,
@@ -515,7 +449,7 @@ def create_vmss(
         "caching": "ReadWrite",
     }
     image = {"publisher": publisher, "offer": offer, "sku": sku, "version": version}
-    addresses = _addresses(subnet_id, be_pool_id, lb_pool_id, public_ip_per_vm)
+    addresses = _ip_configuration(subnet_id, be_pool_id, lb_pool_id, public_ip_per_vm)
     nic = {"primary": True, "ipConfigurations": [{"name": vmss_name, "properties": addresses}]}
     profile = {
         "osProfile": _os_profile(vmss_name, username, password, public_key),
@@ -550,7 +484,7 @@ def _os_profile(
     return profile
 
 
-def _addresses(
+def _ip_configuration(
     subnet_id: str, backend: str | None, nat: str | None, public: bool
 ) -> dict[str, Any]:
     """Return the network profile of the instances."""
@@ -567,26 +501,26 @@ def _addresses(
     return addresses
 
 
-@_write
+@_returns_response
 def put_vmss(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str, vmss_body: Body
 ) -> Response:
     """Put a model over anybody's change. New: `put_vmss`, which sends `If-Match`."""
-    body = _model(vmss_body, "vmss_body")
+    body = _parse_model(vmss_body, "vmss_body")
     return _vmss.put_vmss(access_token, subscription_id, resource_group, vmss_name, body)
 
 
-@_write
+@_returns_response
 def update_vmss(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str, body: Body
 ) -> Response:
     """Put a model over anybody's change. New: `put_vmss`, which sends `If-Match`."""
     return _vmss.put_vmss(
-        access_token, subscription_id, resource_group, vmss_name, _model(body, "body")
+        access_token, subscription_id, resource_group, vmss_name, _parse_model(body, "body")
     )
 
 
-@_write
+@_returns_response
 def scale_vmss(
     access_token: Token,
     subscription_id: str,
@@ -599,7 +533,7 @@ def scale_vmss(
     return _vmss.scale_vmss(access_token, subscription_id, resource_group, vmss_name, number)
 
 
-@_write
+@_returns_response
 def delete_vmss(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> Response:
@@ -607,13 +541,13 @@ def delete_vmss(
     return _vmss.delete_vmss(access_token, subscription_id, resource_group, vmss_name)
 
 
-@_read
+@_returns_json
 def get_vmss(access_token: Token, subscription_id: str, resource_group: str, vmss_name: str) -> Any:
     """Return a scale set's model. New: `get_vmss`."""
     return _vmss.get_vmss(access_token, subscription_id, resource_group, vmss_name)
 
 
-@_read
+@_returns_json
 def get_vmss_instance_view(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> Any:
@@ -621,7 +555,7 @@ def get_vmss_instance_view(
     return _vmss.get_vmss_instance_view(access_token, subscription_id, resource_group, vmss_name)
 
 
-@_read
+@_returns_json
 def get_vmss_nics(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> Any:
@@ -629,7 +563,7 @@ def get_vmss_nics(
     return {"value": _vmss.get_vmss_nics(access_token, subscription_id, resource_group, vmss_name)}
 
 
-@_read
+@_returns_json
 def get_vmss_public_ips(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> Any:
@@ -639,7 +573,7 @@ def get_vmss_public_ips(
     }
 
 
-@_read
+@_returns_json
 def get_vmss_rolling_upgrades(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> Any:
@@ -647,19 +581,19 @@ def get_vmss_rolling_upgrades(
     return _vmss.get_rolling_upgrade(access_token, subscription_id, resource_group, vmss_name)
 
 
-@_read
+@_returns_json
 def list_vmss(access_token: Token, subscription_id: str, resource_group: str) -> Any:
     """Return the scale sets of a resource group. New: `list_vmss`."""
     return {"value": _vmss.list_vmss(access_token, subscription_id, resource_group)}
 
 
-@_read
+@_returns_json
 def list_vmss_sub(access_token: Token, subscription_id: str) -> Any:
     """Return the scale sets of a subscription. New: `list_vmss_sub`."""
     return {"value": _vmss.list_vmss_sub(access_token, subscription_id)}
 
 
-@_read
+@_returns_json
 def list_vmss_skus(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> Any:
@@ -667,7 +601,7 @@ def list_vmss_skus(
     return {"value": _vmss.list_vmss_skus(access_token, subscription_id, resource_group, vmss_name)}
 
 
-@_write
+@_returns_response
 def start_vmss(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> Response:
@@ -675,7 +609,7 @@ def start_vmss(
     return _vmss.start_vmss(access_token, subscription_id, resource_group, vmss_name, "*")
 
 
-@_write
+@_returns_response
 def restart_vmss(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> Response:
@@ -683,7 +617,7 @@ def restart_vmss(
     return _vmss.restart_vmss(access_token, subscription_id, resource_group, vmss_name, "*")
 
 
-@_write
+@_returns_response
 def poweroff_vmss(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> Response:
@@ -691,7 +625,7 @@ def poweroff_vmss(
     return _vmss.poweroff_vmss(access_token, subscription_id, resource_group, vmss_name, "*")
 
 
-@_write
+@_returns_response
 def stopdealloc_vmss(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> Response:
@@ -702,7 +636,7 @@ def stopdealloc_vmss(
 # Instances
 
 
-@_read
+@_returns_json
 def list_vmss_vms(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> Any:
@@ -710,7 +644,7 @@ def list_vmss_vms(
     return {"value": _vmss.list_vmss_vms(access_token, subscription_id, resource_group, vmss_name)}
 
 
-@_read
+@_returns_json
 def list_vmss_vm_instance_view(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> Any:
@@ -720,7 +654,7 @@ def list_vmss_vm_instance_view(
     }
 
 
-@_read
+@_returns_json
 def list_vmss_vm_instance_view_pg(
     access_token: Token,
     subscription_id: str,
@@ -738,7 +672,7 @@ def list_vmss_vm_instance_view_pg(
     return _rest.get(access_token, first if link is None else link)
 
 
-@_read
+@_returns_json
 def get_vmss_vm(
     access_token: Token,
     subscription_id: str,
@@ -750,7 +684,7 @@ def get_vmss_vm(
     return _vmss.get_vmss_vm(access_token, subscription_id, resource_group, vmss_name, instance_id)
 
 
-@_read
+@_returns_json
 def get_vmss_vm_instance_view(
     access_token: Token,
     subscription_id: str,
@@ -788,7 +722,7 @@ def put_vmss_vm(
     return do_put(_vm_url(subscription_id, resource_group, vmss_name, vm_id), vm_body, access_token)
 
 
-@_write
+@_returns_response
 def upgrade_vmss_vms(
     access_token: Token,
     subscription_id: str,
@@ -798,11 +732,11 @@ def upgrade_vmss_vms(
 ) -> Response:
     """Bring instances to the model. New: `manual_upgrade`; `rollout` does it domain by domain."""
     return _vmss.manual_upgrade(
-        access_token, subscription_id, resource_group, vmss_name, _ids(instance_ids)
+        access_token, subscription_id, resource_group, vmss_name, _parse_ids(instance_ids)
     )
 
 
-@_write
+@_returns_response
 def reimage_vmss_vms(
     access_token: Token,
     subscription_id: str,
@@ -812,20 +746,20 @@ def reimage_vmss_vms(
 ) -> Response:
     """Reimage instances. New: `reimage_vmss`."""
     return _vmss.reimage_vmss(
-        access_token, subscription_id, resource_group, vmss_name, _ids(instance_ids)
+        access_token, subscription_id, resource_group, vmss_name, _parse_ids(instance_ids)
     )
 
 
-@_write
+@_returns_response
 def delete_vmss_vms(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str, vm_ids: Ids
 ) -> Response:
     """Delete instances. New: `delete_vmss_vms`."""
-    ids = _ids(vm_ids, "vm_ids")
+    ids = _parse_ids(vm_ids, "vm_ids")
     return _vmss.delete_vmss_vms(access_token, subscription_id, resource_group, vmss_name, ids)
 
 
-@_write
+@_returns_response
 def start_vmss_vms(
     access_token: Token,
     subscription_id: str,
@@ -835,11 +769,11 @@ def start_vmss_vms(
 ) -> Response:
     """Start instances. New: `start_vmss`."""
     return _vmss.start_vmss(
-        access_token, subscription_id, resource_group, vmss_name, _ids(instance_ids)
+        access_token, subscription_id, resource_group, vmss_name, _parse_ids(instance_ids)
     )
 
 
-@_write
+@_returns_response
 def restart_vmss_vms(
     access_token: Token,
     subscription_id: str,
@@ -849,11 +783,11 @@ def restart_vmss_vms(
 ) -> Response:
     """Restart instances. New: `restart_vmss`."""
     return _vmss.restart_vmss(
-        access_token, subscription_id, resource_group, vmss_name, _ids(instance_ids)
+        access_token, subscription_id, resource_group, vmss_name, _parse_ids(instance_ids)
     )
 
 
-@_write
+@_returns_response
 def poweroff_vmss_vms(
     access_token: Token,
     subscription_id: str,
@@ -863,11 +797,11 @@ def poweroff_vmss_vms(
 ) -> Response:
     """Stop instances; they are still charged. New: `poweroff_vmss`."""
     return _vmss.poweroff_vmss(
-        access_token, subscription_id, resource_group, vmss_name, _ids(instance_ids)
+        access_token, subscription_id, resource_group, vmss_name, _parse_ids(instance_ids)
     )
 
 
-@_write
+@_returns_response
 def stopdealloc_vmss_vms(
     access_token: Token,
     subscription_id: str,
@@ -877,7 +811,7 @@ def stopdealloc_vmss_vms(
 ) -> Response:
     """Stop and deallocate instances. New: `stopdealloc_vmss`."""
     return _vmss.stopdealloc_vmss(
-        access_token, subscription_id, resource_group, vmss_name, _ids(instance_ids)
+        access_token, subscription_id, resource_group, vmss_name, _parse_ids(instance_ids)
     )
 
 
@@ -896,7 +830,7 @@ def install_as_azurerm() -> None:
     # Run as a script, this module is a copy: what is installed must be the original.
     module = importlib.import_module("azurerm_lite.compat")
     sys.modules["azurerm"] = module
-    for name in _MODULES.split():
+    for name in _azurerm_names.MODULES:
         sys.modules[f"azurerm.{name}"] = module
 
 

@@ -89,7 +89,7 @@ class AuthenticationFailed(AzureError):
 
 
 class NotFound(AzureError):
-    """There is no such thing."""
+    """The resource does not exist (HTTP 404)."""
 
 
 class Conflict(AzureError):

@@ -18,72 +18,72 @@ _ID = re.compile(r"[0-9]+|[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 
 
 def by_update_domain(instances: Iterable[Instance]) -> dict[Domain, list[str]]:
-    """Instance ids by update domain.
+    """Return instance ids by update domain.
 
     Args:
         instances: Instances with their instance views, as `get_instance_views` returns them.
 
     Returns:
-        `{update domain: [instance id, …]}`, domains ascending, ids in numeric order. Instances for
-        which Azure gives no update domain (those of Flexible sets, for one) stand under
-        `"unknown"`, last. In a set of several placement groups or zones a number gathers that
-        domain of each.
+        A dict `{update domain: [instance id, …]}`, domains ascending, ids in numeric order.
+        Instances without an update domain (those of Flexible sets, for example) are under
+        `"unknown"`, last. In a set of several placement groups or zones, a number stands for that
+        domain of all of them.
 
     Raises:
-        ValueError: `instances` are no instances.
+        ValueError: `instances` is not a list of instances.
     """
     return _by_view(instances, "platformUpdateDomain")
 
 
 def by_fault_domain(instances: Iterable[Instance]) -> dict[Domain, list[str]]:
-    """Instance ids by fault domain.
+    """Return instance ids by fault domain.
 
     Args:
         instances: Instances with their instance views, as `get_instance_views` returns them.
 
     Returns:
-        `{fault domain: [instance id, …]}`, domains ascending, ids in numeric order; without one:
-        `"unknown"`, last.
+        A dict `{fault domain: [instance id, …]}`, domains ascending, ids in numeric order;
+        instances without one are under `"unknown"`, last.
 
     Raises:
-        ValueError: `instances` are no instances.
+        ValueError: `instances` is not a list of instances.
     """
     return _by_view(instances, "platformFaultDomain")
 
 
 def by_zone(instances: Iterable[Instance]) -> dict[Domain, list[str]]:
-    """Instance ids by availability zone.
+    """Return instance ids by availability zone.
 
     Args:
         instances: Instances, with or without their instance views.
 
     Returns:
-        `{zone: [instance id, …]}`, zones (strings, as Azure has them) ascending, ids in numeric
-        order; instances of no zone stand under `"unknown"`, last.
+        A dict `{zone: [instance id, …]}`, zones (strings, as Azure has them) ascending, ids in
+        numeric order; instances without a zone are under `"unknown"`, last.
 
     Raises:
-        ValueError: `instances` are no instances.
+        ValueError: `instances` is not a list of instances.
     """
     groups: dict[Domain, list[str]] = {}
     for instance in require_instances(instances):
-        groups.setdefault(next(iter(instance.get("zones") or ()), None) or UNKNOWN, []).append(
-            instance["instanceId"]
-        )
+        zones = instance.get("zones") or [""]
+        groups.setdefault(zones[0] or UNKNOWN, []).append(instance["instanceId"])
     return _in_order(groups)
 
 
 def in_batches(instances: Iterable[Instance], size: int) -> list[list[str]]:
-    """Instance ids in batches of a size, whatever their domains.
+    """Return instance ids in batches of a size, whatever their domains.
 
     Args:
         instances: Instances, with or without their instance views.
         size: The most instances of a batch, 1 or more.
 
     Returns:
-        The batches, ids in numeric order; the last may be smaller.
+        A list of lists of ids: the batches, ids in numeric order; the last may be smaller.
 
     Raises:
-        ValueError: `size` is no whole number of 1 or more, or `instances` are no instances.
+        ValueError: `size` is not a whole number of 1 or more, or `instances` is not a list of
+            instances.
     """
     if isinstance(size, bool) or not isinstance(size, int) or size < 1:
         raise ValueError(f"size must be a whole number of 1 or more, not {size!r}")
@@ -98,10 +98,11 @@ def require_instances(instances: Iterable[Instance]) -> Iterable[Instance]:
         instances: What was given.
 
     Returns:
-        The same.
+        The same iterable.
 
     Raises:
-        ValueError: It is a single object. Its value is not told, as a model may hold a password.
+        ValueError: It is a single object. The message does not show it, as a model may hold a
+            password.
     """
     if isinstance(instances, (str, bytes, Mapping)) or not isinstance(instances, Iterable):
         kind = type(instances).__name__
@@ -144,24 +145,24 @@ def sorted_ids(ids: Iterable[str]) -> list[str]:
 
 
 def parse_instance_ids(instance_ids: InstanceIds, argument: str = "instance_ids") -> list[str]:
-    """Instance ids as Azure takes them, each once, in the order given.
+    """Return instance ids as Azure expects them, without duplicates, in the order given.
 
     Args:
         instance_ids: One id or several, as strings or whole numbers; or `"*"`, all.
-        argument: How the caller's argument is called, for the error.
+        argument: The name of the caller's argument, for the message.
 
     Returns:
-        Ids as strings; `["*"]` for all.
+        A list of strings; `["*"]` for all.
 
     Raises:
-        ValueError: There is none, or one of them cannot be an id. (Azure would take an empty list
+        ValueError: The list is empty or contains an invalid id. (Azure would take an empty list
             for all.)
     """
     # A dict would give its keys, such as domains for ids, and bytes their numbers.
-    single = not isinstance(instance_ids, Iterable) or isinstance(
+    is_single = not isinstance(instance_ids, Iterable) or isinstance(
         instance_ids, (str, bytes, Mapping)
     )
-    given: list[Any] = [instance_ids] if single else list(instance_ids)  # type: ignore[arg-type]
+    given: list[Any] = [instance_ids] if is_single else list(instance_ids)  # type: ignore[arg-type]
     if not given:
         raise ValueError(f"{argument} is empty: name at least one instance, or '*' for all")
     ids = list(dict.fromkeys(_id(value, argument) for value in given))
@@ -175,7 +176,7 @@ def parse_instance_id(instance_id: str | int, argument: str = "instance_id") -> 
 
     Args:
         instance_id: The id, as a string or a whole number.
-        argument: How the caller's argument is called, for the error.
+        argument: The name of the caller's argument, for the message.
 
     Returns:
         The id as a string.

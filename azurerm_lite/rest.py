@@ -216,7 +216,7 @@ def get(access_token: Token, url: str) -> Any:
         The JSON (a dict, a list or a value); `None` for an empty body.
 
     Raises:
-        NotFound: There is no such resource.
+        NotFound: The resource does not exist.
         AzureError: Azure refused, with its code and message; or the body is not JSON.
     """
     return read_json(send(access_token, "GET", url))
@@ -274,7 +274,7 @@ def read_json(response: requests.Response) -> Any:
         The JSON; `None` for an empty body.
 
     Raises:
-        AzureError: The body is no JSON.
+        AzureError: The body is not JSON.
     """
     if not response.content:
         return None

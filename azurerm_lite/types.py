@@ -85,7 +85,7 @@ class Target(NamedTuple):
         subscription_id: Subscription id.
         resource_group: Resource group name.
         vmss_name: Scale set name.
-        location: Region, in lower case; empty where it is not known.
+        location: Region, in lower case; empty if it is not known.
     """
 
     subscription_id: str

@@ -36,7 +36,7 @@ def list_vmss(access_token: Token, subscription_id: str, resource_group: str) ->
         resource_group: Resource group name.
 
     Returns:
-        Scale sets, all pages.
+        A list of scale sets, all pages.
 
     Raises:
         AzureError: Azure refused, with its code and message.
@@ -55,7 +55,7 @@ def list_vmss_sub(access_token: Token, subscription_id: str) -> list[ScaleSet]:
         subscription_id: Subscription id.
 
     Returns:
-        Scale sets, all pages.
+        A list of scale sets, all pages.
 
     Raises:
         AzureError: Azure refused, with its code and message.
@@ -78,7 +78,7 @@ def get_vmss(
         vmss_name: Scale set name.
 
     Returns:
-        The model. Secrets such as passwords are never in it.
+        A dict: the model. Secrets such as passwords are never in it.
 
     Raises:
         NotFound: There is no such scale set.
@@ -111,20 +111,20 @@ def put_vmss(
         vmss_body: The whole model, such as `set_image` returns. Its `etag` and `provisioningState`
             are not sent.
         if_match: The etag that the scale set must still have; `None` for the one in `vmss_body`,
-            where it has one; `"*"` for any: then someone else's change in between is overwritten.
+            if it has one; `"*"` for any: then someone else's change in between is overwritten.
 
     Returns:
-        Azure's answer at once; the work goes on there. Give it to `wait`.
+        A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
 
     Raises:
-        ValueError: `vmss_body` is no dict; nothing was sent.
+        ValueError: `vmss_body` is not a dict; nothing was sent.
         PreconditionFailed: Somebody changed the scale set since it was read; nothing was
             overwritten.
         AzureError: Azure refused, with its code and message.
 
     Azure: Virtual Machine Scale Sets - Create Or Update.
     """
-    body = _sendable(vmss_body)
+    body = _without_read_only(vmss_body)
     etag = if_match or vmss_body.get("etag")
     return rest.send(
         access_token,
@@ -147,8 +147,7 @@ def patch_vmss(
     """Change parts of a scale set's model.
 
     Not for images: Azure does not merge inside `storageProfile`, so that a patch of the image alone
-        drops data disks.
-    Put the whole model with `put_vmss` instead.
+    drops data disks. Put the whole model with `put_vmss` instead.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -159,10 +158,10 @@ def patch_vmss(
         if_match: The etag that the scale set must still have; `None` for any.
 
     Returns:
-        Azure's answer at once; the work goes on there. Give it to `wait`.
+        A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
 
     Raises:
-        ValueError: `vmss_body` is no dict; nothing was sent.
+        ValueError: `vmss_body` is not a dict; nothing was sent.
         PreconditionFailed: Somebody changed the scale set since it was read; nothing was changed.
         AzureError: Azure refused, with its code and message.
 
@@ -172,7 +171,7 @@ def patch_vmss(
         access_token,
         "PATCH",
         _vmss_url(subscription_id, resource_group, vmss_name),
-        _sendable(vmss_body),
+        _without_read_only(vmss_body),
         _if_match(if_match),
     )
 
@@ -189,7 +188,7 @@ def delete_vmss(
         vmss_name: Scale set name.
 
     Returns:
-        Azure's answer at once; the work goes on there. Give it to `wait`.
+        A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
 
     Raises:
         AzureError: Azure refused, with its code and message.
@@ -212,10 +211,10 @@ def scale_vmss(
         capacity: How many instances there shall be, 0 or more.
 
     Returns:
-        Azure's answer at once; the work goes on there. Give it to `wait`.
+        A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
 
     Raises:
-        ValueError: `capacity` is no whole number of 0 or more; nothing was sent.
+        ValueError: `capacity` is not a whole number of 0 or more; nothing was sent.
         AzureError: Azure refused, with its code and message.
 
     Azure: Virtual Machine Scale Sets - Update.
@@ -241,7 +240,8 @@ def get_vmss_instance_view(
         vmss_name: Scale set name.
 
     Returns:
-        `{"virtualMachine": {"statusesSummary": [{"code", "count"}]}, "statuses", "extensions", …}`.
+        A dict: `{"virtualMachine": {"statusesSummary": [{"code", "count"}]}, "statuses",
+        "extensions", …}`.
 
     Raises:
         NotFound: There is no such scale set.
@@ -269,7 +269,7 @@ def list_vmss_skus(
         vmss_name: Scale set name.
 
     Returns:
-        SKUs with the capacity each allows, all pages.
+        A list of SKUs with the capacity that each allows, all pages.
 
     Raises:
         AzureError: Azure refused, with its code and message.
@@ -293,7 +293,7 @@ def get_vmss_nics(
         vmss_name: Scale set name.
 
     Returns:
-        Network interfaces, all pages.
+        A list of network interfaces, all pages.
 
     Raises:
         AzureError: Azure refused, with its code and message.
@@ -320,7 +320,7 @@ def get_vmss_public_ips(
         vmss_name: Scale set name.
 
     Returns:
-        Public IP addresses, all pages.
+        A list of public IP addresses, all pages.
 
     Raises:
         AzureError: Azure refused, with its code and message.
@@ -353,10 +353,10 @@ def start_vmss(
             set.
 
     Returns:
-        Azure's answer at once; the work goes on there. Give it to `wait`.
+        A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
 
     Raises:
-        ValueError: `instance_ids` is empty, or one of them is no id; nothing was sent.
+        ValueError: `instance_ids` is empty, or one of them is not an id; nothing was sent.
         AzureError: Azure refused, with its code and message.
 
     Azure: Virtual Machine Scale Sets - Start.
@@ -383,10 +383,10 @@ def restart_vmss(
             set.
 
     Returns:
-        Azure's answer at once; the work goes on there. Give it to `wait`.
+        A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
 
     Raises:
-        ValueError: `instance_ids` is empty, or one of them is no id; nothing was sent.
+        ValueError: `instance_ids` is empty, or one of them is not an id; nothing was sent.
         AzureError: Azure refused, with its code and message.
 
     Azure: Virtual Machine Scale Sets - Restart.
@@ -413,10 +413,10 @@ def poweroff_vmss(
             set.
 
     Returns:
-        Azure's answer at once; the work goes on there. Give it to `wait`.
+        A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
 
     Raises:
-        ValueError: `instance_ids` is empty, or one of them is no id; nothing was sent.
+        ValueError: `instance_ids` is empty, or one of them is not an id; nothing was sent.
         AzureError: Azure refused, with its code and message.
 
     Azure: Virtual Machine Scale Sets - Power Off.
@@ -443,10 +443,10 @@ def stopdealloc_vmss(
             set.
 
     Returns:
-        Azure's answer at once; the work goes on there. Give it to `wait`.
+        A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
 
     Raises:
-        ValueError: `instance_ids` is empty, or one of them is no id; nothing was sent.
+        ValueError: `instance_ids` is empty, or one of them is not an id; nothing was sent.
         AzureError: Azure refused, with its code and message.
 
     Azure: Virtual Machine Scale Sets - Deallocate.
@@ -465,7 +465,7 @@ def reimage_vmss(
     vmss_name: str,
     instance_ids: InstanceIds | None = None,
 ) -> Response:
-    """Set instances up anew from the image of the model that each has; this is no upgrade.
+    """Reinstall instances from the image of the model that they have; this is no upgrade.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -476,10 +476,10 @@ def reimage_vmss(
             set.
 
     Returns:
-        Azure's answer at once; the work goes on there. Give it to `wait`.
+        A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
 
     Raises:
-        ValueError: `instance_ids` is empty, or one of them is no id; nothing was sent.
+        ValueError: `instance_ids` is empty, or one of them is not an id; nothing was sent.
         AzureError: Azure refused, with its code and message.
 
     Azure: Virtual Machine Scale Sets - Reimage.
@@ -509,11 +509,11 @@ def redeploy_vmss(
             set.
 
     Returns:
-        Azure's answer at once; the work goes on there. Give it to `wait`.
+        A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
 
     Raises:
-        ValueError: `instance_ids` is empty, one of them is no id, or they are several members of a
-            Flexible set, which are redeployed one at a time; nothing was sent.
+        ValueError: `instance_ids` is empty, one of them is not an id, or they are several members
+            of a Flexible set, which are redeployed one at a time; nothing was sent.
         AzureError: Azure refused, with its code and message.
 
     Azure: Virtual Machine Scale Sets - Redeploy.
@@ -544,8 +544,8 @@ def get_instance_views(
         vmss_name: Scale set name.
 
     Returns:
-        Instances, all pages. `properties.latestModelApplied` says whether one has the current
-        model, `properties.instanceView` how it is.
+        A list of instances, all pages. `properties.latestModelApplied` says whether one has the
+        current model, `properties.instanceView` how it is.
 
     Raises:
         NotFound: There is no such scale set.
@@ -576,7 +576,7 @@ def list_vmss_vms(
         vmss_name: Scale set name.
 
     Returns:
-        Instances, all pages.
+        A list of instances, all pages.
 
     Raises:
         NotFound: There is no such scale set.
@@ -606,10 +606,10 @@ def get_vmss_vm(
         instance_id: Instance id, as a string or a whole number.
 
     Returns:
-        The instance.
+        A dict: the instance.
 
     Raises:
-        ValueError: `instance_id` is no id; nothing was sent.
+        ValueError: `instance_id` is not an id; nothing was sent.
         NotFound: There is no such instance.
         AzureError: Azure refused, with its code and message.
 
@@ -641,10 +641,11 @@ def get_vmss_vm_instance_view(
         instance_id: Instance id, as a string or a whole number.
 
     Returns:
-        The instance view alone: it does not say whether the instance has the latest model.
+        A dict: the instance view alone, which does not say whether the instance has the latest
+        model.
 
     Raises:
-        ValueError: `instance_id` is no id; nothing was sent.
+        ValueError: `instance_id` is not an id; nothing was sent.
         NotFound: There is no such instance.
         AzureError: Azure refused, with its code and message.
 
@@ -677,10 +678,10 @@ def delete_vmss_vms(
         instance_ids: One instance id or several (strings or whole numbers), or `"*"` for all.
 
     Returns:
-        Azure's answer at once; the work goes on there. Give it to `wait`.
+        A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
 
     Raises:
-        ValueError: `instance_ids` is empty, or one of them is no id; nothing was sent.
+        ValueError: `instance_ids` is empty, or one of them is not an id; nothing was sent.
         AzureError: Azure refused, with its code and message.
 
     Azure: Virtual Machine Scale Sets - Delete Instances.
@@ -712,10 +713,10 @@ def manual_upgrade(
         instance_ids: One instance id or several (strings or whole numbers), or `"*"` for all.
 
     Returns:
-        Azure's answer at once; the work goes on there. Give it to `wait`.
+        A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
 
     Raises:
-        ValueError: `instance_ids` is empty, or one of them is no id; nothing was sent.
+        ValueError: `instance_ids` is empty, or one of them is not an id; nothing was sent.
         AzureError: Azure refused, with its code and message. One id that has vanished makes it
             refuse all.
 
@@ -751,23 +752,24 @@ def protect_vmss_vm(
             alone (this includes scaling in); `None` to leave that out.
 
     Returns:
-        Azure's answer at once; the work goes on there. Give it to `wait`.
+        A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
 
     Raises:
-        ValueError: `instance_id` is no id, neither is given, one is no bool, or scaling in is
-            allowed and actions are not; nothing was sent.
+        ValueError: `instance_id` is not an id, neither option is given, one is not a bool, or
+            scaling in is allowed and actions are not; nothing was sent.
         NotFound: There is no such instance.
         AzureError: Azure refused, with its code and message.
 
     Azure: Virtual Machine Scale Set VMs - Update.
     """
-    policy = {
+    options = {
         "protectFromScaleIn": from_scale_in,
         "protectFromScaleSetActions": from_scale_set_actions,
     }
-    policy = {name: value for name, value in policy.items() if value is not None}
-    fits = policy and all(isinstance(value, bool) for value in policy.values())
-    if not fits or (from_scale_set_actions and from_scale_in is False):
+    policy = {name: value for name, value in options.items() if value is not None}
+    are_bools = all(isinstance(value, bool) for value in policy.values())
+    is_contradiction = from_scale_set_actions and from_scale_in is False
+    if not policy or not are_bools or is_contradiction:
         raise ValueError(
             f"from_scale_in={from_scale_in!r} and from_scale_set_actions={from_scale_set_actions!r}"
             " do not fit: "
@@ -793,7 +795,7 @@ def start_os_upgrade(
         vmss_name: Scale set name.
 
     Returns:
-        Azure's answer at once; the work goes on there. Give it to `wait`.
+        A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
         Its success does not say that the instances are upgraded: `get_rolling_upgrade` does.
 
     Raises:
@@ -818,7 +820,7 @@ def start_extension_upgrade(
         vmss_name: Scale set name.
 
     Returns:
-        Azure's answer at once; the work goes on there. Give it to `wait`.
+        A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
         Its success does not say that the instances are upgraded: `get_rolling_upgrade` does.
 
     Raises:
@@ -844,7 +846,8 @@ def get_rolling_upgrade(
         vmss_name: Scale set name.
 
     Returns:
-        `properties` with `policy`, `runningStatus`, `progress` and, if something failed, `error`.
+        A dict: `properties` with `policy`, `runningStatus`, `progress` and, if something failed,
+        `error`.
 
     Raises:
         NotFound: There was none.
@@ -869,7 +872,7 @@ def cancel_rolling_upgrade(
         vmss_name: Scale set name.
 
     Returns:
-        Azure's answer at once; the work goes on there. Give it to `wait`.
+        A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
 
     Raises:
         AzureError: Azure refused, with its code and message.
@@ -894,7 +897,7 @@ def get_os_upgrade_history(
         vmss_name: Scale set name.
 
     Returns:
-        Upgrades, the entries of all pages.
+        A list of upgrades, all pages.
 
     Raises:
         AzureError: Azure refused, with its code and message.
@@ -968,7 +971,7 @@ def _if_match(etag: str | None) -> dict[str, str]:
     return {"If-Match": etag} if etag else {}
 
 
-def _sendable(vmss_body: Mapping[str, Any]) -> dict[str, Any]:
+def _without_read_only(vmss_body: Mapping[str, Any]) -> dict[str, Any]:
     """Return a model without what only Azure sets."""
     if not isinstance(vmss_body, Mapping):
         raise ValueError(

@@ -49,7 +49,7 @@ def read_claims(token: str) -> dict[str, Any]:
         token: A token, of which nothing else is shown.
 
     Returns:
-        Its claims; empty where it is no JSON Web Token.
+        A dict of its claims; empty if it is not a JSON Web Token.
     """
     try:
         payload = token.split(".")[1]

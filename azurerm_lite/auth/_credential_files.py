@@ -24,7 +24,7 @@ def read_text(argument: str, file: str) -> str:
         The text.
 
     Raises:
-        ValueError: There is no such file, or nothing in it.
+        ValueError: The file does not exist or is empty.
     """
     text = _read(argument, file).decode("utf-8", "replace").strip()
     if not text:
@@ -44,7 +44,7 @@ def read_certificate(file: str, password: str | None) -> tuple[str, str, str]:
         thumbprint.
 
     Raises:
-        ValueError: There is no such file, no key or certificate in it, or the password does not
+        ValueError: The file does not exist or has no key or certificate, or the password does not
             fit.
     """
     content = _read("certificate", file)
@@ -113,7 +113,7 @@ def read_private(file: str) -> str:
         file: Its path.
 
     Returns:
-        The text; empty where there is no such file.
+        The text; empty if there is no such file.
     """
     path = Path(file)
     try:

@@ -26,12 +26,13 @@ import responses
 from support.az_cli import put_az_on_path
 from support.azurerm_calls import CALLS, GROUP, IN_GROUP, ON_WEB, SETS, WEB, Call, each_call, ours
 from support.clock import Clock
-from support.compat import FUNCTIONS, NEW, OUTSIDE, SIGNATURES, TESTS
+from support.compat import FUNCTIONS, NEW, SIGNATURES, TESTS
 from support.names import BASE
 from support.wrappers import ENTRIES, ITEM, azure
 
 import azurerm_lite as az
 from azurerm_lite import compat, rest
+from azurerm_lite._azurerm_names import MODULES, NOT_SUPPORTED, NOT_SUPPORTED_BY_PURPOSE
 from azurerm_lite.sandbox import Sandbox
 
 
@@ -74,13 +75,13 @@ def test_each_docstring_names_the_new_call(name: str) -> None:
     assert functools.reduce(getattr, found[1].split("."), az)
 
 
-@pytest.mark.parametrize("name", OUTSIDE)
+@pytest.mark.parametrize("name", NOT_SUPPORTED)
 def test_what_is_outside_says_so(name: str) -> None:
     """A sentence with the name and what it is for; `hasattr` is false."""
     sentence = (
         f"azurerm's '{name}' is outside azurerm-lite, which is for scale sets: it has nothing for "
     )
-    with pytest.raises(AttributeError, match=f"^{re.escape(sentence + OUTSIDE[name])}$"):
+    with pytest.raises(AttributeError, match=f"^{re.escape(sentence + NOT_SUPPORTED[name])}$"):
         getattr(compat, name)
     assert not hasattr(compat, name)
 
@@ -94,9 +95,9 @@ def test_what_azurerm_never_had_is_told_apart() -> None:
 
 def test_no_name_is_both_inside_and_outside() -> None:
     """And none stands outside twice."""
-    names = " ".join(compat._OUTSIDE.values()).split()
+    names = " ".join(NOT_SUPPORTED_BY_PURPOSE.values()).split()
     assert len(names) == len(set(names))
-    assert not set(names) & {*compat.__all__, *compat._MODULES.split()}
+    assert not set(names) & {*compat.__all__, *MODULES}
 
 
 def test_the_page_for_azurerms_users_has_every_name() -> None:

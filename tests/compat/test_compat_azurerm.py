@@ -22,10 +22,11 @@ import requests
 from support.az_cli import put_az_on_path
 from support.azurerm_calls import CALLS, Call, ours
 from support.clock import Clock
-from support.compat import FUNCTIONS, NEW, OUTSIDE, SIGNATURES
+from support.compat import FUNCTIONS, NEW, SIGNATURES
 from support.original_azurerm import Original, running
 
 from azurerm_lite import _clock, compat
+from azurerm_lite._azurerm_names import MODULES, NOT_SUPPORTED
 from azurerm_lite.sandbox import Sandbox
 from azurerm_lite.sandbox.server import app as sandbox_app
 
@@ -207,8 +208,8 @@ def test_every_name_of_azurerm_is_inside_or_outside(interpreter: str) -> None:
     functions, others, modules = json.loads(done.stdout)
     assert len(functions) > 200
     assert [functions[name] for name in sorted(FUNCTIONS)] == SIGNATURES
-    inside = {*compat.__all__, *compat._MODULES.split()}
-    assert {*functions, *others, *modules} == inside | set(OUTSIDE)
+    inside = {*compat.__all__, *MODULES}
+    assert {*functions, *others, *modules} == inside | set(NOT_SUPPORTED)
 
 
 def test_each_request_is_azurerms(both: list[tuple[Call, Made, Made]]) -> None:

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from support.names import VMSS
 
 from azurerm_lite import errors
-from azurerm_lite._text import one_line
 from azurerm_lite.errors import (
     AuthenticationFailed,
     AzureError,
@@ -314,20 +313,6 @@ def test_a_halted_rollout_keeps_its_own_list_of_the_unhealthy() -> None:
     assert halted.unhealthy == {"3": "not healthy"}
     assert halted.batch is None
     assert RolloutHalted("Stopped.").unhealthy == {}
-
-
-@pytest.mark.parametrize(
-    ("error", "text"),
-    [
-        (ValueError("two\n lines"), "two lines"),
-        (ValueError(), "ValueError"),
-        (KeyError(), "KeyError"),
-        (TimeoutError(" \n "), "TimeoutError"),
-    ],
-)
-def test_any_exception_is_told_on_one_line(error: BaseException, text: str) -> None:
-    """What an exception says fits a log line; one that says nothing is told by its class."""
-    assert one_line(error) == text
 
 
 def test_the_tree_in_the_docstring_is_the_tree() -> None:

@@ -515,3 +515,42 @@ def test_a_model_from_set_image_is_put_on_the_etag_that_was_read(token: str, clo
         )
         where = (token, SUB, "myrg", "web")
         az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="1.2.3"))
+
+
+@pytest.mark.parametrize(
+    ("image", "name"),
+    [
+        (
+            {"kind": "platform", "publisher": "P", "offer": "O", "sku": "S", "version": "latest"},
+            "P:O:S:latest",
+        ),
+        (
+            {
+                "kind": "platform",
+                "publisher": "P",
+                "offer": "O",
+                "sku": "S",
+                "version": "latest",
+                "exact_version": "1.2.3",
+            },
+            "P:O:S:1.2.3",
+        ),
+        (
+            {"kind": "image_id", "image_id": "/subscriptions/x/images/i"},
+            "/subscriptions/x/images/i",
+        ),
+        ({"kind": "image_uri", "image_uri": "https://x/i.vhd"}, "https://x/i.vhd"),
+        ({}, "no image"),
+    ],
+)
+def test_an_image_has_a_name_on_one_line(image: Any, name: str) -> None:
+    """The exact version if it is known; an id or a URI as it is."""
+    assert az.image_name(image) == name
+
+
+@pytest.mark.parametrize("value", [None, "P:O:S:1.2.3", 3, []])
+def test_the_name_of_what_is_not_an_image_is_an_error(value: Any) -> None:
+    """A name in place of an image, for example; the message has its type."""
+    kind = type(value).__name__
+    with pytest.raises(ValueError, match=f"^image must be an image .* not a {kind}$"):
+        az.image_name(value)

@@ -15,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import azurerm_lite as az
-from azurerm_lite import _text
 from azurerm_lite import instances as ids_of
 
 numbers = st.integers(0, 2000).map(str)
@@ -299,19 +298,67 @@ def test_health_is_what_the_instance_reports(view: Any, health: Any) -> None:
     assert ids_of.health(instance("1", view)) == health
 
 
-def test_counts_and_lists_read_well() -> None:
-    """One is singular, batches end in es.
+@pytest.mark.parametrize(
+    ("properties", "expected"),
+    [
+        ({"provisioningState": "Succeeded"}, "succeeded"),
+        ({"provisioningState": "Updating"}, "updating"),
+        ({"provisioningState": None}, "unknown"),
+        ({}, "unknown"),
+    ],
+)
+def test_the_provisioning_state_is_in_lower_case(properties: Any, expected: str) -> None:
+    """An instance without one is `unknown`, not an error."""
+    assert az.provisioning_state({"instanceId": "1", "properties": properties}) == expected
 
-    And a long list of ids is cut with how many more there are.
-    """
-    assert [_text.plural(count, "instance") for count in (0, 1, 2)] == [
-        "0 instances",
-        "1 instance",
-        "2 instances",
-    ]
-    assert _text.plural(3, "batch") == "3 batches"
-    assert _text.join_ids(["1", "2"]) == "1, 2"
-    assert _text.join_ids(["1", "2", "3", "4"], 2) == "1, 2 and 2 more"
+
+@pytest.mark.parametrize(
+    ("properties", "expected"),
+    [
+        ({"upgradePolicy": {"mode": "Rolling"}}, "Rolling"),
+        ({"upgradePolicy": {"mode": "Manual"}}, "Manual"),
+        ({"upgradePolicy": {}}, "Manual"),
+        ({"upgradePolicy": None}, "Manual"),
+        ({}, "Manual"),
+    ],
+)
+def test_a_set_without_an_upgrade_policy_counts_as_manual(properties: Any, expected: str) -> None:
+    """Flexible sets may have no upgrade policy."""
+    assert az.upgrade_mode({"properties": properties}) == expected
+
+
+@pytest.mark.parametrize(
+    ("accessor", "argument"),
+    [
+        (az.power_state, "instance"),
+        (az.provisioning_state, "instance"),
+        (az.health, "instance"),
+        (az.upgrade_mode, "model"),
+    ],
+)
+@pytest.mark.parametrize("value", [None, "web", 3, [], [instance("1")]], ids=repr)
+def test_an_accessor_refuses_what_is_not_its_shape(
+    accessor: Callable[[Any], object], argument: str, value: Any
+) -> None:
+    """The error names the argument and the type, never the value."""
+    kind = type(value).__name__
+    with pytest.raises(ValueError, match=f"^{argument} must be .* not a {kind}$"):
+        accessor(value)
+
+
+@pytest.mark.parametrize("value", [{}, {"properties": None}, {"name": "web"}], ids=repr)
+def test_a_scale_set_without_properties_has_no_upgrade_mode(value: Any) -> None:
+    """Anything but a scale set would count as Manual."""
+    with pytest.raises(ValueError, match=r"^model must be a scale set"):
+        az.upgrade_mode(value)
+
+
+def test_a_member_that_is_known_by_its_name_alone_has_no_states() -> None:
+    """Azure lists some members of Flexible sets without properties."""
+    member: Any = {"instanceId": "web_62cba1f6"}
+    assert az.provisioning_state(member) == "unknown"
+    assert az.power_state(member) is None
+    assert az.health(member) is None
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ On `responses`, and on real sockets where the wire itself matters.
 
 from __future__ import annotations
 
-import email.utils
 import functools
 import json
 import logging
@@ -16,12 +15,11 @@ import socketserver
 import ssl
 import struct
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -55,74 +53,6 @@ def closed_connections() -> Iterator[None]:
     """No connection outlives the test that opened it."""
     yield
     rest.session.close()
-
-
-# --- URLs ---
-
-PRINTABLE = st.text(
-    st.characters(codec="utf-8", exclude_categories=["C", "Z"], include_characters=" "), min_size=1
-)
-NAMES = PRINTABLE.filter(lambda name: name.strip() and name not in (".", ".."))
-
-
-@given(name=NAMES)
-@example("a/../../b?x=y#z")
-@example("...")
-@example("%2e%2e")
-@example("ä ö")
-def test_a_name_stays_in_its_segment(name: str) -> None:
-    """Any printable name is one segment of the path that is really sent.
-
-    And reads back as it was.
-    """
-    url = rest.url(
-        "/subscriptions/{subscription_id}/resourcegroups", {"subscription_id": name}, "2021-04-01"
-    )
-    sent = str(requests.Request("GET", url).prepare().url)
-    assert sent.startswith(BASE + "/")
-    segments = urlsplit(sent).path.split("/")
-    assert segments[:2] == ["", "subscriptions"]
-    assert [unquote(segment) for segment in segments[2:]] == [name, "resourcegroups"]
-    assert parse_qsl(urlsplit(sent).query) == [("api-version", "2021-04-01")]
-
-
-@given(value=PRINTABLE, top=st.none() | st.integers())
-@example("a&api-version=1#x", None)
-@example("properties/latestModelApplied eq true", 1)
-def test_a_query_value_stays_in_its_parameter(value: str, top: int | None) -> None:
-    """Any printable value reads back as it was; `None` is left out."""
-    url = rest.url("/x", {}, "2024-11-01", {"$filter": value, "$top": top})
-    expected = {"$filter": value, "api-version": "2024-11-01"} | (
-        {} if top is None else {"$top": str(top)}
-    )
-    assert (
-        dict(parse_qsl(urlsplit(str(requests.Request("GET", url).prepare().url)).query)) == expected
-    )
-
-
-@pytest.mark.parametrize(
-    "name", [".", "..", "", " ", "\t", "a\nb", "a\0b", "\x7f", "\ud800", None, 7, b"x", ["x"]]
-)
-def test_what_is_no_name_is_refused_by_its_argument(name: Any) -> None:
-    """What would leave or break its segment is a `ValueError` that names the argument."""
-    with pytest.raises(ValueError, match="resource_group must be a name"):
-        rest.url("/r/{resource_group}", {"resource_group": name}, "2021-04-01")
-
-
-@given(name=st.text())
-def test_any_text_is_one_segment_or_refused(name: str) -> None:
-    """No text at all makes a URL with another number of segments."""
-    try:
-        path = urlsplit(rest.url("/r/{name}/s", {"name": name}, "1")).path
-    except ValueError as error:
-        path = str(error)
-    assert path.startswith("name must be a name") or path.split("/")[1::2] == ["r", "s"]
-
-
-def test_a_url_stands_at_the_configured_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
-    """URLs begin with the resource manager that the environment names, path included."""
-    monkeypatch.setenv("AZURE_RM_ENDPOINT", "https://127.0.0.1:8443/base/")
-    assert rest.url("/x", {}, "1") == "https://127.0.0.1:8443/base/x?api-version=1"
 
 
 # --- tokens ---
@@ -653,120 +583,6 @@ def test_a_page_that_fails_loses_the_list_and_not_the_error(token: str) -> None:
 
 
 # --- what is repeated ---
-
-YES, NO = True, False
-
-
-@pytest.mark.parametrize(
-    ("status", "told", "expected"),
-    [
-        # expected: for GET, PUT, DELETE; for PATCH, POST
-        (429, True, (YES, YES)),
-        (429, False, (YES, YES)),
-        (503, True, (YES, YES)),
-        (503, False, (YES, NO)),
-        (408, False, (YES, NO)),
-        (500, False, (YES, NO)),
-        (502, False, (YES, NO)),
-        (504, False, (YES, NO)),
-        (500, True, (YES, NO)),
-        (501, False, (NO, NO)),
-        (505, True, (NO, NO)),
-        (400, False, (NO, NO)),
-        (401, False, (NO, NO)),
-        (403, True, (NO, NO)),
-        (404, False, (NO, NO)),
-        (409, False, (NO, NO)),
-        (409, True, (NO, NO)),
-        (412, False, (NO, NO)),
-        (302, False, (NO, NO)),
-        (None, False, (YES, NO)),
-    ],
-)
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("attempt", [1, 4, 5, 6])
-def test_what_is_sent_again(
-    method: str, attempt: int, status: int | None, told: bool, expected: tuple[bool, bool]
-) -> None:
-    """Only what is safe is repeated, and nothing after the fifth try."""
-    again = attempt < 5 and expected[method in ("PATCH", "POST")]
-    assert _retry.should_retry(method, status, attempt, has_retry_after=told) is again
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_what_never_left_may_be_sent_again_by_any_method(method: str) -> None:
-    """A connection that never came about is safe to try again, four times."""
-    assert [
-        _retry.should_retry(method, None, attempt, was_not_sent=True) for attempt in range(1, 7)
-    ] == [YES] * 4 + [NO] * 2
-
-
-@given(attempt=st.integers(1, 5))
-def test_a_pause_doubles_with_jitter(attempt: int) -> None:
-    """Without word from Azure the pause doubles from half a second, at most halved by chance."""
-    longest = 0.5 * 2 ** (attempt - 1)
-    assert longest / 2 <= _retry.delay(attempt) <= longest
-    assert longest / 2 <= _retry.delay(attempt, 0.0) <= longest
-
-
-@given(attempt=st.integers(1, 5), asked=st.floats(0.001, 120))
-def test_a_pause_is_never_shorter_than_asked(attempt: int, asked: float) -> None:
-    """What Azure asks for is obeyed, with a little on top so that not all come back at once."""
-    assert asked <= _retry.delay(attempt, asked) <= asked + 0.125 * 2 ** (attempt - 1)
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        (None, None),
-        ("", None),
-        ("  ", None),
-        ("0", 0.0),
-        ("17", 17.0),
-        (" 17 ", 17.0),
-        ("1235", 1235.0),
-        ("9" * 400, float("inf")),
-        ("-5", None),
-        ("1.5", None),
-        ("1e3", None),
-        ("soon", None),
-        ("nan", None),
-        ("²", None),
-        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
-        ("Mon, 01 Jan 0001 00:00:00 -0000", 0.0),
-        ("Wed, 32 Oct 2015 07:28:00 GMT", None),
-        ("Mon, 01 Jan 2020 00:00:00 +99999999999999999", None),
-    ],
-)
-def test_retry_after_is_seconds_or_a_date_or_nothing(
-    value: str | None, seconds: float | None
-) -> None:
-    """Seconds and past dates are read exactly, garbage counts as not said."""
-    response = requests.Response()
-    response.headers.update({} if value is None else {"Retry-After": value})
-    assert _retry.retry_after(response) == seconds
-
-
-@pytest.mark.parametrize("ahead", [60, 3600])
-def test_retry_after_may_be_a_date_to_come(ahead: int) -> None:
-    """A date is told as the seconds until then."""
-    response = requests.Response()
-    response.headers["Retry-After"] = email.utils.formatdate(time.time() + ahead, usegmt=True)
-    seconds = _retry.retry_after(response)
-    assert seconds is not None
-    assert ahead - 30 < seconds <= ahead
-
-
-@given(
-    value=st.text()
-    | st.from_regex(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{1,5} \d\d:\d\d:\d\d ([+-]\d{1,30}|GMT)")
-)
-def test_any_retry_after_is_read_or_ignored(value: str) -> None:
-    """No header, however odd, is more than seconds or nothing."""
-    response = requests.Response()
-    response.headers["Retry-After"] = value
-    seconds = _retry.retry_after(response)
-    assert seconds is None or seconds >= 0
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -18,7 +18,4 @@ FUNCTIONS = {
 }
 
 
-OUTSIDE = {name: what for what, names in compat._OUTSIDE.items() for name in names.split()}
-
-
 NEW = "22.04.202411010"
