@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
+
+_SECRET = re.compile(r"(\bsig=|[Bb]earer )?(?:eyJ[\w-]+\.[\w.-]+|(?<=sig=)[^&\s\"']+)")
+"""A JSON Web Token, or the signature in a URL."""
 
 
 def plural(number: int, noun: str) -> str:
@@ -24,6 +28,18 @@ def join_ids(ids: Sequence[str], limit: int = 20) -> str:
 def collapse(value: Any) -> str:
     """Return a string with each run of white space as one space; `""` for anything but a string."""
     return " ".join(value.split()) if isinstance(value, str) else ""
+
+
+def redact(text: str) -> str:
+    """Return a text without what looks like a token or a signature.
+
+    Args:
+        text: Text that came from outside.
+
+    Returns:
+        The text with `***` in place of each secret.
+    """
+    return _SECRET.sub(r"\1***", text)
 
 
 def one_line(error: BaseException) -> str:

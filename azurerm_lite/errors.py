@@ -26,10 +26,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 import requests
 
-from ._text import collapse
+from ._text import collapse, redact
 from .types import Batch, Summary, Target
 
 _EMPTY_SUMMARY = Summary()
+
+_LONGEST_REASONS = 600
+"""Characters of details that a message shows."""
 
 
 class AzureError(requests.HTTPError):
@@ -46,6 +49,9 @@ class AzureError(requests.HTTPError):
         request_id: Azure's id of the request, which its support asks for.
         method, url: The request. The query is left off: it may hold a signature.
         retry_after: Seconds that Azure asks to wait, or `None`.
+        inner_error: Azure's inner error, a dict; empty without one.
+        additional_info: Azure's further information, a tuple of dicts with `type` and `info`, such
+            as the policy that was violated.
     """
 
     def __init__(
@@ -61,6 +67,8 @@ class AzureError(requests.HTTPError):
         url: str | None = None,
         retry_after: float | None = None,
         response: requests.Response | None = None,
+        inner_error: Mapping[str, Any] | None = None,
+        additional_info: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         super().__init__(message, response=response)
         self.message = message
@@ -72,6 +80,8 @@ class AzureError(requests.HTTPError):
         self.method = method
         self.url = url
         self.retry_after = retry_after
+        self.inner_error = dict(inner_error or {})
+        self.additional_info = tuple(additional_info)
 
     def __str__(self) -> str:
         facts = [
@@ -81,11 +91,34 @@ class AzureError(requests.HTTPError):
             f"{self.method} {urlsplit(self.url).path}" if self.method and self.url else "",
         ]
         facts = [fact for fact in facts if fact]
-        return f"{self.message} ({', '.join(facts)})" if facts else self.message
+        text = self.message + self._reasons()
+        return f"{text} ({', '.join(facts)})" if facts else text
+
+    def _reasons(self) -> str:
+        """Return what the message itself does not say, shortened and without secrets."""
+        reasons = [
+            *_reasons_in(self.details),
+            *_inner_reasons(self.inner_error),
+            *_policy_names(self.additional_info),
+        ]
+        news = [reason for reason in dict.fromkeys(reasons) if reason not in self.message]
+        if not news:
+            return ""
+        text = redact("; ".join(news))
+        if len(text) > _LONGEST_REASONS:
+            text = text[:_LONGEST_REASONS].rstrip() + " ..."
+        return f" Details: {text}"
 
 
 class AuthenticationFailed(AzureError):
-    """Sign-in failed, or Azure refused the token."""
+    """Sign-in failed, or Azure refused the token.
+
+    Attributes:
+        claims: The claims that Azure demands of a token, as `az login --claims-challenge` takes
+            them; `None` if it demands none. They are in no message.
+    """
+
+    claims: str | None = None
 
 
 class NotFound(AzureError):
@@ -270,15 +303,60 @@ def _parse_error(body: Any, *, default_message: str, default_code: str) -> dict[
         error = {"code": error, "message": body.get("error_description")}
     if not isinstance(error, Mapping):
         error = body if isinstance(body, Mapping) else {}
-    details = error.get("details")
-    if not isinstance(details, list):
-        details = []
     return {
         "message": collapse(error.get("message")) or default_message,
         "code": collapse(error.get("code")) or default_code,
-        "details": [entry for entry in details if isinstance(entry, Mapping)],
+        "details": _mappings(error.get("details")),
         "target": collapse(error.get("target")) or None,
+        "inner_error": _first_mapping(error.get("innererror"), error.get("innerError")),
+        "additional_info": _mappings(error.get("additionalInfo")),
     }
+
+
+def _first_mapping(*values: Any) -> Mapping[str, Any] | None:
+    return next((value for value in values if isinstance(value, Mapping)), None)
+
+
+def _mappings(values: Any) -> list[Mapping[str, Any]]:
+    if not isinstance(values, list):
+        return []
+    return [value for value in values if isinstance(value, Mapping)]
+
+
+def _reasons_in(details: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a sentence for each detail, and for those inside it."""
+    reasons = []
+    for detail in details:
+        message = collapse(detail.get("message"))
+        code = collapse(detail.get("code"))
+        target = collapse(detail.get("target"))
+        label = " ".join(part for part in (code, f"({target})" if target else "") if part)
+        if message or label:
+            reasons.append(": ".join(part for part in (label, message) if part))
+        nested = detail.get("details")
+        if isinstance(nested, list):
+            reasons += _reasons_in([entry for entry in nested if isinstance(entry, Mapping)])
+    return reasons
+
+
+def _inner_reasons(inner_error: Mapping[str, Any]) -> list[str]:
+    """Return what an inner error says: its members have several names."""
+    members = ("code", "internalErrorCode", "resultCode", "message", "errordetail")
+    found = [collapse(inner_error.get(member)) for member in members]
+    text = ": ".join(part for part in found if part)
+    return [text] if text else []
+
+
+def _policy_names(additional_info: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the names of the policies that a request violated."""
+    names = []
+    for entry in additional_info:
+        info = entry.get("info")
+        if isinstance(info, Mapping):
+            name = info.get("policyDefinitionDisplayName") or info.get("policyDefinitionName")
+            if collapse(name):
+                names.append(f"policy {collapse(name)!r}")
+    return names
 
 
 def _read_json(response: requests.Response) -> Any:

@@ -8,6 +8,7 @@ import copy
 import http.cookiejar
 import json
 import logging
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -24,6 +25,19 @@ from .errors import AuthenticationFailed, AzureError, PreconditionFailed, error_
 from .types import Token
 
 __all__ = ["TIMEOUT", "get", "get_list", "send", "session", "url"]
+
+CLAIMS_ADVICE = (
+    " Azure demands a token with more claims, such as a second factor or a new sign-in: sign in"
+    " again. With the Azure CLI: 'az logout', then 'az login --claims-challenge' with the claims of"
+    " the error's attribute `claims`."
+)
+_TOKEN_ADVICE = {
+    "InvalidAuthenticationTokenTenant": "The token is of another tenant than the subscription: set"
+    " AZURE_TENANT_ID or run 'az login --tenant ...'.",
+    "InvalidAuthenticationTokenAudience": "The token is for another service or cloud: check"
+    " AZURE_RESOURCE_ENDPOINT and AZURE_RM_ENDPOINT.",
+}
+"""What to do about Azure's codes for a token that is not the right one."""
 
 TIMEOUT = (5.0, 60.0)
 """Seconds to connect, and seconds that the line may be silent."""
@@ -393,9 +407,22 @@ def _explain(error: AzureError, access_token: Token, is_unclear: bool) -> AzureE
         error.message += (
             " A callable as access_token, such as token_provider() gives, would have been renewed."
         )
+    if isinstance(error, AuthenticationFailed) and error.response is not None:
+        error.claims = _claims_of(error.response)
+        if error.claims:
+            error.message += CLAIMS_ADVICE
+    if error.code in _TOKEN_ADVICE:
+        error.message += f" {_TOKEN_ADVICE[error.code]}"
     if isinstance(error, PreconditionFailed) and is_unclear:
         error.message += " An earlier try of ours had no clear answer: the change may be our own."
     return error
+
+
+def _claims_of(response: requests.Response) -> str | None:
+    """Return the claims that Azure demands of a token, as it encodes them; `None` without any."""
+    challenge = response.headers.get("WWW-Authenticate", "")
+    found = re.search(r'claims="([^"]+)"', challenge)
+    return found[1] if found else None
 
 
 def _sign_in(access_token: Token) -> _Bearer:

@@ -122,3 +122,15 @@ def _is_endpoint(value: str) -> bool:
     except ValueError:  # a port that is not a number, a bracket left open
         return False
     return parts.scheme in ("https", "http") and bool(parts.hostname) and not has_more
+
+
+def host_of(url: str) -> str:
+    """Return the host of a URL in lower case.
+
+    Args:
+        url: A URL; `""` is accepted.
+
+    Returns:
+        A host name; `""` if there is none.
+    """
+    return (urlsplit(url).hostname or "").lower()

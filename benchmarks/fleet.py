@@ -28,7 +28,8 @@ from azurerm_lite.sandbox import Sandbox
 
 UPGRADE, DOMAINS, NEW = 60.0, 5, "22.04.202411010"
 REGIONS = (
-    "eastus", "eastus2", "centralus", "westus2", "northeurope", "westeurope", "uksouth", "japaneast", "eastasia",
+    "eastus", "eastus2", "centralus", "westus2", "northeurope", "westeurope", "uksouth",
+    "japaneast", "eastasia",
     "australiaeast",
 )  # fmt: skip
 

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..errors import AuthenticationFailed
+
 if TYPE_CHECKING:  # an authentication method is loaded when it is chosen
     from ._provider import Provider
 
@@ -101,11 +103,17 @@ def get_subscription_from_cli(name: str | None = None) -> str:
     """
     from ._azure_cli import run_az
 
-    if name is None:
-        return str(run_az("id", "account", "show")["id"])
-    return str(
-        run_az("id", "account", "show", "--subscription", _check_argument("name", name))["id"]
-    )
+    options = []
+    if name is not None:
+        options = ["--subscription", _check_argument("name", name)]
+    account = run_az("id", "account", "show", *options)
+    if account["id"] == account.get("tenantId"):
+        raise AuthenticationFailed(
+            "The Azure CLI is signed in to a tenant without a subscription: run 'az login' with an"
+            " account that has one, or 'az account set --subscription ...'.",
+            code="CliFailed",
+        )
+    return str(account["id"])
 
 
 def token_provider(

@@ -10,13 +10,16 @@ import time
 from datetime import datetime
 from typing import Any
 
+from .. import settings
 from .._text import collapse, one_line
 from ..errors import AuthenticationFailed
 from ._error_advice import mask_secrets
-from ._provider import Provider
+from ._provider import Provider, audience_of
 
 TIMEOUT = 60.0
 """Seconds that `az` may take."""
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_SIGN_IN = re.compile(r"AADSTS|log ?in|sign ?in|credential|expired|No subscription", re.IGNORECASE)
 _ASSUMED_LIFETIME = 360.0
 """Seconds that a token is taken for valid if `az` does not say: it is renewed after a minute."""
 
@@ -36,7 +39,30 @@ class CliProvider(Provider):
 
     def _request_token(self) -> tuple[str, float]:
         output = run_az("accessToken", "account", "get-access-token", *self._options)
-        return str(output["accessToken"]), _expiry(output)
+        token = str(output["accessToken"])
+        _check_cloud(token)
+        return token, _expiry(output)
+
+
+def _check_cloud(token: str) -> None:
+    """Refuse a token of another cloud than the configured one, before it is sent there."""
+    configured = settings.cloud()
+    if configured not in settings.CLOUDS:
+        return
+    audience = settings.host_of(audience_of(token))
+    own = {settings.host_of(configured.resource), settings.host_of(configured.resource_manager)}
+    others = {
+        settings.host_of(url)
+        for cloud in settings.CLOUDS
+        for url in (cloud.resource, cloud.resource_manager)
+    }
+    if audience in others - own:
+        raise AuthenticationFailed(
+            f"The Azure CLI gave a token for {audience}, but the configured resource manager is"
+            f" {configured.resource_manager}: run 'az cloud set --name ...' and 'az login', or"
+            " change AZURE_RM_ENDPOINT.",
+            code="CliFailed",
+        )
 
 
 def _expiry(output: dict[str, Any]) -> float:
@@ -45,6 +71,8 @@ def _expiry(output: dict[str, Any]) -> float:
     Older versions give only `expiresOn`, local time without a zone.
     """
     expires_on = output.get("expires_on")
+    if isinstance(expires_on, str) and expires_on.isdecimal():
+        return float(expires_on)
     if isinstance(expires_on, int | float) and not isinstance(expires_on, bool):
         return float(expires_on)
     try:
@@ -69,20 +97,36 @@ def run_az(required_key: str, *arguments: str) -> dict[str, Any]:
     """
     done = _run(_find_az(), [*arguments, "--output", "json"])
     if done.returncode != 0:
-        reason = mask_secrets(collapse(done.stderr)) or f"exit status {done.returncode}"
-        advice = " Run 'az login'." if "az login" not in reason else ""
+        stderr = collapse(_ANSI.sub("", done.stderr))
+        reason = mask_secrets(stderr) or f"exit status {done.returncode}"
+        # az has no error codes: only its words show that a sign-in is needed.
+        needs_login = not stderr or _SIGN_IN.search(stderr) is not None
+        advice = " Run 'az login'." if needs_login and "az login" not in stderr else ""
         raise AuthenticationFailed(
             f"az {' '.join(arguments)} failed: {reason}{advice}", code="CliFailed"
         )
-    try:
-        output = json.loads(done.stdout)
-    except ValueError:
-        output = None
-    if not isinstance(output, dict) or required_key not in output:
+    output = _parse_output(done.stdout)
+    if required_key not in output:
         raise AuthenticationFailed(
             f"az {' '.join(arguments)} printed something unexpected", code="CliFailed"
         )
     return output
+
+
+def _parse_output(text: str) -> dict[str, Any]:
+    """Return the JSON object in what `az` printed; empty if there is none.
+
+    Extensions and wrappers of `az` print lines before it, colours around it, or a byte order mark.
+    """
+    plain = _ANSI.sub("", text).lstrip("\ufeff")
+    start = plain.find("{")
+    if start < 0:
+        return {}
+    try:
+        output, _ = json.JSONDecoder().raw_decode(plain[start:])
+    except ValueError:
+        return {}
+    return output if isinstance(output, dict) else {}
 
 
 def _find_az() -> str:
@@ -117,6 +161,7 @@ def _run(az: str, arguments: list[str]) -> Any:
             text=True,
             errors="replace",
             timeout=TIMEOUT,
+            env={**os.environ, "AZURE_CORE_NO_COLOR": "true"},
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         message = f"az could not be run: {one_line(error)}"

@@ -133,3 +133,26 @@ class Provider:
     def _request_token(self) -> tuple[str, float]:
         """Return a new token, and when it expires (as of `time.time`)."""
         raise NotImplementedError
+
+
+def audience_of(token: str) -> str:
+    """Return the audience that a token claims, unverified.
+
+    Args:
+        token: A token.
+
+    Returns:
+        A URL; `""` if the token is not a JSON Web Token, or says none.
+    """
+    import base64
+    import json
+
+    parts = token.split(".")
+    if len(parts) != 3:
+        return ""
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except ValueError:
+        return ""
+    audience = claims.get("aud") if isinstance(claims, dict) else None
+    return audience if isinstance(audience, str) else ""

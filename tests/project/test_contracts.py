@@ -441,10 +441,8 @@ def test_an_error_response_is_raised_with_azures_words(
     error = caught.value
     assert type(error) is kind
     path = urlsplit(row.url()).path
-    assert (
-        str(error)
-        == f"Azure says why. (SomeCode, HTTP {status}, request req-1, {row.method} {path})"
-    )
+    facts = f"SomeCode, HTTP {status}, request req-1, {row.method} {path}"
+    assert str(error) == f"Azure says why. Details: Inner: m ({facts})"
     assert (error.status_code, error.code, error.request_id, error.method) == (
         status,
         "SomeCode",

@@ -127,8 +127,8 @@ def test_a_protected_instance_is_left_out(both: Sandbox) -> None:
 def test_a_rollout_cut_off_at_any_request_is_resumed(clock: Clock, mode: str, step: int) -> None:
     """Killed before an answer comes and run again, it ends with all on the new image.
 
-    On a Uniform set each instance was upgraded once. On a Flexible one nobody reports which have the
-    model; to upgrade a current one leaves it as it is.
+    On a Flexible set nobody reports which members have the model; to upgrade a current one leaves
+    it as it is.
     """
     number = 1
     while True:

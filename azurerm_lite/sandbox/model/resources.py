@@ -48,8 +48,7 @@ def now_utc() -> str:
 def second_after(earlier: str) -> str:
     """Return the time, but at least a second after an earlier one.
 
-    The tag of a Flexible set's member has whole seconds. No two changes of a real set's profile come
-    within one.
+    The tag of a member has whole seconds, and two changes of a profile never come within one.
     """
     soonest = datetime.fromisoformat(earlier) + timedelta(seconds=1)
     return max(soonest, datetime.now(timezone.utc)).isoformat()
