@@ -147,8 +147,7 @@ def patch_vmss(
     """Change parts of a scale set's model.
 
     Not for images: Azure does not merge inside `storageProfile`, so that a patch of the image alone
-        drops data disks.
-    Put the whole model with `put_vmss` instead.
+    drops data disks. Put the whole model with `put_vmss` instead.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.

@@ -23,8 +23,8 @@ def main() -> int:
         model = common.put_model(where, common.read_model(where), options)
         outdated = [
             instance
-            for instance in az.list_vmss_vms(*where)
-            if not instance["properties"]["latestModelApplied"]
+            for instance in az.get_instance_views(*where)
+            if not instance["properties"].get("latestModelApplied")
         ]
         count = len(outdated)
         image = common.image_of(model)

@@ -48,8 +48,7 @@ def find_scale_sets(
 
     Returns:
         A dict for each set, ordered by id: `id`, `subscription_id`, `resource_group`, `vmss_name`,
-            `location`,
-        `capacity`, `mode`, `tags`, `image` (as `get_image` returns it) and `version`.
+        `location`, `capacity`, `mode`, `tags`, `image` (as `get_image` returns it) and `version`.
         `rollout_fleet` takes them.
 
     Raises:

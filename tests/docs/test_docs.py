@@ -350,6 +350,21 @@ def test_the_picture_of_the_rollout_is_what_the_example_prints(
     )
 
 
+# The table of modules
+
+
+def test_the_table_of_modules_is_complete() -> None:
+    """CONTRIBUTING has a line for each module, and for each package of the sandbox."""
+    package = ROOT / "azurerm_lite"
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    named = set(re.findall(r"^\| `([\w./]+(?:\.py|/))` \|", text, re.MULTILINE))
+    modules = {path.relative_to(package).as_posix() for path in package.rglob("*.py")}
+    library = {module for module in modules if not module.startswith("sandbox/")}
+    folders = {f"{path.relative_to(package).as_posix()}/" for path in package.glob("sandbox/*/")}
+    folders = {folder for folder in folders if "__pycache__" not in folder}
+    assert named == library | folders | {"sandbox/sandbox.py"}
+
+
 # The reference
 
 
