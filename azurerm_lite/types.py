@@ -1,12 +1,12 @@
-"""The JSON that Azure sends and takes, as TypedDicts, and the few shapes that our functions share.
+"""Azure's JSON as TypedDicts, and the shapes that the functions share.
 
-What our functions read is named, the rest passes through. At run time these are plain dicts. Azure
-adds fields without asking, so none of these lists is complete; keys that Azure may leave out are
-`NotRequired`. What Azure sends as one of a few words is still a `str` here.
+The keys that the library reads are named, others pass through. At run time these are plain dicts.
+Azure adds keys at any time, so none of these lists is complete; keys that Azure may leave out are
+`NotRequired`. An enumeration of Azure's is a `str` here, as it may grow.
 """
 
-# Not `from __future__ import annotations`: each of these would be compiled from its text when we
-# are imported, and what is NotRequired would not be seen.
+# Not `from __future__ import annotations`: the TypedDicts would be compiled from text at import,
+# and NotRequired would not be seen.
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
@@ -26,7 +26,7 @@ class _AccessToken(Protocol):
 
 
 class Credential(Protocol):
-    """What azure-identity's credentials have in common."""
+    """A credential of azure-identity."""
 
     def get_token(self, *scopes: str) -> _AccessToken:
         """Return a token for these scopes."""
@@ -98,15 +98,15 @@ class Target(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """What a run of a rollout came to.
+    """The result counters of a rollout.
 
     Attributes:
-        upgraded: How many instances it brought to the model.
-        skipped: How many it left out: on the latest model already, protected, or being deleted.
-        failed: How many failed or were not healthy.
-        seconds: How long it took.
-        requests: How many requests it sent.
-        throttled: How many of them Azure refused for the pace.
+        upgraded: Number of instances that it upgraded.
+        skipped: Number of instances that were current already, protected, or being deleted.
+        failed: Number of instances that failed or were unhealthy.
+        seconds: Duration in seconds.
+        requests: Number of requests that it sent.
+        throttled: Number of requests that Azure throttled (HTTP 429).
     """
 
     upgraded: int = 0
@@ -118,7 +118,7 @@ class Summary(NamedTuple):
 
 
 class ImageReference(TypedDict, total=False):
-    """Which image a model asks for, or an instance runs (then with `exactVersion`)."""
+    """The image of a model, or of an instance (then with `exactVersion`)."""
 
     publisher: str
     offer: str
@@ -131,7 +131,7 @@ class ImageReference(TypedDict, total=False):
 
 
 class Image(TypedDict, total=False):
-    """What `get_image` answers: `kind`, and the values that this kind has."""
+    """An image as `get_image` returns it: `kind`, and the values that this kind has."""
 
     kind: str
     publisher: str
@@ -175,7 +175,7 @@ class Sku(TypedDict, total=False):
 
 
 class VirtualMachineProfile(TypedDict, total=False):
-    """What every new instance is made from."""
+    """The template of new instances."""
 
     storageProfile: StorageProfile
     osProfile: dict[str, Any]
@@ -184,7 +184,7 @@ class VirtualMachineProfile(TypedDict, total=False):
 
 
 class UpgradePolicy(TypedDict, total=False):
-    """Who upgrades the instances when the model changes."""
+    """How instances are upgraded when the model changes."""
 
     mode: str
     rollingUpgradePolicy: dict[str, Any]
@@ -230,7 +230,7 @@ class Status(TypedDict, total=False):
 
 
 class InstanceView(TypedDict, total=False):
-    """How an instance is right now."""
+    """The current state of an instance."""
 
     placementGroupId: str
     platformUpdateDomain: int
@@ -242,7 +242,7 @@ class InstanceView(TypedDict, total=False):
 
 
 class ProtectionPolicy(TypedDict, total=False):
-    """What the scale set may not do to an instance."""
+    """The actions of its scale set from which an instance is protected."""
 
     protectFromScaleIn: bool
     protectFromScaleSetActions: bool
@@ -274,7 +274,7 @@ class Instance(TypedDict):
 
 
 class ScaleSetInstanceView(TypedDict, total=False):
-    """How a scale set is right now: statuses counted over its instances."""
+    """The current state of a scale set: its instances counted by status."""
 
     virtualMachine: dict[str, Any]
     extensions: list[dict[str, Any]]

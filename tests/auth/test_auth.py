@@ -271,7 +271,7 @@ def test_an_unreachable_sign_in_is_named_by_its_host(kind: type[Exception], late
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "message"),
     [
         ({"status": 500, "body": ""}, "500"),
         ({"status": 503, "body": "<html>", "headers": {"Retry-After": "5"}}, "503"),
@@ -282,7 +282,7 @@ def test_an_unreachable_sign_in_is_named_by_its_host(kind: type[Exception], late
     ],
 )
 def test_an_unexpected_sign_in_response_is_not_reported_as_a_wrong_tenant(
-    answer: dict[str, Any], told: str
+    answer: dict[str, Any], message: str
 ) -> None:
     """What is no OAuth answer is `AuthenticationFailed` without misleading advice.
 
@@ -290,7 +290,7 @@ def test_an_unexpected_sign_in_response_is_not_reported_as_a_wrong_tenant(
     """
     with responses.RequestsMock() as sign_in:
         signs_in(sign_in, LOCAL, **answer)
-        with pytest.raises(AuthenticationFailed, match=f"Sign-in failed: .*{told}") as caught:
+        with pytest.raises(AuthenticationFailed, match=f"Sign-in failed: .*{message}") as caught:
             azurerm_lite.get_access_token(*ME)
         assert len(sign_in.calls) == 2
     assert caught.value.code == "SignInFailed"

@@ -38,11 +38,11 @@ class FakeCli:
             "import json, pathlib, sys, time\n"
             "folder = pathlib.Path(__file__).parent\n"
             "with open(folder / 'calls', 'a') as log: print(json.dumps(sys.argv[1:]), file=log)\n"
-            "told = json.loads((folder / 'told').read_text())\n"
-            "time.sleep(told['hangs'])\n"
-            "sys.stderr.write(told['error'])\n"
-            "sys.stdout.write(told['printed'])\n"
-            "sys.exit(told['code'])\n"
+            "behaviour = json.loads((folder / 'behaviour').read_text())\n"
+            "time.sleep(behaviour['hangs'])\n"
+            "sys.stderr.write(behaviour['error'])\n"
+            "sys.stdout.write(behaviour['printed'])\n"
+            "sys.exit(behaviour['code'])\n"
         )
         if os.name == "nt":
             (folder / "az.cmd").write_text(f'@"{sys.executable}" -S -E "{script}" %*\n')
@@ -56,7 +56,7 @@ class FakeCli:
     def says(self, printed: Any, code: int = 0, error: str = "", hangs: float = 0) -> None:
         """From now on: prints this, and ends with this code."""
         text = printed if isinstance(printed, str) else json.dumps(printed)
-        (self.folder / "told").write_text(
+        (self.folder / "behaviour").write_text(
             json.dumps({"printed": text, "code": code, "error": error, "hangs": hangs})
         )
 
@@ -154,15 +154,15 @@ def test_a_cli_that_is_signed_out_is_an_error_in_its_own_words(
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [("ERROR: AADSTS700082: too old", "ERROR: AADSTS700082"), ("", "exit status 3")],
 )
 def test_another_failure_of_the_cli_is_an_error_with_advice(
-    error: str, told: str, cli: FakeCli
+    error: str, message: str, cli: FakeCli
 ) -> None:
     """Any other failure of `az` is told, with the advice to sign in again."""
     cli.says("", 3, error)
-    with pytest.raises(AuthenticationFailed, match=told) as caught:
+    with pytest.raises(AuthenticationFailed, match=message) as caught:
         azurerm_lite.get_access_token_from_cli()
     assert caught.value.message.endswith("Run 'az login'.")
 

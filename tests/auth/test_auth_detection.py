@@ -67,8 +67,8 @@ def test_the_first_configured_method_is_used(
     shown: list[str], way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the order that azure-identity has, too; nobody is asked yet."""
-    for each in shown:
-        set_all(monkeypatch, VARIABLES[each])
+    for method in shown:
+        set_all(monkeypatch, VARIABLES[method])
     assert detect_method().method == way
     assert repr(az.token_provider()) == repr(detect_method())
 
@@ -86,13 +86,13 @@ def test_an_incomplete_method_is_skipped_with_the_reason(
     monkeypatch.setenv(missing, "") if how == "empty" else monkeypatch.delenv(missing)
     with pytest.raises(az.AuthenticationFailed) as caught:
         az.token_provider()()
-    told = str(caught.value)
-    assert told.startswith("The Azure CLI (az) is not on PATH")
-    assert f"client secret: {missing} is not set;" in told
-    assert "client certificate: AZURE_CLIENT_CERTIFICATE_PATH" in told
-    assert "workload identity: AZURE_FEDERATED_TOKEN_FILE" in told
-    assert "managed identity: none of IDENTITY_ENDPOINT, MSI_ENDPOINT" in told
-    assert "canary" not in told
+    message = str(caught.value)
+    assert message.startswith("The Azure CLI (az) is not on PATH")
+    assert f"client secret: {missing} is not set;" in message
+    assert "client certificate: AZURE_CLIENT_CERTIFICATE_PATH" in message
+    assert "workload identity: AZURE_FEDERATED_TOKEN_FILE" in message
+    assert "managed identity: none of IDENTITY_ENDPOINT, MSI_ENDPOINT" in message
+    assert "canary" not in message
 
 
 def test_a_method_that_fails_is_not_replaced_by_the_next(
@@ -202,7 +202,7 @@ def token_of(claims: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("claims", "told"),
+    ("claims", "message"),
     [
         (
             {"upn": "ada@example.com", "appid": "cli", "tid": "t"},
@@ -218,7 +218,7 @@ def token_of(claims: Any) -> str:
     ],
 )
 def test_the_identity_is_read_from_the_claims(
-    claims: Any, told: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    claims: Any, message: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     """People, applications, managed identities; and one that says nothing is no failure."""
     provider = detect_method()
@@ -226,7 +226,7 @@ def test_the_identity_is_read_from_the_claims(
     monkeypatch.setattr(type(provider), "__call__", lambda self: token_of(claims))
     assert program.main([]) == 0
     out = capsys.readouterr().out.splitlines()
-    assert f"for    {told}" in out
+    assert f"for    {message}" in out
     assert "until  when, the token does not say" in out
     assert len([line for line in out if line.startswith("not    ")]) == 4
 

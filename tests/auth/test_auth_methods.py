@@ -127,9 +127,9 @@ def test_an_unusable_certificate_is_a_value_error_before_anything_is_sent(
     bad: str, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     """The file is named, its password never."""
-    content, more, told = BAD_FILES[bad]
+    content, more, message = BAD_FILES[bad]
     file = tmp_path / "app.pem" if content is None else written(tmp_path, content)
-    with pytest.raises(ValueError, match=f"certificate: .*app.pem .*{told}") as caught:
+    with pytest.raises(ValueError, match=f"certificate: .*app.pem .*{message}") as caught:
         az.token_provider(*ME, certificate=file, **more)()
     assert "canary" not in str(caught.value)
     assert sandbox.journal == []
@@ -396,8 +396,8 @@ def test_an_unexpected_response_of_the_endpoint_is_an_error(
 def test_a_machine_without_an_endpoint_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody listens: the error is requests' own, and names the endpoint."""
     monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:1")
-    told = r"No answer from 127\.0\.0\.1:1 \(sign-in /metadata/identity/oauth2/token, 1 try\): "
-    with pytest.raises(requests.ConnectionError, match=told):
+    message = r"No answer from 127\.0\.0\.1:1 \(sign-in /metadata/identity/oauth2/token, 1 try\): "
+    with pytest.raises(requests.ConnectionError, match=message):
         az.token_provider(managed_identity=True)()
 
 
@@ -629,7 +629,7 @@ def test_two_methods_at_once_are_a_value_error(one: str, other: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         ({"application_secret": "s"}, "tenant_id must be a string"),
         ({"certificate": "app.pem"}, "tenant_id must be"),
@@ -666,10 +666,10 @@ def test_two_methods_at_once_are_a_value_error(one: str, other: str) -> None:
     ids=str,
 )
 def test_arguments_that_do_not_go_together_are_a_value_error(
-    given: dict[str, Any], told: str
+    given: dict[str, Any], message: str
 ) -> None:
     """One clear error, before anything is sent."""
-    with responses.RequestsMock(), pytest.raises(ValueError, match=told):
+    with responses.RequestsMock(), pytest.raises(ValueError, match=message):
         az.token_provider(**given)
 
 
@@ -679,9 +679,9 @@ def test_arguments_that_do_not_go_together_are_a_value_error(
 @pytest.mark.parametrize("code", ADVICE)
 def test_each_common_error_code_has_advice(code: str, token: str) -> None:
     """One sentence of what to do behind the sign-in's own, its number, its id, and no secret."""
-    told = f"{code}: It is so, canary~secret and eyJh.eyJi.c2ln. Trace ID: 1 Correlation ID: 2"
+    message = f"{code}: It is so, canary~secret and eyJh.eyJi.c2ln. Trace ID: 1 Correlation ID: 2"
     error = sign_in_error(
-        {"error": "x", "error_description": told, "correlation_id": "9b2a"}, ["canary~secret"]
+        {"error": "x", "error_description": message, "correlation_id": "9b2a"}, ["canary~secret"]
     )
     if code.startswith("AADSTS"):
         assert (
@@ -693,11 +693,11 @@ def test_each_common_error_code_has_advice(code: str, token: str) -> None:
 
 def test_the_more_specific_error_code_is_used() -> None:
     """Microsoft at times tells two."""
-    told = (
+    message = (
         "AADSTS70002: Error validating credentials. AADSTS500133: Assertion is not within its valid"
         " time range"
     )
-    assert sign_in_error({"error_description": told}).code == "AADSTS500133"
+    assert sign_in_error({"error_description": message}).code == "AADSTS500133"
     assert sign_in_error({"error_description": "AADSTS1: a. AADSTS2: b."}).code == "AADSTS1"
     assert sign_in_error({}).code == "SignInFailed"
     assert (

@@ -40,7 +40,7 @@ def of_azurerm(function: Callable[..., Any]) -> str:
     """A signature without annotations, as azurerm would write it."""
     signature = inspect.signature(function)
     parameters = [
-        each.replace(annotation=inspect.Parameter.empty) for each in signature.parameters.values()
+        entry.replace(annotation=inspect.Parameter.empty) for entry in signature.parameters.values()
     ]
     return f"{function.__name__}{inspect.Signature(parameters)}"
 
@@ -69,9 +69,9 @@ def test_star_imports_what_azurerm_has_and_nothing_else() -> None:
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_each_docstring_names_the_new_call(name: str) -> None:
     """In one line, and the call exists."""
-    told = inspect.getdoc(FUNCTIONS[name]) or ""
-    found = re.fullmatch(r".+\. New: `([a-z_.]+)`.*\.", told)
-    assert found, told
+    docstring = inspect.getdoc(FUNCTIONS[name]) or ""
+    found = re.fullmatch(r".+\. New: `([a-z_.]+)`.*\.", docstring)
+    assert found, docstring
     assert functools.reduce(getattr, found[1].split("."), az)
 
 
@@ -160,16 +160,16 @@ def test_an_error_response_is_returned_as_azurerm_does(
     call: Call, token: str, clock: Clock
 ) -> None:
     """A read gives the JSON of the refusal, a write the Response; nothing is raised."""
-    told = {"error": {"code": "SomeCode", "message": "Azure says why."}}
+    error = {"error": {"code": "SomeCode", "message": "Azure says why."}}
     with azure() as wire:
-        wire.add(call.method, re.compile(""), status=404, json=told)
+        wire.add(call.method, re.compile(""), status=404, json=error)
         given = call.of(ours, token, BASE)
     if call.gives == "answer":
         assert isinstance(given, requests.Response)
-        assert (given.status_code, given.json()) == (404, told)
+        assert (given.status_code, given.json()) == (404, error)
         assert token not in str(given.request.headers)
     else:
-        assert given == told
+        assert given == error
 
 
 @each_call
@@ -206,11 +206,11 @@ def test_all_pages_come_in_one_list(call: Call, token: str) -> None:
 
 def test_an_error_response_of_a_later_page_is_returned(token: str) -> None:
     """As in azurerm: the error, and not half a list."""
-    told = {"error": {"code": "SomeCode", "message": "m"}}
+    error = {"error": {"code": "SomeCode", "message": "m"}}
     with azure() as wire:
         wire.get(BASE + GROUP + SETS, json={"value": ENTRIES, "nextLink": f"{BASE}/next"})
-        wire.get(f"{BASE}/next", status=403, json=told)
-        assert compat.list_vmss(token, *IN_GROUP) == told
+        wire.get(f"{BASE}/next", status=403, json=error)
+        assert compat.list_vmss(token, *IN_GROUP) == error
 
 
 def test_a_page_is_followed_by_its_link(token: str) -> None:
@@ -324,8 +324,8 @@ def test_a_token_for_a_service_principal(sandbox: Sandbox) -> None:
         sandbox.tenant_id, sandbox.application_id, sandbox.application_secret
     )
     assert [
-        each["name"]
-        for each in compat.list_resource_groups(token, sandbox.subscription_id)["value"]
+        entry["name"]
+        for entry in compat.list_resource_groups(token, sandbox.subscription_id)["value"]
     ]
 
 

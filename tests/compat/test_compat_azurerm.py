@@ -127,12 +127,12 @@ def asked(sandbox: Sandbox, first: int = 0) -> list[dict[str, Any]]:
     """The requests to a sandbox, from the first one that counts."""
     return [
         {
-            "method": each.method,
-            "path": each.path.lower().rstrip("/"),
-            "query": dict(each.query),
-            "body": each.body,
+            "method": entry.method,
+            "path": entry.path.lower().rstrip("/"),
+            "query": dict(entry.query),
+            "body": entry.body,
         }
-        for each in sandbox.journal[first:]
+        for entry in sandbox.journal[first:]
     ]
 
 
@@ -236,7 +236,7 @@ def test_each_answer_is_azurerms(both: list[tuple[Call, Made, Made]]) -> None:
     The same code of a refusal.
     """
     for call, old, new in both:
-        lost = [each.partition(":")[0] for each in missing(old.outcome, new.outcome)]
+        lost = [entry.partition(":")[0] for entry in missing(old.outcome, new.outcome)]
         assert lost == LOST.get(call.name, []), call
     assert len([1 for _, old, _ in both if isinstance(old.outcome, int) and old.outcome < 300]) > 25
 
@@ -287,11 +287,11 @@ def plain(body: Any) -> Any:
     return body
 
 
-def told(seen: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+def steps_of(seen: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
     """What a script asked for, without how often it looked whether something is done."""
     steps = [
-        (each["method"], each["path"], json.dumps(plain(each["body"]), sort_keys=True))
-        for each in seen
+        (entry["method"], entry["path"], json.dumps(plain(entry["body"]), sort_keys=True))
+        for entry in seen
     ]
     writes = [step for step, _ in groupby(steps) if step[0] != "GET"]
     return writes + sorted({step for step in steps if step[0] == "GET"})
@@ -329,11 +329,11 @@ def test_a_script_does_the_same_under_both(
                 check=False,
             )
             assert done.returncode == status, done.stderr
-            steps = told(asked(sandbox))
+            steps = steps_of(asked(sandbox))
             models = sorted(
-                (each.scale_set, each.instance_id, str(each.after))
-                for each in sandbox.changes
-                if each.what == "model"
+                (entry.scale_set, entry.instance_id, str(entry.after))
+                for entry in sandbox.changes
+                if entry.what == "model"
             )
         ends.append((done.stdout, steps, models))
     assert ends[0] == ends[1]

@@ -25,7 +25,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.clock import Clock
 from support.names import BASE, shown
-from support.wrappers import NAMES, WRAPPERS, Wrapper, azure, each
+from support.wrappers import NAMES, WRAPPERS, Wrapper, azure, for_each_wrapper
 
 import azurerm_lite as az
 from azurerm_lite import _clock, errors
@@ -369,7 +369,7 @@ def test_every_function_that_sends_is_in_the_table_of_wrappers() -> None:
     assert {row.module for row in WRAPPERS} == {"vmss", "images", "subscriptions", "fleet"}
 
 
-@each()
+@for_each_wrapper()
 def test_each_request_has_a_time_limit_an_id_and_goes_nowhere_else(
     row: Wrapper, token: str, clock: Clock
 ) -> None:
@@ -394,7 +394,7 @@ def test_each_request_has_a_time_limit_an_id_and_goes_nowhere_else(
     assert dict(parse_qsl(urlsplit(str(request.url)).query))["api-version"] >= "2018-10-01"
 
 
-@each()
+@for_each_wrapper()
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
@@ -474,7 +474,7 @@ def outcome(row: Wrapper, token: str) -> Any:
     return az.wait(token, result) if isinstance(result, requests.Response) else result
 
 
-@each()
+@for_each_wrapper()
 def test_an_answer_that_is_not_from_azure_is_an_error(
     row: Wrapper, token: str, clock: Clock
 ) -> None:
@@ -532,7 +532,7 @@ hostile_names = st.sampled_from(
 ) | st.text(max_size=12)
 
 
-@each()
+@for_each_wrapper()
 @given(hostile=hostile_names)
 def test_a_hostile_name_never_leaves_its_segment(row: Wrapper, hostile: str) -> None:
     """It is rejected before anything is sent, or arrives in its own segment of the path."""
@@ -563,7 +563,7 @@ def test_a_hostile_name_never_leaves_its_segment(row: Wrapper, hostile: str) -> 
     assert not parts.fragment
 
 
-@each()
+@for_each_wrapper()
 @pytest.mark.parametrize(
     "access_token", [None, "", "a b", "a\nb", b"bytes", 3, lambda: None], ids=shown
 )
@@ -580,7 +580,7 @@ def test_an_invalid_token_is_rejected_before_anything_is_sent(
     )
 
 
-@each()
+@for_each_wrapper()
 def test_the_token_is_sent_only_to_the_configured_cloud(
     row: Wrapper, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

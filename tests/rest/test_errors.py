@@ -294,10 +294,10 @@ def test_an_error_survives_pickling(error: Exception) -> None:
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is type(error)
     assert str(copy) == str(error)
-    told = {
+    facts = {
         name: value for name, value in vars(error).items() if name not in ("response", "request")
     }
-    assert told == {
+    assert facts == {
         name: value for name, value in vars(copy).items() if name not in ("response", "request")
     }
 

@@ -214,7 +214,7 @@ def test_health_is_read_one_by_one_where_it_is_reported(azure: Azure, where: str
 
     azure.find = find  # type: ignore[method-assign]
     instances = azure.read()
-    codes = [each["properties"]["instanceView"]["vmHealth"] for each in instances.values()]
+    codes = [entry["properties"]["instanceView"]["vmHealth"] for entry in instances.values()]
     assert codes == [{"status": {"code": "HealthState/healthy"}}] * 2
     assert len(azure.asked) == 5
 
@@ -225,7 +225,7 @@ def test_members_are_matched_without_regard_to_case(azure: Azure) -> None:
     azure.views = {name.upper(): shown for name, shown in azure.views.items()}
     instances = azure.read()
     assert list(instances) == ["web_cace4636", "web_5fe1a11b"]
-    assert all(each["properties"]["instanceView"] for each in instances.values())
+    assert all(entry["properties"]["instanceView"] for entry in instances.values())
 
 
 def test_an_empty_list_of_machines_is_an_error_while_the_set_has_members(azure: Azure) -> None:
@@ -284,7 +284,7 @@ def test_a_view_that_fails_transiently_is_read_again(azure: Azure) -> None:
     hooks = rest.RequestHooks(max_attempts=1)
     with rest.request_hooks(hooks):
         instances = azure.read()
-    assert all(each["properties"]["instanceView"] for each in instances.values())
+    assert all(entry["properties"]["instanceView"] for entry in instances.values())
     assert hooks.requests == 6
 
 
@@ -338,7 +338,7 @@ def recorded(name: str) -> list[dict[str, Any]]:
 
 def answer_of(name: str, pattern: str) -> Any:
     """The first answer to a path of a pattern in a recording."""
-    return next(each["response"] for each in recorded(name) if re.search(pattern, each["path"]))
+    return next(entry["response"] for entry in recorded(name) if re.search(pattern, entry["path"]))
 
 
 FUNCTIONS: list[Callable[[list[Any]], Any]] = [
@@ -363,13 +363,13 @@ def test_recorded_lists_go_through_what_takes_instances(
     model = answer_of("test_vm_list_filter", r"/virtualMachineScaleSets/\w+\?")
     merged = _flexible.merge(_flexible.Members([], machines, machines))
     if kind == "merged":
-        assert [each["instanceId"] for each in merged] == [each["name"] for each in machines]
+        assert [entry["instanceId"] for entry in merged] == [entry["name"] for entry in machines]
         # Both say `latest`, and the tag is the profile's time.
-        assert [_flexible.is_current(each, model) for each in merged] == [True, True]
+        assert [_flexible.is_current(entry, model) for entry in merged] == [True, True]
     by_kind = {
         "merged": merged,
         "bare": listed["value"],
-        "machines": [{**each, "instanceId": each["name"]} for each in machines],
+        "machines": [{**entry, "instanceId": entry["name"]} for entry in machines],
     }
     assert function(by_kind[kind])
 

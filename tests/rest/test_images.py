@@ -21,7 +21,7 @@ from support.wrappers import (
     assert_pages_are_followed,
     assert_sent_as_written,
     azure,
-    each,
+    for_each_wrapper,
 )
 
 import azurerm_lite as az
@@ -151,7 +151,7 @@ def without_image(model: dict[str, Any]) -> dict[str, Any]:
 # What is asked
 
 
-@each("images")
+@for_each_wrapper("images")
 def test_each_function_makes_the_one_request_of_the_reference(
     row: Wrapper, token: str, clock: Clock
 ) -> None:
@@ -159,7 +159,7 @@ def test_each_function_makes_the_one_request_of_the_reference(
     assert_sent_as_written(row, token)
 
 
-@each("images", gives="list")
+@for_each_wrapper("images", gives="list")
 def test_each_list_follows_its_pages(row: Wrapper, token: str, clock: Clock) -> None:
     """A list is the entries of all pages, in order, an empty page in between included."""
     assert_pages_are_followed(row, token)
@@ -385,36 +385,36 @@ VALUES = {
 FITS = dict(zip(KINDS, ({"version", "sku"}, {"image_id"}, {"image_uri"}), strict=True))
 
 
-@pytest.mark.parametrize("told", KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("argument", VALUES)
-def test_the_wrong_kind_of_image_is_a_value_error_with_the_kind(told: str, argument: str) -> None:
+def test_the_wrong_kind_of_image_is_a_value_error_with_the_kind(kind: str, argument: str) -> None:
     """Azure lets no scale set change between kinds, so that is said at once.
 
     With what to give instead.
     """
-    model = scale_set(KINDS[told])
-    if argument in FITS[told]:
+    model = scale_set(KINDS[kind])
+    if argument in FITS[kind]:
         assert az.set_image(model, **{argument: VALUES[argument]}) != model
         return
     with pytest.raises(
-        ValueError, match=f"^{argument} does not fit: the model of 'web' has {told}$"
+        ValueError, match=f"^{argument} does not fit: the model of 'web' has {kind}$"
     ):
         az.set_image(model, **{argument: VALUES[argument]})
 
 
-@pytest.mark.parametrize("told", KINDS)
-def test_a_wrong_kind_together_with_a_right_one_is_a_value_error(told: str) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_wrong_kind_together_with_a_right_one_is_a_value_error(kind: str) -> None:
     """All four at once fit no model; those that do not fit are named."""
-    wrong = ", ".join(sorted(set(VALUES) - FITS[told]))
-    with pytest.raises(ValueError, match=f"^{wrong} does not fit: .* has {told}$"):
-        az.set_image(scale_set(KINDS[told]), **VALUES)
+    wrong = ", ".join(sorted(set(VALUES) - FITS[kind]))
+    with pytest.raises(ValueError, match=f"^{wrong} does not fit: .* has {kind}$"):
+        az.set_image(scale_set(KINDS[kind]), **VALUES)
 
 
-@pytest.mark.parametrize("told", KINDS)
-def test_no_image_to_set_is_a_value_error(told: str) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_image_to_set_is_a_value_error(kind: str) -> None:
     """A call without an image is a mistake, and says what this model takes."""
-    with pytest.raises(ValueError, match=f"^no new image is given: the model of 'web' has {told}$"):
-        az.set_image(scale_set(KINDS[told]))
+    with pytest.raises(ValueError, match=f"^no new image is given: the model of 'web' has {kind}$"):
+        az.set_image(scale_set(KINDS[kind]))
 
 
 @pytest.mark.parametrize(
@@ -463,8 +463,8 @@ def test_a_malformed_image_is_a_value_error_with_argument_and_value(
 
     Id or URL is a `ValueError` here and not an operation that fails in Azure.
     """
-    told = next(told for told, fits in FITS.items() if argument in fits)
-    model = scale_set(KINDS[told])
+    kind = next(kind for kind, fits in FITS.items() if argument in fits)
+    model = scale_set(KINDS[kind])
     before = copy.deepcopy(model)
     with pytest.raises(ValueError, match=f"^{argument} must ") as caught:
         az.set_image(model, **{argument: value})

@@ -61,8 +61,8 @@ every_grouping = pytest.mark.parametrize("group", GROUPINGS, ids=lambda group: g
 
 def in_numeric_order(ids: list[str]) -> bool:
     """Whether numbers come first, by value, and names after them, by their letters."""
-    digits = [each for each in ids if each.isdigit()]
-    letters = [each for each in ids if not each.isdigit()]
+    digits = [entry for entry in ids if entry.isdigit()]
+    letters = [entry for entry in ids if not entry.isdigit()]
     return ids == sorted(digits, key=int) + sorted(letters)
 
 
@@ -77,10 +77,10 @@ def test_every_instance_is_in_its_own_domain_once(
     """
     domain_of = {entry["instanceId"]: GROUPINGS[group](entry) for entry in entries}
     groups = group(entries)
-    assert Counter(each for ids in groups.values() for each in ids) == Counter(list(domain_of))
+    assert Counter(entry for ids in groups.values() for entry in ids) == Counter(list(domain_of))
     for domain, ids in groups.items():
         assert ids, "an empty domain"
-        assert {domain_of[each] for each in ids} == {None if domain == "unknown" else domain}
+        assert {domain_of[entry] for entry in ids} == {None if domain == "unknown" else domain}
 
 
 @every_grouping
@@ -119,7 +119,7 @@ def test_batches_are_full_but_for_the_last_and_hold_every_instance_once(
     And put together they are all ids in numeric order.
     """
     batches = az.in_batches(iter(entries), size)
-    together = [each for batch in batches for each in batch]
+    together = [entry for batch in batches for entry in batch]
     assert Counter(together) == Counter(entry["instanceId"] for entry in entries)
     assert in_numeric_order(together)
     assert all(len(batch) == size for batch in batches[:-1])
@@ -188,9 +188,9 @@ def test_domain_zero_is_a_domain() -> None:
 @given(ids=st.lists(numbers | names | st.integers(0, 2000), min_size=1, max_size=20))
 def test_ids_become_strings_each_once_in_the_order_given(ids: list[Any]) -> None:
     """Whatever mixture of strings and numbers, and from a generator as well."""
-    expected = list(dict.fromkeys(str(each) for each in ids))
+    expected = list(dict.fromkeys(str(entry) for entry in ids))
     assert ids_of.parse_instance_ids(ids) == expected
-    assert ids_of.parse_instance_ids(each for each in ids) == expected
+    assert ids_of.parse_instance_ids(entry for entry in ids) == expected
 
 
 @given(instance_id=numbers | names | st.integers(0, 2000))

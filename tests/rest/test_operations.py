@@ -400,12 +400,12 @@ def test_any_json_ends_in_a_result_or_an_error_of_ours(
         response = started(azure, "token", method, 200, ASYNC if asynchronous else {}, first)
         azure.get(OPERATION, json=then)
         azure.get(URL, json=then)
-        told = "a result"
+        text = "a result"
         try:
             wait("token", response, timeout=0)
         except (AzureError, OperationTimeout) as error:
-            told = str(error)
-    assert len(told.splitlines()) == 1
+            text = str(error)
+    assert len(text.splitlines()) == 1
 
 
 # --- how long is waited ---

@@ -115,9 +115,9 @@ class Replay:
         seen: list[str] = []
         before = self.made
         result = az.wait(self.token, response, on_poll=lambda status, _seconds: seen.append(status))
-        polled = [each["response"] for each in self.recorded[before : self.made]]
+        polled = [entry["response"] for entry in self.recorded[before : self.made]]
         assert seen == [
-            each["status"] for each in polled if isinstance(each, dict) and "startTime" in each
+            entry["status"] for entry in polled if isinstance(entry, dict) and "startTime" in entry
         ]
         assert seen[-1] == "Succeeded"
         return result
@@ -141,7 +141,7 @@ def replay(monkeypatch: pytest.MonkeyPatch, token: str, clock: Clock) -> Callabl
             for method in ("GET", "PUT", "PATCH", "POST", "DELETE"):
                 wire.add_callback(method, re.compile(""), replay.answer, content_type=None)
             yield replay
-        left = [f"{each['method']} {each['path']}" for each in recorded[replay.made :]]
+        left = [f"{entry['method']} {entry['path']}" for entry in recorded[replay.made :]]
         assert not left, "recorded requests that were not made"
         assert replay.by_hand == FOREIGN[name]
 
@@ -304,7 +304,7 @@ def test_upgrades_that_azure_runs_are_followed_request_by_request(
     The newest upgrade is read while one runs.
     """
     with replay("vmss-rolling-upgrades") as recording:
-        recorded = [each["response"] for each in recording.recorded]
+        recorded = [entry["response"] for entry in recording.recorded]
         where = (token, SUBSCRIPTION, "rgname", recorded[0]["name"])
 
         assert recording.wait(az.put_vmss(*where, recording.recorded[0]["body"])) == recorded[10]

@@ -94,14 +94,14 @@ def test_a_token_is_sent_unchanged_or_rejected_without_showing_it(before: str, a
     """Any text with the canary in it is either sent as it stands or refused without being shown."""
     text = f"{before}canary{after}"
     try:
-        told = rest.resolve_token(text)
+        text_or_error = rest.resolve_token(text)
     except ValueError as error:
-        told = str(error)
+        text_or_error = str(error)
     if re.fullmatch(r"[!-~]+", text):
-        assert told == text
+        assert text_or_error == text
     else:
-        assert "canary" not in told
-        assert "access_token" in told
+        assert "canary" not in text_or_error
+        assert "access_token" in text_or_error
 
 
 def test_a_callable_is_called_for_each_request(token: str) -> None:
@@ -645,18 +645,18 @@ def test_a_retry_after_of_more_than_two_minutes_is_an_error(
     assert len(clock.slept) == 1
 
 
-@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("has_retry_after", [True, False])
 @pytest.mark.parametrize("method", METHODS)
 def test_throttling_is_an_error_after_five_attempts(
-    method: str, told: bool, clock: Clock, token: str
+    method: str, has_retry_after: bool, clock: Clock, token: str
 ) -> None:
     """Five refusals in a row are a `Throttled`, with the pause that Azure asked for last."""
     with responses.RequestsMock() as azure:
-        azure.add(method, URL, status=429, headers={"Retry-After": "1"} if told else {})
+        azure.add(method, URL, status=429, headers={"Retry-After": "1"} if has_retry_after else {})
         with pytest.raises(Throttled) as caught:
             rest.send(token, method, URL)
         assert len(azure.calls) == 5
-    assert caught.value.retry_after == (1.0 if told else None)
+    assert caught.value.retry_after == (1.0 if has_retry_after else None)
     assert len(clock.slept) == 4
 
 
@@ -692,10 +692,10 @@ def test_a_broken_connection_is_retried_if_that_is_safe(
         with pytest.raises(broken) as caught:
             rest.send(token, method, URL)
         assert len(azure.calls) == tries
-    told = "5 tries" if tries == 5 else "1 try"
+    attempts = "5 tries" if tries == 5 else "1 try"
     assert (
         str(caught.value)
-        == f"No answer from management.azure.com ({method} {PATH}, {told}): the line went dead"
+        == f"No answer from management.azure.com ({method} {PATH}, {attempts}): the line went dead"
     )
 
 
@@ -794,7 +794,7 @@ def test_any_401_is_sent_again_once_with_a_fresh_token(code: str, token: str) ->
         assert rest.get(provide, URL) == {"fresh": True}
         sent = [call.request.headers.get("Authorization") for call in azure.calls]
     assert len(given) == 2
-    assert sent == [f"Bearer {each}" for each in given]
+    assert sent == [f"Bearer {entry}" for entry in given]
 
 
 def test_a_second_401_is_final(token: str) -> None:

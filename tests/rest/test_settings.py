@@ -163,14 +163,14 @@ def test_any_value_is_an_endpoint_or_a_value_error(value: str) -> None:
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("AZURE_RM_ENDPOINT", value)
         try:
-            told = settings.cloud().resource_manager
+            outcome = settings.cloud().resource_manager
         except ValueError as error:
-            told = f"refused: {error}"
-    if told.startswith("refused: "):
-        assert "AZURE_RM_ENDPOINT" in told
+            outcome = f"refused: {error}"
+    if outcome.startswith("refused: "):
+        assert "AZURE_RM_ENDPOINT" in outcome
     else:
-        assert told.lower().startswith(("https://", "http://"))
-        assert not told.endswith("/")
+        assert outcome.lower().startswith(("https://", "http://"))
+        assert not outcome.endswith("/")
 
 
 def test_only_authorities_of_microsoft_count_as_published() -> None:

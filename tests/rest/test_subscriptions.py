@@ -5,12 +5,18 @@ from __future__ import annotations
 import pytest
 from support.clock import Clock
 from support.names import BASE, SUB
-from support.wrappers import Wrapper, assert_pages_are_followed, assert_sent_as_written, azure, each
+from support.wrappers import (
+    Wrapper,
+    assert_pages_are_followed,
+    assert_sent_as_written,
+    azure,
+    for_each_wrapper,
+)
 
 import azurerm_lite as az
 
 
-@each("subscriptions")
+@for_each_wrapper("subscriptions")
 def test_each_function_makes_the_one_request_of_the_reference(
     row: Wrapper, token: str, clock: Clock
 ) -> None:
@@ -18,7 +24,7 @@ def test_each_function_makes_the_one_request_of_the_reference(
     assert_sent_as_written(row, token)
 
 
-@each("subscriptions")
+@for_each_wrapper("subscriptions")
 def test_each_list_follows_its_pages(row: Wrapper, token: str, clock: Clock) -> None:
     """A list is the entries of all pages, in order, an empty page in between included."""
     assert_pages_are_followed(row, token)
@@ -29,7 +35,7 @@ def test_a_missing_subscription_is_an_error_in_azures_words(token: str, clock: C
 
     And says which request it was.
     """
-    told = {
+    error = {
         "error": {
             "code": "SubscriptionNotFound",
             "message": f"The subscription '{SUB}' could not be found.",
@@ -39,7 +45,7 @@ def test_a_missing_subscription_is_an_error_in_azures_words(token: str, clock: C
         wire.get(
             f"{BASE}/subscriptions/{SUB}/resourcegroups",
             status=404,
-            json=told,
+            json=error,
             headers={"x-ms-request-id": "req-1"},
         )
         with pytest.raises(az.NotFound) as caught:

@@ -20,7 +20,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.clock import Clock
 from support.names import GROUP, VMSS, WHERE, shown
-from support.wrappers import Wrapper, assert_pages_are_followed, assert_sent_as_written, azure, each
+from support.wrappers import (
+    Wrapper,
+    assert_pages_are_followed,
+    assert_sent_as_written,
+    azure,
+    for_each_wrapper,
+)
 
 import azurerm_lite as az
 
@@ -73,7 +79,7 @@ def body_of(request: requests.PreparedRequest) -> Any:
     return json.loads(request.body or b"null")
 
 
-@each("vmss")
+@for_each_wrapper("vmss")
 def test_each_function_makes_the_one_request_of_the_reference(
     row: Wrapper, token: str, clock: Clock
 ) -> None:
@@ -81,7 +87,7 @@ def test_each_function_makes_the_one_request_of_the_reference(
     assert_sent_as_written(row, token)
 
 
-@each("vmss", gives="list")
+@for_each_wrapper("vmss", gives="list")
 def test_each_list_follows_its_pages(row: Wrapper, token: str, clock: Clock) -> None:
     """A list is the entries of all pages, in order, an empty page in between included."""
     assert_pages_are_followed(row, token)
@@ -299,13 +305,15 @@ def test_a_change_in_between_is_a_failed_precondition_and_not_repeated(
     token: str, clock: Clock
 ) -> None:
     """412 is `PreconditionFailed` in Azure's words, after a single try."""
-    told = 'Etag provided in if-match header "2" does not match etag "3" of resource.'
+    message = 'Etag provided in if-match header "2" does not match etag "3" of resource.'
     with azure() as wire:
-        wire.put(VMSS, status=412, json={"error": {"code": "PreconditionFailed", "message": told}})
+        wire.put(
+            VMSS, status=412, json={"error": {"code": "PreconditionFailed", "message": message}}
+        )
         with pytest.raises(az.PreconditionFailed) as caught:
             az.put_vmss(token, *WHERE, {"etag": ETAG, "properties": {}})
         assert len(wire.calls) == 1
-    assert (caught.value.message, caught.value.code) == (told, "PreconditionFailed")
+    assert (caught.value.message, caught.value.code) == (message, "PreconditionFailed")
 
 
 @pytest.mark.parametrize("capacity", [0, 1, 1000])

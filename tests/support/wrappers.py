@@ -212,7 +212,7 @@ WRAPPERS = [
 ]
 
 
-def each(*modules: str, gives: str = "") -> pytest.MarkDecorator:
+def for_each_wrapper(*modules: str, gives: str = "") -> pytest.MarkDecorator:
     """Runs a test for each row: of these modules, or all; of those that give this, or all."""
     rows = [
         row
