@@ -359,7 +359,9 @@ def check_result(where: common.Where) -> int:
     outdated = []
     for instance in instances:
         has_other_image = is_exact and common.image_of(instance) != wanted
-        if has_other_image or not instance["properties"].get("latestModelApplied"):
+        # Azure may not say it for a member of a Flexible set: then the image decides.
+        has_other_model = instance["properties"].get("latestModelApplied") is False
+        if has_other_image or has_other_model:
             outdated.append(instance["instanceId"])
     count = f"{len(instances) - len(outdated)} of {len(instances)}"
     print(f"{count} instances of {where.vmss_name} run {wanted}.")

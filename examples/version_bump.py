@@ -24,7 +24,7 @@ def main() -> int:
         outdated = [
             instance
             for instance in az.list_vmss_vms(*where)
-            if not instance["properties"]["latestModelApplied"]
+            if not instance["properties"].get("latestModelApplied")
         ]
         count = len(outdated)
         image = common.image_of(model)
