@@ -1,4 +1,6 @@
-"""What a fleet costs: 500 scale sets rolled out on the sandbox, beside the physical floor and beside one set alone.
+"""What a fleet costs: 500 scale sets rolled out on the sandbox.
+
+Beside the physical floor and beside one set alone.
 
     python benchmarks/fleet.py
     python benchmarks/fleet.py --sets 50 --parallel 10 --speed 20
@@ -32,7 +34,10 @@ REGIONS = (
 
 
 def serve(pipe: Connection, sets: int, instances: int, speed: float) -> None:
-    """The sandbox, until it is told to end; then how often each instance was upgraded, and the CPU it took."""
+    """The sandbox, until it is told to end.
+
+    Then how often each instance was upgraded, and the CPU it took.
+    """
     with Sandbox(
         upgrade_seconds=UPGRADE, clock=lambda: time.monotonic() * speed, demo=False
     ) as sandbox:
@@ -114,10 +119,12 @@ def main() -> None:
     rounds = math.ceil(len(targets) / options.parallel)
     floor = rounds * DOMAINS * UPGRADE
     print(
-        f"{len(targets)} sets of {options.instances}, {options.parallel} at a time, time {options.speed:g} x fast"
+        f"{len(targets)} sets of {options.instances}, {options.parallel} at a time, time"
+        f" {options.speed:g} x fast"
     )
     print(
-        f"upgrades: {told['upgrades']}, of {told['instances']} instances; refused for the pace: {summary.throttled}"
+        f"upgrades: {told['upgrades']}, of {told['instances']} instances; refused for the pace:"
+        f" {summary.throttled}"
     )
     print("| what | here | beside | ratio |\n|---|---|---|---|")
     print(
@@ -125,20 +132,25 @@ def main() -> None:
     )
     set_floor = DOMAINS * UPGRADE
     print(
-        f"| one set alone, s | {one.seconds:.0f} | floor {set_floor:.0f} | {one.seconds / set_floor:.3f} |"
+        f"| one set alone, s | {one.seconds:.0f} | floor {set_floor:.0f} |"
+        f" {one.seconds / set_floor:.3f} |"
     )
     median = statistics.median(requests)
     print(
-        f"| requests per set, median | {median:.0f} | alone {one.requests} | {median / one.requests:.3f} |"
+        f"| requests per set, median | {median:.0f} | alone {one.requests} |"
+        f" {median / one.requests:.3f} |"
     )
     print(
-        f"| memory per set at a time, MB | {(peak - before) / min(options.parallel, len(targets)):.2f} | | |"
+        "| memory per set at a time, MB |"
+        f" {(peak - before) / min(options.parallel, len(targets)):.2f} | | |"
     )
     print(
-        f"| CPU of the library, real s | {cpu:.0f} | of {real:.0f} s; sandbox {told['cpu']:.0f} s | |"
+        f"| CPU of the library, real s | {cpu:.0f} | of {real:.0f} s; sandbox {told['cpu']:.0f} s |"
+        " |"
     )
     print(
-        f"| requests a second of the fleet | {summary.requests / summary.seconds:.1f} | limit 25 | |"
+        f"| requests a second of the fleet | {summary.requests / summary.seconds:.1f} | limit 25 |"
+        " |"
     )
 
 

@@ -175,7 +175,7 @@ def test_each_cloud_has_its_sign_in_and_audience(
         (400, "odd_error", "Something without a number.", "odd_error", ""),
     ],
 )
-def test_a_refusal_is_told_with_its_number_and_what_to_do(
+def test_a_rejected_sign_in_has_its_error_code_and_advice(
     status: int, error: str, description: str, code: str, advice: str
 ) -> None:
     """A refused sign-in is `AuthenticationFailed`.
@@ -195,7 +195,9 @@ def test_a_refusal_is_told_with_its_number_and_what_to_do(
     assert isinstance(failed, AzureError)
 
 
-def test_a_refusal_by_the_public_cloud_is_told_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rejection_by_the_public_cloud_has_the_same_message(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """MSAL's further questions about a known authority do not hide the refusal."""
     monkeypatch.delenv("AZURE_AUTHORITY_HOST")
     description = "AADSTS7000215: Invalid client secret provided."
@@ -211,7 +213,7 @@ def test_a_refusal_by_the_public_cloud_is_told_the_same(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("authority", [PUBLIC, LOCAL])
-def test_an_unknown_tenant_is_told_before_the_secret_is_sent(
+def test_an_unknown_tenant_is_an_error_before_the_secret_is_sent(
     authority: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A tenant that the sign-in does not know is `AuthenticationFailed`.
@@ -250,7 +252,7 @@ def test_a_hostile_tenant_does_not_move_the_sign_in(tenant: str) -> None:
     "kind", [requests.ConnectionError, requests.ConnectTimeout, requests.ReadTimeout]
 )
 @pytest.mark.parametrize("late", [False, True])
-def test_a_sign_in_out_of_reach_is_told_by_its_host(kind: type[Exception], late: bool) -> None:
+def test_an_unreachable_sign_in_is_named_by_its_host(kind: type[Exception], late: bool) -> None:
     """Without a network the error is requests' own kind and names the sign-in and the cause."""
     with responses.RequestsMock() as sign_in:
         if late:
@@ -279,7 +281,7 @@ def test_a_sign_in_out_of_reach_is_told_by_its_host(kind: type[Exception], late:
         ({"status": 400, "json": {}}, "no reason was given"),
     ],
 )
-def test_a_sign_in_that_talks_nonsense_is_a_failure_and_not_a_wrong_tenant(
+def test_an_unexpected_sign_in_response_is_not_reported_as_a_wrong_tenant(
     answer: dict[str, Any], told: str
 ) -> None:
     """What is no OAuth answer is `AuthenticationFailed` without misleading advice.
@@ -298,7 +300,7 @@ def test_a_sign_in_that_talks_nonsense_is_a_failure_and_not_a_wrong_tenant(
 @pytest.mark.parametrize("argument", ["tenant_id", "application_id", "application_secret"])
 @pytest.mark.parametrize("bad", ["", "  ", None, b"canary~secret.5d1e8b", 5])
 @pytest.mark.parametrize("function", [azurerm_lite.get_access_token, azurerm_lite.token_provider])
-def test_a_missing_argument_is_refused_by_name(
+def test_a_missing_argument_is_a_value_error_with_its_name(
     function: Callable[..., Any], argument: str, bad: Any
 ) -> None:
     """An empty argument, or one of another type, is named before anything is sent.
@@ -327,7 +329,7 @@ FAILURES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_neither_secret_nor_token_is_shown(
+def test_neither_secret_nor_token_is_in_a_message_or_repr(
     failure: str, token: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """However sign-in ends.
@@ -385,7 +387,7 @@ def test_a_provider_renews_its_token_ahead_of_its_end(
         assert given == ["first", "first", token, token]
 
 
-def test_short_lived_tokens_are_not_asked_for_at_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_short_lived_tokens_are_not_requested_at_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """A token that lasts less than five minutes is kept for half of its life.
 
     And half a minute at the most.
@@ -412,7 +414,7 @@ FAILED_RENEWALS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("failure", FAILED_RENEWALS)
-def test_a_failed_renewal_costs_nothing_while_the_token_is_good(
+def test_a_failed_renewal_is_not_an_error_while_the_token_is_valid(
     failure: str, token: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The present token is used to its end, a new one tried for each half minute.
@@ -436,7 +438,7 @@ def test_a_failed_renewal_costs_nothing_while_the_token_is_good(
     assert token not in caplog.text
 
 
-def test_threads_go_on_with_a_good_token_while_one_renews_it(
+def test_threads_use_a_valid_token_while_one_renews_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A sign-in that takes its time holds up only the thread that asks."""
@@ -463,7 +465,7 @@ def test_threads_go_on_with_a_good_token_while_one_renews_it(
         assert provider() == "second"
 
 
-def test_a_token_that_azure_holds_for_expired_is_forgotten(token: str) -> None:
+def test_a_rejected_token_is_forgotten(token: str) -> None:
     """Whatever the clock says here: after `forget` a new one is asked for.
 
     Forgetting another one does nothing.
@@ -495,7 +497,7 @@ def test_a_provider_may_be_shared_between_threads(token: str) -> None:
         assert len(sign_in.calls) == 2
 
 
-def test_a_provider_that_failed_may_be_asked_again(token: str) -> None:
+def test_a_provider_can_be_called_again_after_a_failure(token: str) -> None:
     """A sign-in that was out of reach once does not spoil the provider."""
     with responses.RequestsMock() as sign_in:
         url = f"{LOCAL}/{TENANT}/v2.0/.well-known/openid-configuration"
@@ -521,7 +523,7 @@ def test_a_provider_takes_the_service_principal_of_the_environment(
         assert parse_qs(str(sign_in.calls[-1].request.body))["client_secret"] == [SECRET]
 
 
-def test_the_endpoint_that_counts_is_the_one_at_the_making(
+def test_a_provider_keeps_the_endpoint_of_its_creation(
     token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A provider keeps the cloud it was made for."""

@@ -102,7 +102,7 @@ def test_the_cli_gives_a_subscription(name: str | None, call: list[str], cli: Fa
 
 
 @pytest.mark.skipif(os.name == "nt", reason="az.cmd is given no such name: see the next test")
-def test_a_name_is_not_read_by_a_shell(cli: FakeCli, tmp_path: Path) -> None:
+def test_a_name_is_not_interpreted_by_a_shell(cli: FakeCli, tmp_path: Path) -> None:
     """What looks like a command is a name like any other."""
     cli.says({"id": "sub-id"})
     name = f"x; touch {tmp_path}/pwned $(touch {tmp_path}/pwned) `touch {tmp_path}/pwned`"
@@ -112,7 +112,7 @@ def test_a_name_is_not_read_by_a_shell(cli: FakeCli, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", " ", 5])
-def test_an_empty_subscription_name_is_refused(name: Any) -> None:
+def test_an_empty_subscription_name_is_a_value_error(name: Any) -> None:
     """An empty name is not taken for the current subscription."""
     with pytest.raises(ValueError, match="name must be"):
         azurerm_lite.get_subscription_from_cli(name)
@@ -129,7 +129,7 @@ def asks(request: pytest.FixtureRequest) -> Callable[[], str]:
     return ways[request.param]
 
 
-def test_a_missing_cli_is_told_with_what_to_do(
+def test_a_missing_cli_is_an_error_with_advice(
     asks: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where no `az` is on PATH, the error says to install it, or to sign in otherwise."""
@@ -141,7 +141,7 @@ def test_a_missing_cli_is_told_with_what_to_do(
     assert caught.value.code == "CliNotFound"
 
 
-def test_a_cli_that_is_signed_out_is_told_in_its_own_words(
+def test_a_cli_that_is_signed_out_is_an_error_in_its_own_words(
     asks: Callable[[], str], cli: FakeCli
 ) -> None:
     """What `az` says on failing is what the error says, on one line, with advice at most once."""
@@ -157,7 +157,7 @@ def test_a_cli_that_is_signed_out_is_told_in_its_own_words(
     ("error", "told"),
     [("ERROR: AADSTS700082: too old", "ERROR: AADSTS700082"), ("", "exit status 3")],
 )
-def test_a_cli_that_fails_otherwise_is_told_with_advice(
+def test_another_failure_of_the_cli_is_an_error_with_advice(
     error: str, told: str, cli: FakeCli
 ) -> None:
     """Any other failure of `az` is told, with the advice to sign in again."""
@@ -170,7 +170,7 @@ def test_a_cli_that_fails_otherwise_is_told_with_advice(
 @pytest.mark.parametrize(
     "printed", ["", "garbage", "[]", "null", "5", "{}", '"text"', '{"other": 1}', '{"accessToken']
 )
-def test_garbage_from_the_cli_is_an_error(
+def test_unexpected_output_of_the_cli_is_an_error(
     printed: str, asks: Callable[[], str], cli: FakeCli
 ) -> None:
     """Output that is not what was asked for is `AuthenticationFailed`, and is not shown."""
@@ -179,7 +179,7 @@ def test_garbage_from_the_cli_is_an_error(
         asks()
 
 
-def test_one_answer_of_the_cli_is_not_taken_for_another(cli: FakeCli, token: str) -> None:
+def test_output_of_another_command_is_an_error(cli: FakeCli, token: str) -> None:
     """A subscription is no token and a token is no subscription; the token is not shown."""
     cli.says({"id": "sub-id"})
     with pytest.raises(AuthenticationFailed, match="printed something unexpected"):
@@ -190,9 +190,7 @@ def test_one_answer_of_the_cli_is_not_taken_for_another(cli: FakeCli, token: str
     assert token not in str(caught.value)
 
 
-def test_a_cli_that_hangs_is_not_waited_for_for_ever(
-    cli: FakeCli, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cli_that_hangs_is_stopped(cli: FakeCli, monkeypatch: pytest.MonkeyPatch) -> None:
     """An `az` that does not answer, waiting for a person perhaps, ends as an error."""
     monkeypatch.setattr(cli_module, "TIMEOUT", 0.2)
     cli.says("", hangs=30)
@@ -209,7 +207,7 @@ def test_a_cli_that_cannot_be_run_is_an_error(cli: FakeCli) -> None:
     assert caught.value.code == "CliFailed"
 
 
-def test_the_cli_is_asked_by_the_provider_until_a_principal_is_complete(
+def test_the_cli_is_used_until_a_service_principal_is_complete(
     cli: FakeCli, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With two of the three variables set, it is still the CLI that is asked."""
@@ -239,7 +237,7 @@ def test_a_token_of_the_cli_is_kept_until_shortly_before_its_end(
 
 
 @pytest.mark.parametrize("ends", ["soon", "", None, [], {}, False, 0])
-def test_an_odd_end_of_a_token_does_no_harm(ends: Any, cli: FakeCli, token: str) -> None:
+def test_an_invalid_expiry_of_a_token_is_ignored(ends: Any, cli: FakeCli, token: str) -> None:
     """An `expires_on` that is no number is as if it were not there.
 
     The token is good all the same.
@@ -252,7 +250,7 @@ def test_an_odd_end_of_a_token_does_no_harm(ends: Any, cli: FakeCli, token: str)
     assert len(cli.calls) == 2
 
 
-def test_the_cli_is_asked_for_a_tenant_or_a_subscription(cli: FakeCli, token: str) -> None:
+def test_a_tenant_or_a_subscription_is_passed_to_the_cli(cli: FakeCli, token: str) -> None:
     """Who is signed in to several can say which one."""
     cli.says(of_the_cli(token))
     assert azurerm_lite.token_provider(cli=True, subscription="my sub")() == token
@@ -265,7 +263,7 @@ def test_the_cli_is_asked_for_a_tenant_or_a_subscription(cli: FakeCli, token: st
 
 
 @pytest.mark.parametrize("name", ['x" & calc', "%PATH%", "a^b", "a|b", "a>b", "two\nlines"])
-def test_az_cmd_is_given_nothing_that_its_shell_would_read(
+def test_az_cmd_gets_no_special_characters_of_its_shell(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Windows runs a .cmd by its shell, whatever Python does.
@@ -284,14 +282,14 @@ def test_an_az_in_the_current_folder_is_not_run(monkeypatch: pytest.MonkeyPatch)
         azurerm_lite.get_access_token_from_cli()
 
 
-def test_what_az_says_is_told_without_tokens(cli: FakeCli) -> None:
+def test_messages_of_the_cli_are_shown_without_tokens(cli: FakeCli) -> None:
     """A token that stands in the CLI's words, as with --debug, is masked."""
     cli.says("", 1, "ERROR: got eyJhbGciOi.eyJpc3Mi.c2lnbmF0dXJl instead\n")
     with pytest.raises(AuthenticationFailed, match=r"got \*\*\* instead"):
         azurerm_lite.get_access_token_from_cli()
 
 
-def test_the_plain_function_asks_the_cli_each_time(cli: FakeCli) -> None:
+def test_the_plain_function_runs_the_cli_each_time(cli: FakeCli) -> None:
     """`get_access_token_from_cli` keeps nothing.
 
     After another `az login` it gives the other token.

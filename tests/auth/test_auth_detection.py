@@ -63,7 +63,7 @@ def no_az(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ([], "Azure CLI"),
     ],
 )
-def test_the_first_way_that_the_environment_shows_is_taken(
+def test_the_first_configured_method_is_used(
     shown: list[str], way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the order that azure-identity has, too; nobody is asked yet."""
@@ -75,7 +75,7 @@ def test_the_first_way_that_the_environment_shows_is_taken(
 
 @pytest.mark.parametrize("missing", [*WHO, "AZURE_CLIENT_SECRET"])
 @pytest.mark.parametrize("how", ["unset", "empty"])
-def test_a_way_that_lacks_something_is_passed_over_with_the_reason(
+def test_an_incomplete_method_is_skipped_with_the_reason(
     missing: str, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half a service principal is none.
@@ -95,7 +95,7 @@ def test_a_way_that_lacks_something_is_passed_over_with_the_reason(
     assert "canary" not in told
 
 
-def test_a_way_that_is_shown_and_fails_is_not_swapped_for_another(
+def test_a_method_that_fails_is_not_replaced_by_the_next(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A wrong secret is an error, and not a rollout as somebody else."""
@@ -164,7 +164,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_program_says_which_way_for_whom_and_until_when(sandbox: Sandbox) -> None:
+def test_the_program_prints_method_identity_and_expiry(sandbox: Sandbox) -> None:
     """Status 0, nothing on standard error, and no token."""
     done = run()
     assert (done.returncode, done.stderr) == (0, "")
@@ -178,7 +178,7 @@ def test_the_program_says_which_way_for_whom_and_until_when(sandbox: Sandbox) ->
     assert "eyJ" not in done.stdout
 
 
-def test_the_program_says_why_there_is_none() -> None:
+def test_the_program_prints_why_there_is_no_token() -> None:
     """Status 1, and one line on standard error that names each way."""
     done = run()
     assert (done.returncode, done.stdout) == (1, "")
@@ -217,7 +217,7 @@ def token_of(claims: Any) -> str:
         ([], "whom, the token does not say"),
     ],
 )
-def test_a_token_says_for_whom_it_is(
+def test_the_identity_is_read_from_the_claims(
     claims: Any, told: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     """People, applications, managed identities; and one that says nothing is no failure."""
@@ -232,6 +232,6 @@ def test_a_token_says_for_whom_it_is(
 
 
 @pytest.mark.parametrize("token", ["opaque", "a.b.c", "a.!!!.c", "", "a..b"])
-def test_a_token_that_is_none_of_the_kind_has_no_claims(token: str) -> None:
+def test_a_token_that_is_not_a_jwt_has_no_claims(token: str) -> None:
     """Nothing is taken for granted."""
     assert program.read_claims(token) == {}

@@ -90,7 +90,7 @@ def test_a_certificate_is_trusted_by_its_subject_when_it_is_sent_along(
     assert caught.value.code == "AADSTS700027"
 
 
-def test_a_signature_by_another_key_is_refused(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_signature_by_another_key_is_rejected(sandbox: Sandbox, tmp_path: Path) -> None:
     """A certificate of the trusted name, but not registered: the sandbox is no pushover."""
     sandbox.register_certificate(written(tmp_path, certificate_pem(), "public.pem"))
     provider = az.token_provider(
@@ -123,7 +123,7 @@ BAD_FILES: dict[str, tuple[bytes | None, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("bad", BAD_FILES)
-def test_what_is_wrong_with_a_certificate_is_told_before_anything_is_sent(
+def test_an_unusable_certificate_is_a_value_error_before_anything_is_sent(
     bad: str, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     """The file is named, its password never."""
@@ -135,7 +135,7 @@ def test_what_is_wrong_with_a_certificate_is_told_before_anything_is_sent(
     assert sandbox.journal == []
 
 
-def test_a_certificate_that_was_replaced_counts_at_the_next_renewal(
+def test_a_replaced_certificate_is_used_at_the_next_renewal(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
     """Files are read for each token: whoever rotates them need not start anything anew."""
@@ -152,7 +152,7 @@ def test_a_certificate_that_was_replaced_counts_at_the_next_renewal(
 
 
 @pytest.mark.parametrize("kind", ["text", "callable", "file"])
-def test_a_workload_signs_in_with_what_another_issuer_says_of_it(
+def test_a_workload_signs_in_with_the_token_of_another_issuer(
     kind: str, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     """An assertion as it stands, from a callable, or from a file."""
@@ -166,7 +166,7 @@ def test_a_workload_signs_in_with_what_another_issuer_says_of_it(
     assert claims(az.token_provider(*ME, **more))["appid"] == APPLICATION
 
 
-def test_assertions_are_asked_for_anew_with_each_token(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_new_assertion_is_requested_for_each_token(sandbox: Sandbox, tmp_path: Path) -> None:
     """They last minutes, a rollout hours.
 
     The callable is called and the file read each time, and only then.
@@ -216,7 +216,7 @@ def of_a_stranger() -> str:
         (lambda sandbox: "eyJhbGci.not.json", "AADSTS50027"),
     ],
 )
-def test_an_assertion_that_does_not_fit_is_refused_with_advice(
+def test_a_wrong_assertion_is_rejected_with_advice(
     make: Callable[[Sandbox], str], code: str, sandbox: Sandbox
 ) -> None:
     """Subject, audience, issuer, times and signature are looked at; the assertion is not told."""
@@ -230,7 +230,9 @@ def test_an_assertion_that_does_not_fit_is_refused_with_advice(
 
 
 @pytest.mark.parametrize("bad", ["/var/run/token", "one.two", ""])
-def test_what_is_no_assertion_is_refused_unsent(bad: str, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_an_invalid_assertion_is_a_value_error_before_anything_is_sent(
+    bad: str, sandbox: Sandbox, tmp_path: Path
+) -> None:
     """A path in the wrong place, an empty file, a file that is not there."""
     with pytest.raises(ValueError, match="assertion"):
         az.token_provider(*ME, assertion=bad)()
@@ -241,7 +243,7 @@ def test_what_is_no_assertion_is_refused_unsent(bad: str, sandbox: Sandbox, tmp_
     assert sandbox.journal == []
 
 
-def test_an_error_of_the_assertions_callable_comes_through(sandbox: Sandbox) -> None:
+def test_an_exception_of_the_assertion_callable_is_raised_unchanged(sandbox: Sandbox) -> None:
     """It is not dressed up as the sign-in's."""
 
     def assertion() -> str:
@@ -251,7 +253,7 @@ def test_an_error_of_the_assertions_callable_comes_through(sandbox: Sandbox) -> 
         az.token_provider(*ME, assertion=assertion)()
 
 
-def test_a_secret_that_ended_is_told(sandbox: Sandbox) -> None:
+def test_an_expired_secret_is_an_error_with_advice(sandbox: Sandbox) -> None:
     """Wrong is one thing, expired another."""
     with pytest.raises(az.AuthenticationFailed, match="its value, not its id"):
         az.get_access_token(*ME, "wrong")
@@ -305,14 +307,14 @@ def test_a_machine_signs_in_with_an_identity_that_was_assigned(
 
 
 @pytest.mark.parametrize("machine", ["vm"], indirect=True)
-def test_an_identity_that_the_machine_has_not_got_is_told(machine: str) -> None:
+def test_an_identity_that_is_not_assigned_is_an_error(machine: str) -> None:
     """In the endpoint's words."""
     with pytest.raises(az.AuthenticationFailed, match="Sign-in failed: Identity not found"):
         az.token_provider(application_id=APPLICATION, managed_identity=True)()
 
 
 @pytest.mark.parametrize("machine", ["app_service", "machine_learning"], indirect=True)
-def test_a_wrong_header_is_told_and_not_shown(
+def test_a_wrong_header_is_an_error_that_does_not_show_it(
     machine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever is not on the machine gets nothing."""
@@ -377,7 +379,7 @@ def test_cloud_shell_gives_the_person_in_it(monkeypatch: pytest.MonkeyPatch, tok
     ],
     ids=repr,
 )
-def test_an_endpoint_that_talks_nonsense_is_a_failure(
+def test_an_unexpected_response_of_the_endpoint_is_an_error(
     answer: dict[str, Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A half answer with a token in it is told without the token, and not logged either."""
@@ -391,7 +393,7 @@ def test_an_endpoint_that_talks_nonsense_is_a_failure(
     assert "canary" not in str(caught.value) + repr(caught.value) + caplog.text
 
 
-def test_a_machine_without_an_endpoint_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_an_endpoint_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody listens: the error is requests' own, and names the endpoint."""
     monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:1")
     told = r"No answer from 127\.0\.0\.1:1 \(sign-in /metadata/identity/oauth2/token, 1 try\): "
@@ -399,7 +401,9 @@ def test_a_machine_without_an_endpoint_is_told(monkeypatch: pytest.MonkeyPatch) 
         az.token_provider(managed_identity=True)()
 
 
-def test_a_sign_in_that_is_not_trusted_is_not_asked_again(sandbox: Sandbox, clock: Any) -> None:
+def test_a_sign_in_with_an_untrusted_certificate_is_not_retried(
+    sandbox: Sandbox, clock: Any
+) -> None:
     """Trying again cannot help: the error says what can, and nobody waits."""
     provider = az.token_provider()
     with pytest.MonkeyPatch.context() as patch:
@@ -434,9 +438,7 @@ def every_way(sandbox: Sandbox, folder: Path) -> dict[str, Provider]:
     }
 
 
-def test_a_provider_says_how_and_for_whom_and_shows_no_secret(
-    sandbox: Sandbox, tmp_path: Path
-) -> None:
+def test_the_repr_names_method_and_identity_and_no_secret(sandbox: Sandbox, tmp_path: Path) -> None:
     """The repr of each."""
     shown = {name: repr(provider) for name, provider in every_way(sandbox, tmp_path).items()}
     who = f"tenant_id='{TENANT}' application_id='{APPLICATION}'"
@@ -529,7 +531,7 @@ def test_tokens_of_three_seconds_last_through_a_rollout() -> None:
         assert 401 not in {entry.status for entry in sandbox.journal}
 
 
-def test_a_token_that_azure_calls_expired_is_replaced_though_the_clock_says_otherwise(
+def test_a_token_that_azure_rejects_is_replaced_whatever_the_clock(
     sandbox: Sandbox,
 ) -> None:
     """This machine's clock may be wrong.
@@ -547,7 +549,7 @@ def test_a_token_that_azure_calls_expired_is_replaced_though_the_clock_says_othe
     ]
 
 
-def test_a_sign_in_that_is_busy_is_asked_again(sandbox: Sandbox, clock: Any) -> None:
+def test_a_busy_sign_in_is_retried(sandbox: Sandbox, clock: Any) -> None:
     """A rollout does not end because the sign-in was not well for a moment.
 
     Nor does it wait for ever.
@@ -613,7 +615,7 @@ WAYS: dict[str, Any] = {
 
 @pytest.mark.parametrize("one", WAYS)
 @pytest.mark.parametrize("other", WAYS)
-def test_two_ways_at_once_are_refused(one: str, other: str) -> None:
+def test_two_methods_at_once_are_a_value_error(one: str, other: str) -> None:
     """The error names both, and shows no value."""
     if one == other:
         return
@@ -663,7 +665,9 @@ def test_two_ways_at_once_are_refused(one: str, other: str) -> None:
     ],
     ids=str,
 )
-def test_what_does_not_fit_together_is_refused_by_name(given: dict[str, Any], told: str) -> None:
+def test_arguments_that_do_not_go_together_are_a_value_error(
+    given: dict[str, Any], told: str
+) -> None:
     """One clear error, before anything is sent."""
     with responses.RequestsMock(), pytest.raises(ValueError, match=told):
         az.token_provider(**given)
@@ -673,7 +677,7 @@ def test_what_does_not_fit_together_is_refused_by_name(given: dict[str, Any], to
 
 
 @pytest.mark.parametrize("code", ADVICE)
-def test_each_refusal_that_people_meet_says_what_to_do(code: str, token: str) -> None:
+def test_each_common_error_code_has_advice(code: str, token: str) -> None:
     """One sentence of what to do behind the sign-in's own, its number, its id, and no secret."""
     told = f"{code}: It is so, canary~secret and eyJh.eyJi.c2ln. Trace ID: 1 Correlation ID: 2"
     error = sign_in_error(
@@ -687,7 +691,7 @@ def test_each_refusal_that_people_meet_says_what_to_do(code: str, token: str) ->
     assert ADVICE[code].endswith(".")
 
 
-def test_the_number_that_says_more_is_the_one_that_counts() -> None:
+def test_the_more_specific_error_code_is_used() -> None:
     """Microsoft at times tells two."""
     told = (
         "AADSTS70002: Error validating credentials. AADSTS500133: Assertion is not within its valid"
@@ -710,7 +714,7 @@ FIELDS = st.sampled_from(["error", "error_description", "correlation_id", "error
 
 
 @given(result=st.dictionaries(FIELDS, JSON))
-def test_any_refusal_is_one_line(result: dict[str, Any]) -> None:
+def test_any_sign_in_error_is_one_line(result: dict[str, Any]) -> None:
     """Whatever stands in MSAL's dict."""
     error = sign_in_error(result, ["0"])
     assert str(error).startswith("Sign-in failed: ")
@@ -718,7 +722,7 @@ def test_any_refusal_is_one_line(result: dict[str, Any]) -> None:
     assert error.code
 
 
-def test_what_looks_like_a_token_is_masked() -> None:
+def test_secrets_and_tokens_are_masked() -> None:
     """Whoever quotes one."""
     token = jwt.encode({"a": 1}, "k" * 32, algorithm="HS256")
     assert mask_secrets(f"got {token}, secret s3cret", ["s3cret"]) == "got ***, secret ***"
@@ -742,7 +746,7 @@ class Given:
         return type("AccessToken", (), {"token": token})
 
 
-def test_a_credential_of_azure_identity_is_taken(sandbox: Sandbox) -> None:
+def test_a_credential_of_azure_identity_is_accepted(sandbox: Sandbox) -> None:
     """The real thing, in every function, and through a rollout."""
     identity = pytest.importorskip("azure.identity")
     credential = identity.ClientSecretCredential(
@@ -784,19 +788,19 @@ def test_a_credentials_expired_token_is_replaced_once(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("token", [None, "", "a b", b"bytes", 3])
-def test_a_credential_that_gives_no_token_is_refused(token: Any) -> None:
+def test_a_credential_without_a_token_is_a_value_error(token: Any) -> None:
     """Nothing is sent."""
     with responses.RequestsMock(), pytest.raises(ValueError, match="access_token"):
         az.list_subscriptions(Given(token))
 
 
-def test_other_errors_of_a_credential_come_through() -> None:
+def test_other_exceptions_of_a_credential_are_raised_unchanged() -> None:
     """A bug in it is its own."""
     with pytest.raises(LookupError):
         rest.resolve_token(Given(LookupError("x")))
 
 
-def test_json_is_what_the_sign_in_session_lets_through(sandbox: Sandbox) -> None:
+def test_the_sign_in_session_accepts_json_only(sandbox: Sandbox) -> None:
     """MSAL gets to see objects alone."""
     with rest.sign_in_session() as session:
         url = f"{sandbox.url}/{TENANT}/v2.0/.well-known/openid-configuration"

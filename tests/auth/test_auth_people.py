@@ -108,7 +108,7 @@ def test_without_ids_it_is_the_azure_clis_application_in_the_persons_own_tenant(
     assert any(entry.path.startswith("/organizations/") for entry in sandbox.journal)
 
 
-def test_a_person_who_declines_is_told_so(person: Person) -> None:
+def test_a_declined_sign_in_is_an_error(person: Person) -> None:
     """And nothing is asked again."""
     person.agrees = False
     with pytest.raises(az.AuthenticationFailed, match="Consent was declined") as caught:
@@ -116,7 +116,7 @@ def test_a_person_who_declines_is_told_so(person: Person) -> None:
     assert caught.value.code == "AADSTS65004"
 
 
-def test_a_code_that_nobody_enters_ends(person: Person) -> None:
+def test_a_code_that_nobody_enters_expires(person: Person) -> None:
     """After a quarter of an hour, as the sign-in says; not for ever."""
     person.comes = False
     with pytest.raises(
@@ -127,14 +127,14 @@ def test_a_code_that_nobody_enters_ends(person: Person) -> None:
     assert sum(person.clock.slept) == 900
 
 
-def test_a_refused_application_is_told(person: Person) -> None:
+def test_a_rejected_application_is_an_error(person: Person) -> None:
     """Before there is a code."""
     with pytest.raises(az.AuthenticationFailed, match="Check the application id"):
         az.token_provider(TENANT, "an-unknown-application", device_code=person.show)()
     assert person.shown == []
 
 
-def test_a_person_is_asked_once_and_not_at_each_renewal(person: Person, sandbox: Sandbox) -> None:
+def test_a_person_signs_in_once_and_not_at_each_renewal(person: Person, sandbox: Sandbox) -> None:
     """Later tokens come by the refresh token.
 
     When that is revoked, the present one lasts, and then they are asked.
@@ -154,7 +154,7 @@ def test_a_person_is_asked_once_and_not_at_each_renewal(person: Person, sandbox:
     assert len(person.shown) == 2
 
 
-def test_a_refused_token_is_not_taken_from_msals_cache(person: Person, sandbox: Sandbox) -> None:
+def test_a_rejected_token_is_not_read_from_msals_cache(person: Person, sandbox: Sandbox) -> None:
     """Azure holds it for expired: a new one comes by the refresh token."""
     provider = az.token_provider(device_code=person.show)
     first = provider()
@@ -175,7 +175,7 @@ def test_a_pickle_holds_neither_token_nor_refresh_token(person: Person) -> None:
 # --- kept in a file ---
 
 
-def test_a_file_spares_the_person_the_next_time(
+def test_a_cache_file_spares_the_person_the_next_sign_in(
     person: Person, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     """Another provider, as in another process.
@@ -195,7 +195,7 @@ def test_a_file_spares_the_person_the_next_time(
 
 
 @posix
-def test_the_file_is_its_owners_alone(
+def test_only_the_owner_may_read_the_cache_file(
     person: Person, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """From its first moment, in a folder that is theirs.
@@ -217,7 +217,7 @@ def test_the_file_is_its_owners_alone(
     assert "could be read by others" in caplog.text
 
 
-def test_a_file_that_is_no_cache_is_told(person: Person, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_cache_is_an_error(person: Person, tmp_path: Path) -> None:
     """And left as it is."""
     file = tmp_path / "notes.txt"
     file.write_text("my notes")
@@ -300,7 +300,7 @@ def test_a_person_signs_in_at_the_browser(
     assert "Got auth response" not in caplog.text
 
 
-def test_a_browser_that_stays_shut_ends_the_sign_in(
+def test_nobody_at_the_browser_is_an_error(
     browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After five minutes; here sooner."""

@@ -76,7 +76,7 @@ def test_each_docstring_names_the_new_call(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NOT_SUPPORTED)
-def test_what_is_outside_says_so(name: str) -> None:
+def test_a_name_outside_the_scope_is_an_error_that_says_so(name: str) -> None:
     """A sentence with the name and what it is for; `hasattr` is false."""
     sentence = (
         f"azurerm's '{name}' is outside azurerm-lite, which is for scale sets: it has nothing for "
@@ -86,7 +86,7 @@ def test_what_is_outside_says_so(name: str) -> None:
     assert not hasattr(compat, name)
 
 
-def test_what_azurerm_never_had_is_told_apart() -> None:
+def test_a_name_that_azurerm_never_had_is_another_error() -> None:
     """A misspelt name is not taken for one that is outside."""
     with pytest.raises(AttributeError, match=r"no 'list_vmsss', and neither has azurerm"):
         compat.list_vmsss  # noqa: B018
@@ -156,7 +156,9 @@ def test_each_request_and_what_is_made_of_the_answer(call: Call, token: str) -> 
 
 
 @each_call
-def test_a_refusal_is_given_back_as_azurerm_does(call: Call, token: str, clock: Clock) -> None:
+def test_an_error_response_is_returned_as_azurerm_does(
+    call: Call, token: str, clock: Clock
+) -> None:
     """A read gives the JSON of the refusal, a write the Response; nothing is raised."""
     told = {"error": {"code": "SomeCode", "message": "Azure says why."}}
     with azure() as wire:
@@ -171,7 +173,7 @@ def test_a_refusal_is_given_back_as_azurerm_does(call: Call, token: str, clock: 
 
 
 @each_call
-def test_what_is_not_from_azure_is_never_given_back_as_json(call: Call, token: str) -> None:
+def test_a_response_that_is_not_json_is_an_error(call: Call, token: str) -> None:
     """A page of a proxy: a read raises, where azurerm raised a bare ValueError.
 
     A write gives the Response.
@@ -202,7 +204,7 @@ def test_all_pages_come_in_one_list(call: Call, token: str) -> None:
         )
 
 
-def test_a_refusal_of_a_later_page_is_what_comes_back(token: str) -> None:
+def test_an_error_response_of_a_later_page_is_returned(token: str) -> None:
     """As in azurerm: the error, and not half a list."""
     told = {"error": {"code": "SomeCode", "message": "m"}}
     with azure() as wire:
@@ -243,7 +245,7 @@ def test_ids_are_taken_as_json_text_and_as_lists(given: Any, token: str) -> None
 @pytest.mark.parametrize(
     "name", [name for name in FUNCTIONS if name.endswith("_vmss_vms") and name[0] != "l"]
 )
-def test_ids_that_are_none_are_refused_before_anything_is_sent(
+def test_invalid_ids_are_a_value_error_before_anything_is_sent(
     name: str, given: Any, token: str
 ) -> None:
     """Azure takes an empty list for the whole set, and so would ours take `None`.
@@ -327,7 +329,7 @@ def test_a_token_for_a_service_principal(sandbox: Sandbox) -> None:
     ]
 
 
-def test_without_the_cli_there_is_none_and_a_line_that_says_why(
+def test_without_the_cli_the_result_is_none_and_the_reason_is_printed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """Azurerm printed and returned None; scripts test for it."""

@@ -283,6 +283,7 @@ def plain(body: Any) -> Any:
         body["sku"]["capacity"] = int(body["sku"]["capacity"])
         for name in ("provisioningState", "timeCreated", "uniqueId"):
             body.get("properties", {}).pop(name, None)
+        body.get("properties", {}).get("virtualMachineProfile", {}).pop("timeCreated", None)
     return body
 
 

@@ -139,7 +139,7 @@ def test_the_message_reads_as_one_sentence_of_facts() -> None:
     assert str(error) == f"Gone. (ResourceNotFound, HTTP 404, request req-1, PUT {PATH})"
 
 
-def test_the_correlation_id_stands_in_for_a_missing_request_id() -> None:
+def test_the_correlation_id_replaces_a_missing_request_id() -> None:
     """Where the provider gave no request id, the one of the whole chain is told."""
     assert (
         error_from_response(answer(one_error(), x_ms_correlation_request_id="corr-1")).request_id
@@ -257,7 +257,7 @@ def test_any_failed_operation_is_an_error_on_one_line(body: Any, status: str) ->
     assert error.code
 
 
-def test_a_failed_operation_tells_its_own_code_and_message() -> None:
+def test_a_failed_operation_keeps_its_own_code_and_message() -> None:
     """The operation's error is what is told, with the id of the request that read it."""
     operation = {"status": "Failed", **one_error("OSProvisioningTimedOut", "It took too long.")}
     error = error_from_operation(operation, "Failed", answer(b"", 200, x_ms_request_id="req-1"))

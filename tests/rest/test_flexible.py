@@ -261,7 +261,7 @@ def test_a_member_being_deleted_stays_without_a_view(azure: Azure) -> None:
     assert instance["id"] == f"{SET}/virtualMachines/web_cace4636"
 
 
-def test_a_zone_of_null_is_no_zone(azure: Azure) -> None:
+def test_a_null_zone_is_unknown(azure: Azure) -> None:
     """Older api-versions send it for regional members."""
     azure.listed[0]["zones"] = [None]
     azure.machines[1]["zones"] = ["2"]

@@ -221,7 +221,7 @@ def test_versions_that_are_not_numbers_are_the_oldest(token: str, clock: Clock) 
 
 
 @pytest.mark.parametrize("top", [0, -1, True, "2", 1.0, [1]], ids=repr)
-def test_a_top_that_is_no_number_of_versions_is_refused_before_anything_is_sent(
+def test_an_invalid_top_is_a_value_error_before_anything_is_sent(
     top: Any, token: str, clock: Clock
 ) -> None:
     """None or a whole number of 1 or more; not `True`, not text."""
@@ -262,14 +262,14 @@ def test_a_top_that_is_no_number_of_versions_is_refused_before_anything_is_sent(
     ],
     ids=repr,
 )
-def test_get_image_tells_the_kind_and_its_values(
+def test_get_image_returns_the_kind_and_its_values(
     model_of: Any, storage: dict[str, Any], image: dict[str, Any]
 ) -> None:
     """Of a scale set and of an instance alike: platform, by id, or by the URL of a VHD."""
     assert az.get_image(model_of(storage)) == image
 
 
-def test_get_image_tells_what_an_instance_really_runs() -> None:
+def test_get_image_returns_the_exact_version_of_an_instance() -> None:
     """Where the model says `latest`, `exactVersion` on the instance is the version behind it."""
     reference = {**PLATFORM, "version": "latest", "exactVersion": "22.04.202409010"}
     image = az.get_image(instance({"imageReference": reference}))
@@ -300,7 +300,7 @@ NO_IMAGE = [
 
 
 @pytest.mark.parametrize("model", NO_IMAGE, ids=repr)
-def test_a_model_without_an_image_is_refused(model: Any) -> None:
+def test_a_model_without_an_image_is_a_value_error(model: Any) -> None:
     """No image, no storage profile (as in some Flexible sets) or no model is a `ValueError`."""
     with pytest.raises(ValueError, match=r"^model "):
         az.get_image(model)
@@ -387,7 +387,7 @@ FITS = dict(zip(KINDS, ({"version", "sku"}, {"image_id"}, {"image_uri"}), strict
 
 @pytest.mark.parametrize("told", KINDS)
 @pytest.mark.parametrize("argument", VALUES)
-def test_the_wrong_kind_of_image_is_refused_naming_the_kind(told: str, argument: str) -> None:
+def test_the_wrong_kind_of_image_is_a_value_error_with_the_kind(told: str, argument: str) -> None:
     """Azure lets no scale set change between kinds, so that is said at once.
 
     With what to give instead.
@@ -403,7 +403,7 @@ def test_the_wrong_kind_of_image_is_refused_naming_the_kind(told: str, argument:
 
 
 @pytest.mark.parametrize("told", KINDS)
-def test_a_wrong_kind_beside_a_right_one_is_refused_too(told: str) -> None:
+def test_a_wrong_kind_together_with_a_right_one_is_a_value_error(told: str) -> None:
     """All four at once fit no model; those that do not fit are named."""
     wrong = ", ".join(sorted(set(VALUES) - FITS[told]))
     with pytest.raises(ValueError, match=f"^{wrong} does not fit: .* has {told}$"):
@@ -411,7 +411,7 @@ def test_a_wrong_kind_beside_a_right_one_is_refused_too(told: str) -> None:
 
 
 @pytest.mark.parametrize("told", KINDS)
-def test_no_image_to_set_is_refused(told: str) -> None:
+def test_no_image_to_set_is_a_value_error(told: str) -> None:
     """A call without an image is a mistake, and says what this model takes."""
     with pytest.raises(ValueError, match=f"^no new image is given: the model of 'web' has {told}$"):
         az.set_image(scale_set(KINDS[told]))
@@ -456,7 +456,9 @@ def test_no_image_to_set_is_refused(told: str) -> None:
     ],
     ids=repr,
 )
-def test_a_malformed_image_is_refused_naming_argument_and_value(argument: str, value: Any) -> None:
+def test_a_malformed_image_is_a_value_error_with_argument_and_value(
+    argument: str, value: Any
+) -> None:
     """What cannot be a version, SKU.
 
     Id or URL is a `ValueError` here and not an operation that fails in Azure.
@@ -476,7 +478,7 @@ def test_a_malformed_image_is_refused_naming_argument_and_value(argument: str, v
 @pytest.mark.parametrize(
     "other", [GALLERY, SHARED, COMMUNITY], ids=lambda reference: next(iter(reference))
 )
-def test_an_id_of_another_sort_of_gallery_is_refused(
+def test_an_id_of_another_sort_of_gallery_is_a_value_error(
     reference: dict[str, str], other: dict[str, str]
 ) -> None:
     """Each sort of gallery has a field of its own.

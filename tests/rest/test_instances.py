@@ -68,7 +68,7 @@ def in_numeric_order(ids: list[str]) -> bool:
 
 @every_grouping
 @given(entries=instances)
-def test_every_instance_stands_once_in_its_own_domain(
+def test_every_instance_is_in_its_own_domain_once(
     group: Callable[..., Any], entries: list[Any]
 ) -> None:
     """None is lost, none is doubled, and each stands under the domain that Azure gives.
@@ -127,7 +127,7 @@ def test_batches_are_full_but_for_the_last_and_hold_every_instance_once(
 
 
 @pytest.mark.parametrize("size", [0, -1, True, False, 1.0, "2", None, [1]], ids=repr)
-def test_a_batch_size_that_is_no_number_of_instances_is_refused(size: Any) -> None:
+def test_an_invalid_batch_size_is_a_value_error(size: Any) -> None:
     """A whole number of 1 or more, even for no instances at all."""
     with pytest.raises(ValueError, match="size must be a whole number of 1 or more"):
         az.in_batches([], size)
@@ -162,9 +162,7 @@ def test_an_example_of_each_grouping() -> None:
     ],
     ids=repr,
 )
-def test_an_instance_of_which_azure_tells_no_domain_is_unknown(
-    group: Callable[..., Any], entry: Any
-) -> None:
+def test_an_instance_without_a_domain_is_unknown(group: Callable[..., Any], entry: Any) -> None:
     """No view, an empty one, and fields that are there but null.
 
     A group of its own, never a crash.
@@ -222,19 +220,19 @@ def test_what_passes_as_an_id_is_safe_in_a_path(text: str) -> None:
     [[], "", "1,2", True, -1, 1.5, None, b"12", ["1", None], {0: ["3"]}, {"1": "x"}],
     ids=repr,
 )
-def test_what_is_no_id_is_refused_naming_the_argument(ids: Any) -> None:
+def test_an_invalid_id_is_a_value_error_with_the_argument(ids: Any) -> None:
     """The error names the argument of the function that was called, not one of ours."""
     with pytest.raises(ValueError, match=r"^only "):
         ids_of.parse_instance_ids(ids, "only")
 
 
-def test_the_refusal_shows_the_value() -> None:
+def test_the_message_shows_the_invalid_id() -> None:
     """Which of many ids it was can be read from the message."""
     with pytest.raises(ValueError, match="'1,2'"):
         ids_of.parse_instance_ids(["1", "1,2", "3"])
 
 
-def test_all_stands_alone() -> None:
+def test_the_id_for_all_cannot_be_mixed_with_others() -> None:
     """`*` means all instances, so it goes neither with others nor where one instance is meant."""
     assert (
         ids_of.parse_instance_ids("*")
@@ -375,7 +373,9 @@ def test_a_member_that_is_known_by_its_name_alone_has_no_states() -> None:
 @pytest.mark.parametrize(
     "given", [None, 3, "web", b"web", instance("0"), {"properties": {"adminPassword": "s3cret"}}]
 )
-def test_what_is_no_list_of_instances_is_refused(ask: Callable[[Any], object], given: Any) -> None:
+def test_anything_but_a_list_of_instances_is_a_value_error(
+    ask: Callable[[Any], object], given: Any
+) -> None:
     """A model in their place, or one of them alone, would be taken for its keys.
 
     What is in it is not told.

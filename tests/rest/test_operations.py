@@ -102,7 +102,7 @@ def test_a_write_ends_with_the_resource(
 @pytest.mark.parametrize(
     ("answer", "expected"), [({"body": b""}, None), ({"json": {"output": 1}}, {"output": 1})]
 )
-def test_an_action_ends_with_what_stands_at_its_location(
+def test_an_action_ends_with_the_body_at_its_location(
     answer: dict[str, Any], expected: Any, clock: Clock, token: str
 ) -> None:
     """A POST is followed by its operation, then by its `Location`, which is often empty."""
@@ -162,7 +162,9 @@ def test_what_ended_at_once_is_not_asked_for(
     assert (seen, clock.slept) == ([], [])
 
 
-def test_a_location_alone_is_asked_until_it_is_no_202(clock: Clock, token: str) -> None:
+def test_a_location_without_an_operation_is_polled_while_it_is_202(
+    clock: Clock, token: str
+) -> None:
     """Where only `Location` came.
 
     202 means running and the body of the last answer is the result.
@@ -190,7 +192,7 @@ def test_a_location_that_ends_empty_leaves_nothing(
         assert wait(token, response) is None
 
 
-def test_a_location_that_refuses_is_an_error(clock: Clock, token: str) -> None:
+def test_a_location_with_an_error_response_is_an_error(clock: Clock, token: str) -> None:
     """Where only `Location` came, a 4xx from it is the operation's failure."""
     with ordered() as azure:
         response = started(azure, token, "POST", 202, {"Location": MONITOR})
@@ -229,7 +231,7 @@ def test_a_state_that_vanishes_means_ready(clock: Clock, token: str) -> None:
 
 
 @pytest.mark.parametrize("state", ["Failed", "Canceled"])
-def test_a_write_that_failed_at_once_is_no_success(state: str, clock: Clock, token: str) -> None:
+def test_a_write_that_failed_at_once_is_an_error(state: str, clock: Clock, token: str) -> None:
     """An answer that says Failed in its very body is not handed out as the resource."""
     with ordered() as azure:
         response = started(azure, token, "PUT", 200, None, model(state))
@@ -311,7 +313,7 @@ def test_success_is_success_in_any_case(word: str, clock: Clock, token: str) -> 
 @pytest.mark.parametrize(
     "word", ["Failed", "failed", "FAILED", "Canceled", "canceled", "Cancelled"]
 )
-def test_a_failure_is_told_with_its_own_code_and_message(
+def test_a_failure_has_the_code_and_message_of_the_operation(
     word: str, clock: Clock, token: str
 ) -> None:
     """An operation that ends badly is `OperationFailed`, with Azure's code, message and details."""
@@ -337,7 +339,7 @@ def test_a_failure_is_told_with_its_own_code_and_message(
     assert (failed.request_id, failed.status_code) == ("req-9", 200)
 
 
-def test_a_failure_without_an_error_says_that_none_was_given(clock: Clock, token: str) -> None:
+def test_a_failure_without_a_reason_says_so(clock: Clock, token: str) -> None:
     """An operation that only says Failed is told as that."""
     with ordered() as azure:
         response = started(azure, token, "POST", 202, ASYNC)
@@ -363,7 +365,7 @@ def test_any_other_word_means_that_it_runs(word: Any, clock: Clock, token: str) 
 
 
 @pytest.mark.parametrize("body", [[], "text", 5, None, {}, {"properties": {"status": "Succeeded"}}])
-def test_a_body_without_a_status_is_no_end(body: Any, clock: Clock, token: str) -> None:
+def test_an_operation_without_a_status_is_polled_again(body: Any, clock: Clock, token: str) -> None:
     """JSON of another shape is looked at again."""
     with ordered() as azure:
         response = started(azure, token, "DELETE", 202, ASYNC)
@@ -409,7 +411,7 @@ def test_any_json_ends_in_a_result_or_an_error_of_ours(
 # --- how long is waited ---
 
 
-def test_the_first_look_is_at_once_and_the_pauses_grow(clock: Clock, token: str) -> None:
+def test_the_first_poll_is_immediate_and_the_pauses_grow(clock: Clock, token: str) -> None:
     """Without word from Azure the pause grows from one second to ten.
 
     A fifteenth of the time gone by.
@@ -430,7 +432,7 @@ def test_the_first_look_is_at_once_and_the_pauses_grow(clock: Clock, token: str)
 
 
 @pytest.mark.parametrize("seconds", [1.5, 2, 14.9, 20, 60.1, 200, 1000])
-def test_an_operation_costs_a_bounded_number_of_looks_and_little_time(
+def test_the_number_of_polls_and_the_delay_are_bounded(
     seconds: float, clock: Clock, token: str
 ) -> None:
     """Never more looks than docs/rollout.md says, and the end is noticed within a fifteenth.
@@ -452,7 +454,7 @@ def test_an_operation_costs_a_bounded_number_of_looks_and_little_time(
 
 
 @pytest.mark.parametrize("asked", [2, 17, 60])
-def test_retry_after_is_obeyed_between_looks(asked: int, clock: Clock, token: str) -> None:
+def test_retry_after_is_obeyed_between_polls(asked: int, clock: Clock, token: str) -> None:
     """A pause that Azure asks for goes before our own interval, and is kept exactly."""
     with ordered() as azure:
         response = started(azure, token, "DELETE", 202, ASYNC)
@@ -478,7 +480,7 @@ def test_a_retry_after_without_a_pause_leaves_our_own(said: str, clock: Clock, t
     ("timeout", "interval", "slept"),
     [(10, 4, [4, 4, 2]), (8, 4, [4, 4]), (3, 60, [3]), (0.5, 0.2, [0.2, 0.2, 0.1])],
 )
-def test_the_last_look_is_at_the_limit(
+def test_the_last_poll_is_at_the_timeout(
     timeout: float, interval: float, slept: list[float], clock: Clock, token: str
 ) -> None:
     """No pause goes past the limit, and the state is read once more there before giving up."""
@@ -512,7 +514,7 @@ def test_an_end_at_the_limit_counts(clock: Clock, token: str) -> None:
 
 
 @pytest.mark.parametrize("status", ["InProgress", "Succeeded"])
-def test_a_timeout_of_zero_is_a_single_look(status: str, clock: Clock, token: str) -> None:
+def test_a_timeout_of_zero_polls_once(status: str, clock: Clock, token: str) -> None:
     """With `timeout=0` the state is read once: done, or `OperationTimeout`, without a pause."""
     with ordered() as azure:
         response = started(azure, token, "DELETE", 202, ASYNC)
@@ -525,7 +527,7 @@ def test_a_timeout_of_zero_is_a_single_look(status: str, clock: Clock, token: st
     assert clock.slept == []
 
 
-def test_two_hours_are_the_limit_where_none_is_given(clock: Clock, token: str) -> None:
+def test_the_default_timeout_is_two_hours(clock: Clock, token: str) -> None:
     """Nothing waits for ever: without a limit of the caller's there is one of ours."""
     with responses.RequestsMock() as azure:
         response = started(azure, token, "DELETE", 202, ASYNC)
@@ -535,7 +537,7 @@ def test_two_hours_are_the_limit_where_none_is_given(clock: Clock, token: str) -
     assert sum(clock.slept) == DEFAULT_TIMEOUT == 7200
 
 
-def test_waiting_again_after_a_timeout_goes_on(clock: Clock, token: str) -> None:
+def test_waiting_can_be_resumed_after_a_timeout(clock: Clock, token: str) -> None:
     """The same response can be waited for a second time."""
     with ordered() as azure:
         response = started(azure, token, "DELETE", 202, ASYNC)
@@ -548,7 +550,9 @@ def test_waiting_again_after_a_timeout_goes_on(clock: Clock, token: str) -> None
 
 @pytest.mark.parametrize("argument", ["timeout", "interval"])
 @pytest.mark.parametrize("value", [-1, -0.001, math.nan, -math.inf])
-def test_a_negative_time_is_refused(argument: str, value: float, clock: Clock, token: str) -> None:
+def test_a_negative_time_is_a_value_error(
+    argument: str, value: float, clock: Clock, token: str
+) -> None:
     """A time that is none is a `ValueError` that names the argument, before anything is sent."""
     with ordered() as azure:
         response = started(azure, token, "DELETE", 202, ASYNC)
@@ -560,14 +564,14 @@ def test_a_negative_time_is_refused(argument: str, value: float, clock: Clock, t
 
 
 @pytest.mark.parametrize("given", [None, "Succeeded", {"properties": {"adminPassword": "s3cret"}}])
-def test_what_is_no_response_is_refused(given: Any, token: str) -> None:
+def test_anything_but_a_response_is_a_value_error(given: Any, token: str) -> None:
     """A model in its place is told by its kind alone."""
     for function in (wait, Operation):
         with pytest.raises(ValueError, match=f"^response must be .* not a {type(given).__name__}$"):
             function(token, given)
 
 
-def test_each_look_is_told(clock: Clock, token: str) -> None:
+def test_on_poll_is_called_after_each_poll(clock: Clock, token: str) -> None:
     """`on_poll` hears status and seconds after every look, the last one included."""
     seen: list[tuple[str, float]] = []
     with ordered() as azure:
@@ -583,7 +587,7 @@ def test_each_look_is_told(clock: Clock, token: str) -> None:
     assert seen == [("InProgress", 0), ("InProgress", 7), ("Succeeded", 14)]
 
 
-def test_a_failing_listener_ends_the_waiting(clock: Clock, token: str) -> None:
+def test_an_exception_of_on_poll_ends_the_waiting(clock: Clock, token: str) -> None:
     """What `on_poll` raises comes through: a caller can stop waiting that way."""
 
     def stop(status: str, seconds: float) -> None:
@@ -596,7 +600,7 @@ def test_a_failing_listener_ends_the_waiting(clock: Clock, token: str) -> None:
             wait(token, response, on_poll=stop)
 
 
-def test_the_looks_can_be_taken_one_by_one(clock: Clock, token: str) -> None:
+def test_an_operation_can_be_polled_step_by_step(clock: Clock, token: str) -> None:
     """`Operation.poll` sends nothing in advance; after its end there is the result."""
     with ordered() as azure:
         response = started(azure, token, "PUT", 200, ASYNC, model("Updating"))
@@ -628,7 +632,7 @@ PASSING: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("trouble", PASSING)
-def test_trouble_on_the_way_is_not_the_operations(trouble: str, clock: Clock, token: str) -> None:
+def test_a_failed_poll_is_not_a_failed_operation(trouble: str, clock: Clock, token: str) -> None:
     """A look that fails in passing is tried again, and told as Unknown meanwhile."""
     seen: list[str] = []
     with ordered() as azure:
@@ -643,7 +647,7 @@ def test_trouble_on_the_way_is_not_the_operations(trouble: str, clock: Clock, to
 
 
 @pytest.mark.parametrize("trouble", PASSING)
-def test_trouble_that_stays_is_an_error_after_two_minutes(
+def test_an_unreadable_state_is_an_error_after_two_minutes(
     trouble: str, clock: Clock, token: str
 ) -> None:
     """Two minutes without a readable state end the waiting with what went wrong.
@@ -659,9 +663,7 @@ def test_trouble_that_stays_is_an_error_after_two_minutes(
     assert seen[-1] < 120 <= sum(clock.slept) < 140
 
 
-def test_a_state_that_was_readable_in_between_starts_the_two_minutes_anew(
-    clock: Clock, token: str
-) -> None:
+def test_a_readable_state_restarts_the_two_minutes(clock: Clock, token: str) -> None:
     """Only an unbroken run of unreadable states counts."""
     with ordered() as azure:
         response = started(azure, token, "DELETE", 202, ASYNC)
@@ -673,7 +675,7 @@ def test_a_state_that_was_readable_in_between_starts_the_two_minutes_anew(
     assert sum(clock.slept) == 1000
 
 
-def test_throttling_is_no_trouble(clock: Clock, token: str) -> None:
+def test_throttled_polls_do_not_count_as_unreadable(clock: Clock, token: str) -> None:
     """An operation whose state is throttled for long is waited for as Azure asks.
 
     Beyond two minutes, and told so.
@@ -708,7 +710,7 @@ def test_the_limit_holds_under_throttling(clock: Clock, token: str) -> None:
         (409, "Conflict", Conflict),
     ],
 )
-def test_a_refused_look_is_an_error_at_once(
+def test_a_rejected_poll_is_an_error_at_once(
     status: int, code: str, kind: type[AzureError], clock: Clock, token: str
 ) -> None:
     """What no pause will mend is told at once, and is not taken for the operation's failure."""
@@ -733,7 +735,7 @@ def test_a_token_is_renewed_while_waiting(clock: Clock, token: str) -> None:
         assert azure.calls[-1].request.headers["Authorization"] == f"Bearer {token}"
 
 
-def test_the_resource_that_is_gone_in_the_end_is_told(clock: Clock, token: str) -> None:
+def test_a_resource_that_is_gone_at_the_end_is_an_error(clock: Clock, token: str) -> None:
     """A resource that somebody deleted meanwhile is `NotFound`, not `None`."""
     with ordered() as azure:
         response = started(azure, token, "PUT", 200, ASYNC, model("Updating"))

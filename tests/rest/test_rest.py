@@ -63,7 +63,9 @@ def closed_connections() -> Iterator[None]:
     ["", " ", "{}\n", "Bearer {}", "{} ", "{}\r\nX-Evil: 1", "{}\0", "{}é", "{}\u2028", "\t{}"],
 )
 @pytest.mark.parametrize("called", [False, True])
-def test_a_malformed_token_is_refused_unseen(bad: str, called: bool, token: str) -> None:
+def test_a_malformed_token_is_a_value_error_that_does_not_show_it(
+    bad: str, called: bool, token: str
+) -> None:
     """A string that cannot be a token is refused before anything is sent.
 
     And the error does not show it.
@@ -78,7 +80,9 @@ def test_a_malformed_token_is_refused_unseen(bad: str, called: bool, token: str)
     "bad", [b"canary-token-7f3a9c", None, 5, {"accessToken": "canary-token-7f3a9c"}]
 )
 @pytest.mark.parametrize("called", [False, True])
-def test_what_is_no_string_is_refused_by_its_type(bad: Any, called: bool, token: str) -> None:
+def test_a_token_of_another_type_is_a_value_error_with_the_type(
+    bad: Any, called: bool, token: str
+) -> None:
     """Bytes, dicts and other things are told by type, not by value."""
     with responses.RequestsMock(), pytest.raises(ValueError, match=type(bad).__name__) as caught:
         rest.get((lambda: bad) if called else bad, URL)
@@ -86,7 +90,7 @@ def test_what_is_no_string_is_refused_by_its_type(bad: Any, called: bool, token:
 
 
 @given(before=st.text(), after=st.text())
-def test_a_token_is_taken_as_it_is_or_refused_unseen(before: str, after: str) -> None:
+def test_a_token_is_sent_unchanged_or_rejected_without_showing_it(before: str, after: str) -> None:
     """Any text with the canary in it is either sent as it stands or refused without being shown."""
     text = f"{before}canary{after}"
     try:
@@ -100,7 +104,7 @@ def test_a_token_is_taken_as_it_is_or_refused_unseen(before: str, after: str) ->
         assert "access_token" in told
 
 
-def test_a_callable_is_asked_at_each_request(token: str) -> None:
+def test_a_callable_is_called_for_each_request(token: str) -> None:
     """A callable that returns a token is called anew for every request."""
     tokens = iter(["first", "second"])
     with ordered() as azure:
@@ -114,7 +118,7 @@ def test_a_callable_is_asked_at_each_request(token: str) -> None:
         rest.get(lambda: next(tokens), URL)
 
 
-def test_an_error_of_the_callable_comes_through() -> None:
+def test_an_exception_of_the_callable_is_raised_unchanged() -> None:
     """What a token provider raises is not dressed up as something else."""
 
     def refuse() -> str:
@@ -124,7 +128,7 @@ def test_an_error_of_the_callable_comes_through() -> None:
         rest.get(refuse, URL)
 
 
-def test_a_sign_in_that_is_down_is_not_blamed_on_azure(clock: Clock) -> None:
+def test_a_sign_in_that_is_down_is_retried_and_named_in_the_error(clock: Clock) -> None:
     """A token provider without a network is asked again, even for a POST.
 
     And its own error is the one that is told.
@@ -142,7 +146,7 @@ def test_a_sign_in_that_is_down_is_not_blamed_on_azure(clock: Clock) -> None:
     assert len(clock.slept) == _retry.MAX_ATTEMPTS - 1
 
 
-def test_a_sign_in_that_comes_back_is_used(clock: Clock, token: str) -> None:
+def test_a_request_is_sent_when_the_sign_in_recovers(clock: Clock, token: str) -> None:
     """After a pause in the sign-in the request goes out once, with the token."""
     outcomes = iter([requests.ConnectTimeout("down"), token])
 
@@ -163,7 +167,7 @@ def test_a_sign_in_that_comes_back_is_used(clock: Clock, token: str) -> None:
 # --- one request ---
 
 
-def test_a_request_says_who_it_is_and_what_it_takes(token: str) -> None:
+def test_a_request_has_the_headers_azure_needs_and_a_time_limit(token: str) -> None:
     """Bearer header, our name and version, an id of its own, JSON wanted, a time limit.
 
     And no redirect.
@@ -199,7 +203,7 @@ def test_every_method_has_a_time_limit(method: str, token: str) -> None:
     assert all(limit > 0 for limit in rest.TIMEOUT)
 
 
-def test_whoever_borrows_the_session_has_a_time_limit_too() -> None:
+def test_other_users_of_the_session_have_a_time_limit() -> None:
     """MSAL sends through the same session without a word on time: the limit holds all the same."""
     with responses.RequestsMock() as azure:
         azure.get(URL, match=[matchers.request_kwargs_matcher({"timeout": rest.TIMEOUT})])
@@ -291,7 +295,7 @@ def test_a_request_is_logged_on_one_line_without_its_query(
     ("body", "expected"),
     [(b"", None), (b"null", None), (b"{}", {}), (b"[1]", [1]), (b"\xef\xbb\xbf{}", {}), (b"0", 0)],
 )
-def test_an_answer_is_its_json(body: bytes, expected: Any, token: str) -> None:
+def test_get_returns_the_json_of_the_body(body: bytes, expected: Any, token: str) -> None:
     """A body is told as its JSON, a missing one as `None`."""
     with responses.RequestsMock() as azure:
         azure.get(URL, body=body, content_type="application/json; charset=utf-8")
@@ -301,7 +305,7 @@ def test_an_answer_is_its_json(body: bytes, expected: Any, token: str) -> None:
 @pytest.mark.parametrize(
     "body", [b"<html>Please sign in</html>", b"{", b"\xff\xfe\xfa", b"Infinity2"]
 )
-def test_a_success_that_is_no_json_is_an_error(body: bytes, token: str) -> None:
+def test_a_success_without_json_is_an_error(body: bytes, token: str) -> None:
     """A captive portal's 200 is not taken for Azure's answer."""
     with responses.RequestsMock() as azure:
         azure.get(URL, body=body, content_type="text/html")
@@ -427,7 +431,9 @@ def test_the_token_goes_nowhere_but_to_azure(
     "header",
     ["http://rm.example", "http://10.0.0.1", "http://127.0.0.1.evil.example", "http://0.0.0.0"],
 )
-def test_plain_http_is_refused(header: str, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_http_is_a_value_error(
+    header: str, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A token is not sent where the way there can be read."""
     monkeypatch.setenv("AZURE_RM_ENDPOINT", header)
     with (
@@ -451,7 +457,7 @@ def test_plain_http_is_fine_on_loopback(
         assert rest.get(token, rest.url("/x", {}, "1")) == {"local": True}
 
 
-def test_an_endpoint_with_a_user_in_it_is_refused(
+def test_an_endpoint_with_a_user_is_a_value_error(
     token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A user and a password in the endpoint have no meaning, so nothing is sent."""
@@ -502,7 +508,9 @@ def link_to(number: int) -> str:
         ([[]], []),
     ],
 )
-def test_a_list_is_all_its_pages(answers: list[Any], expected: list[Any], token: str) -> None:
+def test_a_list_has_the_entries_of_all_pages(
+    answers: list[Any], expected: list[Any], token: str
+) -> None:
     """Pages follow each other, an empty one is not the last, a null link is.
 
     A bare array is the whole list.
@@ -538,7 +546,7 @@ def test_pages_are_fetched_as_they_are_needed(token: str) -> None:
 
 
 @pytest.mark.parametrize("back", [LIST, link_to(1)])
-def test_pages_in_a_circle_are_an_error(back: str, token: str) -> None:
+def test_a_link_to_an_earlier_page_is_an_error(back: str, token: str) -> None:
     """A list that leads back to a page already seen ends as an error, not never."""
     with ordered() as azure:
         pages_of(azure, {"value": [1], "nextLink": link_to(1)}, {"value": [2], "nextLink": back})
@@ -550,7 +558,7 @@ def test_pages_in_a_circle_are_an_error(back: str, token: str) -> None:
 @pytest.mark.parametrize(
     "body", [{}, {"value": None}, {"value": {}}, {"value": "text"}, "text", 5, None, {"values": []}]
 )
-def test_what_is_no_list_is_an_error(body: Any, token: str) -> None:
+def test_a_page_without_a_list_is_an_error(body: Any, token: str) -> None:
     """An answer without a list is not taken for an empty one."""
     with responses.RequestsMock() as azure:
         azure.get(LIST, json=body)
@@ -559,7 +567,7 @@ def test_what_is_no_list_is_an_error(body: Any, token: str) -> None:
 
 
 @pytest.mark.parametrize("link", [5, True, {"href": "x"}, ["x"], 0, False])
-def test_a_next_link_that_is_no_text_is_an_error(link: Any, token: str) -> None:
+def test_a_next_link_of_another_type_is_an_error(link: Any, token: str) -> None:
     """A link of another type is an error of Azure's, not a crash, and not the end of the list."""
     with responses.RequestsMock() as azure:
         azure.get(LIST, json={"value": [1], "nextLink": link})
@@ -568,7 +576,7 @@ def test_a_next_link_that_is_no_text_is_an_error(link: Any, token: str) -> None:
     assert caught.value.code == "InvalidResponse"
 
 
-def test_a_page_that_fails_loses_the_list_and_not_the_error(token: str) -> None:
+def test_a_failed_page_is_an_error_and_not_half_a_list(token: str) -> None:
     """When a later page fails, half a list is not handed out."""
     with ordered() as azure:
         azure.get(LIST, json={"value": [1], "nextLink": link_to(1)})
@@ -624,7 +632,7 @@ def test_a_repeated_request_is_the_same_request(clock: Clock, token: str) -> Non
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_pause_up_to_the_cap_is_waited_out_and_a_longer_one_is_not(
+def test_a_retry_after_of_more_than_two_minutes_is_an_error(
     status: int, clock: Clock, token: str
 ) -> None:
     """Two minutes are waited; to be asked for more is an error that says how much, at once."""
@@ -639,7 +647,7 @@ def test_a_pause_up_to_the_cap_is_waited_out_and_a_longer_one_is_not(
 
 @pytest.mark.parametrize("told", [True, False])
 @pytest.mark.parametrize("method", METHODS)
-def test_throttling_is_told_after_five_tries(
+def test_throttling_is_an_error_after_five_attempts(
     method: str, told: bool, clock: Clock, token: str
 ) -> None:
     """Five refusals in a row are a `Throttled`, with the pause that Azure asked for last."""
@@ -654,7 +662,7 @@ def test_throttling_is_told_after_five_tries(
 
 @pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
 @pytest.mark.parametrize("method", METHODS)
-def test_a_passing_failure_is_repeated_where_that_is_safe(
+def test_a_transient_failure_is_retried_if_that_is_safe(
     method: str, status: int, clock: Clock, token: str
 ) -> None:
     """GET, PUT and DELETE are tried five times; POST and PATCH once, for they may have happened."""
@@ -674,7 +682,7 @@ def test_a_passing_failure_is_repeated_where_that_is_safe(
     [requests.ConnectionError, requests.ReadTimeout, requests.exceptions.ChunkedEncodingError],
 )
 @pytest.mark.parametrize("method", METHODS)
-def test_a_broken_connection_is_repeated_where_that_is_safe(
+def test_a_broken_connection_is_retried_if_that_is_safe(
     method: str, broken: type[Exception], clock: Clock, token: str
 ) -> None:
     """An answer that was lost is asked for again, but never by a POST or PATCH."""
@@ -691,7 +699,7 @@ def test_a_broken_connection_is_repeated_where_that_is_safe(
     )
 
 
-def test_a_lost_answer_is_mended_by_the_next(
+def test_a_lost_response_is_requested_again(
     clock: Clock, token: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A GET whose answer was lost twice is answered at the third try.
@@ -907,7 +915,7 @@ def test_many_requests_share_one_connection(token: str, monkeypatch: pytest.Monk
         assert wire.connections == 1
 
 
-def test_refused_and_failed_requests_share_the_connection_too(
+def test_rejected_and_failed_requests_share_the_connection(
     token: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Errors and retries do not cost a new handshake each."""
@@ -961,7 +969,7 @@ def test_a_netrc_file_does_not_replace_the_token(
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PATCH"])
-def test_a_refused_connection_is_tried_five_times_by_any_method(
+def test_a_refused_connection_is_retried_for_every_method(
     method: str, token: str, clock: Clock, free_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where nobody listens, every method is tried five times.
@@ -979,7 +987,7 @@ def test_a_refused_connection_is_tried_five_times_by_any_method(
     assert len(clock.slept) == 4
 
 
-def test_a_post_that_was_refused_goes_out_when_somebody_listens(
+def test_a_post_that_was_not_sent_is_sent_when_the_server_is_up(
     token: str, free_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A POST that never left is sent again after the pause, and arrives once."""
@@ -1009,7 +1017,7 @@ BREAKS = {
 
 
 @pytest.mark.parametrize("act", BREAKS.values(), ids=BREAKS)
-def test_an_answer_that_breaks_off_is_asked_for_again(
+def test_a_truncated_response_is_requested_again(
     act: Callable[[socket.socket], bool], token: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A GET survives a broken answer; half an answer is never taken for a whole one."""
@@ -1021,7 +1029,7 @@ def test_an_answer_that_breaks_off_is_asked_for_again(
 
 
 @pytest.mark.parametrize("act", BREAKS.values(), ids=BREAKS)
-def test_a_post_whose_answer_breaks_off_is_not_repeated(
+def test_a_post_with_a_truncated_response_is_not_retried(
     act: Callable[[socket.socket], bool], token: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A POST that may have arrived is sent once, and the error says that there was one try."""
@@ -1036,7 +1044,7 @@ def test_a_post_whose_answer_breaks_off_is_not_repeated(
 
 
 @pytest.mark.parametrize(("method", "tries"), [("GET", 5), ("POST", 1)])
-def test_a_silent_line_ends_by_the_time_limit(
+def test_a_silent_server_is_a_timeout(
     method: str, tries: int, token: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Silence is a timeout: repeated for a GET, final for a POST that Azure may have taken."""
@@ -1049,7 +1057,7 @@ def test_a_silent_line_ends_by_the_time_limit(
     assert len(clock.slept) == tries - 1
 
 
-def test_a_certificate_that_is_not_trusted_is_told_at_once(
+def test_an_untrusted_certificate_is_an_error_at_once(
     token: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An untrusted certificate is not tried again.
@@ -1169,7 +1177,7 @@ def test_the_token_is_in_no_error_and_no_log_of_a_broken_line(
     assert token not in caplog.text
 
 
-def test_an_error_can_be_told_from_another_process(token: str) -> None:
+def test_an_error_can_be_pickled_with_its_response(token: str) -> None:
     """A pickled error brings its answer along, body and request, without the token."""
     body = {"error": {"code": "Conflict", "message": "Busy."}}
     with responses.RequestsMock() as azure:

@@ -144,7 +144,7 @@ def test_the_environment_is_read_at_call_time(monkeypatch: pytest.MonkeyPatch) -
         "https://rm.example#x",
     ],
 )
-def test_a_variable_that_is_no_url_is_named_in_the_error(
+def test_a_variable_that_is_not_a_url_is_named_in_the_error(
     variable: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A value that cannot be an endpoint is a `ValueError` that names variable and value."""

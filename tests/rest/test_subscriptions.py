@@ -24,7 +24,7 @@ def test_each_list_follows_its_pages(row: Wrapper, token: str, clock: Clock) -> 
     assert_pages_are_followed(row, token)
 
 
-def test_a_subscription_that_is_not_there_is_told_in_azures_words(token: str, clock: Clock) -> None:
+def test_a_missing_subscription_is_an_error_in_azures_words(token: str, clock: Clock) -> None:
     """A 404 is `NotFound` with Azure's code, message and request id.
 
     And says which request it was.

@@ -75,7 +75,7 @@ def test_any_text_is_one_segment_or_a_value_error(name: str) -> None:
     assert path.startswith("name must be a name") or path.split("/")[1::2] == ["r", "s"]
 
 
-def test_a_url_stands_at_the_configured_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_url_begins_with_the_configured_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     """URLs begin with the resource manager that the environment names, path included."""
     monkeypatch.setenv("AZURE_RM_ENDPOINT", "https://127.0.0.1:8443/base/")
     assert build_url("/x", {}, "1") == "https://127.0.0.1:8443/base/x?api-version=1"

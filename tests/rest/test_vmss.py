@@ -158,7 +158,7 @@ def test_instance_ids_may_come_from_a_generator(token: str, clock: Clock) -> Non
 
 @every_action
 @pytest.mark.parametrize("instance_ids", NO_IDS, ids=shown)
-def test_what_is_no_instance_id_is_refused_before_anything_is_sent(
+def test_an_invalid_instance_id_is_a_value_error_before_anything_is_sent(
     action: Callable[..., Any], instance_ids: Any, token: str, clock: Clock
 ) -> None:
     """Above all an empty list is an error and not the whole set.
@@ -170,7 +170,7 @@ def test_what_is_no_instance_id_is_refused_before_anything_is_sent(
 
 
 @pytest.mark.parametrize("action", TAKE_SOME, ids=lambda action: action.__name__)
-def test_none_is_not_the_whole_set_where_instances_must_be_named(
+def test_none_is_a_value_error_if_instances_must_be_named(
     action: Callable[..., Any], token: str, clock: Clock
 ) -> None:
     """A variable that was never filled must not delete or upgrade everything."""
@@ -180,7 +180,7 @@ def test_none_is_not_the_whole_set_where_instances_must_be_named(
 
 @pytest.mark.parametrize("read", TAKE_ONE, ids=lambda read: read.__name__)
 @pytest.mark.parametrize("instance_id", [*NO_IDS, None, "*", ["1"]], ids=shown)
-def test_what_is_no_single_instance_id_is_refused_before_anything_is_sent(
+def test_an_invalid_single_instance_id_is_a_value_error_before_anything_is_sent(
     read: Callable[..., Any], instance_id: Any, token: str, clock: Clock
 ) -> None:
     """Functions for one instance take neither a list nor `*`."""
@@ -287,7 +287,7 @@ def test_only_etag_and_provisioning_state_are_left_out(
 @pytest.mark.parametrize(
     "body", [None, "{}", b"{}", [], [("location", "x")], 3, {"location"}], ids=repr
 )
-def test_a_model_that_is_no_dict_is_refused_before_anything_is_sent(
+def test_a_model_that_is_not_a_dict_is_a_value_error_before_anything_is_sent(
     write: Callable[..., Any], body: Any, token: str, clock: Clock
 ) -> None:
     """JSON text above all, which older libraries took."""
@@ -319,7 +319,7 @@ def test_scaling_sends_the_capacity_alone_as_a_number(
 
 
 @pytest.mark.parametrize("capacity", [-1, True, False, "3", 2.0, None, [3]], ids=repr)
-def test_a_capacity_that_is_no_number_of_instances_is_refused_before_anything_is_sent(
+def test_an_invalid_capacity_is_a_value_error_before_anything_is_sent(
     capacity: Any, token: str, clock: Clock
 ) -> None:
     """`True` would scale to one instance, and text is what azurerm sent."""
@@ -367,7 +367,7 @@ def test_protection_is_sent_alone(
 @pytest.mark.parametrize(
     "options", [{}, {"from_scale_in": False, "from_scale_set_actions": True}], ids=repr
 )
-def test_protection_that_azure_refuses_is_refused_before_anything_is_sent(
+def test_contradictory_protection_is_a_value_error_before_anything_is_sent(
     options: dict[str, bool], token: str, clock: Clock
 ) -> None:
     """Nothing to set, and protection from actions that leaves scaling in.
@@ -421,7 +421,7 @@ def test_an_action_that_ends_at_once_is_an_answer_too(token: str, clock: Clock) 
         assert len(wire.calls) == 1
 
 
-def test_deleting_what_is_gone_is_no_error(token: str, clock: Clock) -> None:
+def test_deleting_a_missing_scale_set_is_not_an_error(token: str, clock: Clock) -> None:
     """Azure answers 204 when there is no such scale set, and that is given back."""
     with azure() as wire:
         wire.delete(VMSS, status=204)

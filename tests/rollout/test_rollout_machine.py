@@ -63,6 +63,8 @@ class Judge(Cloud):
 class Rollouts(RuleBasedStateMachine):
     """Steps of a rollout, between them whatever else happens to a scale set."""
 
+    orchestration = "Uniform"
+
     def __init__(self) -> None:
         super().__init__()
         self.clock = Clock()
@@ -119,7 +121,9 @@ class Rollouts(RuleBasedStateMachine):
     )
     def make(self, instances: int, domains: int, zones: Any, gaps: set[int]) -> None:
         """A set of any shape, with gaps in its ids, and a new image in its model."""
-        self.sandbox.add_vmss("web", instances, update_domains=domains, zones=zones)
+        self.sandbox.add_vmss(
+            "web", instances, update_domains=domains, zones=zones, orchestration=self.orchestration
+        )
         for each in sorted(gaps)[: instances - 1]:
             self.vmss.instances.pop(str(each), None)
         self.vmss.sku["capacity"] = len(self.vmss.instances)
@@ -227,6 +231,12 @@ class Rollouts(RuleBasedStateMachine):
             assert {vm.exact_version for vm in self.vmss.instances.values()} <= {OLD, NEW}
 
 
+class FlexibleRollouts(Rollouts):
+    """The same on a Flexible set."""
+
+    orchestration = "Flexible"
+
+
 # Shrinking takes minutes: a failure's own steps tell enough.
 SETTINGS = settings(stateful_step_count=20, deadline=None, phases=[Phase.generate])
 
@@ -235,6 +245,12 @@ class TestRollouts(Rollouts.TestCase):  # type: ignore[name-defined]
     """A few games in every run."""
 
     settings = settings(SETTINGS, max_examples=15)
+
+
+class TestFlexibleRollouts(FlexibleRollouts.TestCase):  # type: ignore[name-defined]
+    """A few games on Flexible sets in every run."""
+
+    settings = settings(SETTINGS, max_examples=10)
 
 
 @pytest.mark.slow

@@ -1,4 +1,7 @@
-"""A class around the model that keeps it, changes it more than once, and pages through the instances."""
+"""A class around the model that keeps it, changes it more than once.
+
+And pages through the instances.
+"""
 
 import json
 import sys

@@ -1,4 +1,7 @@
-"""Scales a set by what the command line says and waits for it, with azurerm's modules imported by name."""
+"""Scales a set by what the command line says and waits for it.
+
+With azurerm's modules imported by name.
+"""
 
 import argparse
 import time

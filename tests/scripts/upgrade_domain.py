@@ -32,10 +32,11 @@ def main():
     instanceviewlist = azurerm.list_vmss_vm_instance_view(
         access_token, subscription_id, rgname, vmssname
     )
-    udids = []
-    for instance in instanceviewlist["value"]:
-        if instance["properties"]["instanceView"]["platformUpdateDomain"] == int(updatedomain):
-            udids.append(instance["instanceId"])
+    udids = [
+        instance["instanceId"]
+        for instance in instanceviewlist["value"]
+        if instance["properties"]["instanceView"]["platformUpdateDomain"] == int(updatedomain)
+    ]
     print("upgrading", udids)
     upgraderesult = azurerm.upgrade_vmss_vms(
         access_token, subscription_id, rgname, vmssname, json.dumps(udids)
@@ -45,16 +46,16 @@ def main():
     waiting = set(udids)
     while waiting:
         time.sleep(0.05)
-        for id in sorted(waiting):
-            vm = azurerm.get_vmss_vm(access_token, subscription_id, rgname, vmssname, id)
+        for vm_id in sorted(waiting):
+            vm = azurerm.get_vmss_vm(access_token, subscription_id, rgname, vmssname, vm_id)
             view = azurerm.get_vmss_vm_instance_view(
-                access_token, subscription_id, rgname, vmssname, id
+                access_token, subscription_id, rgname, vmssname, vm_id
             )
             succeeded = [
                 each for each in view["statuses"] if each["code"] == "ProvisioningState/succeeded"
             ]
             if succeeded and vm["properties"]["latestModelApplied"]:
-                waiting.remove(id)
+                waiting.remove(vm_id)
     refused = azurerm.upgrade_vmss_vms(access_token, subscription_id, rgname, vmssname, '["99"]')
     print("refused", refused.status_code, refused.json()["error"]["code"])
 

@@ -34,6 +34,7 @@ from .resources import (
     merge_patch,
     now_utc,
     profile_tag,
+    second_after,
 )
 
 # The parts of a body beside sku and properties that a PATCH may change.
@@ -217,7 +218,7 @@ class Cloud:
         properties = defaults.fill_defaults(kept, is_flexible=current.is_flexible)
         if "virtualMachineProfile" in given_properties and current.is_flexible:
             # Recorded: a PUT with a profile moves this even if the profile is the same.
-            current.profile_created = now_utc()
+            current.profile_created = second_after(current.profile_created)
         sku = dict(body.get("sku") or current.sku)
         extras = {key: body[key] for key in _EXTRAS if body.get(key) is not None}
         if "tags" in current.extras:
@@ -294,7 +295,7 @@ class Cloud:
             # The same object again: comparing instances with the model stays cheap.
             properties = {**properties, "virtualMachineProfile": vmss.profile}
         elif profile:
-            vmss.profile_created = now_utc()
+            vmss.profile_created = second_after(vmss.profile_created)
         vmss.sku = sku
         vmss.properties = properties
         vmss.extras = extras

@@ -6,7 +6,7 @@ import copy
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
 from .. import errors
@@ -43,6 +43,16 @@ _NO_PROFILE: Json = {}
 def now_utc() -> str:
     """Return the time as Azure writes it."""
     return datetime.now(timezone.utc).isoformat()
+
+
+def second_after(earlier: str) -> str:
+    """Return the time, but at least a second after an earlier one.
+
+    The tag of a Flexible set's member has whole seconds. No two changes of a real set's profile come
+    within one.
+    """
+    soonest = datetime.fromisoformat(earlier) + timedelta(seconds=1)
+    return max(soonest, datetime.now(timezone.utc)).isoformat()
 
 
 @dataclass
