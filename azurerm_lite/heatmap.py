@@ -26,7 +26,7 @@ from .instances import (
 )
 from .types import Instance
 
-Flag = Literal["updating", "failed", "unhealthy", "outdated", "protected"]
+Flag = Literal["updating", "failed", "unhealthy", "outdated", "model unknown", "protected"]
 """What a cell says besides its power state."""
 
 
@@ -65,6 +65,7 @@ FLAG_SIGNS: dict[str, tuple[str, str]] = {
     "updating": ("↻", "~"),
     "failed": ("✗", "!"),
     "unhealthy": ("✚", "+"),
+    "model unknown": ("?", "?"),
 }
 """The signs of the flags that follow an id, in Unicode and in ASCII; other flags have none."""
 
@@ -83,7 +84,8 @@ class Cell(NamedTuple):
         provisioning_state: Its provisioning state in lower case, or `unknown`.
         health: Its application health in lower case; `None` if it reports none.
         image_version: The version of its image; the name of an image without one; or `unknown`.
-        flags: `updating`, `failed`, `unhealthy`, `outdated`, `protected`, as far as they hold.
+        flags: `updating`, `failed`, `unhealthy`, `outdated`, `model unknown` (of members of
+            Flexible sets), `protected`, as far as they hold.
         style: How it is drawn.
     """
 
@@ -102,8 +104,8 @@ class Cell(NamedTuple):
 
     @property
     def has_latest_model(self) -> bool:
-        """Whether the instance has the latest model."""
-        return "outdated" not in self.flags
+        """Whether the instance is known to have the latest model."""
+        return "outdated" not in self.flags and "model unknown" not in self.flags
 
     @property
     def signed_flags(self) -> tuple[Flag, ...]:
@@ -129,6 +131,8 @@ class Cell(NamedTuple):
     def describe(self) -> str:
         """Return everything about the instance in six lines, for a tooltip."""
         model = "the latest model" if self.has_latest_model else "not the latest model"
+        if "model unknown" in self.flags:
+            model = "perhaps the latest model"
         zone = "none" if self.zone == UNKNOWN else self.zone
         states = (
             f"power {self.power_state}",
@@ -284,11 +288,18 @@ def _flags(
     # An instance that is switched off cannot report its health.
     if app_health not in (None, "healthy") and power in ("running", None):
         flags.append("unhealthy")
-    if not has_latest_model(instance):
+    if properties_of(instance).get("latestModelApplied") is None and _is_member(instance):
+        flags.append("model unknown")
+    elif not has_latest_model(instance):
         flags.append("outdated")
     if any((properties_of(instance).get("protectionPolicy") or {}).values()):
         flags.append("protected")
     return tuple(flags)
+
+
+def _is_member(instance: Instance) -> bool:
+    """Return whether an instance is a member of a Flexible set, of which Azure reports no model."""
+    return not instance["instanceId"].isdecimal()
 
 
 def _domain(value: Any) -> str:

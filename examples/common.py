@@ -74,9 +74,10 @@ def signed_in(arguments: argparse.ArgumentParser, options: argparse.Namespace) -
         from azurerm_lite.sandbox import Sandbox
 
         with Sandbox() as sandbox:
+            sandbox.add_vmss("flex", 6, orchestration="Flexible")
             options.yes = True
             name = options.vmssname or "web"
-            if name == "web" and not has_new_image(options):
+            if name in ("web", "flex") and not has_new_image(options):
                 options.newversion = "latest"
             group = options.resourcegroup or sandbox.resource_group
             yield Where(az.token_provider(), sandbox.subscription_id, group, name)

@@ -358,10 +358,10 @@ def check_result(where: common.Where) -> int:
     instances = az.get_instance_views(*where)
     outdated = []
     for instance in instances:
-        has_other_image = is_exact and common.image_of(instance) != wanted
-        # Azure may not say it for a member of a Flexible set: then the image decides.
-        has_other_model = instance["properties"].get("latestModelApplied") is False
-        if has_other_image or has_other_model:
+        has_other_image = is_exact and common.image_of(instance).lower() != wanted.lower()
+        # Of members of Flexible sets it may not be known.
+        is_outdated = instance["properties"].get("latestModelApplied") is False
+        if has_other_image or is_outdated:
             outdated.append(instance["instanceId"])
     count = f"{len(instances) - len(outdated)} of {len(instances)}"
     print(f"{count} instances of {where.vmss_name} run {wanted}.")

@@ -23,7 +23,7 @@ def main() -> int:
         model = common.put_model(where, common.read_model(where), options)
         outdated = [
             instance
-            for instance in az.list_vmss_vms(*where)
+            for instance in az.get_instance_views(*where)
             if not instance["properties"].get("latestModelApplied")
         ]
         count = len(outdated)

@@ -49,6 +49,7 @@ def signed_in(options: argparse.Namespace) -> Iterator[tuple[Callable[[], str], 
     from azurerm_lite.sandbox import Sandbox
 
     sandbox = Sandbox(upgrade_seconds=6)
+    sandbox.add_vmss("flex", 6, orchestration="Flexible")
     sandbox.start()
     # Permanently: a poll in progress at the end must not be sent to Azure.
     os.environ.update(sandbox.environment)

@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     options = parser.parse_args(arguments)
     sandbox = Sandbox(upgrade_seconds=options.seconds, port=options.port)
+    sandbox.add_vmss("flex", 6, orchestration="Flexible")
     sandbox.start()
     try:
         if options.command:

@@ -868,3 +868,17 @@ def test_a_worker_that_is_killed_harms_nothing(fast: Sandbox, at: int) -> None:
         list(az.rollout_fleet(az.token_provider(), targets, executor=executor, max_parallel=2))
     assert len(upgraded(fast)) == 24
     assert set(upgraded(fast).values()) == {1}
+
+
+def test_a_fleet_may_mix_uniform_and_flexible_sets(sandbox: Sandbox) -> None:
+    """Each is rolled out in its own way; the query finds both."""
+    fill(sandbox, 1)
+    sandbox.add_vmss("flex", 6, orchestration="Flexible")
+    sandbox.set_image("flex", version=NEW)
+    found = az.find_scale_sets(sandbox.access_token)
+    targets = [target for target in found if target["vmss_name"] in ("s0", "flex")]
+    assert len(targets) == 2
+    events = list(az.rollout_fleet(sandbox.access_token, targets))
+    assert (events[-1].kind, events[-1].done) == ("fleet_ended", 2)
+    views = az.get_instance_views(*sandbox.where("flex"))
+    assert {az.get_image(view)["exact_version"] for view in views} == {NEW}

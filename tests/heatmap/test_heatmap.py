@@ -736,3 +736,18 @@ def test_a_heat_map_can_be_made_of_cells() -> None:
     assert [table.rows for table in part.tables] == [["2"]]
     assert repr(part) == "<Heatmap of 5 instances: print it>"
     assert Heatmap(()).tables == ()
+
+
+def test_a_member_of_unknown_model_has_a_mark_of_its_own() -> None:
+    """It is counted neither as current nor as outdated."""
+    member = {
+        "instanceId": "web_5fe1a11b",
+        "name": "web_5fe1a11b",
+        "properties": {"provisioningState": "Succeeded"},
+    }
+    drawn = heatmap([member])  # type: ignore[list-item]
+    (cell,) = drawn.cells
+    assert cell.flags == ("model unknown",)
+    assert not cell.has_latest_model
+    assert "0 on the latest model, 1 unknown, 1 model unknown" in str(drawn)
+    assert "perhaps the latest model" in drawn.to_svg()
