@@ -31,7 +31,7 @@ SETS: dict[str, dict[str, Any]] = {
     "web": {},
     "zonal": {"zones": ["1", "2", "3"], "instances": 9},
     "gallery": {"image": f"{_COMPUTE}/galleries/demo/images/web/versions/1.0.0", "instances": 5},
-    "flex": {"orchestration": "Flexible", "instances": 5},
+    "flex": {"orchestration": "Flexible", "instances": 6},
     "custom": {"image": f"{_COMPUTE}/images/web-1", "instances": 5},
 }
 
