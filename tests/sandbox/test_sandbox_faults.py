@@ -171,6 +171,21 @@ def test_too_many_requests_spend_the_limit_of_a_scale_set(sandbox: Sandbox, cloc
     assert clock() - before == pytest.approx(6, abs=1)
 
 
+def test_later_pages_may_count_against_the_limit_of_a_scale_set(
+    sandbox: Sandbox, clock: Clock
+) -> None:
+    """By default a list counts once, however many pages it has."""
+    sandbox.add_vmss("large", 200)
+    where = sandbox.where("large")
+    for _ in range(10):
+        az.list_vmss_vms(*where)
+    assert {entry.status for entry in sandbox.journal} == {200}
+    sandbox.assumptions.later_pages_count = True
+    for _ in range(10):
+        az.list_vmss_vms(*where)
+    assert 429 in {entry.status for entry in sandbox.journal}
+
+
 SETS = "/providers/Microsoft.Compute/virtualMachineScaleSets"
 
 

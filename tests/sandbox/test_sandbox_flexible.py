@@ -242,6 +242,10 @@ def test_a_set_may_have_no_profile_and_no_upgrade_policy(sandbox: Sandbox) -> No
     sandbox.add_vmss("empty", 0, orchestration="Flexible", mode=None, profile=False)
     empty = ask(sandbox, "GET", "virtualMachineScaleSets/empty").json()
     assert empty["properties"].keys() == bare["properties"].keys()
+    answer = ask(
+        sandbox, "POST", "virtualMachineScaleSets/empty/manualupgrade", {"instanceIds": ["*"]}
+    )
+    assert error(answer) == (409, "OperationNotAllowed")
     body = {"location": "eastus", "properties": {"orchestrationMode": "Uniform"}}
     assert error(ask(sandbox, "PUT", "virtualMachineScaleSets/no", body)) == (
         400,

@@ -13,6 +13,7 @@ from ._call import Call, accepted, page
 def start_rolling_upgrade(call: Call) -> Answer:
     """Virtual Machine Scale Set Rolling Upgrades - Start OS Upgrade, Start Extension Upgrade."""
     vmss = call.vmss
+    call.cloud.check_profile(vmss)
     kind, name = image_of(vmss.profile)
     has_versions = kind == "platform" or "/galleries/" in name.lower()
     if call.names["path"].lower().endswith("/osrollingupgrade") and not has_versions:

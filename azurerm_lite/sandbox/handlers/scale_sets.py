@@ -87,9 +87,9 @@ def list_scale_set_skus(call: Call) -> Answer:
 def run_action_on_scale_set(call: Call) -> Answer:
     """Virtual Machine Scale Sets - Start, Restart, Power Off, Deallocate, Reimage, Redeploy."""
     action = call.names["action"]
-    allowed = list(_FLEXIBLE_ACTIONS)
+    allowed: list[str] = [*_FLEXIBLE_ACTIONS]
     if call.cloud.assumptions.flexible_set_has_power_actions:
-        allowed += _POWER_ACTIONS
+        allowed = [*_FLEXIBLE_ACTIONS, *_POWER_ACTIONS]
     if action not in allowed:
         check_uniform(call.vmss, f"{action}.POST")
     version = requested_version(call)

@@ -25,6 +25,9 @@ class Assumptions:
             not.
         vm_has_reimage: Whether a VM of a Flexible set accepts `reimage`. The reference has an
             example, a page of the documentation says that only ephemeral disks have it.
+        later_pages_count: Whether the second and later pages of a list count against the limit of
+            the scale set. Recorded lists have one page, and how many entries Azure puts on one is
+            not known either.
         upgrade_needs_policy: Whether a manual upgrade of a set without an `upgradePolicy` is
             rejected.
     """
@@ -36,4 +39,5 @@ class Assumptions:
     deleting_vm_has_id: bool = True
     flexible_set_has_power_actions: bool = False
     vm_has_reimage: bool = True
+    later_pages_count: bool = False
     upgrade_needs_policy: bool = False

@@ -170,6 +170,12 @@ class Cloud:
         if any(job.scale_set is vmss for job in self.running.values()):
             raise errors.concurrent_request_conflict(vmss.name)
 
+    def check_profile(self, vmss: ScaleSet) -> None:
+        """Reject an upgrade of a set without a model; the text is the sandbox's own."""
+        if not vmss.has_profile:
+            message = f"Scale set '{vmss.name}' has no virtualMachineProfile."
+            raise errors.operation_not_allowed(message, "virtualMachineProfile")
+
     def set_states(self, vmss: ScaleSet, instance: Instance, **states: str) -> None:
         """Change states of an instance and record that: the one place where either is done."""
         for what, after in states.items():
@@ -357,6 +363,7 @@ class Cloud:
         On a Uniform set this moves the set's etag, at its start and at its end: recorded is only
         that it moves by two.
         """
+        self.check_profile(vmss)
         if "upgradePolicy" not in vmss.properties and self.assumptions.upgrade_needs_policy:
             message = f"Scale set '{vmss.name}' has no upgrade policy."
             raise errors.operation_not_allowed(message, "upgradePolicy")

@@ -46,9 +46,10 @@ def scale_set_body(
     if orchestration == "Uniform":
         properties["overprovision"] = False
     if mode is not None:
-        properties["upgradePolicy"] = {"mode": mode}
+        policy: Json = {"mode": mode}
         if rolling_policy:
-            properties["upgradePolicy"]["rollingUpgradePolicy"] = rolling_policy
+            policy["rollingUpgradePolicy"] = rolling_policy
+        properties["upgradePolicy"] = policy
     sku = {"name": "Standard_D2s_v5", "tier": "Standard", "capacity": 0}
     return {"sku": sku, "properties": properties}
 

@@ -26,6 +26,14 @@ from .faults import Fault
 from .rate_limits import RateLimits
 from .routes import URLS, Route
 
+# The names in a path that tell resources with limits of their own apart.
+_COUNTED_NAMES: dict[str, tuple[str, ...]] = {
+    "": (),
+    "set": ("rg", "vmss"),
+    "vm": ("rg", "vmss", "vm"),
+    "operation": ("operation",),
+}
+
 
 class JournalEntry(NamedTuple):
     """A request that was answered, without its secrets; status 0 means a broken connection."""
@@ -120,7 +128,7 @@ class App:
             if fault.error:
                 raise fault.error
             region = self._region(names)
-            resource = _counted_resource(route, names)
+            resource = self._counted_resource(request, route, names)
             headers = self.limits.spend(
                 request.method,
                 route.policy,
@@ -148,6 +156,13 @@ class App:
         if answer.vm_count or answer.vm_policy == BATCHED_VMS:
             headers["x-ms-request-charge"] = str(answer.vm_count)
 
+    def _counted_resource(self, request: Request, route: Route, names: dict[str, str]) -> str:
+        """Return the resource of a request that has a rate limit of its own; empty for none."""
+        is_later_page = "$skiptoken" in request.args
+        if is_later_page and not self._cloud.assumptions.later_pages_count:
+            return ""
+        return "/".join(names.get(key, "").lower() for key in _COUNTED_NAMES[route.counts_per])
+
     def _region(self, names: dict[str, str]) -> str:
         """Return the region of a request: that of its scale set, or the one in its path."""
         key = (names.get("rg", "").lower(), names.get("vmss", "").lower())
@@ -170,17 +185,6 @@ class App:
             body=body or {},
             page_size=self._page_size,
         )
-
-
-def _counted_resource(route: Route, names: dict[str, str]) -> str:
-    """Return the resource of a request that has a rate limit of its own; empty for none."""
-    keys = {
-        "": (),
-        "set": ("rg", "vmss"),
-        "vm": ("rg", "vmss", "vm"),
-        "operation": ("operation",),
-    }[route.counts_per]
-    return "/".join(names.get(key, "").lower() for key in keys)
 
 
 def _response(answer: Answer, text: str | None = None) -> Response:

@@ -55,7 +55,7 @@ class ControlApi:
                 return Answer(200, self._journal())
             arguments = request.get_json(force=True) if request.get_data() else {}
             self._run(name, arguments)
-        except Exception as error:  # the client is told whatever is wrong with its call
+        except Exception as error:  # the client gets any error of its call
             return Answer(400, {"error": {"code": type(error).__name__, "message": str(error)}})
         return Answer(200, {"done": name})
 
