@@ -328,7 +328,9 @@ def image_name(image: Image) -> str:
         kind = type(given).__name__
         raise ValueError(f"image must be an image as get_image() returns it, not a {kind}")
     if image.get("kind") != "platform":
-        return exact_image_id(image) or image.get("image_uri") or "no image"
+        # What follows the ? of a URL may be a signature.
+        uri = image.get("image_uri", "").partition("?")[0]
+        return exact_image_id(image) or uri or "no image"
     version = image.get("exact_version") or image.get("version", "")
     parts = [image.get("publisher", ""), image.get("offer", ""), image.get("sku", ""), version]
     return ":".join(parts)

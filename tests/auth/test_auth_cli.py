@@ -5,6 +5,7 @@ A small script in the place of `az` prints what the real one prints, failures in
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -298,3 +299,71 @@ def test_the_plain_function_runs_the_cli_each_time(cli: FakeCli) -> None:
     first = azurerm_lite.get_access_token_from_cli()
     cli.says(of_the_cli("second"))
     assert (first, azurerm_lite.get_access_token_from_cli()) == ("first", "second")
+
+
+ANSI_RESET = "\x1b[0m"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", ANSI_RESET),
+        (ANSI_RESET, ANSI_RESET),
+        ("\x1b[34m", "\x1b[39;49;00m"),
+        ("\ufeff", ""),
+        ("The command is experimental.\n", ""),
+        ("", "\nA newer version is out.\n"),
+    ],
+)
+def test_what_az_prints_around_the_json_is_left_out(
+    cli: FakeCli, token: str, before: str, after: str
+) -> None:
+    """Colours, byte order marks, and lines of extensions and wrappers."""
+    cli.says(before + json.dumps(of_the_cli(token)) + after)
+    assert azurerm_lite.get_access_token_from_cli() == token
+
+
+def test_az_is_asked_for_plain_text(cli: FakeCli, token: str, tmp_path: Path) -> None:
+    """Its setting for colours is in the environment, which keeps the command line as it is."""
+    script = tmp_path / "az.py"
+    script.write_text("import os\n" + script.read_text().replace(
+        "sys.stdout.write(behaviour['printed'])",
+        "sys.stdout.write(behaviour['printed'] * (os.environ['AZURE_CORE_NO_COLOR'] == 'true'))",
+    ))  # fmt: skip
+    cli.says(of_the_cli(token))
+    assert azurerm_lite.get_access_token_from_cli() == token
+
+
+@pytest.mark.parametrize(
+    ("error", "has_advice"),
+    [
+        ("ERROR: AADSTS700082: The refresh token has expired.", True),
+        ("ERROR: No subscription found.", True),
+        ("ERROR: [Errno 28] No space left on device", False),
+        ("ERROR: az: 'account' is misspelled or not recognized by the system.", False),
+        ("ERROR: Please run 'az login' to setup account.", False),
+    ],
+)
+def test_the_advice_to_sign_in_is_given_if_it_helps(
+    cli: FakeCli, error: str, has_advice: bool
+) -> None:
+    """Not for a full disk, and not if az gives it itself."""
+    cli.says("", code=1, error=error)
+    with pytest.raises(AuthenticationFailed) as caught:
+        azurerm_lite.get_access_token_from_cli()
+    assert str(caught.value.message).endswith("Run 'az login'.") is has_advice
+
+
+def test_an_account_without_a_subscription_is_not_one(cli: FakeCli) -> None:
+    """`az login --allow-no-subscriptions` shows the tenant's id in its place."""
+    cli.says({"id": TENANT, "tenantId": TENANT, "name": "N/A(tenant level account)"})
+    with pytest.raises(AuthenticationFailed, match="a tenant without a subscription"):
+        azurerm_lite.get_subscription_from_cli()
+
+
+def test_a_token_of_another_cloud_is_refused_before_it_is_sent(cli: FakeCli) -> None:
+    """Az may be set to another cloud than the library."""
+    claims = base64.urlsafe_b64encode(b'{"aud": "https://management.chinacloudapi.cn"}')
+    cli.says(of_the_cli(f"e30.{claims.decode().rstrip('=')}.s"))
+    with pytest.raises(AuthenticationFailed, match=r"a token for management\.chinacloudapi\.cn"):
+        azurerm_lite.get_access_token_from_cli()

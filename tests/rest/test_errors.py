@@ -325,3 +325,44 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
     assert classes == {word for word in (errors.__doc__ or "").split() if word in vars(errors)} - {
         "requests.HTTPError"
     }
+
+
+REASONS = {
+    "quota": (
+        {"details": [{"code": "QuotaExceeded", "message": "Maximum allowed: 4."}]},
+        "QuotaExceeded: Maximum allowed: 4.",
+    ),
+    "nested": (
+        {"details": [{"code": "Outer", "details": [{"code": "Inner", "message": "Why."}]}]},
+        "Outer; Inner: Why.",
+    ),
+    "target": (
+        {"details": [{"code": "TooManyRequests", "target": "HighCostGet", "message": "Slow."}]},
+        "TooManyRequests (HighCostGet): Slow.",
+    ),
+    "inner": ({"innererror": {"internalErrorCode": "X1", "errordetail": "Deep."}}, "X1: Deep."),
+    "policy": (
+        {"additionalInfo": [{"info": {"policyDefinitionDisplayName": "Only our gallery"}}]},
+        "policy 'Only our gallery'",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", REASONS)
+def test_the_text_of_an_error_says_what_its_details_say(kind: str) -> None:
+    """Messages send the reader there: see error details."""
+    more, expected = REASONS[kind]
+    body = {"error": {"code": "Bad", "message": "See details.", **more}}
+    text = str(errors.error_from_response(answer(body, status=400)))
+    assert text.startswith(f"See details. Details: {expected} (Bad, HTTP 400")
+
+
+def test_details_are_shortened_and_hold_no_token() -> None:
+    """A message is for people, and may be in a log."""
+    token = "eyJhbGciOiJub25lIn0.eyJhdWQiOiJ4In0.sig"
+    details = [{"code": "Long", "message": f"{token} https://x/?sig=abc%2F {'word ' * 500}"}]
+    body = {"error": {"code": "Bad", "message": "m", "details": details}}
+    text = str(errors.error_from_response(answer(body, status=400)))
+    assert len(text) < 900
+    assert "eyJ" not in text
+    assert "abc%2F" not in text
