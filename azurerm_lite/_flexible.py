@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, NamedTuple, cast
 
-from . import _clock, _retry, rest, settings
+from . import _clock, _retry, _shapes, rest, settings
 from ._ids import fold_id, runs_image
 from .errors import AzureError, NotFound, Throttled
 from .types import Instance, ScaleSet, Token
@@ -101,6 +101,7 @@ def read_instances(access_token: Token, path: SetPath, model: ScaleSet) -> list[
     """
     members = read_lists(access_token, path)
     instances = _read_missing_machines(access_token, path, merge(members))
+    _shapes.require_instances(instances)
     _read_missing_views(access_token, path, model, instances)
     for instance in instances:
         current = is_current(instance, model)
@@ -128,9 +129,10 @@ def read_instances_unless_uniform(
     if rejection.status_code != _REJECTED:
         raise rejection
     try:
-        model: ScaleSet = rest.get(access_token, _url(_SET, path._asdict()))
+        body = rest.get(access_token, _url(_SET, path._asdict()))
     except AzureError:
         raise rejection from None
+    model = cast("ScaleSet", _shapes.require_scale_set(body))
     if not is_flexible(model):
         raise rejection
     return read_instances(access_token, path, model)
@@ -166,8 +168,11 @@ def read_member(access_token: Token, path: SetPath, name: str) -> Instance:
         NotFound: There is no such virtual machine.
         AzureError: Azure refused, with its code and message.
     """
-    machine = rest.get(access_token, machine_url(path, name, expand="instanceView"))
-    return to_instance({}, machine, machine)
+    body = rest.get(access_token, machine_url(path, name, expand="instanceView"))
+    machine = _shapes.require_object(body, "a virtual machine")
+    instance = to_instance({}, machine, machine)
+    _shapes.require_instance(instance)
+    return instance
 
 
 def is_member_name(instance_id: str) -> bool:
@@ -198,8 +203,8 @@ def read_lists(access_token: Token, path: SetPath) -> Members:
     Raises:
         AzureError: Azure refused, or the set has members and the list of machines is empty.
     """
-    listed = rest.get_list(access_token, _url(_SET_MEMBERS, path._asdict()))
-    machines = rest.get_list(access_token, _machines_url(path))
+    listed = _read_objects(access_token, _url(_SET_MEMBERS, path._asdict()))
+    machines = _read_objects(access_token, _machines_url(path))
     if listed and not machines:
         # A filter that Azure does not understand as we mean it gives an empty list and no error.
         raise AzureError(
@@ -211,8 +216,17 @@ def read_lists(access_token: Token, path: SetPath) -> Members:
         )
     expanded = []
     if machines:
-        expanded = rest.get_list(access_token, _machines_url(path, expand="instanceView"))
+        expanded = _read_objects(access_token, _machines_url(path, expand="instanceView"))
     return Members(listed, machines, expanded)
+
+
+def _read_objects(access_token: Token, url: str) -> list[dict[str, Any]]:
+    entries = rest.get_list(access_token, url)
+    for entry in entries:
+        body = _shapes.require_object(entry, "a member of the set")
+        if not isinstance(body.get("properties") or {}, dict):
+            body["properties"] = {}
+    return entries
 
 
 def merge(members: Members) -> list[Instance]:

@@ -267,6 +267,22 @@ def error_from_response(
     )
 
 
+def error_of(body: Mapping[str, Any], *, default_message: str, default_code: str) -> AzureError:
+    """Return the exception for an error inside a body that was read.
+
+    Args:
+        body: JSON with `code`, `message` and perhaps `details`.
+        default_message: The message if there is none.
+        default_code: The code if there is none.
+
+    Returns:
+        An `AzureError`.
+    """
+    return AzureError(
+        **_parse_error(body, default_message=default_message, default_code=default_code)
+    )
+
+
 def error_from_operation(
     operation: Mapping[str, Any], status: str, response: requests.Response
 ) -> OperationFailed:

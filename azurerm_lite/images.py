@@ -217,9 +217,9 @@ def get_image(model: Mapping[str, Any]) -> Image:
         image: Image = {
             "kind": "platform",
             "publisher": reference["publisher"],
-            "offer": reference.get("offer", ""),
-            "sku": reference.get("sku", ""),
-            "version": reference.get("version", ""),
+            "offer": reference.get("offer") or "",
+            "sku": reference.get("sku") or "",
+            "version": reference.get("version") or "",
         }
         if reference.get("exactVersion"):
             image["exact_version"] = reference["exactVersion"]

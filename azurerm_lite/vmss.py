@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from requests import Response
 
-from . import _flexible, rest, settings
+from . import _flexible, _shapes, rest, settings
 from ._flexible import SetPath
 from .errors import AzureError
 from .instances import parse_instance_id, parse_instance_ids
@@ -86,8 +86,8 @@ def get_vmss(
 
     Azure: Virtual Machine Scale Sets - Get.
     """
-    vmss: ScaleSet = rest.get(access_token, _vmss_url(subscription_id, resource_group, vmss_name))
-    return vmss
+    body = rest.get(access_token, _vmss_url(subscription_id, resource_group, vmss_name))
+    return cast("ScaleSet", _shapes.require_scale_set(body))
 
 
 def put_vmss(
@@ -558,10 +558,10 @@ def get_instance_views(
     )
     path = SetPath(subscription_id, resource_group, vmss_name)
     try:
-        instances: list[Instance] = rest.get_list(access_token, url)
+        instances = rest.get_list(access_token, url)
     except AzureError as error:
         return _flexible.read_instances_unless_uniform(access_token, path, error)
-    return instances
+    return _shapes.require_instances(instances)
 
 
 def list_vmss_vms(
@@ -584,9 +584,10 @@ def list_vmss_vms(
 
     Azure: Virtual Machine Scale Set VMs - List.
     """
-    return rest.get_list(
+    instances = rest.get_list(
         access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/virtualMachines")
     )
+    return _shapes.require_instances(instances)
 
 
 def get_vmss_vm(
@@ -620,8 +621,8 @@ def get_vmss_vm(
         path = SetPath(subscription_id, resource_group, vmss_name)
         return _flexible.read_member(access_token, path, name)
     url = _vm_url(subscription_id, resource_group, vmss_name, name, expand="instanceView")
-    instance: Instance = rest.get(access_token, url)
-    return instance
+    instance = _shapes.require_instance(rest.get(access_token, url))
+    return cast("Instance", instance)
 
 
 def get_vmss_vm_instance_view(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .. import _clock, vmss
-from ..errors import NotFound
+from ..errors import NotFound, error_of
 from ..instances import has_latest_model
 from ..types import RollingUpgrade
 from . import messages
@@ -133,8 +133,7 @@ def _newest(state: RolloutState) -> RollingUpgrade:
 
 def _failure(state: RolloutState, upgrade: RollingUpgrade, status: str) -> Halt:
     """Return the halt after an upgrade that did not complete, in Azure's words."""
-    error = _part(upgrade, "error")
-    reason = f": {error.get('message')} ({error.get('code')})" if error else ""
+    reason = _reason(_part(upgrade, "error"))
     problems = {}
     for instance in state.instances:
         problem = problem_of_any(instance)
@@ -142,6 +141,14 @@ def _failure(state: RolloutState, upgrade: RollingUpgrade, status: str) -> Halt:
             problems[instance["instanceId"]] = problem
     message = messages.rolling_failed(state.scale_set.vmss_name, status, reason)
     return Halt(message, texts(problems))
+
+
+def _reason(error: Mapping[str, Any]) -> str:
+    """Return Azure's reason, as far as it gives one."""
+    if not error:
+        return ""
+    found = error_of(error, default_message="Azure gave no reason", default_code="")
+    return f": {found}"
 
 
 def _count_instances(upgrade: RollingUpgrade) -> str:
@@ -160,4 +167,5 @@ def _status(upgrade: RollingUpgrade) -> str:
 
 
 def _part(upgrade: RollingUpgrade, name: str) -> dict[str, Any]:
-    return upgrade.get("properties", {}).get(name) or {}
+    part = (upgrade.get("properties") or {}).get(name)
+    return part if isinstance(part, dict) else {}

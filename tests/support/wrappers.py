@@ -52,8 +52,8 @@ VERSIONS = OFFERS + "/{offer}/skus/{sku}/versions"
 MODEL = {"location": "westeurope", "sku": {"name": "Standard_B1s", "capacity": 3}, "properties": {}}
 PROTECTED = {"protectFromScaleIn": True, "protectFromScaleSetActions": False}
 
-ITEM = {"name": "web", "properties": {"more": [1, None, "é"]}}
-ENTRIES = [{"name": "one"}, {"name": "two"}]
+ITEM = {"name": "web", "instanceId": "0", "properties": {"more": [1, None, "é"]}}
+ENTRIES = [{"name": "one", "instanceId": "1"}, {"name": "two", "instanceId": "2"}]
 ROWS = {"totalRecords": 0, "count": 0, "resultTruncated": "false", "data": []}
 QUERY = """Resources
 | where type =~ 'microsoft.compute/virtualmachinescalesets'
