@@ -361,6 +361,12 @@ def is_gallery_image(image_id: str) -> bool:
     )
 
 
+def subscription_of(image: Image) -> str:
+    """Return the subscription id in the id of an image; empty if it has none."""
+    found = re.match(r"/subscriptions/([^/]+)/", image.get("image_id", ""), re.IGNORECASE)
+    return found[1] if found else ""
+
+
 def has_version(image_id: str) -> bool:
     """Return whether the id of a gallery image ends in a version other than `latest`."""
     found = re.search(r"/versions/([^/]+)$", image_id, re.IGNORECASE)
@@ -403,7 +409,10 @@ def is_newer(image: Image, other: Image) -> bool:
     versions = [each.get("exact_version") or each.get("version", "") for each in (image, other)]
     if any(each.get("kind") != "platform" for each in (image, other)):
         return False
-    same = all(image.get(key) == other.get(key) for key in ("publisher", "offer", "sku"))
+    same = all(
+        str(image.get(key)).lower() == str(other.get(key)).lower()
+        for key in ("publisher", "offer", "sku")
+    )
     return (
         same
         and "latest" not in versions
@@ -436,16 +445,20 @@ def _check_value(argument: str, value: str | None) -> None:
 
 def _storage(model: Mapping[str, Any]) -> dict[str, Any]:
     """Return the storage profile of a scale set or of an instance."""
+    properties = None
     try:
         properties = model["properties"]
         storage = properties.get("virtualMachineProfile", properties)["storageProfile"]
     except (KeyError, TypeError, AttributeError):
         storage = None
-    if not isinstance(storage, dict):
-        raise ValueError(
-            "model must be a scale set or an instance with a storageProfile, as Azure returns it"
-        )
-    return storage
+    if isinstance(storage, dict):
+        return storage
+    if isinstance(properties, dict) and "orchestrationMode" in properties:
+        name = model.get("name")
+        raise ValueError(f"model: the scale set {name} has no virtualMachineProfile, so no image")
+    raise ValueError(
+        "model must be a scale set or an instance with a storageProfile, as Azure returns it"
+    )
 
 
 def _id_key(reference: Mapping[str, Any]) -> str | None:

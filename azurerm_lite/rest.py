@@ -10,7 +10,7 @@ import json
 import logging
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,13 +31,18 @@ CLAIMS_ADVICE = (
     " again. With the Azure CLI: 'az logout', then 'az login --claims-challenge' with the claims of"
     " the error's attribute `claims`."
 )
-_TOKEN_ADVICE = {
+_ADVICE = {
     "InvalidAuthenticationTokenTenant": "The token is of another tenant than the subscription: set"
     " AZURE_TENANT_ID or run 'az login --tenant ...'.",
     "InvalidAuthenticationTokenAudience": "The token is for another service or cloud: check"
     " AZURE_RESOURCE_ENDPOINT and AZURE_RM_ENDPOINT.",
+    "LinkedAuthorizationFailed": "If the image belongs to another tenant, give a token of that"
+    " tenant as auxiliary_tokens.",
 }
-"""What to do about Azure's codes for a token that is not the right one."""
+"""What to do about Azure's codes for a token that is not enough."""
+
+AUXILIARY_HEADER = "x-ms-authorization-auxiliary"
+_MAX_AUXILIARY_TOKENS = 3
 
 TIMEOUT = (5.0, 60.0)
 """Seconds to connect, and seconds that the line may be silent."""
@@ -168,14 +173,43 @@ def sign_in_session() -> requests.Session:
 
 
 class _Bearer(requests.auth.AuthBase):
-    """The bearer token as an `auth` of requests, which no netrc file can replace."""
+    """The bearer tokens as an `auth` of requests, which no netrc file can replace."""
 
-    def __init__(self, access_token: Token) -> None:
+    def __init__(self, access_token: Token, auxiliary_tokens: Iterable[Token] = ()) -> None:
         self.token = resolve_token(access_token)
+        self.auxiliary_tokens = [resolve_token(token) for token in auxiliary_tokens]
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = "Bearer " + self.token
+        if self.auxiliary_tokens:
+            bearers = [f"Bearer {token}" for token in self.auxiliary_tokens]
+            request.headers[AUXILIARY_HEADER] = ", ".join(bearers)
         return request
+
+
+def _remove_tokens(request: requests.PreparedRequest) -> None:
+    """Remove the tokens from a request that a response or an error holds."""
+    request.headers.pop("Authorization", None)
+    request.headers.pop(AUXILIARY_HEADER, None)
+
+
+def check_auxiliary_tokens(auxiliary_tokens: Sequence[Token]) -> None:
+    """Refuse what cannot be auxiliary tokens.
+
+    Args:
+        auxiliary_tokens: What was given.
+
+    Raises:
+        ValueError: It is not a list of at most three tokens. The message shows none of them.
+    """
+    if not isinstance(auxiliary_tokens, (list, tuple)):
+        kind = type(auxiliary_tokens).__name__
+        raise ValueError(f"auxiliary_tokens must be a list of tokens, not {kind}")
+    if len(auxiliary_tokens) > _MAX_AUXILIARY_TOKENS:
+        raise ValueError(
+            f"auxiliary_tokens has {len(auxiliary_tokens)} tokens; Azure accepts at most"
+            f" {_MAX_AUXILIARY_TOKENS}"
+        )
 
 
 def resolve_token(access_token: Token) -> str:
@@ -310,6 +344,7 @@ def send(
     headers: Mapping[str, str] | None = None,
     *,
     max_attempts: int = _retry.MAX_ATTEMPTS,
+    auxiliary_tokens: Sequence[Token] = (),
 ) -> requests.Response:
     """Send a request, and again if that is safe.
 
@@ -327,10 +362,11 @@ def send(
         body: What to send as JSON; `None` for no body.
         headers: Further headers, such as `{"If-Match": etag}`.
         max_attempts: How often to send at most; 1 for a caller that has a loop of its own.
+        auxiliary_tokens: Up to three tokens of other tenants whose resources the request names.
 
     Returns:
         A `requests.Response` with a status below 300. Give that of a write or an action to `wait`.
-        Its request no longer holds the token.
+        Its request no longer holds any token.
 
     Raises:
         ValueError: The token or the endpoint cannot be used; nothing was sent.
@@ -344,6 +380,7 @@ def send(
     import uuid
 
     check_origin(url)
+    check_auxiliary_tokens(auxiliary_tokens)
     all_headers = {"x-ms-client-request-id": str(uuid.uuid4()), **(headers or {})}
     hooks = _hooks.get()
     if hooks:
@@ -353,7 +390,7 @@ def send(
     is_renewed = False
     while True:
         attempt += 1
-        auth = _sign_in(access_token)
+        auth = _sign_in(access_token, auxiliary_tokens)
         try:
             response = _send_once(auth, method, url, body, all_headers)
         except _retry.CONNECTION_ERRORS as broken:
@@ -411,8 +448,8 @@ def _explain(error: AzureError, access_token: Token, is_unclear: bool) -> AzureE
         error.claims = _claims_of(error.response)
         if error.claims:
             error.message += CLAIMS_ADVICE
-    if error.code in _TOKEN_ADVICE:
-        error.message += f" {_TOKEN_ADVICE[error.code]}"
+    if error.code in _ADVICE:
+        error.message += f" {_ADVICE[error.code]}"
     if isinstance(error, PreconditionFailed) and is_unclear:
         error.message += " An earlier try of ours had no clear answer: the change may be our own."
     return error
@@ -425,13 +462,13 @@ def _claims_of(response: requests.Response) -> str | None:
     return found[1] if found else None
 
 
-def _sign_in(access_token: Token) -> _Bearer:
-    """Return the token to send; retry a sign-in that is unavailable."""
+def _sign_in(access_token: Token, auxiliary_tokens: Sequence[Token]) -> _Bearer:
+    """Return the tokens to send; retry a sign-in that is unavailable."""
     attempt = 0
     while True:
         attempt += 1
         try:
-            return _Bearer(access_token)
+            return _Bearer(access_token, auxiliary_tokens)
         except (*_retry.CONNECTION_ERRORS, AuthenticationFailed) as error:
             if not _may_sign_in_again(error, attempt):
                 raise
@@ -454,7 +491,7 @@ def _may_sign_in_again(error: Exception, attempt: int) -> bool:
 def _send_once(
     auth: _Bearer, method: str, url: str, body: Any, headers: Mapping[str, str]
 ) -> requests.Response:
-    """Send a request once; remove the token from the request that the response holds."""
+    """Send a request once; remove the tokens from the request that the response holds."""
     hooks = _hooks.get() or RequestHooks()
     # Not session.request(), which takes time to merge what the session does not have.
     request = requests.PreparedRequest()
@@ -466,12 +503,12 @@ def _send_once(
         response = session.send(request, allow_redirects=False, **environment)
     except requests.RequestException as error:
         if isinstance(error.request, requests.PreparedRequest):
-            error.request.headers.pop("Authorization", None)
+            _remove_tokens(error.request)
         raise
     # Not its own copy(), which would make another cookie jar.
     response.request = copy.copy(response.request)
     response.request.headers = response.request.headers.copy()
-    response.request.headers.pop("Authorization", None)
+    _remove_tokens(response.request)
     hooks.after_response(method, url, response)
     elapsed = (_clock.monotonic() - started) * 1000
     log.info("%s %s -> %s in %.0f ms", method, urlsplit(url).path, response.status_code, elapsed)

@@ -102,7 +102,8 @@ class Summary(NamedTuple):
 
     Attributes:
         upgraded: Number of instances that it upgraded.
-        skipped: Number of instances that were current already, protected, or being deleted.
+        skipped: Number of instances that were current already, protected, being created, or being
+            deleted.
         failed: Number of instances that failed or were unhealthy.
         seconds: Duration in seconds.
         requests: Number of requests that it sent.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from requests import Response
@@ -98,6 +98,7 @@ def put_vmss(
     vmss_body: Mapping[str, Any],
     *,
     if_match: str | None = None,
+    auxiliary_tokens: Sequence[Token] = (),
 ) -> Response:
     """Create a scale set, or replace its model.
 
@@ -112,12 +113,15 @@ def put_vmss(
             are not sent.
         if_match: The etag that the scale set must still have; `None` for the one in `vmss_body`,
             if it has one; `"*"` for any: then someone else's change in between is overwritten.
+        auxiliary_tokens: Tokens of other tenants, at most three: Azure asks for one if the image
+            belongs to another tenant. They are sent, never logged or kept.
 
     Returns:
         A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
 
     Raises:
-        ValueError: `vmss_body` is not a dict; nothing was sent.
+        ValueError: `vmss_body` is not a dict, or `auxiliary_tokens` not a list of tokens; nothing
+            was sent.
         PreconditionFailed: Somebody changed the scale set since it was read; nothing was
             overwritten.
         AzureError: Azure refused, with its code and message.
@@ -132,6 +136,7 @@ def put_vmss(
         _vmss_url(subscription_id, resource_group, vmss_name),
         body,
         _if_match(etag),
+        auxiliary_tokens=auxiliary_tokens,
     )
 
 
@@ -143,6 +148,7 @@ def patch_vmss(
     vmss_body: Mapping[str, Any],
     *,
     if_match: str | None = None,
+    auxiliary_tokens: Sequence[Token] = (),
 ) -> Response:
     """Change parts of a scale set's model.
 
@@ -156,12 +162,15 @@ def patch_vmss(
         vmss_name: Scale set name.
         vmss_body: What to change, as a JSON merge patch.
         if_match: The etag that the scale set must still have; `None` for any.
+        auxiliary_tokens: Tokens of other tenants, at most three: Azure asks for one if the image
+            belongs to another tenant. They are sent, never logged or kept.
 
     Returns:
         A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
 
     Raises:
-        ValueError: `vmss_body` is not a dict; nothing was sent.
+        ValueError: `vmss_body` is not a dict, or `auxiliary_tokens` not a list of tokens; nothing
+            was sent.
         PreconditionFailed: Somebody changed the scale set since it was read; nothing was changed.
         AzureError: Azure refused, with its code and message.
 
@@ -173,6 +182,7 @@ def patch_vmss(
         _vmss_url(subscription_id, resource_group, vmss_name),
         _without_read_only(vmss_body),
         _if_match(if_match),
+        auxiliary_tokens=auxiliary_tokens,
     )
 
 

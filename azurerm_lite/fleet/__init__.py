@@ -93,6 +93,7 @@ def rollout_fleet(
     max_unhealthy: CountOrPercentage = 0,
     on_failure: OnFailure = "stop",
     rollback_image: Image | None = None,
+    auxiliary_tokens: Sequence[Token] = (),
     dry_run: bool = False,
 ) -> Generator[FleetEvent, None, None]:
     """Bring the instances of many scale sets to their models, wave after wave.
@@ -130,6 +131,8 @@ def rollout_fleet(
         on_failure: `"stop"`, or `"rollback"` to put the old image back into a set in which a batch
             fails.
         rollback_image: The image to go back to, as for `rollout`.
+        auxiliary_tokens: Tokens of other tenants, at most three, for the put of an image that
+            belongs to another tenant.
         dry_run: Only read: the events say what would be done, and what stands in its way.
 
     Returns:
@@ -162,6 +165,7 @@ def rollout_fleet(
         max_unhealthy=max_unhealthy,
         on_failure=on_failure,
         rollback_image=rollback_image,
+        auxiliary_tokens=auxiliary_tokens,
         dry_run=dry_run,
     )
     split = split_into_waves(targets, waves)

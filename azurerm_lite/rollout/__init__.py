@@ -6,7 +6,7 @@ ended early is resumed by starting it again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .. import instances as _instances
@@ -25,7 +25,7 @@ def plan_rollout(
     """What `rollout` would upgrade together, in order; nothing is sent.
 
     Instances that have the latest model, are protected from scale-set actions (unless `only` names
-    them) or are being deleted are left out.
+    them), are being created or are being deleted are left out.
 
     Args:
         instances: All instances of the set with their instance views, as `get_instance_views`
@@ -76,6 +76,7 @@ def rollout(
     max_unhealthy: CountOrPercentage = 0,
     on_failure: OnFailure = "stop",
     rollback_image: Image | None = None,
+    auxiliary_tokens: Sequence[Token] = (),
     dry_run: bool | Mapping[str, Any] = False,
 ) -> Iterator[Event]:
     """Bring a scale set's instances to its model, one batch at a time.
@@ -119,6 +120,8 @@ def rollout(
             checks.
         rollback_image: The image to go back to, as `get_image` returns it; `None` for the one that
             the instances which are due still run.
+        auxiliary_tokens: Tokens of other tenants, at most three, for the put of an image that
+            belongs to another tenant.
         dry_run: Only read: the events say what would be done, and what stands in its way. `True`,
             or a model that is about to be put, as `set_image` gives it, to plan as if every
             instance were behind that.
@@ -156,6 +159,7 @@ def rollout(
         max_unhealthy=max_unhealthy,
         on_failure=on_failure,
         rollback_image=rollback_image,
+        auxiliary_tokens=auxiliary_tokens,
         dry_run=dry_run,
     )
     scale_set = ScaleSetRef(access_token, subscription_id, resource_group, vmss_name)
@@ -176,6 +180,7 @@ def rollback(
     check: Callable[[list[Instance]], object] | None = None,
     health_timeout: float = 1800,
     max_unhealthy: CountOrPercentage = 0,
+    auxiliary_tokens: Sequence[Token] = (),
 ) -> Iterator[Event]:
     """Roll a scale set's model and its instances back to an image, batch by batch.
 
@@ -198,6 +203,8 @@ def rollback(
         health_timeout: Seconds within which a batch must be done, as for `rollout`.
         max_unhealthy: How many instances may be unhealthy that have the old image already, when a
             batch begins: a number, or a percentage of the set such as `"20%"`.
+        auxiliary_tokens: Tokens of other tenants, at most three, for the put of an image that
+            belongs to another tenant.
 
     Returns:
         An iterator of events, as of `rollout`.
@@ -228,6 +235,7 @@ def rollback(
         health_timeout=health_timeout,
         max_unhealthy=max_unhealthy,
         rollback_image=image,
+        auxiliary_tokens=auxiliary_tokens,
     )
     scale_set = ScaleSetRef(access_token, subscription_id, resource_group, vmss_name)
     return run(RolloutState(scale_set, options, is_rollback=True))

@@ -94,6 +94,11 @@ def is_refused_mode(mode: str) -> bool:
     return mode.lower() in _MODES
 
 
+def image_of_another_tenant(name: str) -> str:
+    """Return why an image cannot be put with the token alone."""
+    return f"the image {name} is of another tenant: give a token of that tenant in auxiliary_tokens"
+
+
 def no_profile(name: str) -> str:
     """Return why a Flexible set without a profile is refused."""
     return f"{name} has no virtualMachineProfile, so no model: there is nothing to roll out"
@@ -131,6 +136,18 @@ def waiting_for_instances(ids: Sequence[str]) -> str:
 def instances_still_busy(ids: Sequence[str], seconds: float) -> str:
     """Return the reason of a halt when updates do not end."""
     return f"{instances_busy(ids)} still after {seconds:g} s"
+
+
+def waiting_for_created(ids: Sequence[str]) -> str:
+    """Return the text of an event while instances are being created."""
+    return f"{plural(len(ids), 'instance')} being created ({join_ids(ids)}): waiting"
+
+
+def still_being_created(ids: Sequence[str], seconds: float) -> str:
+    """Return the reason of a halt when instances stay in creation."""
+    return (
+        f"{plural(len(ids), 'instance')} still being created after {seconds:g} s ({join_ids(ids)})"
+    )
 
 
 def would_wait(ids: Sequence[str]) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from .. import instances as _instances
-from ..types import Batch, CountOrPercentage, Image, Instance, OnFailure, Only
+from .. import rest
+from ..types import Batch, CountOrPercentage, Image, Instance, OnFailure, Only, Token
 
 GROUPINGS = ("update_domain", "fault_domain", "zone")
 """What `by` may name; anything else is a batch size."""
@@ -32,6 +33,7 @@ class RolloutOptions:
     max_unhealthy: CountOrPercentage = 0
     on_failure: OnFailure = "stop"
     rollback_image: Image | None = None
+    auxiliary_tokens: Sequence[Token] = field(default=(), repr=False)
     dry_run: bool | Mapping[str, Any] = False
 
     def __post_init__(self) -> None:
@@ -54,6 +56,7 @@ class RolloutOptions:
         if self.on_failure not in ("stop", "rollback"):
             raise ValueError(f"on_failure must be 'stop' or 'rollback', not {self.on_failure!r}")
         check_image("rollback_image", self.rollback_image)
+        rest.check_auxiliary_tokens(self.auxiliary_tokens)
 
     @property
     def chosen(self) -> frozenset[str | int] | None:

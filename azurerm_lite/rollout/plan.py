@@ -40,6 +40,7 @@ NO_UPDATE_DOMAINS = (
     f" where there are zones, at most {FALLBACK} of the set at a time"
 )
 ON_LATEST_MODEL = "on the latest model"
+BEING_CREATED = "still being created"
 BEING_DELETED = "being deleted"
 PROTECTED = "protected from scale-set actions"
 
@@ -276,6 +277,9 @@ def skip_reason(
     is_retried = instance_id in retry_failed and state == "failed"
     if properties.get("latestModelApplied") and not is_retried:
         return ON_LATEST_MODEL
+    if state == "creating":
+        # Azure does not report yet which model it has.
+        return BEING_CREATED
     if state == "deleting":
         return BEING_DELETED
     protection = properties.get("protectionPolicy") or {}

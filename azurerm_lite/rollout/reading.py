@@ -10,7 +10,7 @@ from .. import _clock, _flexible, vmss
 from .._ids import normalize
 from ..instances import provisioning_state, upgrade_mode
 from ..types import Instance, ScaleSet
-from . import messages
+from . import messages, plan
 from .events import Event, event
 from .state import Halt, RolloutState, with_since
 from .waiting import Wait, poll, retry_read
@@ -104,6 +104,27 @@ def wait_until_instances_idle(state: RolloutState) -> Iterator[Event]:
         reasons = with_since(state, dict.fromkeys(ids, "updating"))
         timeout = messages.instances_still_busy(ids, state.options.health_timeout)
         busy = event(state, "waiting", messages.waiting_for_instances(ids), instance_ids=ids)
+        return Wait(busy, Halt(timeout, reasons))
+
+    def read() -> Iterator[Event]:
+        return read_instances(state)
+
+    yield from poll(state, judge, read, limit=limit)
+
+
+def wait_until_created(state: RolloutState) -> Iterator[Event]:
+    """Wait until no instance is being created: one that began before the put may be outdated."""
+    limit = _clock.monotonic() + state.options.health_timeout
+
+    def judge() -> Wait | None:
+        skipped = plan.skipped(state.instances, state.options, state.retry_failed)
+        ids = skipped.get(plan.BEING_CREATED, [])
+        if not ids:
+            return None
+        reasons = with_since(state, dict.fromkeys(ids, plan.BEING_CREATED))
+        timeout = messages.still_being_created(ids, state.options.health_timeout)
+        waiting = messages.waiting_for_created(ids)
+        busy = event(state, "waiting", waiting, instance_ids=ids)
         return Wait(busy, Halt(timeout, reasons))
 
     def read() -> Iterator[Event]:

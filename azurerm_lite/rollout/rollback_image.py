@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from .. import _clock, _retry, images, vmss
-from ..errors import PreconditionFailed, RollbackImageUnknown
+from .. import _clock, _retry, images, rest, settings, vmss
+from ..errors import AzureError, PreconditionFailed, RollbackImageUnknown
 from ..instances import has_latest_model, provisioning_state
 from ..types import Image, ScaleSet
 from . import messages, plan
@@ -15,7 +15,10 @@ from .events import Event
 from .reading import is_model_changed, known_model, read_settled_model
 from .refusals import refusal
 from .state import BatchFailed, Halt, Preempted, RolloutState, ids_by_image, image_of
-from .waiting import retry
+from .waiting import retry, retry_read
+
+_WRONG_TENANT = "InvalidAuthenticationTokenTenant"
+"""Azure's code for a token of another tenant than that of the subscription."""
 
 
 def find_previous_image(state: RolloutState) -> Image:
@@ -54,6 +57,40 @@ def find_previous_image(state: RolloutState) -> Image:
     if reason:
         raise ValueError(f"on_failure: {reason}")
     return image
+
+
+def check_tenant_of_image(state: RolloutState, image: Image, argument: str) -> Iterator[Event]:
+    """Refuse an image of another tenant without a token of that tenant.
+
+    Only Azure knows the tenant of a subscription: it rejects the token for one of another tenant.
+    Whatever else it answers says nothing about the image, and is found out at the put.
+
+    Args:
+        state: A run whose model will get the image.
+        image: The image; empty if there is none.
+        argument: How the caller's argument is called, for the error.
+
+    Yields:
+        Events, while a failed request is retried.
+
+    Raises:
+        ValueError: The image is of another tenant.
+    """
+    subscription_id = images.subscription_of(image)
+    is_own = subscription_id.lower() in ("", state.scale_set.subscription_id.lower())
+    if is_own or state.options.auxiliary_tokens:
+        return
+    url = rest.url("/subscriptions/{id}", {"id": subscription_id}, settings.SUBSCRIPTIONS_API)
+
+    def request() -> None:
+        rest.get(state.scale_set.access_token, url)
+
+    try:
+        yield from retry_read(state, request)
+    except AzureError as error:
+        if error.code == _WRONG_TENANT:
+            name = images.image_name(image)
+            raise ValueError(f"{argument}: {messages.image_of_another_tenant(name)}") from None
 
 
 def infer_rollback_image(state: RolloutState) -> Image:
@@ -111,7 +148,9 @@ def put_image(state: RolloutState, image: Image) -> Iterator[Event]:
         changed = images.with_image(known_model(state), image)
         if not _has_image(state, changed):
             state.has_changed_something = True
-            state.operation = vmss.put_vmss(*state.scale_set, changed)
+            state.operation = vmss.put_vmss(
+                *state.scale_set, changed, auxiliary_tokens=state.options.auxiliary_tokens
+            )
 
     def recover(error: Exception, attempt: int) -> Iterator[Event]:
         may_retry = isinstance(error, PreconditionFailed) or _retry.is_transient(error)

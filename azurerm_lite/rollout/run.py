@@ -19,11 +19,13 @@ from .reading import (
     read_instances,
     refresh,
     updating_ids,
+    wait_until_created,
     wait_until_instances_idle,
 )
 from .refusals import refusal_of_model
 from .rollback_image import (
     check_rollback_image,
+    check_tenant_of_image,
     find_previous_image,
     infer_rollback_image,
     put_image,
@@ -36,6 +38,7 @@ from .state import (
     RolloutState,
     count_latest,
     ids_by_image,
+    image_of,
     seconds_running,
     summarize,
 )
@@ -106,12 +109,14 @@ def start(state: RolloutState) -> Iterator[Event]:
         plan.check_choice(state.instances, state.options)
     if isinstance(state.options.dry_run, Mapping):
         pretend_model(state, cast("ScaleSet", state.options.dry_run))
+        yield from check_tenant_of_image(state, image_of(state.model), "dry_run")
     if not state.options.dry_run:
         yield from wait_until_instances_idle(state)
     if state.is_rollback:
         yield from restore_image(state)
     else:
         state.previous_image = find_previous_image(state)
+        yield from check_tenant_of_image(state, state.previous_image, "on_failure")
     yield from announce(state)
     state.status = "running"
     if state.options.dry_run:
@@ -136,10 +141,14 @@ def run_next_batch(state: RolloutState) -> Iterator[Event]:
         yield from run_batch(state, batch)
         yield from check_model_unchanged(state)
         batches = plan_rest(state)
-    if state.batch is None or not batches:
+    if not batches:
+        yield from wait_until_created(state)
+        batches = plan_rest(state)
+    if not batches:
         yield finish(state)
         return
-    yield from pause_after(state, state.batch, batches[0])
+    if state.batch is not None:
+        yield from pause_after(state, state.batch, batches[0])
 
 
 def plan_rest(state: RolloutState) -> list[Batch]:
@@ -216,6 +225,7 @@ def restore_image(state: RolloutState) -> Iterator[Event]:
     retry_failed_instances(state)
     image = state.options.rollback_image or infer_rollback_image(state)
     check_rollback_image(state, image)
+    yield from check_tenant_of_image(state, image, "image")
     message = messages.rolling_back(state.reason, images.image_name(image))
     yield event(state, "rolling_back", message, of_set=True)
     yield from put_image(state, image)

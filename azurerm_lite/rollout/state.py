@@ -104,7 +104,8 @@ class RolloutState:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the fields for another process; a token stays in this one."""
-        if isinstance(self.scale_set.access_token, str):
+        tokens = (self.scale_set.access_token, *self.options.auxiliary_tokens)
+        if any(isinstance(token, str) for token in tokens):
             raise ValueError(messages.ACCESS_STAYS_HERE)
         crossing = {
             entry.name: getattr(self, entry.name)

@@ -101,7 +101,9 @@ def signed_up(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         "builtins.print", lambda *told, file=None, **more: _printed(sandbox, told, file, more)
     )
     names = ("subscription_id", "tenant_id", "application_id", "application_secret")
-    return {name: getattr(sandbox, name) for name in names}
+    # The sandbox has one tenant only.
+    given = {name: getattr(sandbox, name) for name in names}
+    return {**given, "other_tenant_id": sandbox.tenant_id}
 
 
 def _printed(

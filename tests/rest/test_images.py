@@ -25,6 +25,7 @@ from support.wrappers import (
 )
 
 import azurerm_lite as az
+from azurerm_lite import images
 
 LOCATION = (SUB, "westeurope", "Canonical", "jammy", "22_04-lts")
 VERSIONS = (
@@ -556,3 +557,19 @@ def test_the_name_of_what_is_not_an_image_is_an_error(value: Any) -> None:
     kind = type(value).__name__
     with pytest.raises(ValueError, match=f"^image must be an image .* not a {kind}$"):
         az.image_name(value)
+
+
+def test_a_set_without_a_profile_has_no_image() -> None:
+    """A Flexible set may be made without one; its machines are attached later."""
+    model = {"name": "web", "properties": {"orchestrationMode": "Flexible"}}
+    with pytest.raises(ValueError, match="the scale set web has no virtualMachineProfile"):
+        az.get_image(model)
+    with pytest.raises(ValueError, match="the scale set web has no virtualMachineProfile"):
+        az.set_image(model, version="1.0.0")
+
+
+def test_images_are_compared_without_regard_to_case() -> None:
+    """Azure keeps the letters of whoever wrote the model."""
+    older: Any = {"kind": "platform", **PLATFORM}
+    newer: Any = {**older, "publisher": "CANONICAL", "version": "22.04.202411010"}
+    assert images.is_newer(newer, older)

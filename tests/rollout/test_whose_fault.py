@@ -138,6 +138,54 @@ def test_a_power_state_that_is_unknown_for_a_while_is_read_again_while_baking(
     assert events[-1].kind == "finished"
 
 
+# Instances that are being created
+
+
+def set_creating(sandbox: Sandbox, *ids: str) -> dict[str, Any]:
+    """Let instances be in creation, of which Azure does not report the model yet."""
+    instances: dict[str, Any] = sandbox.cloud.scale_set("sandbox", "web").instances
+    for instance_id in ids:
+        instances[instance_id].provisioning = "Creating"
+    return instances
+
+
+def test_an_instance_in_creation_is_upgraded_when_it_is_there(sandbox: Sandbox) -> None:
+    """It began before the put of the model, so that it has the older one."""
+    bump(sandbox)
+    instances = set_creating(sandbox, "1")
+    events = []
+    for event in az.rollout(*sandbox.where()):
+        events.append(event)
+        if event.kind == "waiting" and "being created" in event.message:
+            instances["1"].provisioning = "Succeeded"
+    assert events[-1].kind == "finished"
+    assert posted(sandbox)[-1] == ["1"]
+    assert set(running(sandbox).values()) == {NEW}
+
+
+def test_an_instance_in_creation_for_ever_halts_and_rolls_nothing_back(sandbox: Sandbox) -> None:
+    """All others are upgraded; which model it will have, nobody knows."""
+    bump(sandbox)
+    set_creating(sandbox, "1", "2")
+    with pytest.raises(
+        az.RolloutHalted, match=r"2 instances still being created .*\(1, 2\)"
+    ) as halt:
+        list(az.rollout(*sandbox.where(), on_failure="rollback", health_timeout=60))
+    assert not halt.value.rolled_back
+    assert sorted(halt.value.unhealthy) == ["1", "2"]
+    assert sum(len(ids) for ids in posted(sandbox)) == 18
+
+
+def test_a_dry_run_reports_an_instance_in_creation(sandbox: Sandbox) -> None:
+    """It is planned for when it is there."""
+    bump(sandbox)
+    set_creating(sandbox, "1")
+    events = list(az.rollout(*sandbox.where(), dry_run=True))
+    skipped = [event for event in events if event.kind == "skipped"]
+    assert [event.instance_ids for event in skipped] == [("1",)]
+    assert "still being created" in skipped[0].message
+
+
 # Images
 
 
