@@ -367,10 +367,21 @@ def subscription_of(image: Image) -> str:
     return found[1] if found else ""
 
 
+def reference_key(image_id: str) -> str:
+    """Return the member of an image reference that holds such an id."""
+    folded = image_id.lower()
+    return next((key for key, start in _ID_KEYS.items() if folded.startswith(start)), "id")
+
+
+def version_in(image_id: str) -> str:
+    """Return the version at the end of a gallery image's id; empty for other ids."""
+    found = re.search(r"/versions/([^/]+)$", image_id, re.IGNORECASE)
+    return found[1] if found else ""
+
+
 def has_version(image_id: str) -> bool:
     """Return whether the id of a gallery image ends in a version other than `latest`."""
-    found = re.search(r"/versions/([^/]+)$", image_id, re.IGNORECASE)
-    return found is not None and found[1].lower() != "latest"
+    return version_in(image_id).lower() not in ("", "latest")
 
 
 def is_floating(image: Image) -> bool:

@@ -69,7 +69,8 @@ def _imaged(image: str) -> Iterator[str]:
             f"image must be an image id, a URL or publisher:offer:sku:version, not {image!r}"
         )
     if image.startswith("/"):
-        there, wanted = f"tostring({_REFERENCE}.id)", image.rstrip("/")
+        key, wanted = images.reference_key(image), image.rstrip("/")
+        there = f"tostring({_REFERENCE}.{key})"
         yield f"where {there} =~ {_quoted(wanted)} or {there} startswith {_quoted(wanted + '/')}"
     elif "://" in image:
         yield f"where tostring({_URI}) =~ {_quoted(image)}"
@@ -170,7 +171,7 @@ def _scale_set(row: Mapping[str, Any]) -> FoundScaleSet:
         "mode": str(row.get("mode") or "Manual"),
         "tags": dict(row.get("tags") or {}),
         "image": image,
-        "version": image.get("version") or _version_in(image.get("image_id", "")),
+        "version": image.get("version") or images.version_in(image.get("image_id", "")),
     }
 
 
@@ -184,9 +185,3 @@ def _image(row: Mapping[str, Any]) -> Image:
         )
     except ValueError:
         return {}
-
-
-def _version_in(image_id: str) -> str:
-    """Return the version at the end of a gallery image's id; `""` for other ids."""
-    _, _, version = image_id.partition("/versions/")
-    return version

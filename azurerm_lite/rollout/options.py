@@ -60,8 +60,11 @@ class RolloutOptions:
 
     @property
     def chosen(self) -> frozenset[str | int] | None:
-        """The domains and instance ids of `only`; `None` for all."""
-        return cast("frozenset[str | int] | None", self.only)
+        """The domains and instance ids of `only`, ids in lower case; `None` for all."""
+        if self.only is None:
+            return None
+        choices = cast("frozenset[str | int]", self.only)
+        return frozenset(each.lower() if isinstance(each, str) else each for each in choices)
 
 
 def resolve_count(

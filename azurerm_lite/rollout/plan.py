@@ -186,8 +186,9 @@ def check_choice(instances: Sequence[Instance], options: RolloutOptions) -> None
             " as by=1"
         )
     ids = {instance["instanceId"] for instance in instances}
+    known = {instance_id.lower() for instance_id in ids}
     for choice in sorted(options.chosen or (), key=str):
-        if isinstance(choice, str) and choice not in ids:
+        if isinstance(choice, str) and choice not in known:
             have = join_ids(sorted(ids, key=id_sort_key))
             raise ValueError(f"only: the set has no instance {choice!r}; it has {have}")
         if isinstance(choice, int) and str(choice) not in domains:
@@ -252,7 +253,7 @@ def is_chosen(instance: Instance, options: RolloutOptions) -> bool:
     Returns:
         `True` also if `only` was not given.
     """
-    if options.chosen is None or instance["instanceId"] in options.chosen:
+    if options.chosen is None or instance["instanceId"].lower() in options.chosen:
         return True
     domain = _domain(instance, options.by)
     return any(isinstance(choice, int) and str(choice) == domain for choice in options.chosen)
@@ -283,7 +284,7 @@ def skip_reason(
     if state == "deleting":
         return BEING_DELETED
     protection = properties.get("protectionPolicy") or {}
-    is_named = instance_id in (options.chosen or ())
+    is_named = instance_id.lower() in (options.chosen or ())
     if protection.get("protectFromScaleSetActions") and not is_named:
         return PROTECTED
     return None

@@ -111,6 +111,13 @@ def test_only_narrows_the_plan(instances: list[Any], data: st.DataObject) -> Non
     assert part == whole & set(only)
 
 
+def test_only_names_instances_without_regard_to_case() -> None:
+    """The id of an instance of a Flexible set is the name of a virtual machine."""
+    instances = [instance("flex_5cbe036b"), instance("flex_7ab0c1d2")]
+    (batch,) = az.plan_rollout(instances, by=5, only="FLEX_5CBE036B")
+    assert batch.instance_ids == ("flex_5cbe036b",)
+
+
 # Parts, the canary, the fallback
 
 SETS = st.lists(

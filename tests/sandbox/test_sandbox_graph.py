@@ -100,6 +100,22 @@ def test_the_criteria_are_in_the_query(token: str) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("image_id", "key"),
+    [
+        ("/subscriptions/s/resourceGroups/rg/providers/Microsoft.Compute/images/web", "id"),
+        ("/SharedGalleries/unique/Images/web", "sharedGalleryImageId"),
+        ("/CommunityGalleries/public/Images/web/Versions/1.0.0", "communityGalleryImageId"),
+    ],
+)
+def test_an_image_id_is_compared_with_the_member_that_holds_such_ids(
+    image_id: str, key: str
+) -> None:
+    """A shared or community gallery's id stands in a member of its own."""
+    text = resource_graph.query(image_id, None, [])
+    assert f"imageReference.{key}) =~ '{image_id}' or" in text
+
+
 def test_pages_are_followed_by_their_skip_tokens(token: str) -> None:
     """The same query again with the token of the page before, until there is none."""
     with responses.RequestsMock() as wire:
