@@ -181,7 +181,7 @@ def test_after_a_wave_that_halts_no_later_one_starts(sandbox: Sandbox) -> None:
     assert [target.vmss_name for target in halt.not_started] == ["s1", "s2", "s3"]
     assert set(halt.unhealthy) == {"sandbox/s0 0"}
     assert "OSProvisioningTimedOut" in str(halt)
-    assert str(halt).endswith("Run it again to go on from there.")
+    assert str(halt).endswith("Run it again to resume.")
     assert set(posted(sandbox)) == {"s0"}
     assert [event.kind for event in events][-2:] == ["stopping", "fleet_ended"]
 
@@ -475,7 +475,7 @@ def test_a_429_of_one_set_slows_its_neighbours(fast: Sandbox) -> None:
     assert max(times["c"]) < max(times["a"])
     assert told[-1].summary.throttled == 1
     held_back = [
-        event.scale_set.vmss_name for event in told if event.event and "Held back" in event.message
+        event.scale_set.vmss_name for event in told if event.event and "Delayed for" in event.message
     ]
     assert set(held_back) == {"b"}
 
@@ -488,7 +488,7 @@ def test_while_a_bucket_is_closed_its_neighbours_are_held_back_and_say_so(clock:
     watch.before_send("POST", url)
     assert clock.slept == [pytest.approx(4.0)]
     rate_limit.limiter_of("sub").block({("actions", "eastus"): 100.0})
-    with pytest.raises(az.Throttled, match="Held back for 100 s") as caught:
+    with pytest.raises(az.Throttled, match="Delayed for 100 s") as caught:
         watch.before_send("POST", url)
     assert caught.value.retry_after == pytest.approx(100, abs=1)
     assert watch.requests == 1
@@ -795,11 +795,11 @@ def test_an_executor_that_says_nothing_is_told_of(
 
     with pytest.raises(
         az.FleetHalted,
-        match=r"s0: the executor gave it up: what it runs on may be gone. Run it again",
+        match=r"s0: the executor cancelled the step: its workers may be gone. Run it again",
     ):
         listen()
     assert all(
-        "1 scale set under way; nothing heard for" in each.message
+        "1 scale set in progress; no event for" in each.message
         for each in told
         if each.kind == "waiting"
     )
