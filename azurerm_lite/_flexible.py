@@ -100,8 +100,8 @@ def read_instances(access_token: Token, path: SetPath, model: ScaleSet) -> list[
         AzureError: Azure refused, or lists members of the set and no virtual machine for them.
     """
     members = read_lists(access_token, path)
-    instances = _read_missing_machines(access_token, path, merge(members))
-    _shapes.require_instances(instances)
+    merged = _shapes.require(_shapes.list_of(_shapes.INSTANCE), merge(members))
+    instances = _read_missing_machines(access_token, path, merged)
     _read_missing_views(access_token, path, model, instances)
     for instance in instances:
         current = is_current(instance, model)
@@ -129,10 +129,10 @@ def read_instances_unless_uniform(
     if rejection.status_code != _REJECTED:
         raise rejection
     try:
-        body = rest.get(access_token, _url(_SET, path._asdict()))
+        url = _url(_SET, path._asdict())
+        model: ScaleSet = rest.get_object(access_token, url, _shapes.SCALE_SET)
     except AzureError:
         raise rejection from None
-    model = cast("ScaleSet", _shapes.require_scale_set(body))
     if not is_flexible(model):
         raise rejection
     return read_instances(access_token, path, model)
@@ -168,10 +168,11 @@ def read_member(access_token: Token, path: SetPath, name: str) -> Instance:
         NotFound: There is no such virtual machine.
         AzureError: Azure refused, with its code and message.
     """
-    body = rest.get(access_token, machine_url(path, name, expand="instanceView"))
-    machine = _shapes.require_object(body, "a virtual machine")
-    instance = to_instance({}, machine, machine)
-    _shapes.require_instance(instance)
+    url = machine_url(path, name, expand="instanceView")
+    machine = rest.get_object(access_token, url, _shapes.MACHINE)
+    instance: Instance = _shapes.require(
+        _shapes.INSTANCE, to_instance({}, machine, machine), url=url
+    )
     return instance
 
 
@@ -203,8 +204,10 @@ def read_lists(access_token: Token, path: SetPath) -> Members:
     Raises:
         AzureError: Azure refused, or the set has members and the list of machines is empty.
     """
-    listed = _read_objects(access_token, _url(_SET_MEMBERS, path._asdict()))
-    machines = _read_objects(access_token, _machines_url(path))
+    listed = rest.get_objects(
+        access_token, _url(_SET_MEMBERS, path._asdict()), _shapes.MACHINE
+    )
+    machines = rest.get_objects(access_token, _machines_url(path), _shapes.MACHINE)
     if listed and not machines:
         # A filter that Azure does not understand as we mean it gives an empty list and no error.
         raise AzureError(
@@ -216,17 +219,9 @@ def read_lists(access_token: Token, path: SetPath) -> Members:
         )
     expanded = []
     if machines:
-        expanded = _read_objects(access_token, _machines_url(path, expand="instanceView"))
+        url = _machines_url(path, expand="instanceView")
+        expanded = rest.get_objects(access_token, url, _shapes.MACHINE)
     return Members(listed, machines, expanded)
-
-
-def _read_objects(access_token: Token, url: str) -> list[dict[str, Any]]:
-    entries = rest.get_list(access_token, url)
-    for entry in entries:
-        body = _shapes.require_object(entry, "a member of the set")
-        if not isinstance(body.get("properties") or {}, dict):
-            body["properties"] = {}
-    return entries
 
 
 def merge(members: Members) -> list[Instance]:
@@ -395,7 +390,7 @@ def _read_missing_machines(
 
     def read(instance: Instance) -> Any:
         url = machine_url(path, instance["instanceId"], expand="instanceView")
-        return _get_or_none(access_token, url)
+        return _get_or_none(access_token, url, _shapes.MACHINE)
 
     lacking = [instance for instance in instances if not _has_machine(instance)]
     machines = read_each(lacking, read)
@@ -420,7 +415,7 @@ def _read_missing_views(
 
     def read(instance: Instance) -> Any:
         url = machine_url(path, instance["instanceId"], "/instanceView")
-        return _get_or_none(access_token, url)
+        return _get_or_none(access_token, url, _shapes.INSTANCE_VIEW)
 
     lacking = [instance for instance in instances if needs_single_view(instance, model)]
     views = read_each(lacking, read)
@@ -430,9 +425,9 @@ def _read_missing_views(
             instance["properties"]["instanceView"] = view
 
 
-def _get_or_none(access_token: Token, url: str) -> Any:
+def _get_or_none(access_token: Token, url: str, shape: _shapes.Shape) -> Any:
     try:
-        return rest.get(access_token, url)
+        return rest.get_object(access_token, url, shape)
     except NotFound:
         return None
 

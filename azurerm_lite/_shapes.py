@@ -1,157 +1,315 @@
-"""Check the skeleton of what Azure answers, once, where it enters.
+"""The shapes of what Azure answers, checked once, where an answer enters.
 
-Below this nothing has to expect a list in place of an object, or a number in place of an id.
+A shape is a check: it takes JSON and its place in the answer, and returns the JSON. Below this
+nothing has to expect a list in place of an object, or a number in place of an id. A part that is
+`null` is the same as one that is missing. What no shape names passes through.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 from ._ids import IMAGE_ID_KEYS
 from .errors import AzureError
 
-_IMAGE_PARTS = ("publisher", "offer", "sku", "version", "exactVersion", *IMAGE_ID_KEYS)
+Check: TypeAlias = Callable[[Any, str], Any]
+"""Takes a value that is not null, and its place; returns it, or raises `WrongShape`."""
 
 
-def require_object(body: Any, what: str) -> dict[str, Any]:
-    """Return an answer that must be a JSON object.
+class WrongShape(Exception):
+    """A part is missing or of another kind; the message names it and shows no value."""
+
+
+class Shape(NamedTuple):
+    """What an answer must look like.
+
+    Attributes:
+        name: What it is, for messages, such as `a scale set`.
+        check: Checks and returns it.
+    """
+
+    name: str
+    check: Check
+
+
+def require(shape: Shape, value: Any, method: str = "GET", url: str = "") -> Any:
+    """Return JSON that has a shape.
 
     Args:
-        body: The JSON.
-        what: What was asked for, for the error.
+        shape: The shape.
+        value: What Azure answered.
+        method: The method of the request, for the error.
+        url: Its URL, for the error.
 
     Returns:
-        The same, a dict.
+        A copy of it, without the parts that are null.
 
     Raises:
-        AzureError: It is something else; its code is `InvalidResponse`.
+        AzureError: It has another shape; the code is `InvalidResponse`, the message names the part.
     """
-    if not isinstance(body, dict):
-        raise _invalid(f"{what} must be an object, not {_kind(body)}")
-    return body
+    try:
+        return shape.check(value, "")
+    except WrongShape as wrong:
+        message = f"The answer is not what Azure documents for {shape.name}: {wrong}"
+    raise AzureError(message, code="InvalidResponse", method=method, url=url)
 
 
-def require_scale_set(body: Any) -> dict[str, Any]:
-    """Return a scale set whose parts are of the right kinds.
-
-    Args:
-        body: The JSON.
-
-    Returns:
-        The same, a dict, with `properties`.
-
-    Raises:
-        AzureError: A part is missing or of another kind; its code is `InvalidResponse`.
-    """
-    model = require_object(body, "a scale set")
-    properties = _member(model, "properties", "a scale set", is_required=True)
-    policy = _member(properties, "upgradePolicy", "properties")
-    _member(policy, "automaticOSUpgradePolicy", "upgradePolicy")
-    _member(properties, "automaticRepairsPolicy", "properties")
-    profile = _member(properties, "virtualMachineProfile", "properties")
-    _check_storage(_member(profile, "storageProfile", "virtualMachineProfile"))
-    _member(profile, "extensionProfile", "virtualMachineProfile")
-    _member(model, "sku", "a scale set")
-    _member(model, "plan", "a scale set")
-    return model
+def list_of(shape: Shape) -> Shape:
+    """Return the shape of a list whose entries have a shape."""
+    return Shape(f"a list ({shape.name})", _list(shape.check))
 
 
-def require_instances(entries: list[Any]) -> list[Any]:
-    """Return instances whose parts are of the right kinds.
+def _object(members: Mapping[str, Check], required: Collection[str] = ()) -> Check:
+    """Return a check for an object with these members; they may be missing unless required."""
 
-    Args:
-        entries: The entries of a list.
+    def check(value: Any, place: str) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            raise _wrong(place, "an object", value)
+        checked = dict(value)
+        for name, check_member in members.items():
+            member = checked.get(name)
+            if member is None:
+                checked.pop(name, None)
+                if name in required:
+                    raise WrongShape(f"{_inside(place, name)} is missing")
+            else:
+                checked[name] = check_member(member, _inside(place, name))
+        return checked
 
-    Returns:
-        The same list. An id that came as a number is a string in it, and so is a zone; statuses
-        without a code are left out.
-
-    Raises:
-        AzureError: A part is missing or of another kind; its code is `InvalidResponse`.
-    """
-    for entry in entries:
-        require_instance(entry)
-    return entries
-
-
-def require_instance(entry: Any) -> dict[str, Any]:
-    """Return one instance whose parts are of the right kinds.
-
-    Args:
-        entry: The JSON.
-
-    Returns:
-        The same, a dict, as for `require_instances`.
-
-    Raises:
-        AzureError: A part is missing or of another kind; its code is `InvalidResponse`.
-    """
-    instance = require_object(entry, "an instance")
-    instance_id = instance.get("instanceId")
-    if isinstance(instance_id, int) and not isinstance(instance_id, bool):
-        instance_id = str(instance_id)
-        instance["instanceId"] = instance_id
-    if not isinstance(instance_id, str) or not instance_id:
-        raise _invalid(f"instanceId must be a string, not {_kind(instance_id)}")
-    zones = instance.get("zones")
-    if zones is not None:
-        instance["zones"] = [str(zone) for zone in zones if zone] if isinstance(zones, list) else []
-    properties = _member(instance, "properties", "an instance")
-    _check_storage(_member(properties, "storageProfile", "properties"))
-    _member(properties, "protectionPolicy", "properties")
-    view = _member(properties, "instanceView", "properties")
-    if view:
-        _check_view(view)
-    return instance
+    return check
 
 
-def _check_storage(storage: Mapping[str, Any]) -> None:
-    """Check what names an image: texts all of it."""
-    reference = _member(storage, "imageReference", "storageProfile")
-    disk = _member(storage, "osDisk", "storageProfile")
-    image = _member(disk, "image", "osDisk")
-    for parent, names in ((reference, _IMAGE_PARTS), (image, ("uri",))):
-        for name in names:
-            value = parent.get(name)
-            if value is not None and not isinstance(value, str):
-                raise _invalid(f"{name} of an image must be a string, not {_kind(value)}")
+def _list(check_entry: Check) -> Check:
+    """Return a check for a list; entries that are null are left out."""
 
-
-def _check_view(view: dict[str, Any]) -> None:
-    statuses = view.get("statuses")
-    if statuses is not None:
-        entries = statuses if isinstance(statuses, list) else []
-        view["statuses"] = [
-            status
-            for status in entries
-            if isinstance(status, dict) and isinstance(status.get("code"), str)
+    def check(value: Any, place: str) -> list[Any]:
+        if not isinstance(value, list):
+            raise _wrong(place, "a list", value)
+        return [
+            check_entry(entry, f"{place}[{number}]")
+            for number, entry in enumerate(value)
+            if entry is not None
         ]
-    health = _member(view, "vmHealth", "instanceView")
-    status = _member(health, "status", "vmHealth")
-    if status and not isinstance(status.get("code"), str):
-        status["code"] = ""
-    for domain in ("platformUpdateDomain", "platformFaultDomain"):
-        value = view.get(domain)
-        if value is not None and not isinstance(value, (int, str)):
-            raise _invalid(f"{domain} must be a number, not {_kind(value)}")
+
+    return check
 
 
-def _member(
-    parent: Mapping[str, Any], name: str, what: str, *, is_required: bool = False
-) -> dict[str, Any]:
-    """Return a member that is an object; empty if it is missing or null."""
-    value = parent.get(name)
-    if value is None and not is_required:
-        return {}
-    if not isinstance(value, dict):
-        raise _invalid(f"{name} of {what} must be an object, not {_kind(value)}")
+def _text(value: Any, place: str) -> str:
+    if not isinstance(value, str):
+        raise _wrong(place, "a string", value)
     return value
 
 
+def _name(value: Any, place: str) -> str:
+    """Check an id or a name; one that came as a number is returned as a string."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not _text(value, place):
+        raise WrongShape(f"{place} is empty")
+    return str(value)
+
+
+def _whole_number(value: Any, place: str) -> int:
+    """Check a number; one that came as text, or with a fraction of 0, is returned as an int."""
+    is_whole = isinstance(value, float) and value.is_integer()
+    is_digits = isinstance(value, str) and value.isascii() and value.isdecimal()
+    if isinstance(value, bool) or not (isinstance(value, int) or is_whole or is_digits):
+        raise _wrong(place, "a whole number", value)
+    return int(value)
+
+
+def _domain(value: Any, place: str) -> int | str:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise _wrong(place, "a number", value)
+    return value
+
+
+def _statuses(value: Any, place: str) -> list[Any]:
+    """Check statuses; those without a code say nothing and are left out."""
+    statuses: list[Any] = _list(_object({"code": _text}))(value, place)
+    return [status for status in statuses if "code" in status]
+
+
+def _or_blank(check_part: Check) -> Check:
+    """Return a check of Resource Graph's columns: one without a value may be an empty string."""
+
+    def check(value: Any, place: str) -> Any:
+        return None if value == "" else check_part(value, place)
+
+    return check
+
+
+def _inside(place: str, name: str) -> str:
+    return f"{place}.{name}" if place else name
+
+
+def _wrong(place: str, wanted: str, value: Any) -> WrongShape:
+    return WrongShape(f"{place or 'it'} must be {wanted}, not {_kind(value)}")
+
+
 def _kind(value: Any) -> str:
-    return "missing" if value is None else f"a {type(value).__name__}"
+    kinds: tuple[tuple[type, str], ...] = (
+        (bool, "a bool"),
+        (int, "a number"),
+        (float, "a number"),
+        (str, "a string"),
+        (list, "a list"),
+        (dict, "an object"),
+    )
+    if value is None:
+        return "null"
+    return next((name for kind, name in kinds if isinstance(value, kind)), type(value).__name__)
 
 
-def _invalid(message: str) -> AzureError:
-    return AzureError(f"The answer is not what Azure documents: {message}", code="InvalidResponse")
+_IMAGE_PARTS = ("publisher", "offer", "sku", "version", "exactVersion", *IMAGE_ID_KEYS)
+_REFERENCE = _object(dict.fromkeys(_IMAGE_PARTS, _text))
+_OS_DISK = _object({"image": _object({"uri": _text})})
+_STORAGE = _object({"imageReference": _REFERENCE, "osDisk": _OS_DISK})
+_EXTENSIONS = _list(_object({"properties": _object({"type": _text})}))
+_SKU = _object({"name": _text})
+
+_PROFILE = _object(
+    {
+        "storageProfile": _STORAGE,
+        "securityProfile": _object({"securityType": _text}),
+        "extensionProfile": _object({"extensions": _EXTENSIONS}),
+    }
+)
+_UPGRADE_POLICY = _object({"mode": _text, "automaticOSUpgradePolicy": _object({})})
+_SCALE_SET_PROPERTIES = _object(
+    {
+        "provisioningState": _text,
+        "orchestrationMode": _text,
+        "upgradePolicy": _UPGRADE_POLICY,
+        "automaticRepairsPolicy": _object({}),
+        "virtualMachineProfile": _PROFILE,
+    }
+)
+_VIEW = _object(
+    {
+        "statuses": _statuses,
+        "vmHealth": _object({"status": _object({"code": _text})}),
+        "platformUpdateDomain": _domain,
+        "platformFaultDomain": _domain,
+        "placementGroupId": _text,
+    }
+)
+_INSTANCE_PROPERTIES = _object(
+    {
+        "provisioningState": _text,
+        "storageProfile": _STORAGE,
+        "hardwareProfile": _object({"vmSize": _text}),
+        "protectionPolicy": _object({}),
+        "instanceView": _VIEW,
+    }
+)
+_INSTANCE_MEMBERS: dict[str, Check] = {
+    "id": _text,
+    "name": _text,
+    "instanceId": _name,
+    "etag": _text,
+    "location": _text,
+    "zones": _list(_name),
+    "tags": _object({}),
+    "sku": _SKU,
+    "resources": _EXTENSIONS,
+    "properties": _INSTANCE_PROPERTIES,
+}
+
+STORAGE_PROFILE = Shape("a storage profile", _STORAGE)
+SCALE_SET = Shape(
+    "a scale set",
+    _object(
+        {
+            "id": _text,
+            "name": _text,
+            "location": _text,
+            "etag": _text,
+            "tags": _object({}),
+            "sku": _SKU,
+            "plan": _object(dict.fromkeys(("publisher", "product", "name"), _text)),
+            "properties": _SCALE_SET_PROPERTIES,
+        },
+        required=("properties",),
+    ),
+)
+INSTANCE = Shape("an instance", _object(_INSTANCE_MEMBERS, required=("instanceId",)))
+MACHINE = Shape("a virtual machine", _object(_INSTANCE_MEMBERS))
+INSTANCE_VIEW = Shape("an instance view", _VIEW)
+SCALE_SET_VIEW = Shape(
+    "the instance view of a scale set",
+    _object(
+        {
+            "statuses": _statuses,
+            "virtualMachine": _object({"statusesSummary": _statuses}),
+            "extensions": _list(_object({"name": _text, "statusesSummary": _statuses})),
+        }
+    ),
+)
+_COUNTS = ("successful", "failed", "inProgress", "pending")
+ROLLING_UPGRADE = Shape(
+    "a rolling upgrade",
+    _object(
+        {
+            "properties": _object(
+                {
+                    "policy": _object({}),
+                    "runningStatus": _object({"code": _text}),
+                    "progress": _object(
+                        {f"{count}InstanceCount": _whole_number for count in _COUNTS}
+                    ),
+                    "error": _object({}),
+                }
+            )
+        }
+    ),
+)
+IMAGE_ENTRY = Shape(
+    "an image", _object({"name": _name, "id": _text, "location": _text}, required=("name",))
+)
+GALLERY_IMAGE_VERSION = Shape(
+    "an image version",
+    _object({"name": _name, "id": _name, "properties": _object({})}, required=("name", "id")),
+)
+SUBSCRIPTION = Shape(
+    "a subscription",
+    _object({"subscriptionId": _name, "displayName": _text}, required=("subscriptionId",)),
+)
+LOCATION = Shape("a region", _object({"name": _name, "displayName": _text}, required=("name",)))
+RESOURCE_GROUP = Shape(
+    "a resource group",
+    _object({"name": _name, "location": _text, "properties": _object({})}, required=("name",)),
+)
+RESOURCE = Shape("a resource", _object({"properties": _object({})}))
+"""An entry of a list of which the library reads nothing."""
+OPERATION = Shape(
+    "an operation",
+    _object({"status": _text, "properties": _object({"provisioningState": _text})}),
+)
+GRAPH_PAGE = Shape(
+    "a page of Resource Graph",
+    _object(
+        {
+            "$skipToken": _text,
+            "data": _list(
+                _object(
+                    {
+                        "id": _name,
+                        "name": _name,
+                        "subscriptionId": _name,
+                        "resourceGroup": _name,
+                        "location": _text,
+                        "tags": _or_blank(_object({})),
+                        "capacity": _or_blank(_whole_number),
+                        "mode": _text,
+                        "reference": _or_blank(_REFERENCE),
+                        "uri": _text,
+                    },
+                    required=("id", "name", "subscriptionId", "resourceGroup"),
+                )
+            ),
+        },
+        required=("data",),
+    ),
+)

@@ -378,7 +378,7 @@ def _policy_names(additional_info: Sequence[Mapping[str, Any]]) -> list[str]:
 def _read_json(response: requests.Response) -> Any:
     try:
         return json.loads(response.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

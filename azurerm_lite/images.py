@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from . import rest, settings
+from . import _shapes, rest, settings
 from .types import Image, ImageEntry, Token
 
 Model = TypeVar("Model", bound=Mapping[str, Any])
@@ -188,7 +188,7 @@ def list_gallery_image_versions(
         "image_name": image_name,
     }
     url = rest.url(path, names, settings.GALLERY_API)
-    return rest.get_list(access_token, url)
+    return rest.get_objects(access_token, url, _shapes.GALLERY_IMAGE_VERSION)
 
 
 def get_image(model: Mapping[str, Any]) -> Image:
@@ -486,6 +486,5 @@ def _entries(
     names: Mapping[str, str],
     query: Mapping[str, int | None] | None = None,
 ) -> list[ImageEntry]:
-    return rest.get_list(
-        access_token, rest.url(_VMIMAGE + path, names, settings.COMPUTE_API, query)
-    )
+    url = rest.url(_VMIMAGE + path, names, settings.COMPUTE_API, query)
+    return rest.get_objects(access_token, url, _shapes.IMAGE_ENTRY)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from . import images, rest, settings
+from . import _shapes, images, rest, settings
 from .errors import AzureError
 from .types import FoundScaleSet, Image, Token
 
@@ -116,10 +116,6 @@ def rows(
     seen: set[str] = set()
     while True:
         page = _page(access_token, link, {**asked, "options": options})
-        if not isinstance(page, dict) or not isinstance(page.get("data"), list):
-            raise AzureError(
-                "The answer holds no rows", code="InvalidResponse", method="POST", url=link
-            )
         yield from page["data"]
         following = page.get("$skipToken")
         if not following:
@@ -140,18 +136,9 @@ def rows(
 
 
 def _page(access_token: Token, link: str, body: Mapping[str, Any]) -> Any:
-    """Return a page; put an error's details, where Resource Graph explains it, in the message."""
-    try:
-        return rest.read_json(rest.send(access_token, "POST", link, body))
-    except AzureError as error:
-        told = [
-            str(each.get("message"))
-            for each in error.details
-            if each.get("message") != each.get("code")
-        ]
-        if error.message.startswith("Please provide below info"):
-            error.message = " ".join([*told, error.message])
-        raise
+    """Return a page, checked."""
+    response = rest.send(access_token, "POST", link, body)
+    return _shapes.require(_shapes.GRAPH_PAGE, rest.read_json(response), "POST", link)
 
 
 def scale_sets(found: Iterable[Mapping[str, Any]]) -> list[FoundScaleSet]:
@@ -162,14 +149,14 @@ def scale_sets(found: Iterable[Mapping[str, Any]]) -> list[FoundScaleSet]:
 def _scale_set(row: Mapping[str, Any]) -> FoundScaleSet:
     image = _image(row)
     return {
-        "id": str(row.get("id") or ""),
-        "subscription_id": str(row.get("subscriptionId") or ""),
-        "resource_group": str(row.get("resourceGroup") or ""),
-        "vmss_name": str(row.get("name") or ""),
-        "location": str(row.get("location") or ""),
-        "capacity": int(row.get("capacity") or 0),
-        "mode": str(row.get("mode") or "Manual"),
-        "tags": dict(row.get("tags") or {}),
+        "id": row["id"],
+        "subscription_id": row["subscriptionId"],
+        "resource_group": row["resourceGroup"],
+        "vmss_name": row["name"],
+        "location": row.get("location") or "",
+        "capacity": row.get("capacity") or 0,
+        "mode": row.get("mode") or "Manual",
+        "tags": row.get("tags") or {},
         "image": image,
         "version": image.get("version") or images.version_in(image.get("image_id", "")),
     }

@@ -18,6 +18,7 @@ import requests
 import requests.adapters
 
 from . import _clock, _retry, settings
+from ._shapes import Shape, list_of, require
 from ._text import one_line
 from ._urls import build_url as url
 from ._urls import check_origin
@@ -139,7 +140,7 @@ def _is_unavailable(response: requests.Response) -> bool:
 def _is_json_object(response: requests.Response) -> bool:
     try:
         return isinstance(json.loads(response.content), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 
@@ -287,6 +288,44 @@ def get_list(access_token: Token, url: str) -> list[Any]:
     return [entry for page in get_pages(access_token, url) for entry in page]
 
 
+def get_object(access_token: Token, url: str, shape: Shape) -> Any:
+    """Return the object at a URL, checked.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        url: From `url`, or a link that Azure gave.
+        shape: The shape that it must have.
+
+    Returns:
+        A dict.
+
+    Raises:
+        NotFound: The resource does not exist.
+        AzureError: Azure refused, with its code and message; or the answer has another shape, then
+            with code `InvalidResponse`.
+    """
+    return require(shape, get(access_token, url), url=url)
+
+
+def get_objects(access_token: Token, url: str, shape: Shape) -> list[Any]:
+    """Return the list at a URL, all pages of it, each entry checked.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        url: From `url`.
+        shape: The shape that each entry must have.
+
+    Returns:
+        A list of dicts.
+
+    Raises:
+        AzureError: As for `get_list`; or an entry has another shape, then with code
+            `InvalidResponse`.
+    """
+    entries: list[Any] = require(list_of(shape), get_list(access_token, url), url=url)
+    return entries
+
+
 def get_pages(access_token: Token, url: str) -> Iterator[list[Any]]:
     """Yield the pages of a list; an empty page need not be the last."""
     seen = set()
@@ -329,7 +368,7 @@ def read_json(response: requests.Response) -> Any:
     try:
         # Not response.json(), which fails on a byte order mark.
         return json.loads(response.content)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter for a body of a thousand brackets
         error = error_from_response(response)
         error.code = "InvalidResponse"
         error.message = "The answer is not JSON: is a proxy or a portal in between?"

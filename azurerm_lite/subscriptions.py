@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import rest, settings
+from . import _shapes, rest, settings
 from .types import Location, ResourceGroup, Subscription, Token
 
 
@@ -20,7 +20,8 @@ def list_subscriptions(access_token: Token) -> list[Subscription]:
 
     Azure: Subscriptions - List.
     """
-    return rest.get_list(access_token, rest.url("/subscriptions", {}, settings.SUBSCRIPTIONS_API))
+    url = rest.url("/subscriptions", {}, settings.SUBSCRIPTIONS_API)
+    return rest.get_objects(access_token, url, _shapes.SUBSCRIPTION)
 
 
 def list_locations(access_token: Token, subscription_id: str) -> list[Location]:
@@ -39,10 +40,8 @@ def list_locations(access_token: Token, subscription_id: str) -> list[Location]:
     Azure: Subscriptions - List Locations.
     """
     path = "/subscriptions/{subscription_id}/locations"
-    return rest.get_list(
-        access_token,
-        rest.url(path, {"subscription_id": subscription_id}, settings.SUBSCRIPTIONS_API),
-    )
+    url = rest.url(path, {"subscription_id": subscription_id}, settings.SUBSCRIPTIONS_API)
+    return rest.get_objects(access_token, url, _shapes.LOCATION)
 
 
 def list_resource_groups(access_token: Token, subscription_id: str) -> list[ResourceGroup]:
@@ -61,6 +60,5 @@ def list_resource_groups(access_token: Token, subscription_id: str) -> list[Reso
     Azure: Resource Groups - List.
     """
     path = "/subscriptions/{subscription_id}/resourcegroups"
-    return rest.get_list(
-        access_token, rest.url(path, {"subscription_id": subscription_id}, settings.RESOURCES_API)
-    )
+    url = rest.url(path, {"subscription_id": subscription_id}, settings.RESOURCES_API)
+    return rest.get_objects(access_token, url, _shapes.RESOURCE_GROUP)

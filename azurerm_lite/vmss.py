@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from requests import Response
 
@@ -44,7 +44,7 @@ def list_vmss(access_token: Token, subscription_id: str, resource_group: str) ->
     Azure: Virtual Machine Scale Sets - List.
     """
     names = {"subscription_id": subscription_id, "resource_group": resource_group}
-    return rest.get_list(access_token, _url(_GROUP, names))
+    return rest.get_objects(access_token, _url(_GROUP, names), _shapes.SCALE_SET)
 
 
 def list_vmss_sub(access_token: Token, subscription_id: str) -> list[ScaleSet]:
@@ -63,7 +63,8 @@ def list_vmss_sub(access_token: Token, subscription_id: str) -> list[ScaleSet]:
     Azure: Virtual Machine Scale Sets - List All.
     """
     path = "/subscriptions/{subscription_id}" + _PROVIDER
-    return rest.get_list(access_token, _url(path, {"subscription_id": subscription_id}))
+    url = _url(path, {"subscription_id": subscription_id})
+    return rest.get_objects(access_token, url, _shapes.SCALE_SET)
 
 
 def get_vmss(
@@ -86,8 +87,9 @@ def get_vmss(
 
     Azure: Virtual Machine Scale Sets - Get.
     """
-    body = rest.get(access_token, _vmss_url(subscription_id, resource_group, vmss_name))
-    return cast("ScaleSet", _shapes.require_scale_set(body))
+    url = _vmss_url(subscription_id, resource_group, vmss_name)
+    model: ScaleSet = rest.get_object(access_token, url, _shapes.SCALE_SET)
+    return model
 
 
 def put_vmss(
@@ -261,7 +263,9 @@ def get_vmss_instance_view(
     """
     url = _vmss_url(subscription_id, resource_group, vmss_name, "/instanceView")
     try:
-        view: ScaleSetInstanceView = rest.get(access_token, url)
+        view: ScaleSetInstanceView = rest.get_object(
+            access_token, url, _shapes.SCALE_SET_VIEW
+        )
     except AzureError as error:
         raise _flexible.with_alternative(error, "get_instance_views()") from None
     return view
@@ -286,9 +290,8 @@ def list_vmss_skus(
 
     Azure: Virtual Machine Scale Sets - List Skus.
     """
-    return rest.get_list(
-        access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/skus")
-    )
+    url = _vmss_url(subscription_id, resource_group, vmss_name, "/skus")
+    return rest.get_objects(access_token, url, _shapes.RESOURCE)
 
 
 def get_vmss_nics(
@@ -310,12 +313,10 @@ def get_vmss_nics(
 
     Azure: Network Interfaces - List Virtual Machine Scale Set Network Interfaces.
     """
-    return rest.get_list(
-        access_token,
-        _vmss_url(
-            subscription_id, resource_group, vmss_name, "/networkInterfaces", settings.NETWORK_API
-        ),
+    url = _vmss_url(
+        subscription_id, resource_group, vmss_name, "/networkInterfaces", settings.NETWORK_API
     )
+    return rest.get_objects(access_token, url, _shapes.RESOURCE)
 
 
 def get_vmss_public_ips(
@@ -337,12 +338,10 @@ def get_vmss_public_ips(
 
     Azure: Public IP Addresses - List Virtual Machine Scale Set Public IP Addresses.
     """
-    return rest.get_list(
-        access_token,
-        _vmss_url(
-            subscription_id, resource_group, vmss_name, "/publicipaddresses", settings.NETWORK_API
-        ),
+    url = _vmss_url(
+        subscription_id, resource_group, vmss_name, "/publicipaddresses", settings.NETWORK_API
     )
+    return rest.get_objects(access_token, url, _shapes.RESOURCE)
 
 
 def start_vmss(
@@ -568,10 +567,9 @@ def get_instance_views(
     )
     path = SetPath(subscription_id, resource_group, vmss_name)
     try:
-        instances = rest.get_list(access_token, url)
+        return rest.get_objects(access_token, url, _shapes.INSTANCE)
     except AzureError as error:
         return _flexible.read_instances_unless_uniform(access_token, path, error)
-    return _shapes.require_instances(instances)
 
 
 def list_vmss_vms(
@@ -594,10 +592,8 @@ def list_vmss_vms(
 
     Azure: Virtual Machine Scale Set VMs - List.
     """
-    instances = rest.get_list(
-        access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/virtualMachines")
-    )
-    return _shapes.require_instances(instances)
+    url = _vmss_url(subscription_id, resource_group, vmss_name, "/virtualMachines")
+    return rest.get_objects(access_token, url, _shapes.INSTANCE)
 
 
 def get_vmss_vm(
@@ -631,8 +627,8 @@ def get_vmss_vm(
         path = SetPath(subscription_id, resource_group, vmss_name)
         return _flexible.read_member(access_token, path, name)
     url = _vm_url(subscription_id, resource_group, vmss_name, name, expand="instanceView")
-    instance = _shapes.require_instance(rest.get(access_token, url))
-    return cast("Instance", instance)
+    instance: Instance = rest.get_object(access_token, url, _shapes.INSTANCE)
+    return instance
 
 
 def get_vmss_vm_instance_view(
@@ -668,7 +664,7 @@ def get_vmss_vm_instance_view(
         url = _flexible.machine_url(path, name, "/instanceView")
     else:
         url = _vm_url(subscription_id, resource_group, vmss_name, name, "/instanceView")
-    view: InstanceView = rest.get(access_token, url)
+    view: InstanceView = rest.get_object(access_token, url, _shapes.INSTANCE_VIEW)
     return view
 
 
@@ -867,7 +863,7 @@ def get_rolling_upgrade(
     Azure: Virtual Machine Scale Set Rolling Upgrades - Get Latest.
     """
     url = _vmss_url(subscription_id, resource_group, vmss_name, "/rollingUpgrades/latest")
-    upgrade: RollingUpgrade = rest.get(access_token, url)
+    upgrade: RollingUpgrade = rest.get_object(access_token, url, _shapes.ROLLING_UPGRADE)
     return upgrade
 
 
@@ -915,9 +911,8 @@ def get_os_upgrade_history(
 
     Azure: Virtual Machine Scale Sets - Get OS Upgrade History.
     """
-    return rest.get_list(
-        access_token, _vmss_url(subscription_id, resource_group, vmss_name, "/osUpgradeHistory")
-    )
+    url = _vmss_url(subscription_id, resource_group, vmss_name, "/osUpgradeHistory")
+    return rest.get_objects(access_token, url, _shapes.RESOURCE)
 
 
 def _url(
