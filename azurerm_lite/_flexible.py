@@ -204,9 +204,7 @@ def read_lists(access_token: Token, path: SetPath) -> Members:
     Raises:
         AzureError: Azure refused, or the set has members and the list of machines is empty.
     """
-    listed = rest.get_objects(
-        access_token, _url(_SET_MEMBERS, path._asdict()), _shapes.MACHINE
-    )
+    listed = rest.get_objects(access_token, _url(_SET_MEMBERS, path._asdict()), _shapes.MACHINE)
     machines = rest.get_objects(access_token, _machines_url(path), _shapes.MACHINE)
     if listed and not machines:
         # A filter that Azure does not understand as we mean it gives an empty list and no error.

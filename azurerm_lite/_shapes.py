@@ -52,7 +52,7 @@ def require(shape: Shape, value: Any, method: str = "GET", url: str = "") -> Any
         return shape.check(value, "")
     except WrongShape as wrong:
         message = f"The answer is not what Azure documents for {shape.name}: {wrong}"
-    raise AzureError(message, code="InvalidResponse", method=method, url=url)
+    raise AzureError(message, code="InvalidResponse", method=method, url=url.partition("?")[0])
 
 
 def list_of(shape: Shape) -> Shape:
@@ -145,7 +145,7 @@ def _inside(place: str, name: str) -> str:
 
 
 def _wrong(place: str, wanted: str, value: Any) -> WrongShape:
-    return WrongShape(f"{place or 'it'} must be {wanted}, not {_kind(value)}")
+    return WrongShape(f"{place or 'the body'} must be {wanted}, not {_kind(value)}")
 
 
 def _kind(value: Any) -> str:

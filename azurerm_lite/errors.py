@@ -313,20 +313,36 @@ def error_from_operation(
 
 def _parse_error(body: Any, *, default_message: str, default_code: str) -> dict[str, Any]:
     """Return message, code, details and target of an error in JSON; defaults without one."""
-    error = body.get("error") if isinstance(body, Mapping) else None
-    if isinstance(error, str):
-        # The token endpoint: {"error": "invalid_client", "error_description": "AADSTS…"}
-        error = {"code": error, "message": body.get("error_description")}
-    if not isinstance(error, Mapping):
-        error = body if isinstance(body, Mapping) else {}
-    return {
-        "message": collapse(error.get("message")) or default_message,
+    error = _find_error(body)
+    parsed: dict[str, Any] = {
+        "message": collapse(error.get("message")),
         "code": collapse(error.get("code")) or default_code,
         "details": _mappings(error.get("details")),
         "target": collapse(error.get("target")) or None,
         "inner_error": _first_mapping(error.get("innererror"), error.get("innerError")),
         "additional_info": _mappings(error.get("additionalInfo")),
     }
+    if not parsed["message"]:
+        reasons = [*_reasons_in(parsed["details"]), *_inner_reasons(parsed["inner_error"] or {})]
+        parsed["message"] = "; ".join(reasons) or default_message
+    return parsed
+
+
+def _find_error(body: Any) -> Mapping[str, Any]:
+    """Return the error in a body, wherever it stands; empty if there is none."""
+    if not isinstance(body, Mapping):
+        return {}
+    error = body.get("error")
+    if isinstance(error, str):
+        # The token endpoint: {"error": "invalid_client", "error_description": "AADSTS…"}
+        return {"code": error, "message": body.get("error_description")}
+    properties = body.get("properties")
+    nested = properties.get("error") if isinstance(properties, Mapping) else None
+    found = _first_mapping(error, nested)
+    if found is not None:
+        return found
+    # An operation: {"status": "Failed", "resultCode": "…", "errorDetails": "…"}
+    return {"code": body.get("resultCode"), "message": body.get("errorDetails"), **body}
 
 
 def _first_mapping(*values: Any) -> Mapping[str, Any] | None:

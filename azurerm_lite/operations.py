@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
+from urllib.parse import urljoin
 
 from requests import Response
 
-from . import _clock, _retry, rest
+from . import _clock, _retry, _shapes, rest
+from ._arguments import check_callable, check_seconds
 from ._text import collapse, one_line
 from .errors import (
     AzureError,
@@ -63,7 +65,8 @@ def wait(
         anything else.
 
     Raises:
-        ValueError: `timeout` or `interval` is negative, or `response` is not a Response.
+        ValueError: `timeout` or `interval` is not seconds, `on_poll` not a function, or `response`
+            not a Response.
         OperationFailed: The operation ended Failed or Canceled, with its own code and message.
         OperationTimeout: Time is up; the operation continues in Azure, and the same response can
             be waited for again.
@@ -72,6 +75,7 @@ def wait(
     Azure: the pattern of all long-running operations (`Azure-AsyncOperation`, `Location`,
         `provisioningState`).
     """
+    check_callable("on_poll", on_poll)
     operation = Operation(access_token, response)
     for poll in operation.poll(timeout=timeout, interval=interval):
         if on_poll:
@@ -87,12 +91,12 @@ class Operation:
     """
 
     def __init__(self, access_token: Token, response: Response) -> None:
-        if not hasattr(response, "headers"):
+        given: object = response
+        if not isinstance(given, Response) or getattr(given, "request", None) is None:
             # The message does not show the value: a model may hold a password.
-            kind = type(response).__name__
             raise ValueError(
                 "response must be what the function that began the operation returned, not a"
-                f" {kind}"
+                f" {type(given).__name__}"
             )
         self.result: Any = None
         self._access_token = access_token
@@ -112,11 +116,11 @@ class Operation:
             An iterator over the polls; none if the response itself is the end.
 
         Raises:
-            ValueError: `timeout` or `interval` is negative; nothing was sent.
+            ValueError: `timeout` or `interval` is not seconds, 0 or more; nothing was sent.
         """
         for argument, value in (("timeout", timeout), ("interval", interval)):
-            if value is not None and not value >= 0:
-                raise ValueError(f"{argument} must be seconds, 0 or more, not {value!r}")
+            if value is not None:
+                check_seconds(argument, value)
         return self._poll(DEFAULT_TIMEOUT if timeout is None else timeout, interval)
 
     def _poll(self, timeout: float, interval: float | None) -> Iterator[Poll]:
@@ -204,21 +208,47 @@ def _find_state(response: Response) -> tuple[str, Callable[[Response], str]] | N
 
     The order is Azure's.
     """
-    headers = response.headers
-    if "Azure-AsyncOperation" in headers:
-        return headers["Azure-AsyncOperation"], _operation_status
-    if response.status_code == 202 and "Location" in headers:
-        return headers["Location"], _location_status
-    is_write = response.request.method in ("PUT", "PATCH")
-    if is_write and _resource_status(response).lower() != "succeeded":
+    operation = _link(response, "Azure-AsyncOperation")
+    if operation:
+        return operation, _operation_status
+    location = _link(response, "Location")
+    if response.status_code == 202 and location:
+        return location, _location_status
+    if response.request.method not in ("PUT", "PATCH"):
+        return None
+    # A 202 without a body leaves open how the resource is.
+    is_open = response.status_code == 202 and not response.content
+    if is_open or _resource_status(response).lower() != "succeeded":
         return str(response.request.url), _resource_status
     return None
 
 
-def _operation_status(response: Response) -> str:
+def _link(response: Response, header: str) -> str:
+    """Return the URL in a header, which may be relative; `""` if there is none."""
+    link = response.headers.get(header, "").strip()
+    # Only a path: anything else is compared with the configured endpoint as it is.
+    is_path = link.startswith("/") and not link.startswith(("//", "/\\"))
+    return urljoin(response.url, link) if is_path else link
+
+
+def _read_operation(response: Response) -> dict[str, Any]:
     body = rest.read_json(response)
-    status = collapse(body.get("status")) if isinstance(body, dict) else ""
-    return status or "Unknown"
+    operation: dict[str, Any] = _shapes.require(_shapes.OPERATION, body, url=response.url)
+    return operation
+
+
+def _operation_status(response: Response) -> str:
+    """Return the status of an operation; some answer with the resource and its state."""
+    operation = _read_operation(response)
+    status = collapse(operation.get("status")) or _provisioning_state(operation)
+    if not status:
+        raise AzureError(
+            "The operation has no status",
+            code="InvalidResponse",
+            method="GET",
+            url=response.url,
+        )
+    return status
 
 
 def _location_status(response: Response) -> str:
@@ -226,11 +256,13 @@ def _location_status(response: Response) -> str:
 
 
 def _resource_status(response: Response) -> str:
-    body = rest.read_json(response)
-    properties = body.get("properties") if isinstance(body, dict) else None
-    state = collapse(properties.get("provisioningState")) if isinstance(properties, dict) else ""
+    state = _provisioning_state(_read_operation(response)) if response.content else ""
     # Azure's contract: a resource without a provisioning state is ready.
     return state or "Succeeded"
+
+
+def _provisioning_state(body: Mapping[str, Any]) -> str:
+    return collapse(body.get("properties", {}).get("provisioningState"))
 
 
 def _read_result(
@@ -242,10 +274,14 @@ def _read_result(
         operation = body if isinstance(body, dict) else {}
         raise error_from_operation(operation, status, final_response)
     request = response.request
-    if final_response.url == request.url or "Azure-AsyncOperation" not in response.headers:
+    if final_response.url == request.url or not _link(response, "Azure-AsyncOperation"):
         return body
     if request.method in ("PUT", "PATCH"):
-        return rest.get(access_token, str(request.url))
-    if request.method == "POST" and "Location" in response.headers:
-        return rest.get(access_token, response.headers["Location"])
-    return None
+        return rest.get_object(access_token, str(request.url), _shapes.RESOURCE)
+    location = _link(response, "Location")
+    if request.method != "POST" or not location:
+        return None
+    try:
+        return rest.get(access_token, location)
+    except NotFound:  # Azure keeps results for a while only, and the operation succeeded
+        return None

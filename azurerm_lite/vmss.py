@@ -263,9 +263,7 @@ def get_vmss_instance_view(
     """
     url = _vmss_url(subscription_id, resource_group, vmss_name, "/instanceView")
     try:
-        view: ScaleSetInstanceView = rest.get_object(
-            access_token, url, _shapes.SCALE_SET_VIEW
-        )
+        view: ScaleSetInstanceView = rest.get_object(access_token, url, _shapes.SCALE_SET_VIEW)
     except AzureError as error:
         raise _flexible.with_alternative(error, "get_instance_views()") from None
     return view

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .. import instances as _instances
+from .._arguments import check_seconds
 from ..types import Batch, CountOrPercentage, Image, Instance, OnFailure, Only, Token
 from .events import Event
 
@@ -274,7 +275,7 @@ def follow_rolling_upgrade(
 
     Azure: Virtual Machine Scale Set Rolling Upgrades - Get Latest.
     """
-    from .options import RolloutOptions, check_seconds
+    from .options import RolloutOptions
     from .rolling_upgrade import follow
     from .state import RolloutState, ScaleSetRef
 

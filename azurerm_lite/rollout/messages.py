@@ -419,13 +419,22 @@ def image_is_older(image: str) -> str:
 # Azure's own rolling upgrade
 
 
+def rolling_status(status: str) -> str:
+    """Return Azure's word for a rolling upgrade; it may be `""`, without one."""
+    return status or "no rolling upgrade"
+
+
 def rolling_done(status: str, latest: int, total: int) -> str:
-    """Return how a rolling upgrade ended."""
-    return f"{status}; {latest} of {total} instances have the latest model"
+    """Return the message of the end of a rolling upgrade."""
+    return (
+        f"{rolling_status(status)}; {latest} of {plural(total, 'instance')} have the latest model"
+    )
 
 
 def rolling_timeout(name: str, status: str, seconds: float) -> str:
     """Return the reason of a halt when a rolling upgrade does not end."""
+    if not status:
+        return f"Azure has not started a rolling upgrade of {name} after {seconds:g} s"
     return f"The rolling upgrade of {name} is still {status} after {seconds:g} s"
 
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from .. import instances as _instances
 from .. import rest
+from .._arguments import check_callable, check_seconds
 from ..types import Batch, CountOrPercentage, Image, Instance, OnFailure, Only, Token
 
 GROUPINGS = ("update_domain", "fault_domain", "zone")
@@ -50,8 +51,7 @@ class RolloutOptions:
             check_seconds("pause", self.pause)
         if self.canary_bake is not None:
             check_seconds("canary_bake", self.canary_bake)
-        if self.check is not None and not callable(self.check):
-            raise ValueError(f"check must be a function, not {self.check!r}")
+        check_callable("check", self.check)
         resolve_count(self.max_unhealthy, 0, "max_unhealthy")
         if self.on_failure not in ("stop", "rollback"):
             raise ValueError(f"on_failure must be 'stop' or 'rollback', not {self.on_failure!r}")
@@ -124,21 +124,6 @@ def check_image(argument: str, image: Image | None) -> None:
     is_image = isinstance(image, dict) and image.get("kind") in _IMAGE_KINDS
     if not is_image:
         raise ValueError(f"{argument} must be an image as get_image() returns it, not {image!r}")
-
-
-def check_seconds(argument: str, value: object) -> None:
-    """Refuse what cannot be a number of seconds.
-
-    Args:
-        argument: How the caller's argument is called, for the error.
-        value: What was given.
-
-    Raises:
-        ValueError: It is not a number of 0 or more.
-    """
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not 0 <= cast("float", value) < float("inf"):
-        raise ValueError(f"{argument} must be seconds, 0 or more, not {value!r}")
 
 
 def _parse_only(only: Only | None) -> frozenset[str | int] | None:

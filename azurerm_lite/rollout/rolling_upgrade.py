@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import _clock, vmss
 from ..errors import NotFound, error_of
-from ..instances import has_latest_model
+from ..instances import UNKNOWN, has_latest_model
 from ..types import RollingUpgrade
 from . import messages
 from .events import Event, event
@@ -22,7 +22,6 @@ GRACE_SECONDS = 120.0
 """How long Azure may take to begin once the model has changed."""
 
 _RUNNING = ("rollingforward", "rollingback")
-_NOTHING_THERE = ("NotFound", "ResourceNotFound")
 _COUNTS = {
     "successful": "successful",
     "failed": "failed",
@@ -35,7 +34,7 @@ _COUNTS = {
 class _Followed:
     """The rolling upgrade as last read."""
 
-    upgrade: RollingUpgrade
+    upgrade: RollingUpgrade | None
     reported: str = ""
     was_running: bool = False
 
@@ -66,7 +65,7 @@ def _follow(state: RolloutState) -> Iterator[Event]:
         instance["instanceId"] for instance in state.instances if not has_latest_model(instance)
     }
     yield event(state, "started", messages.FOLLOWING, of_set=True, instance_ids=sorted(outdated))
-    followed = _Followed({})
+    followed = _Followed(None)
     yield from _follow_to_the_end(state, followed)
     yield from read_instances(state)
     state.upgraded = [
@@ -75,7 +74,7 @@ def _follow(state: RolloutState) -> Iterator[Event]:
         if instance["instanceId"] in outdated and has_latest_model(instance)
     ]
     status = _status(followed.upgrade)
-    if status.lower() not in ("completed", "none"):
+    if status.lower() not in ("completed", UNKNOWN, ""):
         raise _failure(state, followed.upgrade, status)
     message = messages.rolling_done(status, count_latest(state), len(state.instances))
     yield event(
@@ -99,7 +98,9 @@ def _follow_to_the_end(state: RolloutState, followed: _Followed) -> Iterator[Eve
 
     def read() -> Iterator[Event]:
         yield from retry_read(state, request)
-        now = _status(followed.upgrade) + _count_instances(followed.upgrade)
+        now = messages.rolling_status(_status(followed.upgrade)) + _count_instances(
+            followed.upgrade
+        )
         if now != followed.reported:
             followed.reported = now
             yield from read_instances(state)
@@ -112,7 +113,8 @@ def _follow_to_the_end(state: RolloutState, followed: _Followed) -> Iterator[Eve
         is_settled = _clock.monotonic() - state.started_at >= GRACE_SECONDS
         is_current = count_latest(state) == len(state.instances)
         # Just after a change of the model the newest upgrade is still the one before.
-        if not is_running and (followed.was_running or is_settled or is_current):
+        has_ended = (followed.was_running or is_settled) and status != UNKNOWN
+        if not is_running and (has_ended or is_current):
             return None
         return Wait(None, Halt(messages.rolling_timeout(name, status, timeout)))
 
@@ -120,18 +122,15 @@ def _follow_to_the_end(state: RolloutState, followed: _Followed) -> Iterator[Eve
     yield from poll(state, judge, read, limit=limit)
 
 
-def _newest(state: RolloutState) -> RollingUpgrade:
-    """Return the newest rolling upgrade; empty if there was none."""
+def _newest(state: RolloutState) -> RollingUpgrade | None:
+    """Return the newest rolling upgrade; `None` if there was none: the scale set itself exists."""
     try:
         return vmss.get_rolling_upgrade(*state.scale_set)
-    except NotFound as error:
-        is_about_upgrade = "rollingupgrades" in str(error.message).lower()
-        if error.code not in _NOTHING_THERE or is_about_upgrade:
-            raise
-        return {}
+    except NotFound:
+        return None
 
 
-def _failure(state: RolloutState, upgrade: RollingUpgrade, status: str) -> Halt:
+def _failure(state: RolloutState, upgrade: RollingUpgrade | None, status: str) -> Halt:
     """Return the halt after an upgrade that did not complete, in Azure's words."""
     reason = _reason(_part(upgrade, "error"))
     problems = {}
@@ -151,7 +150,7 @@ def _reason(error: Mapping[str, Any]) -> str:
     return f": {found}"
 
 
-def _count_instances(upgrade: RollingUpgrade) -> str:
+def _count_instances(upgrade: RollingUpgrade | None) -> str:
     """Return how many instances are how far: `, 8 successful, 4 in progress`."""
     progress = _part(upgrade, "progress")
     counts = [
@@ -162,10 +161,13 @@ def _count_instances(upgrade: RollingUpgrade) -> str:
     return "".join(counts)
 
 
-def _status(upgrade: RollingUpgrade) -> str:
-    return str(_part(upgrade, "runningStatus").get("code") or "None")
+def _status(upgrade: RollingUpgrade | None) -> str:
+    """Return Azure's word; `unknown` if Azure reports none, `""` if there is no upgrade."""
+    if upgrade is None:
+        return ""
+    return str(_part(upgrade, "runningStatus").get("code") or UNKNOWN)
 
 
-def _part(upgrade: RollingUpgrade, name: str) -> dict[str, Any]:
-    part = (upgrade.get("properties") or {}).get(name)
-    return part if isinstance(part, dict) else {}
+def _part(upgrade: RollingUpgrade | None, name: str) -> dict[str, Any]:
+    part: dict[str, Any] = (upgrade or {}).get("properties", {}).get(name, {})
+    return part

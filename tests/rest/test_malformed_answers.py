@@ -1,11 +1,11 @@
-"""Answers that are not what Azure documents end in an `AzureError`, whatever is wrong with them."""
+"""Answers that are not what Azure documents end in an `AzureError`, whatever is wrong with them.
+
+Each use of the library is recorded on the sandbox, and replayed with one answer malformed.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import copy
 import json
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,112 +13,260 @@ import pytest
 import responses
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.names import WHERE
+from support.malformed import (
+    Recording,
+    is_deliberate,
+    mutate,
+    mutate_recording,
+    record,
+    replayed,
+)
+from support.names import BASE, SUB, WHERE
+from support.rollout import NEW
 
 import azurerm_lite as az
 from azurerm_lite.sandbox import Sandbox
 
-JUNK = st.sampled_from([None, 7, True, "text", "", [], {}, [None], [7], {"code": None}, ["a"]])
+Where = tuple[str, str, str, str]
+UBUNTU = ("Canonical", "0001-com-ubuntu-server-jammy", "22_04-lts-gen2")
 
 
-@pytest.fixture(scope="module")
-def bodies() -> Iterator[dict[str, Any]]:
-    """A model and instances as the sandbox answers, of both modes."""
-    with Sandbox(upgrade_seconds=0) as sandbox:
-        where = sandbox.where()
-        yield {
-            "model": az.get_vmss(*where),
-            "instances": az.get_instance_views(*where)[:2],
-        }
+def use_models(where: Where) -> None:
+    """What the library does with models."""
+    found = [*az.list_vmss(*where[:3]), *az.list_vmss_sub(*where[:2]), az.get_vmss(*where)]
+    for model in found:
+        az.upgrade_mode(model)
+        with expecting_value_error():  # it has no image, or one of another kind
+            az.image_name(az.get_image(model))
+            az.set_image(model, version="1.0.0")
 
 
-def paths_in(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The path of every member and entry of JSON."""
-    if isinstance(value, dict):
-        members: Any = value.items()
-    elif isinstance(value, list):
-        members = enumerate(value)
-    else:
-        return
-    for key, member in members:
-        yield (*path, key)
-        yield from paths_in(member, (*path, key))
-
-
-def mutate(body: Any, data: st.DataObject) -> Any:
-    """The body with one to three members replaced by junk, or removed."""
-    body = copy.deepcopy(body)
-    for _ in range(data.draw(st.integers(1, 3))):
-        paths = list(paths_in(body))
-        if not paths:
-            return body
-        *parents, last = data.draw(st.sampled_from(paths))
-        parent = body
-        for key in parents:
-            parent = parent[key]
-        if isinstance(parent, dict) and data.draw(st.booleans()):
-            del parent[last]
-        else:
-            parent[last] = copy.deepcopy(data.draw(JUNK))
-    return body
-
-
-def use_model() -> None:
-    """What the library does with a model."""
-    model = az.get_vmss("token", *WHERE)
-    az.upgrade_mode(model)
-    with contextlib.suppress(ValueError):  # it has no image, or one of another kind
-        az.image_name(az.get_image(model))
-        az.set_image(model, version="1.0")
-
-
-def use_instances() -> None:
+def use_instances(where: Where) -> None:
     """What the library does with instances."""
-    instances = az.get_instance_views("token", *WHERE)
+    az.list_vmss_vms(*where)
+    instances = az.get_instance_views(*where)
     az.by_update_domain(instances)
+    az.by_fault_domain(instances)
     az.by_zone(instances)
+    az.in_batches(instances, 2)
     str(az.heatmap(instances))
     az.heatmap(instances).to_svg()
-    for instance in instances:
+    one = az.get_vmss_vm(*where, instances[0]["instanceId"]) if instances else None
+    for instance in [*instances, *([one] if one else [])]:
         az.power_state(instance)
         az.provisioning_state(instance)
         az.health(instance)
-    with contextlib.suppress(ValueError):  # no instance has such a domain
+        with expecting_value_error():  # it has no image
+            az.image_name(az.get_image(instance))
+    with expecting_value_error():  # no instance has such a domain
         az.plan_rollout(instances)
 
 
-USES: dict[str, Callable[[], None]] = {"model": use_model, "instances": use_instances}
+def use_views(where: Where) -> None:
+    """The views, and what else is only passed on."""
+    az.get_vmss_instance_view(*where)
+    az.get_vmss_vm_instance_view(*where, "0")
+    az.list_vmss_skus(*where)
+    az.get_vmss_nics(*where)
+    az.get_vmss_public_ips(*where)
+    az.get_os_upgrade_history(*where)
 
 
-def check(kind: str, body: Any) -> None:
-    """Nothing but an `AzureError` comes of an answer."""
-    answer = body if kind == "model" else {"value": body}
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as wire:
-        wire.add_callback(
-            "GET",
-            re.compile(".*"),
-            lambda request: (200, {}, json.dumps(answer)),
+def use_graph(where: Where) -> None:
+    """What the library does with the rows of Resource Graph."""
+    targets = az.find_scale_sets(where[0], tag=None)
+    for target in targets:
+        az.image_name(target["image"])
+    with expecting_value_error():  # two rows are of one set
+        az.rollout_fleet(where[0], targets, waves="location")
+
+
+def use_images(where: Where) -> None:
+    """What the library does with lists of images."""
+    region = (*where[:2], "eastus")
+    az.list_publishers(*region)
+    az.list_offers(*region, UBUNTU[0])
+    az.list_skus(*region, *UBUNTU[:2])
+    az.list_sku_versions(*region, *UBUNTU, newest_first=True)
+    az.list_gallery_image_versions(*where[:3], "demo", "web")
+
+
+def use_subscriptions(where: Where) -> None:
+    """Subscriptions, regions and resource groups."""
+    az.list_subscriptions(where[0])
+    az.list_locations(*where[:2])
+    az.list_resource_groups(*where[:2])
+
+
+def use_operations(where: Where) -> None:
+    """Two operations, followed to their ends."""
+    az.wait(where[0], az.put_vmss(*where, az.get_vmss(*where)))
+    az.wait(where[0], az.restart_vmss(*where, ["0", "1"]))
+
+
+def use_rolling_upgrade(where: Where) -> None:
+    """Azure's own rolling upgrade, followed to its end."""
+    az.wait(where[0], az.start_os_upgrade(*where))
+    az.get_rolling_upgrade(*where)
+    list(az.follow_rolling_upgrade(*where, timeout=300))
+
+
+def use_rollout(where: Where) -> None:
+    """A rollout to its end."""
+    model = az.set_image(az.get_vmss(*where), version=NEW)
+    az.wait(where[0], az.put_vmss(*where, model))
+    for event in az.rollout(*where, by=2, on_failure="rollback", bake=20, health_timeout=90):
+        str(event)
+
+
+USES: dict[str, tuple[Callable[[Where], None], str]] = {
+    "models": (use_models, "web"),
+    "instances": (use_instances, "web"),
+    "members": (use_instances, "flex"),
+    "views": (use_views, "web"),
+    "graph": (use_graph, "web"),
+    "images": (use_images, "web"),
+    "subscriptions": (use_subscriptions, "web"),
+    "operations": (use_operations, "web"),
+    "rolling upgrade": (use_rolling_upgrade, "rolling"),
+    "rollout": (use_rollout, "web"),
+    "rollout of a flexible set": (use_rollout, "flex"),
+}
+"""What uses the library, and the scale set that it uses."""
+
+
+class expecting_value_error:  # noqa: N801 - it reads like contextlib.suppress
+    """Accept a `ValueError` about an argument, which the answers were made."""
+
+    def __enter__(self) -> None:
+        """Nothing to do."""
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
+        """Accept it if it was raised on purpose."""
+        return isinstance(error, ValueError) and is_deliberate(error)
+
+
+@pytest.fixture(scope="module")
+def recordings() -> Iterator[tuple[Sandbox, dict[str, Recording]]]:
+    """What the sandbox answers to each use."""
+    with Sandbox(upgrade_seconds=0, demo=False) as sandbox:
+        sandbox.add_vmss("web", 3, update_domains=2)
+        sandbox.add_vmss("flex", 3, orchestration="Flexible")
+        sandbox.add_vmss(
+            "rolling", 3, mode="Rolling", rolling_policy={"maxBatchInstancePercent": 50}
         )
-        with contextlib.suppress(az.AzureError):
-            USES[kind]()
+        yield (
+            sandbox,
+            {
+                kind: record(lambda use=use, name=name: use(sandbox.where(name)))  # type: ignore[misc]
+                for kind, (use, name) in USES.items()
+            },
+        )
+
+
+def check(kind: str, sandbox: Sandbox, recording: Recording) -> None:
+    """Nothing but an `AzureError`, or a halt with its reason, comes of an answer."""
+    use, name = USES[kind]
+    with pytest.MonkeyPatch.context() as patch, replayed(recording):
+        for variable, value in sandbox.environment.items():
+            patch.setenv(variable, value)
+        try:
+            use(sandbox.where(name))
+        except (az.AzureError, az.RolloutHalted, az.OperationTimeout) as error:
+            assert len(str(error).splitlines()) == 1, str(error)
+        except ValueError as error:
+            assert is_deliberate(error), repr(error)
 
 
 @pytest.mark.parametrize("kind", USES)
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_recorded_answers_pass(
+    recordings: tuple[Sandbox, dict[str, Recording]], kind: str
+) -> None:
+    """Replayed as they are, they give no error: what fails below is the mutation."""
+    sandbox, found = recordings
+    use, name = USES[kind]
+    with pytest.MonkeyPatch.context() as patch, replayed(found[kind]):
+        for variable, value in sandbox.environment.items():
+            patch.setenv(variable, value)
+        use(sandbox.where(name))
+
+
+@pytest.mark.parametrize("kind", USES)
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_malformed_answer_is_an_azure_error(
-    bodies: dict[str, Any], kind: str, data: st.DataObject
+    recordings: tuple[Sandbox, dict[str, Recording]], kind: str, data: st.DataObject
 ) -> None:
-    """Any member missing, or of another kind."""
-    check(kind, mutate(bodies[kind], data))
+    """Any part missing, or of another kind."""
+    sandbox, found = recordings
+    check(kind, sandbox, mutate_recording(found[kind], data))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", USES)
-@settings(max_examples=5000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=1000, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_none_of_ten_thousand_malformed_answers_escapes(
-    bodies: dict[str, Any], kind: str, data: st.DataObject
+    recordings: tuple[Sandbox, dict[str, Recording]], kind: str, data: st.DataObject
 ) -> None:
-    """The same, five thousand times for each kind."""
-    check(kind, mutate(bodies[kind], data))
+    """The same, a thousand times for each of eleven uses."""
+    sandbox, found = recordings
+    check(kind, sandbox, mutate_recording(found[kind], data))
+
+
+ERROR = {
+    "error": {
+        "code": "InvalidParameter",
+        "message": "A value is wrong.",
+        "target": "sku",
+        "details": [{"code": "A", "message": "a", "details": [{"code": "B", "message": "b"}]}],
+        "innererror": {"code": "C", "errordetail": "c"},
+        "additionalInfo": [
+            {"type": "PolicyViolation", "info": {"policyDefinitionDisplayName": "d"}}
+        ],
+    }
+}
+
+
+def fail_with(status: int, body: Any) -> None:
+    """An error of Azure with this body is an `AzureError` on one line."""
+    with responses.RequestsMock() as wire:
+        wire.get(f"{BASE}/x", status=status, body=json.dumps(body))
+        with pytest.raises(az.AzureError) as caught:
+            az.rest.send("token", "GET", f"{BASE}/x", max_attempts=1)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@given(data=st.data(), status=st.sampled_from([400, 401, 404, 409, 412, 429, 500, 503]))
+def test_a_malformed_error_is_an_azure_error(data: st.DataObject, status: int) -> None:
+    """What explains a failure may be malformed too."""
+    fail_with(status, mutate(ERROR, data))
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_json_that_is_nested_too_deep_is_an_azure_error(status: int) -> None:
+    """Python's reader gives up at some depth."""
+    with responses.RequestsMock() as wire:
+        wire.get(f"{BASE}/x", status=status, body="[" * 100_000)
+        with pytest.raises(az.AzureError):
+            az.rest.get("token", f"{BASE}/x")
+
+
+@pytest.mark.parametrize(
+    ("body", "missing"),
+    [
+        ({"value": [{"properties": {}}]}, r"\[0\]\.instanceId is missing"),
+        ({"value": [{"instanceId": "0", "properties": []}]}, r"\[0\]\.properties must be an object"),
+        ({"value": ["0"]}, r"\[0\] must be an object, not a string"),
+    ],
+)
+def test_the_error_names_the_part(body: Any, missing: str) -> None:
+    """Where it stands, what it must be, and what it is."""
+    with responses.RequestsMock() as wire:
+        wire.get(f"{BASE}/subscriptions/{SUB}/resourceGroups/myrg/providers/Microsoft.Compute"
+                 "/virtualMachineScaleSets/web/virtualMachines", json=body)
+        with pytest.raises(az.AzureError, match=missing) as caught:
+            az.list_vmss_vms("token", *WHERE)
+    assert caught.value.code == "InvalidResponse"
+    assert caught.value.url
+    assert "?" not in caught.value.url

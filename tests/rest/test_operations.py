@@ -408,6 +408,101 @@ def test_any_json_ends_in_a_result_or_an_error_of_ours(
     assert len(text.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("more", "code", "message"),
+    [
+        pytest.param(
+            {"properties": {"error": {"code": "AllocationFailed", "message": "Full."}}},
+            "AllocationFailed",
+            "Full.",
+            id="under properties",
+        ),
+        pytest.param(
+            {"resultCode": "OperationPreempted", "errorDetails": "Overtaken."},
+            "OperationPreempted",
+            "Overtaken.",
+            id="beside the status",
+        ),
+        pytest.param(
+            {"error": {"code": "X", "message": None, "details": [{"code": "Y", "message": "m"}]}},
+            "X",
+            "Y: m",
+            id="in the details alone",
+        ),
+    ],
+)
+def test_the_reason_of_a_failure_is_found_wherever_it_stands(
+    more: dict[str, Any], code: str, message: str, clock: Clock, token: str
+) -> None:
+    """Resource providers put the error of an operation in several places."""
+    with ordered() as azure:
+        response = started(azure, token, "POST", 202, ASYNC)
+        azure.get(OPERATION, json=operation("Failed", **more))
+        with pytest.raises(OperationFailed) as caught:
+            wait(token, response)
+    assert (caught.value.code, caught.value.message) == (code, message)
+    assert "None" not in str(caught.value)
+
+
+@pytest.mark.parametrize("answer", [{"json": {"name": "1"}}, {"status": 204}, {"json": ["a"]}])
+def test_an_operation_that_never_has_a_status_is_an_invalid_response(
+    answer: dict[str, Any], clock: Clock, token: str
+) -> None:
+    """It is polled again for two minutes, and not until the timeout."""
+    with responses.RequestsMock() as azure:
+        response = started(azure, token, "POST", 202, ASYNC)
+        running_forever(azure, **answer)
+        with pytest.raises(AzureError) as caught:
+            wait(token, response)
+    assert caught.value.code == "InvalidResponse"
+    assert 120 <= sum(clock.slept) < 140
+
+
+def test_an_operation_may_answer_with_the_state_of_the_resource(clock: Clock, token: str) -> None:
+    """Without a status the provisioning state counts."""
+    with ordered() as azure:
+        response = started(azure, token, "DELETE", 202, ASYNC)
+        azure.get(OPERATION, json=model("Updating"))
+        azure.get(OPERATION, json=model("succeeded"))
+        assert wait(token, response) is None
+
+
+@pytest.mark.parametrize("header", ["Azure-AsyncOperation", "Location"])
+def test_a_relative_link_is_one_of_the_same_host(header: str, clock: Clock, token: str) -> None:
+    """The path alone is enough."""
+    with ordered() as azure:
+        response = started(azure, token, "DELETE", 202, {header: OPERATION.removeprefix(BASE)})
+        azure.get(OPERATION, json=operation("Succeeded"))
+        wait(token, response)
+
+
+def test_an_empty_header_is_none(clock: Clock, token: str) -> None:
+    """The next one counts."""
+    headers = {"Azure-AsyncOperation": "", "Location": MONITOR}
+    with ordered() as azure:
+        response = started(azure, token, "POST", 202, headers)
+        azure.get(MONITOR, body=b"")
+        assert wait(token, response) is None
+
+
+def test_a_write_accepted_without_a_body_is_followed_by_its_state(clock: Clock, token: str) -> None:
+    """It is not done because nothing is known of it."""
+    with ordered() as azure:
+        response = started(azure, token, "PUT", 202)
+        azure.get(URL, json=model("Updating"))
+        azure.get(URL, json=model())
+        assert wait(token, response) == model()
+
+
+def test_an_action_whose_result_is_gone_has_succeeded(clock: Clock, token: str) -> None:
+    """Azure keeps results for a while only."""
+    with ordered() as azure:
+        response = started(azure, token, "POST", 202, BOTH)
+        azure.get(OPERATION, json=operation("Succeeded"))
+        azure.get(MONITOR, status=404, json={"error": {"code": "NotFound", "message": "Gone."}})
+        assert wait(token, response) is None
+
+
 # --- how long is waited ---
 
 
@@ -549,7 +644,7 @@ def test_waiting_can_be_resumed_after_a_timeout(clock: Clock, token: str) -> Non
 
 
 @pytest.mark.parametrize("argument", ["timeout", "interval"])
-@pytest.mark.parametrize("value", [-1, -0.001, math.nan, -math.inf])
+@pytest.mark.parametrize("value", [-1, -0.001, math.nan, -math.inf, math.inf, "60", [], True])
 def test_a_negative_time_is_a_value_error(
     argument: str, value: float, clock: Clock, token: str
 ) -> None:

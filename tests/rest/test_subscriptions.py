@@ -64,9 +64,10 @@ def test_a_token_that_is_a_callable_is_asked_at_each_page(clock: Clock) -> None:
         link = f"{BASE}/subscriptions?page=2"
         wire.get(
             f"{BASE}/subscriptions?api-version=2022-12-01",
-            json={"value": [{"id": "a"}], "nextLink": link},
+            json={"value": [{"subscriptionId": "a"}], "nextLink": link},
         )
-        wire.get(link, json={"value": [{"id": "b"}]})
-        assert az.list_subscriptions(lambda: next(tokens)) == [{"id": "a"}, {"id": "b"}]
+        wire.get(link, json={"value": [{"subscriptionId": "b"}]})
+        found = az.list_subscriptions(lambda: next(tokens))
+        assert found == [{"subscriptionId": "a"}, {"subscriptionId": "b"}]
         sent = [call.request.headers["Authorization"] for call in wire.calls]
     assert sent == ["Bearer first", "Bearer second"]

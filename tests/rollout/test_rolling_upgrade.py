@@ -96,7 +96,26 @@ def test_the_upgrade_before_is_not_taken_for_the_new_one(rolling: Sandbox, clock
 def test_where_there_is_nothing_to_follow_it_says_so(sandbox: Sandbox) -> None:
     """A set that never had a rolling upgrade, all on its model: a start and an end, no error."""
     events = list(az.follow_rolling_upgrade(*sandbox.where()))
-    assert events[-1].message == "web: None; 20 of 20 instances have the latest model"
+    assert events[-1].message == "web: no rolling upgrade; 20 of 20 instances have the latest model"
+
+
+@pytest.mark.parametrize("code", ["NotFound", "ResourceNotFound", "RollingUpgradeNotFound"])
+def test_no_rolling_upgrade_is_no_error_whatever_the_code(sandbox: Sandbox, code: str) -> None:
+    """The type of the error decides: the scale set was read just before."""
+    sandbox.fail_next(404, path="rollingUpgrades", code=code, message="No rollingUpgrades here.")
+    events = list(az.follow_rolling_upgrade(*sandbox.where()))
+    assert "no rolling upgrade" in events[-1].message
+
+
+def test_a_rolling_upgrade_without_a_status_is_polled_again(rolling: Sandbox) -> None:
+    """A status that Azure does not report is unknown, and not the end."""
+    bump(rolling)
+    empty = '{"properties": null}'
+    rolling.fail_next(200, path="rollingUpgrades", text=empty)
+    events = list(az.follow_rolling_upgrade(*rolling.where()))
+    assert "unknown" in events[1].message
+    assert events[-1].message.startswith("web: Completed")
+    assert not any("None" in event.message for event in events)
 
 
 def test_following_has_an_end(rolling: Sandbox) -> None:

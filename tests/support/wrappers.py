@@ -53,7 +53,11 @@ MODEL = {"location": "westeurope", "sku": {"name": "Standard_B1s", "capacity": 3
 PROTECTED = {"protectFromScaleIn": True, "protectFromScaleSetActions": False}
 
 ITEM = {"name": "web", "instanceId": "0", "properties": {"more": [1, None, "é"]}}
-ENTRIES = [{"name": "one", "instanceId": "1"}, {"name": "two", "instanceId": "2"}]
+ENTRIES: list[dict[str, Any]] = [
+    {"id": f"/{name}", "name": name, "instanceId": name, "subscriptionId": name, "properties": {}}
+    for name in ("1", "2")
+]
+"""Entries with what any of the lists must have."""
 ROWS = {"totalRecords": 0, "count": 0, "resultTruncated": "false", "data": []}
 QUERY = """Resources
 | where type =~ 'microsoft.compute/virtualmachinescalesets'
