@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+
+import requests
 
 
 def check_seconds(argument: str, value: object) -> None:
@@ -50,29 +51,39 @@ def check_callable(argument: str, value: object) -> None:
         raise ValueError(f"{argument} must be a function, not {value!r}")
 
 
-def require_list(argument: str, values: Any, what: str, check: Callable[[Any], bool]) -> list[Any]:
-    """Return several values as a list; refuse a single one.
+def is_list(value: object) -> bool:
+    """Return whether a value holds several others: not text, not a dict, not a response."""
+    return isinstance(value, Iterable) and not isinstance(
+        value, (str, bytes, Mapping, requests.Response)
+    )
+
+
+def check_text(argument: str, value: object) -> None:
+    """Refuse anything but a string that is not empty; the message does not show the value.
 
     Args:
         argument: The name of the caller's argument, for the error.
-        values: What was given.
-        what: What it must be a list of, for the error.
-        check: Returns whether a value can be one of them.
-
-    Returns:
-        A list.
+        value: What was given.
 
     Raises:
-        ValueError: It is something else. The message shows no value: a model may hold a password.
+        ValueError: It is something else.
     """
-    is_single = isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable)
-    if is_single:
-        raise ValueError(f"{argument} must be {what}, not a {type(values).__name__}")
-    entries = list(values)
-    for entry in entries:
-        if not check(entry):
-            raise ValueError(f"{argument} must be {what}; one of them is a {type(entry).__name__}")
-    return entries
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{argument} must be a string, not {type(value).__name__}")
+
+
+def check_mapping(argument: str, value: object) -> None:
+    """Refuse anything but a dict with strings as keys.
+
+    Args:
+        argument: The name of the caller's argument, for the error.
+        value: What was given.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise ValueError(f"{argument} must be a dict, not {type(value).__name__}")
 
 
 def check_json(argument: str, value: object) -> None:

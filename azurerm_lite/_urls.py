@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from urllib3.util import parse_url
 
 from . import settings
+from ._arguments import check_mapping, check_text
 from .errors import AzureError
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
@@ -35,6 +36,11 @@ def build_url(
     Raises:
         ValueError: A name is not a string, is empty or cannot be a segment of a path.
     """
+    check_text("path", path)
+    check_mapping("names", names)
+    if query is not None:
+        check_mapping("query", query)
+    check_text("api_version", api_version)
     segments = {argument: _quote_segment(argument, name) for argument, name in names.items()}
     parameters = {name: value for name, value in (query or {}).items() if value is not None}
     parameters["api-version"] = api_version

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from . import _shapes, rest, settings
+from ._arguments import check_flag
 from .types import Image, ImageEntry, Token
 
 Model = TypeVar("Model", bound=Mapping[str, Any])
@@ -129,13 +130,14 @@ def list_sku_versions(
         `version`.
 
     Raises:
-        ValueError: `top` is not a whole number of 1 or more.
+        ValueError: `top` is not a whole number of 1 or more, or `newest_first` not a bool.
         AzureError: Azure refused, with its code and message.
 
     Azure: Virtual Machine Images - List.
     """
     if top is not None and (isinstance(top, bool) or not isinstance(top, int) or top < 1):
         raise ValueError(f"top must be a whole number of 1 or more, or None, not {top!r}")
+    check_flag("newest_first", newest_first)
     names = {
         "subscription_id": subscription_id,
         "location": location,
@@ -324,9 +326,8 @@ def image_name(image: Image) -> str:
         ValueError: `image` is not such a dict.
     """
     given: object = image
-    if not isinstance(given, Mapping):
-        kind = type(given).__name__
-        raise ValueError(f"image must be an image as get_image() returns it, not a {kind}")
+    if given != {}:
+        check_image("image", given)
     if image.get("kind") != "platform":
         # What follows the ? of a URL may be a signature.
         uri = image.get("image_uri", "").partition("?")[0]
@@ -334,6 +335,27 @@ def image_name(image: Image) -> str:
     version = image.get("exact_version") or image.get("version", "")
     parts = [image.get("publisher", ""), image.get("offer", ""), image.get("sku", ""), version]
     return ":".join(parts)
+
+
+def check_image(argument: str, image: object) -> None:
+    """Refuse what is not an image.
+
+    Args:
+        argument: The name of the caller's argument, for the error.
+        image: What was given.
+
+    Raises:
+        ValueError: It is not an image as `get_image` returns it. The message does not show it, as a
+            model may hold a password.
+    """
+    is_image = (
+        isinstance(image, Mapping)
+        and image.get("kind") in _KINDS
+        and all(isinstance(part, str) for part in image.values())
+    )
+    if not is_image:
+        kind = type(image).__name__
+        raise ValueError(f"{argument} must be an image as get_image() returns it, not this {kind}")
 
 
 def exact_image_id(image: Image) -> str | None:
@@ -455,20 +477,27 @@ def _check_value(argument: str, value: str | None) -> None:
 
 
 def _storage(model: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the storage profile of a scale set or of an instance."""
+    """Return the storage profile of a scale set or of an instance: the part itself, no copy."""
     properties = None
+    reason = ""
     try:
         properties = model["properties"]
-        storage = properties.get("virtualMachineProfile", properties)["storageProfile"]
+        storage: dict[str, Any] = properties.get("virtualMachineProfile", properties)[
+            "storageProfile"
+        ]
+        _shapes.STORAGE_PROFILE.check(storage, "storageProfile")
     except (KeyError, TypeError, AttributeError):
-        storage = None
-    if isinstance(storage, dict):
+        pass
+    except _shapes.WrongShape as wrong:
+        reason = f": {wrong}"
+    else:
         return storage
-    if isinstance(properties, dict) and "orchestrationMode" in properties:
+    if isinstance(properties, dict) and "orchestrationMode" in properties and not reason:
         name = model.get("name")
         raise ValueError(f"model: the scale set {name} has no virtualMachineProfile, so no image")
     raise ValueError(
         "model must be a scale set or an instance with a storageProfile, as Azure returns it"
+        f"{reason}"
     )
 
 

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ._arguments import is_list
 from .types import Domain, Instance, InstanceIds
 
 UNKNOWN = "unknown"
@@ -91,26 +92,43 @@ def in_batches(instances: Iterable[Instance], size: int) -> list[list[str]]:
     return [ids[start : start + size] for start in range(0, len(ids), size)]
 
 
-def require_instances(instances: Iterable[Instance]) -> Iterable[Instance]:
-    """Return the instances that a caller gave; refuse a single one, or a model.
+def require_instances(instances: Iterable[Instance]) -> list[Instance]:
+    """Return the instances that a caller gave as a list; refuse a single one, or a model.
 
     Args:
         instances: What was given.
 
     Returns:
-        The same iterable.
+        A list of the same instances.
 
     Raises:
-        ValueError: It is a single object. The message does not show it, as a model may hold a
+        ValueError: It is something else. The message does not show it, as a model may hold a
             password.
     """
-    if isinstance(instances, (str, bytes, Mapping)) or not isinstance(instances, Iterable):
-        kind = type(instances).__name__
+    if not is_list(instances):
         raise ValueError(
             "instances must be a list of instances, as get_instance_views() returns it, not a"
-            f" {kind}"
+            f" {type(instances).__name__}"
         )
-    return instances
+    known = list(instances)
+    for number, instance in enumerate(known):
+        if not _is_instance(instance) or not isinstance(instance.get("instanceId"), str):
+            raise ValueError(
+                "instances must be a list of instances, as get_instance_views() returns it:"
+                f" number {number} is not an instance"
+            )
+    return known
+
+
+def _is_instance(given: Any) -> bool:
+    """Return whether a value looks like an instance, as far as the functions here read it."""
+    if not isinstance(given, Mapping):
+        return False
+    properties = given.get("properties") or _NOTHING
+    if not isinstance(properties, Mapping):
+        return False
+    view = properties.get("instanceView") or _NOTHING
+    return isinstance(view, Mapping) and isinstance(given.get("zones"), list | None)
 
 
 def _by_view(instances: Iterable[Instance], name: str) -> dict[Domain, list[str]]:
@@ -159,10 +177,7 @@ def parse_instance_ids(instance_ids: InstanceIds, argument: str = "instance_ids"
             for all.)
     """
     # A dict would give its keys, such as domains for ids, and bytes their numbers.
-    is_single = not isinstance(instance_ids, Iterable) or isinstance(
-        instance_ids, (str, bytes, Mapping)
-    )
-    given: list[Any] = [instance_ids] if is_single else list(instance_ids)  # type: ignore[arg-type]
+    given: list[Any] = list(instance_ids) if is_list(instance_ids) else [instance_ids]  # type: ignore[arg-type]
     if not given:
         raise ValueError(f"{argument} is empty: name at least one instance, or '*' for all")
     ids = list(dict.fromkeys(_id(value, argument) for value in given))
@@ -287,11 +302,10 @@ def upgrade_mode(model: Mapping[str, Any]) -> str:
 
 
 def _require_instance(instance: Instance) -> Instance:
-    given: object = instance
-    if not isinstance(given, Mapping):
-        kind = type(given).__name__
+    if not _is_instance(instance):
+        kind = type(instance).__name__
         raise ValueError(
-            f"instance must be one instance, as get_instance_views() returns them, not a {kind}"
+            f"instance must be one instance, as get_instance_views() returns them, not this {kind}"
         )
     return instance
 

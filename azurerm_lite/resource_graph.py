@@ -50,6 +50,8 @@ def _tagged(tag: str | Mapping[str, str | None] | None) -> Iterator[str]:
     if isinstance(tag, str):
         before, equals, after = tag.partition("=")
         tag = {before: after if equals else None}
+    if not isinstance(tag, Mapping | None):
+        raise ValueError(f"tag must be a name, name=value or a dict of these, not {tag!r}")
     given: Mapping[Any, Any] = tag or {}
     for name, value in given.items():
         if not isinstance(name, str) or not name.strip() or not isinstance(value, str | None):

@@ -18,6 +18,7 @@ import requests
 import requests.adapters
 
 from . import _clock, _retry, settings
+from ._arguments import check_json, check_mapping, check_text
 from ._shapes import Shape, list_of, require
 from ._text import one_line
 from ._urls import build_url as url
@@ -328,6 +329,7 @@ def get_objects(access_token: Token, url: str, shape: Shape) -> list[Any]:
 
 def get_pages(access_token: Token, url: str) -> Iterator[list[Any]]:
     """Yield the pages of a list; an empty page need not be the last."""
+    check_text("url", url)
     seen = set()
     link: str | None = url
     while link:
@@ -408,7 +410,7 @@ def send(
         Its request no longer holds any token.
 
     Raises:
-        ValueError: The token or the endpoint cannot be used; nothing was sent.
+        ValueError: The token, the endpoint or an argument cannot be used; nothing was sent.
         AzureError: Azure refused, with its code and message; or the URL points to another host
             (then nothing was sent).
         Throttled: Azure asks to wait longer than two minutes, or still does after five attempts.
@@ -418,8 +420,10 @@ def send(
     # Here and not above: it would be a good part of the time that importing the package takes.
     import uuid
 
+    check_text("url", url)
     check_origin(url)
     check_auxiliary_tokens(auxiliary_tokens)
+    _check_request(method, body, headers, max_attempts)
     all_headers = {"x-ms-client-request-id": str(uuid.uuid4()), **(headers or {})}
     hooks = _hooks.get()
     if hooks:
@@ -454,6 +458,19 @@ def send(
             raise _explain(error, access_token, is_unclear)
         is_unclear = is_unclear or error.status_code in _retry.TRANSIENT_STATUSES
         _pause(_retry.delay(attempt, error.retry_after), one_line(error))
+
+
+def _check_request(method: str, body: Any, headers: Any, max_attempts: int) -> None:
+    """Refuse what cannot be a request."""
+    check_text("method", method)
+    if body is not None:
+        check_json("body", body)
+    if headers is not None:
+        check_mapping("headers", headers)
+        for name, value in headers.items():
+            check_text(f"headers: {name}", value)
+    if isinstance(max_attempts, bool) or not isinstance(max_attempts, int) or max_attempts < 1:
+        raise ValueError(f"max_attempts must be a whole number of 1 or more, not {max_attempts!r}")
 
 
 def _may_send_again(method: str, error: AzureError, attempt: int) -> bool:

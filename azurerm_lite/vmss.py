@@ -8,6 +8,7 @@ from typing import Any
 from requests import Response
 
 from . import _flexible, _shapes, rest, settings
+from ._arguments import check_json, check_text
 from ._flexible import SetPath
 from .errors import AzureError
 from .instances import parse_instance_id, parse_instance_ids
@@ -122,8 +123,8 @@ def put_vmss(
         A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
 
     Raises:
-        ValueError: `vmss_body` is not a dict, or `auxiliary_tokens` not a list of tokens; nothing
-            was sent.
+        ValueError: `vmss_body` is not a dict of JSON, `if_match` not a string, or `auxiliary_tokens`
+            not a list of tokens; nothing was sent.
         PreconditionFailed: Somebody changed the scale set since it was read; nothing was
             overwritten.
         AzureError: Azure refused, with its code and message.
@@ -131,7 +132,7 @@ def put_vmss(
     Azure: Virtual Machine Scale Sets - Create Or Update.
     """
     body = _without_read_only(vmss_body)
-    etag = if_match or vmss_body.get("etag")
+    etag = vmss_body.get("etag") if if_match is None else if_match
     return rest.send(
         access_token,
         "PUT",
@@ -171,8 +172,8 @@ def patch_vmss(
         A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
 
     Raises:
-        ValueError: `vmss_body` is not a dict, or `auxiliary_tokens` not a list of tokens; nothing
-            was sent.
+        ValueError: `vmss_body` is not a dict of JSON, `if_match` not a string, or `auxiliary_tokens`
+            not a list of tokens; nothing was sent.
         PreconditionFailed: Somebody changed the scale set since it was read; nothing was changed.
         AzureError: Azure refused, with its code and message.
 
@@ -972,6 +973,8 @@ def _act_on_instances(
 
 
 def _if_match(etag: str | None) -> dict[str, str]:
+    if etag is not None:
+        check_text("if_match", etag)
     return {"If-Match": etag} if etag else {}
 
 
@@ -981,6 +984,7 @@ def _without_read_only(vmss_body: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(
             f"vmss_body must be a dict such as get_vmss returns, not {type(vmss_body).__name__}"
         )
+    check_json("vmss_body", vmss_body)
     body = {key: value for key, value in vmss_body.items() if key != "etag"}
     if isinstance(body.get("properties"), Mapping):
         body["properties"] = {

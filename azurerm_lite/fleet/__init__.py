@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
+from .._arguments import is_list
 from ..types import (
     Batch,
     CountOrPercentage,
@@ -68,8 +69,8 @@ def find_scale_sets(
 
 
 def _check_names(argument: str, value: object, names: Sequence[str] | None) -> None:
-    is_list = names is None or not isinstance(names, str)
-    if not is_list or not all(isinstance(name, str) and name.strip() for name in names or ()):
+    is_usable = names is None or is_list(names)
+    if not is_usable or not all(isinstance(name, str) and name.strip() for name in names or ()):
         raise ValueError(f"{argument} must be a list of names, not {value!r}")
 
 

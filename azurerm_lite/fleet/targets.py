@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from .._arguments import is_list
 from ..rollout.options import resolve_count
 from ..types import Target, TargetLike, Waves
 
@@ -61,8 +62,8 @@ def split_into_waves(targets: Iterable[TargetLike], waves: Waves) -> list[list[T
     Raises:
         ValueError: A target or `waves` cannot be used, or a scale set is named twice.
     """
-    if isinstance(targets, (str, Mapping)):
-        raise ValueError("targets must be a list of scale sets")
+    if not is_list(targets):
+        raise ValueError(f"targets must be a list of scale sets, not {type(targets).__name__}")
     given = list(targets)
     found = [parse_target(each) for each in given]
     seen: set[tuple[str, ...]] = set()
@@ -77,6 +78,8 @@ def split_into_waves(targets: Iterable[TargetLike], waves: Waves) -> list[list[T
         return [found] if found else []
     if isinstance(waves, Sequence) and not isinstance(waves, str):
         return _by_size(found, waves)
+    if not isinstance(waves, str) and not callable(waves):
+        raise ValueError(f"waves must be a key, a function or a list of sizes, not {waves!r}")
     return _by_key(given, found, waves)
 
 

@@ -222,11 +222,13 @@ def rollback(
 
     Azure: Virtual Machine Scale Sets - Create Or Update; Update Instances.
     """
-    from .options import RolloutOptions, check_image
+    from ..images import check_image
+    from .options import RolloutOptions
     from .run import run
     from .state import RolloutState, ScaleSetRef
 
-    check_image("image", image)
+    if image is not None:
+        check_image("image", image)
     options = RolloutOptions(
         by=by,
         max_batch=max_batch,

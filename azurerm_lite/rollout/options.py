@@ -9,13 +9,12 @@ from typing import Any, cast
 
 from .. import instances as _instances
 from .. import rest
-from .._arguments import check_callable, check_seconds
+from .._arguments import check_callable, check_seconds, is_list
+from ..images import check_image
 from ..types import Batch, CountOrPercentage, Image, Instance, OnFailure, Only, Token
 
 GROUPINGS = ("update_domain", "fault_domain", "zone")
 """What `by` may name; anything else is a batch size."""
-
-_IMAGE_KINDS = ("platform", "image_id", "image_uri")
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,8 @@ class RolloutOptions:
         resolve_count(self.max_unhealthy, 0, "max_unhealthy")
         if self.on_failure not in ("stop", "rollback"):
             raise ValueError(f"on_failure must be 'stop' or 'rollback', not {self.on_failure!r}")
-        check_image("rollback_image", self.rollback_image)
+        if self.rollback_image is not None:
+            check_image("rollback_image", self.rollback_image)
         rest.check_auxiliary_tokens(self.auxiliary_tokens)
 
     @property
@@ -109,29 +109,11 @@ def resolve_count(
     return max(least, numerator // denominator)
 
 
-def check_image(argument: str, image: Image | None) -> None:
-    """Refuse what cannot be an image.
-
-    Args:
-        argument: How the caller's argument is called, for the error.
-        image: What was given; `None` is accepted.
-
-    Raises:
-        ValueError: It is not an image as `get_image` returns it.
-    """
-    if image is None:
-        return
-    is_image = isinstance(image, dict) and image.get("kind") in _IMAGE_KINDS
-    if not is_image:
-        raise ValueError(f"{argument} must be an image as get_image() returns it, not {image!r}")
-
-
 def _parse_only(only: Only | None) -> frozenset[str | int] | None:
     """Return the domains and ids of `only`; `None` for all of them."""
     if only is None or isinstance(only, frozenset):
         return only
     # A dict is refused as such, instead of being taken for its keys.
-    is_single = isinstance(only, (str, int, Mapping))
-    values: list[Any] = [only] if is_single else list(cast("Iterable[str | int]", only))
+    values: list[Any] = list(cast("Iterable[str | int]", only)) if is_list(only) else [only]
     _instances.parse_instance_ids(values, "only")
     return None if "*" in values else frozenset(values)
