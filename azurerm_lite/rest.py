@@ -46,6 +46,10 @@ _ADVICE = {
 AUXILIARY_HEADER = "x-ms-authorization-auxiliary"
 _MAX_AUXILIARY_TOKENS = 3
 
+_PAUSES = {410: 20.0}
+"""Seconds to pause after a sign-in with this status. The endpoint of a managed identity answers 410
+while it is updated, which takes up to 70 s."""
+
 TIMEOUT = (5.0, 60.0)
 """Seconds to connect, and seconds that the line may be silent."""
 
@@ -135,7 +139,8 @@ class _SignInSession(_Session):
 
 
 def _is_unavailable(response: requests.Response) -> bool:
-    return response.status_code == 429 or response.status_code >= 500
+    """Return whether it may work later; 410 is the managed identity's endpoint being updated."""
+    return response.status_code in (410, 429) or response.status_code >= 500
 
 
 def _is_json_object(response: requests.Response) -> bool:
@@ -151,8 +156,10 @@ def _unavailable_error(
     """Return the error for a sign-in response that is unavailable or unexpected."""
     parts = urlsplit(request.url or "")
     reason = "does not answer as Microsoft's sign-in does"
-    if _is_unavailable(response):
-        reason = "is too busy or not well"
+    if response.status_code == 429:
+        reason = "throttles this client (HTTP 429)"
+    elif _is_unavailable(response):
+        reason = f"is temporarily unavailable (HTTP {response.status_code})"
     return AuthenticationFailed(
         f"Sign-in failed: {parts.netloc} {reason}.",
         code="SignInFailed",
@@ -160,7 +167,7 @@ def _unavailable_error(
         request_id=response.headers.get("x-ms-request-id"),
         method=request.method,
         url=f"{parts.scheme}://{parts.netloc}{parts.path}",
-        retry_after=_retry.retry_after(response),
+        retry_after=_retry.retry_after(response) or _PAUSES.get(response.status_code),
     )
 
 
@@ -251,7 +258,9 @@ def _get_credential_token(credential: Any) -> Any:
     except Exception as error:
         if not type(error).__module__.startswith("azure."):
             raise
-        message = f"{type(credential).__name__} gives no token: {one_line(error)}"
+        inner = getattr(credential, "credential", credential)
+        named = inner if isinstance(credential, _ChallengedCredential) else credential
+        message = f"{type(named).__name__} gives no token: {one_line(error)}"
     raise AuthenticationFailed(message, code="SignInFailed")
 
 
@@ -431,9 +440,14 @@ def send(
     attempt = 0
     is_unclear = False
     is_renewed = False
+    claims: str | None = None
     while True:
         attempt += 1
-        auth = _sign_in(access_token, auxiliary_tokens)
+        try:
+            auth = _sign_in(access_token, auxiliary_tokens)
+        except AuthenticationFailed as failure:
+            failure.claims = failure.claims or claims
+            raise
         try:
             response = _send_once(auth, method, url, body, all_headers)
         except _retry.CONNECTION_ERRORS as broken:
@@ -452,7 +466,8 @@ def send(
         error = error_from_response(response, _retry.retry_after(response))
         if _is_renewable(error, access_token) and not is_renewed:
             is_renewed = True
-            _forget(access_token, auth.token)
+            claims = _claims_of(response)
+            access_token = _renewed(access_token, auth.token, claims)
             continue
         if attempt >= max_attempts or not _may_send_again(method, error, attempt):
             raise _explain(error, access_token, is_unclear)
@@ -487,11 +502,54 @@ def _is_renewable(error: AzureError, access_token: Token) -> bool:
     return isinstance(error, AuthenticationFailed) and not isinstance(access_token, str)
 
 
-def _forget(access_token: Token, token: str) -> None:
-    """Make a provider forget a token, as it would give the same one again."""
+class _ChallengedCredential:
+    """A credential of azure-identity that is asked for a token with the claims of a challenge."""
+
+    def __init__(self, credential: Any, claims: str) -> None:
+        self.credential = credential
+        self._claims = claims
+
+    def get_token(self, *scopes: str) -> Any:
+        """Return a token with the claims."""
+        return self.credential.get_token(*scopes, claims=self._claims)
+
+
+def _renewed(access_token: Token, token: str, claims: str | None) -> Token:
+    """Return what gives another token than the rejected one, with the claims that Azure demands."""
+    wanted = _decode_claims(claims)
+    require_claims = getattr(access_token, "require_claims", None)
+    if wanted and callable(require_claims):
+        require_claims(wanted)
     forget = getattr(access_token, "forget", None)
     if callable(forget):
         forget(token)
+    if wanted and _takes_claims(getattr(access_token, "get_token", None)):
+        return _ChallengedCredential(access_token, wanted)
+    return access_token
+
+
+def _takes_claims(get_token: Any) -> bool:
+    """Return whether a credential's method has the argument `claims`."""
+    import inspect
+
+    if not callable(get_token):
+        return False
+    parameters = inspect.signature(get_token).parameters.values()
+    return any(
+        parameter.name == "claims" or parameter.kind is parameter.VAR_KEYWORD
+        for parameter in parameters
+    )
+
+
+def _decode_claims(claims: str | None) -> str:
+    """Return claims as the JSON that a sign-in takes; `""` if they cannot be read."""
+    import base64
+
+    try:
+        text = base64.urlsafe_b64decode((claims or "") + "===").decode()
+        return text if isinstance(json.loads(text), dict) else ""
+    except (ValueError, RecursionError):
+        return ""
 
 
 def _explain(error: AzureError, access_token: Token, is_unclear: bool) -> AzureError:
@@ -541,6 +599,8 @@ def _may_sign_in_again(error: Exception, attempt: int) -> bool:
         is_permanent = _retry.is_permanent(error)
     retry_after = getattr(error, "retry_after", None) or 0
     is_short = retry_after <= _retry.MAX_RETRY_AFTER
+    if status in _PAUSES:
+        status = 503
     return not is_permanent and is_short and _retry.should_retry("GET", status, attempt)
 
 

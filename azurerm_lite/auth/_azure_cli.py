@@ -19,7 +19,7 @@ from ._provider import Provider, audience_of
 TIMEOUT = 60.0
 """Seconds that `az` may take."""
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_SIGN_IN = re.compile(r"AADSTS|log ?in|sign ?in|credential|expired|No subscription", re.IGNORECASE)
+_SIGN_IN_CODE = re.compile(r"\bAADSTS\d+")
 _ASSUMED_LIFETIME = 360.0
 """Seconds that a token is taken for valid if `az` does not say: it is renewed after a minute."""
 
@@ -99,8 +99,8 @@ def run_az(required_key: str, *arguments: str) -> dict[str, Any]:
     if done.returncode != 0:
         stderr = collapse(_ANSI.sub("", done.stderr))
         reason = mask_secrets(stderr) or f"exit status {done.returncode}"
-        # az has no error codes: only its words show that a sign-in is needed.
-        needs_login = not stderr or _SIGN_IN.search(stderr) is not None
+        # az has no codes of its own; with one of the sign-in, signing in again helps.
+        needs_login = _SIGN_IN_CODE.search(stderr) is not None
         advice = " Run 'az login'." if needs_login and "az login" not in stderr else ""
         raise AuthenticationFailed(
             f"az {' '.join(arguments)} failed: {reason}{advice}", code="CliFailed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import sys
@@ -86,6 +87,11 @@ class _MsalProvider(Provider):
     def _scopes(self) -> list[str]:
         return [self._resource + "/.default"]  # two slashes if the resource ends in one
 
+    @property
+    def _challenge(self) -> dict[str, str]:
+        """MSAL's argument with the claims that Azure demanded; empty without any."""
+        return {"claims_challenge": self._claims} if self._claims else {}
+
     def _secrets(self) -> list[str]:
         """Return the values to mask in messages."""
         return []
@@ -103,7 +109,9 @@ class _ServicePrincipalProvider(_MsalProvider):
         application = self._create_application(
             msal.ConfidentialClientApplication, session, client_credential=credential
         )
-        return application.acquire_token_for_client(self._scopes)  # type: ignore[no-any-return]
+        return application.acquire_token_for_client(  # type: ignore[no-any-return]
+            self._scopes, **self._challenge
+        )
 
     def _request_token(self) -> tuple[str, float]:
         # Errors of a file or a callable are raised as they are, not as failures of the sign-in.
@@ -225,7 +233,9 @@ class ManagedIdentityProvider(_MsalProvider):
         )
         client = msal.ManagedIdentityClient(chosen, http_client=session)
         try:
-            return client.acquire_token_for_client(resource=self._resource)  # type: ignore[no-any-return]
+            return client.acquire_token_for_client(  # type: ignore[no-any-return]
+                resource=self._resource, **self._challenge
+            )
         except OSError as error:
             if isinstance(error, requests.RequestException):
                 raise
@@ -292,7 +302,10 @@ class _PersonProvider(_MsalProvider):
     def _sign_in_silently(self, application: Any) -> dict[str, Any]:
         for account in application.get_accounts()[:1]:
             result = application.acquire_token_silent_with_error(
-                self._scopes, account=account, force_refresh=self._is_rejected
+                self._scopes,
+                account=account,
+                force_refresh=self._is_rejected,
+                **self._challenge,
             )
             return result or {}
         return {}
@@ -318,7 +331,10 @@ class BrowserProvider(_PersonProvider):
     def _sign_in_interactively(self, application: Any) -> dict[str, Any]:
         try:
             return application.acquire_token_interactive(  # type: ignore[no-any-return]
-                self._scopes, timeout=_PERSON_TIMEOUT, prompt="select_account"
+                self._scopes,
+                timeout=_PERSON_TIMEOUT,
+                prompt="select_account",
+                **self._challenge,
             )
         except RuntimeError:  # what MSAL raises when the time is over
             message = (
@@ -343,7 +359,10 @@ class DeviceCodeProvider(_PersonProvider):
         self._show = device_code
 
     def _sign_in_interactively(self, application: Any) -> dict[str, Any]:
-        flow = application.initiate_device_flow(self._scopes)
+        initiate = application.initiate_device_flow
+        # Older versions of MSAL take the claims only at the end.
+        takes_claims = "claims_challenge" in inspect.signature(initiate).parameters
+        flow = initiate(self._scopes, **(self._challenge if takes_claims else {}))
         if "user_code" not in flow:
             return dict(flow)
         message = str(
@@ -355,7 +374,9 @@ class DeviceCodeProvider(_PersonProvider):
         else:
             print(message, file=sys.stderr, flush=True)
         while True:
-            result = application.acquire_token_by_device_flow(flow, exit_condition=lambda _: True)
+            result = application.acquire_token_by_device_flow(
+                flow, exit_condition=lambda _: True, **self._challenge
+            )
             is_pending = result.get("error") in ("authorization_pending", "slow_down")
             if not is_pending or time.time() >= flow["expires_at"]:
                 return dict(result)

@@ -47,6 +47,7 @@ class Provider:
 
     _cached: _CachedToken
     _is_rejected: bool
+    _claims: str
     _lock: threading.Lock
 
     def __init__(self, **displayed: object) -> None:
@@ -78,6 +79,14 @@ class Provider:
                 self._cached = _CachedToken()
                 self._is_rejected = True
 
+    def require_claims(self, claims: str) -> None:
+        """Demand claims of the next token, as Azure did in its challenge.
+
+        Args:
+            claims: The claims, a JSON object; sign-ins that cannot demand any ignore them.
+        """
+        self._claims = claims
+
     def __repr__(self) -> str:
         values = [
             f"{name}={value!r}" for name, value in self._displayed.items() if value is not None
@@ -88,7 +97,7 @@ class Provider:
         return {
             name: value
             for name, value in vars(self).items()
-            if name not in ("_cached", "_is_rejected", "_lock")
+            if name not in ("_cached", "_is_rejected", "_claims", "_lock")
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -98,6 +107,7 @@ class Provider:
     def _reset(self) -> None:
         self._cached = _CachedToken()
         self._is_rejected = False
+        self._claims = ""
         self._lock = threading.Lock()
 
     def _renew(self) -> str:
@@ -122,6 +132,7 @@ class Provider:
         renew_at = now + max(left - _RENEW_AHEAD_SECONDS, min(_RETRY_SECONDS, left / 2))
         self._cached = _CachedToken(token, renew_at, expires_at)
         self._is_rejected = False
+        self._claims = ""
         return token
 
     def _explain(self, error: Exception) -> Exception:

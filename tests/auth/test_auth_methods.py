@@ -5,6 +5,7 @@ Against the sandbox's authority and its managed-identity endpoints.
 
 from __future__ import annotations
 
+import base64
 import json
 import pickle
 import re
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import jwt
 import pytest
@@ -559,10 +561,142 @@ def test_a_busy_sign_in_is_retried(sandbox: Sandbox, clock: Any) -> None:
     assert len(clock.slept) == 2
     assert all(7 <= pause <= 8 for pause in clock.slept)
     sandbox.fail_next(429, path="oauth2/v2.0/token", times=9, retry_after=3600)
-    with pytest.raises(az.AuthenticationFailed, match="too busy or not well") as caught:
+    with pytest.raises(az.AuthenticationFailed, match="throttles this client") as caught:
         az.list_subscriptions(az.token_provider())
     assert (caught.value.status_code, caught.value.retry_after) == (429, 3600)
     assert len(clock.slept) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (410, "temporarily unavailable"),
+        (429, "throttles this client"),
+        (500, "temporarily unavailable"),
+    ],
+)
+def test_a_managed_identity_that_is_not_available_is_retried(
+    status: int, words: str, sandbox: Sandbox, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The endpoint answers 410 while it is updated, for up to 70 seconds."""
+    for name, value in sandbox.managed_identity().items():
+        monkeypatch.setenv(name, value)
+    provider = az.token_provider(managed_identity=True)
+    sandbox.fail_next(status, path="metadata/identity", times=4, retry_after=None)
+    assert az.list_subscriptions(provider)
+    if status == 410:
+        assert sum(clock.slept) >= 70
+    sandbox.fail_next(status, path="metadata/identity", times=9, retry_after=None)
+    with pytest.raises(az.AuthenticationFailed, match=words) as caught:
+        az.list_subscriptions(az.token_provider(managed_identity=True))
+    assert caught.value.status_code == status
+
+
+# --- what Azure demands of a token ---
+
+DEMANDED = '{"access_token":{"acrs":{"essential":true,"values":["p1"]}}}'
+ENCODED = base64.urlsafe_b64encode(DEMANDED.encode()).decode().rstrip("=")
+CHALLENGE = f'Bearer authorization_uri="https://x", error="insufficient_claims", claims="{ENCODED}"'
+
+
+@pytest.fixture
+def challenge(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Azure rejects the first token with a challenge; what sign-ins are sent is recorded."""
+    sent: list[str] = []
+    rejected: list[int] = []
+    sign_in = rest._SignInSession.send
+    send_once = rest._send_once
+
+    def send(session: Any, request: Any, **more: Any) -> Any:
+        sent.append(f"{request.url} {request.body or ''}")
+        return sign_in(session, request, **more)
+
+    def reject_first(*given: Any) -> Any:
+        response = send_once(*given)
+        if not rejected:
+            rejected.append(response.status_code)
+            response.status_code = 401
+            response.headers["WWW-Authenticate"] = CHALLENGE
+            response._content = b'{"error": {"code": "TokenIssuedBeforeRevocationTimestamp"}}'
+        return response
+
+    monkeypatch.setattr(rest._SignInSession, "send", send)
+    monkeypatch.setattr(rest, "_send_once", reject_first)
+    return sent
+
+
+def demanded_in(sent: list[str]) -> list[bool]:
+    """Which of the requests for a token had the claims."""
+    tokens = [request for request in sent if "/token" in request.partition("?")[0]]
+    return ["acrs" in unquote(request) for request in tokens]
+
+
+def test_a_service_principal_asks_for_what_azure_demands(
+    sandbox: Sandbox, challenge: list[str]
+) -> None:
+    """Once: later tokens are asked for as ever."""
+    provider = az.token_provider(*ME, sandbox.application_secret)
+    assert az.list_subscriptions(provider)
+    provider.forget(provider())  # type: ignore[attr-defined]
+    assert provider()
+    assert demanded_in(challenge) == [False, True, False]
+
+
+def test_a_person_is_asked_for_what_azure_demands(sandbox: Sandbox, challenge: list[str]) -> None:
+    """By the refresh token first."""
+    provider = az.token_provider(TENANT, device_code=sandbox.enter_code)
+    assert az.list_subscriptions(provider)
+    assert demanded_in(challenge)[-1]
+
+
+def test_the_demanded_claims_are_in_no_repr_and_no_pickle(sandbox: Sandbox) -> None:
+    """They say something about the person's session."""
+    provider = az.token_provider(*ME, sandbox.application_secret)
+    provider.require_claims("canary-claims")  # type: ignore[attr-defined]
+    assert "canary-claims" not in repr(provider)
+    assert b"canary-claims" not in pickle.dumps(provider)
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+def test_a_credential_is_asked_for_what_azure_demands(
+    is_old: bool, sandbox: Sandbox, challenge: list[str]
+) -> None:
+    """If its `get_token` has the argument `claims`."""
+    asked: list[Any] = []
+
+    class Old:
+        def get_token(self, *scopes: str) -> Any:
+            asked.append(None)
+            return type("AccessToken", (), {"token": sandbox.access_token})
+
+    class New:
+        def get_token(self, *scopes: str, claims: str | None = None) -> Any:
+            asked.append(claims)
+            return type("AccessToken", (), {"token": sandbox.access_token})
+
+    assert az.list_subscriptions(Old() if is_old else New())
+    assert asked == [None, None if is_old else DEMANDED]
+
+
+def test_a_sign_in_that_refuses_the_demanded_claims_keeps_them(
+    sandbox: Sandbox, challenge: list[str]
+) -> None:
+    """The error has them, for `az login --claims-challenge`."""
+
+    class Refusing:
+        def __init__(self) -> None:
+            self.calls = 0
+
+        def __call__(self) -> str:
+            self.calls += 1
+            if self.calls > 1:
+                raise az.AuthenticationFailed("A person has to sign in.", code="AADSTS50076")
+            return sandbox.access_token
+
+    with pytest.raises(az.AuthenticationFailed) as caught:
+        az.list_subscriptions(Refusing())
+    assert caught.value.claims == ENCODED
+    assert ENCODED not in str(caught.value)
 
 
 def test_the_authority_must_be_https(monkeypatch: pytest.MonkeyPatch) -> None:
