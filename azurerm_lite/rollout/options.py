@@ -34,7 +34,8 @@ class RolloutOptions:
     on_failure: OnFailure = "stop"
     rollback_image: Image | None = None
     auxiliary_tokens: Sequence[Token] = field(default=(), repr=False)
-    dry_run: bool | Mapping[str, Any] = False
+    # A model that the caller gave may hold a password.
+    dry_run: bool | Mapping[str, Any] = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.by not in GROUPINGS:

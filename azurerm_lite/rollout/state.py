@@ -32,6 +32,9 @@ class ScaleSetRef(NamedTuple):
     resource_group: str
     vmss_name: str
 
+    def __repr__(self) -> str:  # debuggers and crash reports show the values of a frame
+        return f"<scale set {self.resource_group}/{self.vmss_name} of {self.subscription_id}>"
+
 
 def _one_attempt() -> rest.RequestHooks:
     return rest.RequestHooks(max_attempts=1)
@@ -41,7 +44,7 @@ def _now() -> float:
     return _clock.monotonic()
 
 
-@dataclass
+@dataclass(repr=False)
 class RolloutState:
     """A run of a rollout or of a rollback.
 
@@ -101,6 +104,9 @@ class RolloutState:
     operation: Response | None = None
     deadline: float = 0.0
     problems_since: dict[tuple[str, str], datetime] = field(default_factory=dict)
+
+    def __repr__(self) -> str:  # a model that the caller gave may hold a password
+        return f"<rollout of {self.scale_set!r}: {self.status}>"
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the fields for another process; a token stays in this one."""
