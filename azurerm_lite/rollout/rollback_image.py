@@ -159,16 +159,18 @@ def put_image(state: RolloutState, image: Image) -> Iterator[Event]:
         yield from back_off(state, error, attempt)
         yield from read_expected_model(state, image)
 
-    was_preempted = False
-    while not _has_image(state, images.with_image(known_model(state), image)):
+    for is_last in (False, True):
+        if _has_image(state, images.with_image(known_model(state), image)):
+            break
         yield from retry(state, request, recover)
         try:
             yield from follow_operation(state, limit)
         except Preempted:
-            if was_preempted:
+            if is_last:
                 raise
-            was_preempted = True
         yield from read_expected_model(state, image)
+    if not _has_image(state, images.with_image(known_model(state), image)):
+        raise Halt(messages.image_not_in_model(images.image_name(image)))
     state.restored_image = image
 
 

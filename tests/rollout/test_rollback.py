@@ -171,6 +171,24 @@ def test_the_model_is_not_put_back_over_somebody_elses_change(sandbox: Sandbox) 
     assert az.get_image(az.get_vmss(*sandbox.where()))["version"] == "22.04.202409120"
 
 
+def test_an_image_that_never_gets_into_the_model_ends_the_rollback(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Azure accepts the put, twice, and nothing changes: there is no third one."""
+    bump(sandbox)
+    puts: list[Any] = []
+    put_vmss = vmss.put_vmss
+
+    def put_what_is_there(*given: Any, **options: Any) -> Any:
+        puts.append(given)
+        return put_vmss(*given[:4], az.get_vmss(*sandbox.where()), **options)
+
+    monkeypatch.setattr(vmss, "put_vmss", put_what_is_there)
+    with pytest.raises(az.RolloutHalted, match="the model still has another"):
+        list(az.rollback(*sandbox.where(), image=OLD_IMAGE))
+    assert len(puts) == 2
+
+
 def test_autoscale_between_reading_and_putting_back_is_kept(sandbox: Sandbox) -> None:
     """If-Match fails on a capacity that moved.
 
