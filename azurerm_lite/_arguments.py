@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 
-import requests
+from requests import Response
 
 
 def check_seconds(argument: str, value: object) -> None:
@@ -53,9 +53,7 @@ def check_callable(argument: str, value: object) -> None:
 
 def is_list(value: object) -> bool:
     """Return whether a value holds several others: not text, not a dict, not a response."""
-    return isinstance(value, Iterable) and not isinstance(
-        value, (str, bytes, Mapping, requests.Response)
-    )
+    return isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping, Response))
 
 
 def check_text(argument: str, value: object) -> None:

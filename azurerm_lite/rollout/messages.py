@@ -417,7 +417,7 @@ def image_is_older(image: str) -> str:
 
 
 def image_not_in_model(image: str) -> str:
-    """Return the reason of a halt when Azure accepts an image and does not put it into the model."""
+    """Return the reason of a halt when Azure accepts an image and the model stays as it is."""
     return f"Azure accepted the image {image} twice, but the model still has another"
 
 
