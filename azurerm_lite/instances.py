@@ -305,7 +305,7 @@ def _require_instance(instance: Instance) -> Instance:
     if not _is_instance(instance):
         kind = type(instance).__name__
         raise ValueError(
-            f"instance must be one instance, as get_instance_views() returns them, not this {kind}"
+            f"instance must be one instance, as get_instance_views() returns them, not a {kind}"
         )
     return instance
 

@@ -123,8 +123,8 @@ def put_vmss(
         A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
 
     Raises:
-        ValueError: `vmss_body` is not a dict of JSON, `if_match` not a string, or `auxiliary_tokens`
-            not a list of tokens; nothing was sent.
+        ValueError: `vmss_body` is not a dict of JSON, `if_match` not a string, or
+            `auxiliary_tokens` not a list of tokens; nothing was sent.
         PreconditionFailed: Somebody changed the scale set since it was read; nothing was
             overwritten.
         AzureError: Azure refused, with its code and message.
@@ -132,7 +132,7 @@ def put_vmss(
     Azure: Virtual Machine Scale Sets - Create Or Update.
     """
     body = _without_read_only(vmss_body)
-    etag = vmss_body.get("etag") if if_match is None else if_match
+    etag = (vmss_body.get("etag") or None) if if_match is None else if_match
     return rest.send(
         access_token,
         "PUT",
@@ -172,8 +172,8 @@ def patch_vmss(
         A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
 
     Raises:
-        ValueError: `vmss_body` is not a dict of JSON, `if_match` not a string, or `auxiliary_tokens`
-            not a list of tokens; nothing was sent.
+        ValueError: `vmss_body` is not a dict of JSON, `if_match` not a string, or
+            `auxiliary_tokens` not a list of tokens; nothing was sent.
         PreconditionFailed: Somebody changed the scale set since it was read; nothing was changed.
         AzureError: Azure refused, with its code and message.
 
