@@ -358,7 +358,7 @@ def _status(instance: Instance, family: str) -> str | None:
     """Return the status of a family such as `powerstate` in lower case; `None` if there is none."""
     prefix = family + "/"
     for entry in view(instance).get("statuses") or ():
-        code = entry.get("code", "").lower()
+        code = str(entry.get("code") or "").lower()
         if code.startswith(prefix):
-            return str(code[len(prefix) :])
+            return code[len(prefix) :]
     return None

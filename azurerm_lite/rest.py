@@ -186,7 +186,9 @@ class _Bearer(requests.auth.AuthBase):
 
     def __init__(self, access_token: Token, auxiliary_tokens: Iterable[Token] = ()) -> None:
         self.token = resolve_token(access_token)
-        self.auxiliary_tokens = [resolve_token(token) for token in auxiliary_tokens]
+        self.auxiliary_tokens = [
+            resolve_token(token, "auxiliary_tokens") for token in auxiliary_tokens
+        ]
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = "Bearer " + self.token
@@ -221,12 +223,13 @@ def check_auxiliary_tokens(auxiliary_tokens: Sequence[Token]) -> None:
         )
 
 
-def resolve_token(access_token: Token) -> str:
+def resolve_token(access_token: Token, argument: str = "access_token") -> str:
     """Return the token itself, checked: http.client would show a malformed one in its error.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one; or a credential of
             azure-identity, which is asked for a token of the configured cloud's resource manager.
+        argument: The name of the caller's argument, for the error.
 
     Returns:
         A string: the token.
@@ -241,12 +244,12 @@ def resolve_token(access_token: Token) -> str:
         token = access_token() if callable(access_token) else access_token
     if not isinstance(token, str):
         raise ValueError(
-            "access_token must be a string or a callable that returns one, not"
+            f"{argument} must be a string or a callable that returns one, not"
             f" {type(token).__name__}"
         )
     if not token or not token.isascii() or not token.isprintable() or " " in token:
         raise ValueError(
-            "access_token is empty or holds blanks, line ends or other characters that no token has"
+            f"{argument} is empty or holds blanks, line ends or other characters that no token has"
         )
     return token
 

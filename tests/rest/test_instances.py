@@ -384,3 +384,11 @@ def test_anything_but_a_list_of_instances_is_a_value_error(
         ValueError, match=f"^instances must be a list of instances.* not a {type(given).__name__}$"
     ):
         ask(given)
+
+
+def test_a_status_without_a_code_is_not_a_state() -> None:
+    """Azure may give `null`; instances that were read from a file are not checked."""
+    found = instance("1")
+    found["properties"]["instanceView"] = {"statuses": [{"code": None}]}
+    assert az.power_state(found) is None
+    assert "1" in str(az.heatmap([found]))
