@@ -30,6 +30,8 @@ class RolloutOptions:
     check: Callable[[list[Instance]], object] | None = None
     health_timeout: float = 1800
     max_unhealthy: CountOrPercentage = 0
+    surge: CountOrPercentage | None = None
+    capacity: int | None = None
     on_failure: OnFailure = "stop"
     rollback_image: Image | None = None
     dry_run: bool | Mapping[str, Any] = False
@@ -51,6 +53,9 @@ class RolloutOptions:
         if self.check is not None and not callable(self.check):
             raise ValueError(f"check must be a function, not {self.check!r}")
         resolve_count(self.max_unhealthy, 0, "max_unhealthy")
+        if self.surge is not None:
+            resolve_count(self.surge, 0, "surge", least=1)
+        check_capacity(self.capacity)
         if self.on_failure not in ("stop", "rollback"):
             raise ValueError(f"on_failure must be 'stop' or 'rollback', not {self.on_failure!r}")
         check_image("rollback_image", self.rollback_image)
@@ -118,6 +123,22 @@ def check_image(argument: str, image: Image | None) -> None:
     is_image = isinstance(image, dict) and image.get("kind") in _IMAGE_KINDS
     if not is_image:
         raise ValueError(f"{argument} must be an image as get_image() returns it, not {image!r}")
+
+
+def check_capacity(capacity: object) -> None:
+    """Refuse what cannot be a number of instances to end with.
+
+    Args:
+        capacity: What was given; `None` is accepted.
+
+    Raises:
+        ValueError: It is not a whole number of 1 or more.
+    """
+    if capacity is None:
+        return
+    is_number = isinstance(capacity, int) and not isinstance(capacity, bool)
+    if not is_number or cast("int", capacity) < 1:
+        raise ValueError(f"capacity must be a whole number of 1 or more, not {capacity!r}")
 
 
 def check_seconds(argument: str, value: object) -> None:
