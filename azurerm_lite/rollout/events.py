@@ -69,8 +69,8 @@ class Event(_EventFields):
         unhealthy: Which instances are not yet as they should be, and why: `{instance id: reason}`.
         summary: What the run came to, in the last event of it; else `None`.
         time: When it happened (UTC).
-        capacity: With extra capacity: how many instances the set is to end with, which is what to give
-            to resume; else `None`.
+        capacity: With extra capacity, how many instances the set is to end with: the value to give
+            to resume. Else `None`.
         instances: The instances as last read, those of a batch under way as `Updating`; for a
             picture, and left out of the repr.
     """
