@@ -291,6 +291,7 @@ def create(state: RolloutState, step: Creation) -> Iterator[Event]:
         Halt: Azure could not make them; those that it made were deleted again.
     """
     yield from wait_until_others_healthy(state, step)
+    yield from _read_consistently(state)
     known = frozenset(by_id(state))
     capacity = capacity_of(state)
     message = messages.creating(step, missing(state), capacity)
@@ -314,6 +315,14 @@ def create(state: RolloutState, step: Creation) -> Iterator[Event]:
     yield from verify(state, new, expected, state.deadline)
     yield from bake(state, new, expected)
     yield finish_batch(state, new)
+
+
+def _read_consistently(state: RolloutState) -> Iterator[Event]:
+    """Read the set again if its model and its list differ: it may have been scaled in between."""
+    if capacity_of(state) != len(live_instances(state)):
+        yield from check_model_unchanged(state)
+        yield from read_instances(state)
+        yield from wait_until_settled(state)
 
 
 def _raise_and_follow(
