@@ -161,33 +161,40 @@ def pick_for_deletion(state: RolloutState, number: int) -> list[str]:
     pending = {
         instance["instanceId"] for instance in plan.pending(live, state.options, state.retry_failed)
     }
-    candidates = [
-        instance
-        for instance in live
-        if not _is_protected(instance)
-        and (instance["instanceId"] in pending or has_latest_model(instance))
-    ]
-    zones = Counter(_zone(instance) for instance in live)
+    preferences = {
+        instance["instanceId"]: _preference(state, instance, pending) for instance in live
+    }
 
-    def rank(instance: Instance) -> tuple[bool, bool, bool, int, tuple[int, str]]:
-        instance_id = instance["instanceId"]
-        has_failed = provisioning_state(instance) == "failed"
-        is_outdated = properties_of(instance).get("latestModelApplied") is False
-        return (
-            instance_id in pending,
-            state.is_rollback and has_failed,
-            is_outdated,
-            zones[_zone(instance)],
-            id_sort_key(instance_id),
-        )
+    def order(instance_id: str) -> tuple[tuple[bool, bool, bool], tuple[int, str]]:
+        return preferences[instance_id], id_sort_key(instance_id)
 
+    members = Counter(_zone(instance) for instance in live)
+    candidates: dict[str, list[str]] = {}
+    for instance in live:
+        is_candidate = instance["instanceId"] in pending or has_latest_model(instance)
+        if is_candidate and not _is_protected(instance):
+            candidates.setdefault(_zone(instance), []).append(instance["instanceId"])
+    for ids in candidates.values():
+        # The best of each zone comes last.
+        ids.sort(key=order)
     picked: list[str] = []
-    while candidates and len(picked) < number:
-        chosen = max(candidates, key=rank)
-        candidates.remove(chosen)
-        zones[_zone(chosen)] -= 1
-        picked.append(chosen["instanceId"])
+    while len(picked) < number and any(candidates.values()):
+        zone = max(
+            (zone for zone, ids in candidates.items() if ids),
+            key=lambda zone: (preferences[candidates[zone][-1]], members[zone], zone),
+        )
+        members[zone] -= 1
+        picked.append(candidates[zone].pop())
     return sorted(picked, key=id_sort_key)
+
+
+def _preference(
+    state: RolloutState, instance: Instance, pending: Collection[str]
+) -> tuple[bool, bool, bool]:
+    """Return what makes that an instance rather than others is deleted, whatever its zone."""
+    has_failed = provisioning_state(instance) == "failed"
+    is_outdated = properties_of(instance).get("latestModelApplied") is False
+    return instance["instanceId"] in pending, state.is_rollback and has_failed, is_outdated
 
 
 def estimated_seconds(state: RolloutState, steps: Sequence[Batch]) -> float:

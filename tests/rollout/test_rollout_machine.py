@@ -211,7 +211,9 @@ class Rollouts(RuleBasedStateMachine):
     @rule(change=st.integers(-5, 5))
     def autoscale(self, change: int) -> None:
         """Instances come or go."""
+        fault, self.vmss.scale_out_fault = self.vmss.scale_out_fault, None
         self.sandbox.scale("web", max(1, min(60, len(self.vmss.instances) + change)))
+        self.vmss.scale_out_fault = fault
 
     @rule(status=STATUSES, kind=KINDS, times=st.integers(1, 3))
     def fail(self, status: int, kind: tuple[str, str], times: int) -> None:
