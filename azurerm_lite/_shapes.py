@@ -167,7 +167,7 @@ _REFERENCE = _object(dict.fromkeys(_IMAGE_PARTS, _text))
 _OS_DISK = _object({"image": _object({"uri": _text})})
 _STORAGE = _object({"imageReference": _REFERENCE, "osDisk": _OS_DISK})
 _EXTENSIONS = _list(_object({"properties": _object({"type": _text})}))
-_SKU = _object({"name": _text})
+_SKU = _object({"name": _text, "capacity": _whole_number})
 
 _PROFILE = _object(
     {
@@ -280,6 +280,10 @@ LOCATION = Shape("a region", _object({"name": _name, "displayName": _text}, requ
 RESOURCE_GROUP = Shape(
     "a resource group",
     _object({"name": _name, "location": _text, "properties": _object({})}, required=("name",)),
+)
+AUTOSCALE_SETTING = Shape(
+    "an autoscale setting",
+    _object({"name": _text, "properties": _object({"targetResourceUri": _text})}),
 )
 RESOURCE = Shape("a resource", _object({"properties": _object({})}))
 """An entry of a list of which the library reads nothing."""

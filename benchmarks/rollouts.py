@@ -19,6 +19,9 @@ from azurerm_lite.sandbox.server.rate_limits import LIMITS
 
 DOMAINS = 5
 PAGE = 50
+SURGED = 100
+EXTRA = 20
+"""Of the rollout with extra capacity: its instances, and how many there are more meanwhile."""
 RETRY_AFTER = 10
 _SHAPES = ((100, (60,)), (100, (55, 57, 59, 61, 63, 65)), (1000, (60,)))
 """Instances, and the seconds of an upgrade; most are not a multiple of Retry-After."""
@@ -53,7 +56,36 @@ def measure_rollouts(pythons: Mapping[str, str], rounds: int) -> list[Row]:
                         measured = _rollout(sandbox, process, name, instances, seconds)
                         taken[contestant].append(measured)
                 rows += _rows(instances, lengths, taken)
+            rows += _measure_surge(sandbox, who["ours"])
     return rows
+
+
+def _measure_surge(sandbox: Sandbox, ours: Contestant) -> list[Row]:
+    """Measure a rollout with extra instances: created, upgraded batch by batch, deleted."""
+    seconds = 60
+    sandbox.cloud.upgrade_seconds = seconds
+    sandbox.add_vmss("surge", SURGED, update_domains=DOMAINS)
+    vmss = sandbox.cloud.scale_set(sandbox.resource_group, "surge")
+    # One placement group holds a hundred instances.
+    vmss.properties["singlePlacementGroup"] = False
+    sandbox.set_image("surge", version="22.04.202411010")
+    before = len(sandbox.journal)
+    answer = ours("surge", "surge", EXTRA)
+    current = answer["result"]
+    assert current == SURGED, f"{current} of {SURGED} instances have the latest model"
+    upgrades = SURGED // EXTRA - 1
+    # The sandbox creates in the time of an upgrade, and deletes in half of it.
+    operations = seconds * (1 + upgrades + 0.5)
+    ratio = answer["seconds"] / operations
+    pages = math.ceil((SURGED + EXTRA) / PAGE)
+    limit = _bound(upgrades + 2, pages, seconds) + 2 + 2 * pages
+    requests = len(sandbox.journal) - before
+    what = f"rollout of {SURGED}, surge {EXTRA}, {seconds} s each"
+    floor = f"{operations:g} s: its operations"
+    return [
+        Row(what, f"{answer['seconds']:.1f} s", floor, f"{ratio:.2f}", "≤ 1.05", "", ""),
+        Row(f"{what}: requests", str(requests), "", "", f"≤ {limit}, the formula", "", ""),
+    ]
 
 
 def _rollout(
@@ -72,8 +104,12 @@ def _rollout(
 def bound(instances: int, seconds: float) -> int:
     """Return the most requests of such a rollout, by the formula of docs/rollout.md."""
     pages = math.ceil(instances / PAGE)
+    return _bound(DOMAINS, pages, seconds)
+
+
+def _bound(batches: int, pages: int, seconds: float) -> int:
     polls = 2 + int(seconds / RETRY_AFTER)
-    return 1 + pages + DOMAINS * (3 + pages + polls)
+    return 1 + pages + batches * (3 + pages + polls)
 
 
 def _rows(

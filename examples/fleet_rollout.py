@@ -351,6 +351,7 @@ def work(token: Callable[[], str], options: argparse.Namespace) -> int:
             **rollout.shared_options(options),
             canary=options.canary,
             canary_bake=options.canary_bake,
+            surge=options.surge,
             on_failure=options.on_failure,
             dry_run=options.dry_run,
         )

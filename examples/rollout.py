@@ -49,6 +49,12 @@ def parser() -> argparse.ArgumentParser:
     instead.add_argument(
         "--follow", action="store_true", help="watch the rolling upgrade of a set in mode Rolling"
     )
+    arguments.add_argument(
+        "--capacity",
+        type=int,
+        metavar="N",
+        help="the number of instances to end with, to resume with --surge or to roll back from it",
+    )
     arguments.add_argument("--json", action="store_true", help="a line of JSON for each event")
     return arguments
 
@@ -75,6 +81,13 @@ def add_rollout_options(arguments: argparse.ArgumentParser) -> None:
         default=DEFAULTS.canary,
         metavar="N",
         help="the most in the first batch: a number, or 5%%",
+    )
+    batches.add_argument(
+        "--surge",
+        type=parse_count,
+        default=DEFAULTS.surge,
+        metavar="N",
+        help="extra instances meanwhile: a number, or 20%%",
     )
     batches.add_argument(
         "--pause",
@@ -174,7 +187,7 @@ def state(instance: az.Instance) -> tuple[str, str]:
     provisioning_state = az.provisioning_state(instance)
     if provisioning_state == "failed":
         return "!", "bold red"
-    if provisioning_state == "updating":
+    if provisioning_state in ("updating", "creating", "deleting"):
         return "~", "bold yellow"
     return ("+", "green") if instance["properties"].get("latestModelApplied") else (".", "dim")
 
@@ -266,6 +279,8 @@ def start_rollout(
         only=parse_only(options),
         canary=options.canary,
         canary_bake=options.canary_bake,
+        surge=options.surge,
+        capacity=options.capacity,
         on_failure=options.on_failure,
         dry_run=dry_run,
     )
@@ -282,14 +297,14 @@ def watch(events: Iterator[az.Event], options: argparse.Namespace) -> None:
                 show(event)
     except az.RolloutHalted as halt:
         if is_rolling_back and not halt.rolled_back:
-            print(how_to_resume(options, is_rolling_back), file=sys.stderr)
+            print(how_to_resume(options, is_rolling_back, event), file=sys.stderr)
         if options.json:
             print(json.dumps(halt_to_dict(halt)), file=sys.__stdout__, flush=True)
         raise
     except (KeyboardInterrupt, BrokenPipeError):
         if event is not None:
             print_interrupted(event)
-            print(how_to_resume(options, is_rolling_back), file=sys.stderr)
+            print(how_to_resume(options, is_rolling_back, event), file=sys.stderr)
         raise
 
 
@@ -313,12 +328,17 @@ def print_interrupted(event: az.Event) -> None:
         print(f"Azure goes on with {event.batch.name}, which was under way.", file=sys.stderr)
 
 
-def how_to_resume(options: argparse.Namespace, is_rolling_back: bool) -> str:
+def how_to_resume(
+    options: argparse.Namespace, is_rolling_back: bool, event: az.Event | None = None
+) -> str:
     """Return what to run after an interruption; the same command would undo a rollback."""
+    capacity = None if event is None else event.capacity
+    with_capacity = "" if capacity is None else f" with --capacity {capacity}"
     if not is_rolling_back or (options.rollback and common.has_new_image(options)):
-        return "Run the same command again to go on from there."
+        return f"Run the same command again{with_capacity} to go on from there."
     return (
-        "It was going back: run it with --rollback and without a new image to go on with that; "
+        f"It was going back: run it with --rollback{with_capacity} and without a new image to go on"
+        " with that; "
         "or without --rollback, where that says that the model is put back already."
     )
 
@@ -345,7 +365,10 @@ def roll_back(where: common.Where, options: argparse.Namespace) -> None:
         name = common.image_of(changed)
     common.confirm(options, f"Go back to {name}?")
     try:
-        watch(az.rollback(*where, image=image, **shared_options(options)), options)
+        watch(
+            az.rollback(*where, image=image, capacity=options.capacity, **shared_options(options)),
+            options,
+        )
     except RollbackImageUnknown as error:
         raise ValueError(f"{error}. Give it by --newversion, --imageid or --customuri.") from None
 
@@ -396,7 +419,7 @@ def work(where: common.Where, options: argparse.Namespace) -> int:
 
 def check_options(options: argparse.Namespace, arguments: argparse.ArgumentParser) -> None:
     """End the program with status 2 if options cannot be used, before anything is sent."""
-    forward_only = ("domains", "instances", "canary", "canary_bake", "on_failure")
+    forward_only = ("domains", "instances", "canary", "canary_bake", "surge", "on_failure")
     unfit = [
         f"--{name.replace('_', '-')}"
         for name in forward_only

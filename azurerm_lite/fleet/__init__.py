@@ -92,6 +92,7 @@ def rollout_fleet(
     check: Callable[[list[Instance]], object] | None = None,
     health_timeout: float = 1800,
     max_unhealthy: CountOrPercentage = 0,
+    surge: CountOrPercentage | None = None,
     on_failure: OnFailure = "stop",
     rollback_image: Image | None = None,
     auxiliary_tokens: Sequence[Token] = (),
@@ -129,6 +130,9 @@ def rollout_fleet(
         health_timeout: Seconds within which a batch must be done, as for `rollout`.
         max_unhealthy: How many instances of a set outside a batch may be unhealthy, as for
             `rollout`.
+        surge: How many extra instances each set has meanwhile: a number, or a percentage of its
+            capacity, as for `rollout`. A set that was cut off is resumed by `rollout`, with the
+            capacity that its events have.
         on_failure: `"stop"`, or `"rollback"` to put the old image back into a set in which a batch
             fails.
         rollback_image: The image to go back to, as for `rollout`.
@@ -164,6 +168,7 @@ def rollout_fleet(
         check=check,
         health_timeout=health_timeout,
         max_unhealthy=max_unhealthy,
+        surge=surge,
         on_failure=on_failure,
         rollback_image=rollback_image,
         auxiliary_tokens=auxiliary_tokens,

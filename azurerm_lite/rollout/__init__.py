@@ -75,6 +75,8 @@ def rollout(
     check: Callable[[list[Instance]], object] | None = None,
     health_timeout: float = 1800,
     max_unhealthy: CountOrPercentage = 0,
+    surge: CountOrPercentage | None = None,
+    capacity: int | None = None,
     on_failure: OnFailure = "stop",
     rollback_image: Image | None = None,
     auxiliary_tokens: Sequence[Token] = (),
@@ -116,6 +118,13 @@ def rollout(
             waited for: another operation, throttling, a network that is down.
         max_unhealthy: How many instances outside a batch may be unhealthy when it begins: a number,
             or a percentage of the set such as `"20%"`.
+        surge: How many instances more than the capacity there are meanwhile: a number, or a
+            percentage of the capacity such as `"20%"`. The new ones are made first, and verified
+            and baked like a canary; then the old ones are upgraded in batches of at most as many;
+            the last ones are deleted by their ids instead. `None` for no extra instances.
+        capacity: With `surge`: how many instances there are to be in the end; `None` for the
+            capacity when the run begins. To resume a run that was cut off, give the number that
+            its events have.
         on_failure: `"stop"`, or `"rollback"` to put the old image back when a batch fails: into the
             model, and onto the instances that were upgraded, in the same order and under the same
             checks.
@@ -141,12 +150,17 @@ def rollout(
         requests.ConnectionError, requests.Timeout: Azure did not answer, before anything was
             changed.
 
-    Azure: Virtual Machine Scale Sets - Update Instances.
+    Azure: Virtual Machine Scale Sets - Update Instances; with `surge` also Update and Delete
+    Instances.
     """
     from .options import RolloutOptions
     from .run import run
     from .state import RolloutState, ScaleSetRef
 
+    if capacity is not None and surge is None:
+        raise ValueError(
+            f"capacity={capacity!r} needs surge: how many extra instances there may be"
+        )
     options = RolloutOptions(
         by=by,
         only=only,
@@ -158,6 +172,8 @@ def rollout(
         check=check,
         health_timeout=health_timeout,
         max_unhealthy=max_unhealthy,
+        surge=surge,
+        capacity=capacity,
         on_failure=on_failure,
         rollback_image=rollback_image,
         auxiliary_tokens=auxiliary_tokens,
@@ -182,6 +198,7 @@ def rollback(
     health_timeout: float = 1800,
     max_unhealthy: CountOrPercentage = 0,
     auxiliary_tokens: Sequence[Token] = (),
+    capacity: int | None = None,
 ) -> Iterator[Event]:
     """Roll a scale set's model and its instances back to an image, batch by batch.
 
@@ -206,6 +223,8 @@ def rollback(
             batch begins: a number, or a percentage of the set such as `"20%"`.
         auxiliary_tokens: Tokens of other tenants, at most three, for the put of an image that
             belongs to another tenant.
+        capacity: How many instances there are to be in the end, after a rollout with `surge`: those
+            above are deleted by their ids instead of being rolled back. `None` to leave it alone.
 
     Returns:
         An iterator of events, as of `rollout`.
@@ -237,6 +256,7 @@ def rollback(
         check=check,
         health_timeout=health_timeout,
         max_unhealthy=max_unhealthy,
+        capacity=capacity,
         rollback_image=image,
         auxiliary_tokens=auxiliary_tokens,
     )

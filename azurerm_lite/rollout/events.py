@@ -47,6 +47,7 @@ class _EventFields(NamedTuple):
     unhealthy: Mapping[str, str]
     summary: Summary | None
     time: datetime
+    capacity: int | None
     instances: tuple[Instance, ...]
     text: str
 
@@ -68,6 +69,8 @@ class Event(_EventFields):
         unhealthy: Which instances are not yet as they should be, and why: `{instance id: reason}`.
         summary: What the run came to, in the last event of it; else `None`.
         time: When it happened (UTC).
+        capacity: With extra capacity, how many instances the set is to end with: the value to give
+            to resume. Else `None`.
         instances: The instances as last read, those of a batch under way as `Updating`; for a
             picture, and left out of the repr.
     """
@@ -87,6 +90,7 @@ class Event(_EventFields):
         unhealthy: Mapping[str, str] | None = None,
         summary: Summary | None = None,
         time: datetime | None = None,
+        capacity: int | None = None,
         instances: tuple[Instance, ...] = (),
         text: str = "",
     ) -> Event:
@@ -104,6 +108,7 @@ class Event(_EventFields):
             unhealthy or {},
             summary,
             time or datetime.now(timezone.utc),
+            capacity,
             instances,
             text or message,
         )
@@ -184,6 +189,7 @@ def event(
         total=len(state.instances),
         unhealthy=unhealthy or {},
         summary=summary,
+        capacity=state.capacity,
         instances=_instances_as_known(state),
     )
 

@@ -336,6 +336,140 @@ def halt_reason(reason: str, unhealthy: Mapping[str, str]) -> str:
     )
 
 
+# Extra capacity
+
+
+def run_again(capacity: int | None) -> str:
+    """Return what to do after a halt: run it again, with the capacity that the set is to have."""
+    if capacity is None:
+        return RUN_AGAIN
+    return f"Run it again with capacity={capacity} to go on from there"
+
+
+def with_capacity(text: str, capacity: int | None) -> str:
+    """Return a text with the capacity that the set is to have in the end."""
+    if capacity is None:
+        return text
+    return f"{text}; capacity={capacity}"
+
+
+def surge_planned(created: int, deleted: int, now: int, capacity: int) -> str:
+    """Return what extra capacity a rollout takes."""
+    parts = []
+    if created:
+        parts.append(f"{plural(created, 'new instance')} first ({now} to {now + created})")
+    if deleted:
+        parts.append(f"{plural(deleted, 'instance')} deleted at the end")
+    what = ", ".join(parts) or "no extra instances"
+    return f"{what}; to resume after an interruption, run it again with capacity={capacity}"
+
+
+def planned_creation(batch: Batch, number: int) -> str:
+    """Return the creation of instances in a dry run."""
+    return f"{batch.name}: {plural(number, 'instance')}"
+
+
+def surge_estimate(created: int, most: int, seconds: float, each: float) -> str:
+    """Return what a dry run says of the extra capacity: how much, and for how long."""
+    return (
+        f"up to {plural(most, 'instance')}, {created} of them extra, for about"
+        f" {seconds / 60:.0f} min (estimated with {each:.0f} s for each step)"
+    )
+
+
+def autoscaled(names: Sequence[str]) -> str:
+    """Return what is said of a set that autoscale settings change."""
+    return (
+        f"autoscale ({', '.join(names)}) is on for this set: it may add or remove instances"
+        " meanwhile, and at the end there are as many as the capacity says"
+    )
+
+
+def autoscale_unknown(reason: str) -> str:
+    """Return what is said if the autoscale settings cannot be read."""
+    return f"cannot read whether autoscale is on for this set ({reason})"
+
+
+def waiting_until_settled(ids: Sequence[str]) -> str:
+    """Return what is said while instances come or go."""
+    return f"{plural(len(ids), 'instance')} being created or deleted ({join_ids(ids)}): waiting"
+
+
+def still_unsettled(ids: Sequence[str], seconds: float) -> str:
+    """Return the reason of a halt when instances neither come nor go."""
+    return (
+        f"{plural(len(ids), 'instance')} still being created or deleted ({join_ids(ids)}) after"
+        f" {seconds:g} s"
+    )
+
+
+def creating(batch: Batch, number: int, capacity: int) -> str:
+    """Return what is said when the capacity is raised."""
+    text = f"creating {plural(number, 'instance')}, capacity {capacity} to {capacity + number}"
+    return f"{batch.name}: {text}"
+
+
+def waiting_for_count(found: int, wanted: int, passing: Sequence[str]) -> str:
+    """Return what is said until the set has as many instances as its model says."""
+    more = f", {len(passing)} of them being created or deleted" if passing else ""
+    return f"{plural(found, 'instance')} of {wanted}{more}: waiting"
+
+
+def wrong_count(found: int, wanted: int, seconds: float) -> str:
+    """Return the reason of a halt when the set does not come to its capacity."""
+    return f"The set has {plural(found, 'instance')} and not {wanted} after {seconds:g} s"
+
+
+def undoing_creation(batch: Batch, reason: str) -> str:
+    """Return what is said before new instances are deleted again."""
+    return f"{batch.name}: {reason}: deleting what was made"
+
+
+def creation_undone(reason: str, made: int, capacity: int) -> str:
+    """Return the reason of a halt after a creation that failed and was undone."""
+    deleted = f"{plural(made, 'new instance')} deleted again" if made else "no instance was made"
+    return f"{reason.rstrip('. ')}. Capacity {capacity} as before, {deleted}"
+
+
+def creation_not_undone(reason: str, error: str) -> str:
+    """Return the reason of a halt after a creation that failed and could not be undone."""
+    return f"{reason.rstrip('. ')}. What was made could not be deleted: {error}"
+
+
+def deleting(batch: Batch, capacity: int) -> str:
+    """Return what is said when instances are deleted."""
+    ids = batch.instance_ids
+    if not ids:
+        return f"{batch.name}: setting the capacity to {capacity}, which deletes no instance"
+    return f"{batch.name}: deleting {plural(len(ids), 'instance')} ({join_ids(ids)})"
+
+
+def still_there(batch: Batch, ids: Sequence[str]) -> str:
+    """Return what is said while deleted instances are still there."""
+    return f"{batch.name}: {plural(len(ids), 'instance')} ({join_ids(ids)}) still there"
+
+
+def deleted(batch: Batch, total: int) -> str:
+    """Return what is said after a deletion."""
+    return f"{batch.name}: done; {plural(total, 'instance')}"
+
+
+def all_protected(surplus: int, deletable: int, capacity: int) -> str:
+    """Return the reason of a halt when too few instances may be deleted."""
+    return (
+        f"{plural(surplus, 'instance')} above the capacity of {capacity}, and only {deletable} may"
+        " be deleted: the others are protected, or not chosen by only"
+    )
+
+
+def cannot_lower(live: int, capacity: int) -> str:
+    """Return the reason of a halt when lowering the capacity would delete instances."""
+    return (
+        f"The set has {plural(live, 'instance')}: lowering its capacity to {capacity} would delete"
+        " some that Azure picks"
+    )
+
+
 # A dry run
 
 

@@ -31,6 +31,8 @@ class RolloutOptions:
     check: Callable[[list[Instance]], object] | None = None
     health_timeout: float = 1800
     max_unhealthy: CountOrPercentage = 0
+    surge: CountOrPercentage | None = None
+    capacity: int | None = None
     on_failure: OnFailure = "stop"
     rollback_image: Image | None = None
     auxiliary_tokens: Sequence[Token] = field(default=(), repr=False)
@@ -53,6 +55,9 @@ class RolloutOptions:
             check_seconds("canary_bake", self.canary_bake)
         check_callable("check", self.check)
         resolve_count(self.max_unhealthy, 0, "max_unhealthy")
+        if self.surge is not None:
+            resolve_count(self.surge, 0, "surge", least=1)
+        check_capacity(self.capacity)
         if self.on_failure not in ("stop", "rollback"):
             raise ValueError(f"on_failure must be 'stop' or 'rollback', not {self.on_failure!r}")
         if self.rollback_image is not None:
@@ -108,6 +113,22 @@ def resolve_count(
     numerator = total * int(whole + fraction)
     denominator: int = 100 * 10 ** len(fraction)
     return max(least, numerator // denominator)
+
+
+def check_capacity(capacity: object) -> None:
+    """Refuse what cannot be a number of instances to end with.
+
+    Args:
+        capacity: What was given; `None` is accepted.
+
+    Raises:
+        ValueError: It is not a whole number of 1 or more.
+    """
+    if capacity is None:
+        return
+    is_number = isinstance(capacity, int) and not isinstance(capacity, bool)
+    if not is_number or cast("int", capacity) < 1:
+        raise ValueError(f"capacity must be a whole number of 1 or more, not {capacity!r}")
 
 
 def _parse_only(only: Only | None) -> frozenset[str | int] | None:

@@ -216,6 +216,7 @@ def rollback_of(state: RolloutState, failure: BatchFailed) -> RolloutState:
         requests_per_reading=state.requests_per_reading,
         pages=state.pages,
         has_changed_something=True,
+        capacity=state.capacity,
         reason=messages.halt_reason(failure.reason, failure.unhealthy),
         retry_failed=frozenset(failure.unhealthy),
     )

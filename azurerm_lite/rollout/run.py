@@ -9,7 +9,8 @@ from .. import _clock, _retry, images
 from .._text import one_line
 from ..errors import AzureError, OperationTimeout, RolloutHalted
 from ..types import Batch, ScaleSet
-from . import messages, plan
+from . import messages, plan, surge
+from .autoscale import read_autoscale
 from .batch import run_batch, wait_until_others_healthy
 from .events import Event, event
 from .reading import (
@@ -46,6 +47,8 @@ from .waiting import REPORT_SECONDS
 
 REQUESTS_PER_BATCH = 3
 """Without polls and the pages of the instances: the upgrade, its result, the model again."""
+READS_OF_AUTOSCALE = 1
+"""With extra capacity, once for each run."""
 
 
 def run(state: RolloutState) -> Iterator[Event]:
@@ -86,6 +89,8 @@ def advance(state: RolloutState) -> Iterator[Event]:
             yield from start(state)
         else:
             yield from refresh(state)
+            if state.capacity is not None:
+                yield from surge.wait_until_settled(state)
         if state.status == "running":
             yield from run_next_batch(state)
     except BatchFailed as failure:
@@ -112,6 +117,7 @@ def start(state: RolloutState) -> Iterator[Event]:
         yield from check_tenant_of_image(state, image_of(state.model), "dry_run")
     if not state.options.dry_run:
         yield from wait_until_instances_idle(state)
+    yield from find_capacity(state)
     if state.is_rollback:
         yield from restore_image(state)
     else:
@@ -122,6 +128,17 @@ def start(state: RolloutState) -> Iterator[Event]:
     if state.options.dry_run:
         yield from report_dry_run(state)
         state.status = "done"
+
+
+def find_capacity(state: RolloutState) -> Iterator[Event]:
+    """Note how many instances the set is to end with, if the run has extra capacity."""
+    options = state.options
+    if options.surge is None and options.capacity is None:
+        return
+    if not options.dry_run:
+        yield from surge.wait_until_settled(state)
+    if state.capacity is None:
+        state.capacity = options.capacity or surge.capacity_of(state)
 
 
 def read_set(state: RolloutState) -> Iterator[Event]:
@@ -138,7 +155,7 @@ def run_next_batch(state: RolloutState) -> Iterator[Event]:
         state.batch = batch
         state.started_batches.append(batch.name)
         state.batches = len(state.started_batches) + len(batches) - 1
-        yield from run_batch(state, batch)
+        yield from run_step(state, batch)
         yield from check_model_unchanged(state)
         batches = plan_rest(state)
     if not batches:
@@ -151,8 +168,20 @@ def run_next_batch(state: RolloutState) -> Iterator[Event]:
         yield from pause_after(state, state.batch, batches[0])
 
 
+def run_step(state: RolloutState, batch: Batch) -> Iterator[Event]:
+    """Upgrade a batch, or create or delete instances."""
+    if isinstance(batch, surge.Creation):
+        yield from surge.create(state, batch)
+    elif isinstance(batch, surge.Deletion):
+        yield from surge.delete(state, batch)
+    else:
+        yield from run_batch(state, batch)
+
+
 def plan_rest(state: RolloutState) -> list[Batch]:
     """Return the batches that are left."""
+    if state.capacity is not None:
+        return surge.plan_steps(state)
     return plan.plan_batches(
         state.instances,
         state.options,
@@ -241,6 +270,7 @@ def announce(state: RolloutState) -> Iterator[Event]:
     yield event(state, "started", message, of_set=True, instance_ids=ids)
     for notice in plan.notices(known_model(state), state.instances, state.options):
         yield event(state, "notice", notice, of_set=True)
+    yield from announce_surge(state, batches)
     wants_rollback = state.options.on_failure == "rollback" and not state.is_rollback
     if batches and wants_rollback and not state.previous_image:
         yield event(state, "notice", messages.NOTHING_TO_ROLL_BACK_TO, of_set=True)
@@ -249,6 +279,26 @@ def announce(state: RolloutState) -> Iterator[Event]:
         state.skipped += len(left_out)
         message = messages.skipping(left_out, reason)
         yield event(state, "skipped", message, instance_ids=left_out)
+
+
+def announce_surge(state: RolloutState, batches: list[Batch]) -> Iterator[Event]:
+    """Report how many instances are created and deleted, and whether autoscale is on."""
+    if state.capacity is None:
+        return
+    created = surge.missing(state)
+    deleted = sum(len(batch.instance_ids) for batch in batches if isinstance(batch, surge.Deletion))
+    now = surge.present(state)
+    message = messages.surge_planned(created, deleted, now, state.capacity)
+    yield event(state, "notice", message, of_set=True)
+    notice = read_autoscale(state)
+    if notice:
+        yield event(state, "notice", notice, of_set=True)
+    if state.options.dry_run and batches:
+        seconds = surge.estimated_seconds(state, batches)
+        most = now + created
+        extra = max(0, most - state.capacity)
+        message = messages.surge_estimate(extra, most, seconds, surge.STEP_SECONDS)
+        yield event(state, "checked", message)
 
 
 def pretend_model(state: RolloutState, model: ScaleSet) -> None:
@@ -274,21 +324,26 @@ def report_dry_run(state: RolloutState) -> Iterator[Event]:
         image = images.image_name(state.previous_image)
         yield event(state, "checked", messages.would_roll_back_to(image))
     for batch in batches:
-        yield event(state, "planned", messages.planned(batch), batch=batch)
+        yield event(state, "planned", surge.describe(state, batch), batch=batch)
     if batches:
         yield from wait_until_others_healthy(state, batches[0])
         yield event(state, "checked", messages.others_healthy(batches[0]))
     reading = state.requests_per_reading
     requests = 1 + reading + len(batches) * (REQUESTS_PER_BATCH + reading)
+    if state.capacity is not None:
+        requests += READS_OF_AUTOSCALE
+    if any(isinstance(batch, surge.Creation) for batch in batches):
+        requests += 1 + 2 * reading
     message = messages.dry_run_done(requests)
     yield event(state, "finished", message, summary=summarize(state))
 
 
 def halted(state: RolloutState, halt: Halt) -> RolloutHalted:
     """Return the exception: what went wrong, on which instances, what was done, what to do."""
-    advice = messages.RUN_AGAIN
+    advice = messages.run_again(state.capacity)
     if state.restored_image:
         advice = messages.image_is_back(images.image_name(state.restored_image))
+        advice = messages.with_capacity(advice, state.capacity)
     return halted_with(state, halt, advice)
 
 
@@ -305,13 +360,14 @@ def halted_with(state: RolloutState, halt: Halt, advice: str) -> RolloutHalted:
 
 def _how_far(state: RolloutState, how: str = "") -> str:
     """Return how far the run came."""
-    return messages.ended(
+    text = messages.ended(
         count_latest(state),
         len(state.instances),
         len(state.upgraded),
         seconds_running(state),
         how,
     )
+    return messages.with_capacity(text, state.capacity)
 
 
 def _runs_what(state: RolloutState) -> str:

@@ -72,6 +72,7 @@ class RolloutState:
         upgraded: The instances that the run upgraded.
         retry_failed: Instances to upgrade although they have the latest model, as they failed.
         skipped: How many instances were left out.
+        capacity: How many instances the set is to end with; `None` if the run leaves that alone.
         has_changed_something: Whether anything was written; before that, errors are the caller's.
         operation: Azure's answer to the last write, while it is followed.
         deadline: Until when the batch must be healthy, by the clock of this process.
@@ -100,6 +101,7 @@ class RolloutState:
     upgraded: list[str] = field(default_factory=list)
     retry_failed: frozenset[str] = frozenset()
     skipped: int = 0
+    capacity: int | None = None
     has_changed_something: bool = False
     operation: Response | None = None
     deadline: float = 0.0

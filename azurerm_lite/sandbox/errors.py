@@ -186,6 +186,41 @@ def resource_exists() -> ApiError:
     return ApiError(412, "PreconditionFailed", "The resource exists already.")
 
 
+def quota_exceeded(location: str, current: int, required: int) -> ApiError:
+    """Return the error for a scale-out beyond the cores of the subscription.
+
+    Reported: microsoft/onefuzz#605.
+    """
+    message = (
+        "Operation could not be completed as it results in exceeding approved Total Regional Cores"
+        f" quota. Additional details - Deployment Model: Resource Manager, Location: {location},"
+        f" Current Limit: {current}, Current Usage: {current}, Additional Required: {required},"
+        f" (Minimum) New Limit Required: {current + required}."
+    )
+    return operation_not_allowed(message)
+
+
+def subnet_is_full(required: int) -> ApiError:
+    """Return the error for a scale-out beyond the addresses of the subnet.
+
+    Reported: Azure/AKS#2531, MicrosoftDocs/azure-docs#88211.
+    """
+    message = (
+        "Subnet default with address prefix 10.0.0.0/27 does not have enough capacity for"
+        f" {required} IP addresses."
+    )
+    return ApiError(400, "SubnetIsFull", message)
+
+
+def allocation_failed() -> ApiError:
+    """Return the error for a scale-out for which the region has no machines at the moment."""
+    message = (
+        "Allocation failed. We do not have sufficient capacity for the requested VM size in this"
+        " region."
+    )
+    return ApiError(409, "AllocationFailed", message)
+
+
 # Instances
 
 

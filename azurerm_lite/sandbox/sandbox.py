@@ -17,7 +17,7 @@ from .entra.managed_identity import environment_for
 from .entra.tokens import APPLICATION
 from .model import templates
 from .model.cloud import Cloud
-from .model.resources import SUBSCRIPTION, TENANT, Change, Operation
+from .model.resources import SUBSCRIPTION, TENANT, Change, Operation, ScaleOutFault
 from .server import control_api
 from .server.app import App, JournalEntry
 from .server.control_api import ControlApi
@@ -29,6 +29,7 @@ _PROVIDER = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Mic
 _IMAGES = f"{_PROVIDER}/images"
 _GALLERY = f"{_PROVIDER}/galleries/demo"
 _UPGRADE_FAULTS = ("fail", "stick", "unhealthy", "silent", "agentless", "none")
+_SCALE_OUT_FAULTS = ("quota", "subnet", "allocation", "fail", "unhealthy", "none")
 _DROPS = ("before", "after", "truncate")
 
 
@@ -304,6 +305,74 @@ class Sandbox:
             instance.fault = how
             instance.fault_image = image
             self.cloud.release(instance)
+
+    def break_scale_out(
+        self,
+        vmss_name: str,
+        how: str = "quota",
+        resource_group: str = GROUP,
+        *,
+        made: int | None = None,
+    ) -> None:
+        """Make adding instances to a set go wrong from now on.
+
+        Args:
+            vmss_name: Scale set name.
+            how: `quota` or `subnet` (the request is rejected), `allocation` (the operation fails,
+                and so do its instances), `fail` (the OS of new instances does not come up),
+                `unhealthy` (they come up, and the application is unhealthy), or `none` (adding
+                works again).
+            resource_group: Resource group name.
+            made: How many instances come up before the operation fails; for `quota` and `subnet`
+                also `None`, which rejects the request.
+
+        Raises:
+            ValueError: `how` has another value.
+        """
+        if how not in _SCALE_OUT_FAULTS:
+            raise ValueError(f"how must be one of {', '.join(_SCALE_OUT_FAULTS)}, not {how!r}")
+        fault = None if how == "none" else ScaleOutFault(how, made)
+        with self.cloud.lock:
+            self.cloud.scale_set(resource_group, vmss_name).scale_out_fault = fault
+
+    def add_autoscale(
+        self,
+        vmss_name: str,
+        minimum: int,
+        maximum: int,
+        *,
+        resource_group: str = GROUP,
+        enabled: bool = True,
+    ) -> None:
+        """Add an autoscale setting for a set; it is shown, and changes nothing by itself.
+
+        Args:
+            vmss_name: Scale set name.
+            minimum: The fewest instances.
+            maximum: The most instances.
+            resource_group: Resource group name.
+            enabled: Whether it is on.
+        """
+        with self.cloud.lock:
+            vmss = self.cloud.scale_set(resource_group, vmss_name)
+            name = f"autoscale-{vmss.name}"
+            capacity = {"minimum": str(minimum), "maximum": str(maximum), "default": str(minimum)}
+            provider = vmss.id.partition("/providers/")[0] + "/providers/microsoft.insights"
+            setting = {
+                "id": f"{provider}/autoscalesettings/{name}",
+                "name": name,
+                "type": "Microsoft.Insights/autoscaleSettings",
+                "location": vmss.location,
+                "tags": {},
+                "properties": {
+                    "name": name,
+                    "enabled": enabled,
+                    "targetResourceUri": vmss.id,
+                    "profiles": [{"name": "default", "capacity": capacity, "rules": []}],
+                    "notifications": [],
+                },
+            }
+            self.cloud.autoscale_settings.append(setting)
 
     def fail_next(
         self,

@@ -64,6 +64,14 @@ def rollout(name: str) -> int:
     return latest
 
 
+def surge(name: str, extra: int) -> int:
+    """Roll out a scale set with extra instances; return how many instances have the model."""
+    latest = 0
+    for event in az.rollout(TOKEN, *PLACE, name, by=extra, surge=extra):
+        latest = event.latest
+    return latest
+
+
 @functools.cache
 def provider() -> Callable[[], str]:
     """Return the token provider; it is made at the first call, which signs in."""
@@ -80,7 +88,7 @@ harness.serve(
         call.__name__: call
         for call in (
             *(get_vmss, get_instance_views, set_image, by_update_domain),
-            *(heatmap, heatmap_text, heatmap_svg, wait, rollout, token),
+            *(heatmap, heatmap_text, heatmap_svg, wait, rollout, surge, token),
         )
     }
 )

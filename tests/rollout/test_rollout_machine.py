@@ -26,7 +26,13 @@ from azurerm_lite.sandbox.model.resources import Operation, ScaleSet
 
 STATUSES = st.sampled_from([429, 500, 502, 503, 504])
 KINDS = st.sampled_from(
-    [("GET", "/virtualMachineScaleSets/web"), ("POST", "/manualupgrade"), ("GET", "/operations/")]
+    [
+        ("GET", "/virtualMachineScaleSets/web"),
+        ("PATCH", "/virtualMachineScaleSets/web"),
+        ("POST", "/manualupgrade"),
+        ("POST", "/delete"),
+        ("GET", "/operations/"),
+    ]
 )
 
 
@@ -58,6 +64,18 @@ class Judge(Cloud):
         self.wrong += [what for what, is_so in found.items() if is_so]
         self.upgrades.append(job)
         return job, number
+
+    def delete_instances(self, vmss: ScaleSet, ids: Any) -> Operation:
+        """Notes a deletion while an upgrade is in flight, and one of a protected instance."""
+        job = super().delete_instances(vmss, ids)
+        found = {
+            "a deletion while an upgrade is in flight": any(
+                not each.ended for each in self.upgrades
+            ),
+            "a protected instance is deleted": any(each.is_protected for each in job.targets),
+        }
+        self.wrong += [what for what, is_so in found.items() if is_so]
+        return job
 
 
 class Rollouts(RuleBasedStateMachine):
@@ -98,8 +116,12 @@ class Rollouts(RuleBasedStateMachine):
         self.clock.sleep(10_000)
         self.sandbox.set_image("web", version=NEW)
         self.judge_by(most=10**6, is_by_domain=False)
-        list(az.rollout(*self.sandbox.where(), by=7, max_unhealthy="100%"))
+        self.vmss.scale_out_fault = None
+        capacity = max(1, len(self.vmss.instances) - 1)
+        options: dict[str, Any] = {"by": 7, "max_unhealthy": "100%"}
+        list(az.rollout(*self.sandbox.where(), surge=2, capacity=capacity, **options))
         self.clock.sleep(10_000)
+        assert (len(self.vmss.instances), self.vmss.sku["capacity"]) == (capacity, capacity)
         left = [vm.id for vm in self.vmss.instances.values() if vm.exact_version != NEW]
         assert left == []
         assert self.sandbox.cloud.wrong == []
@@ -157,6 +179,7 @@ class Rollouts(RuleBasedStateMachine):
                 "canary": st.sampled_from([None, 1]),
                 "bake": st.sampled_from([0, 45]),
                 "pause": st.sampled_from([0, 20]),
+                "surge": st.sampled_from([None, None, 2, "30%"]),
                 "on_failure": st.sampled_from(["stop", "rollback"]),
             }
         ),
@@ -188,7 +211,9 @@ class Rollouts(RuleBasedStateMachine):
     @rule(change=st.integers(-5, 5))
     def autoscale(self, change: int) -> None:
         """Instances come or go."""
+        fault, self.vmss.scale_out_fault = self.vmss.scale_out_fault, None
         self.sandbox.scale("web", max(1, min(60, len(self.vmss.instances) + change)))
+        self.vmss.scale_out_fault = fault
 
     @rule(status=STATUSES, kind=KINDS, times=st.integers(1, 3))
     def fail(self, status: int, kind: tuple[str, str], times: int) -> None:
@@ -217,6 +242,14 @@ class Rollouts(RuleBasedStateMachine):
                 az.restart_vmss(*self.sandbox.where(), one)
             except az.Conflict:
                 return
+
+    @rule(
+        how=st.sampled_from(["quota", "subnet", "allocation", "fail", "unhealthy", "none"]),
+        made=st.sampled_from([None, 1]),
+    )
+    def break_scale_out(self, how: str, made: int | None) -> None:
+        """Azure cannot make new instances, or they are no good."""
+        self.sandbox.break_scale_out("web", how, made=made)
 
     @rule(seconds=st.integers(1, 300))
     def wait(self, seconds: int) -> None:

@@ -63,3 +63,43 @@ IMAGE = {"kind": "platform", "publisher": "Canonical", "offer": "0001-com-ubuntu
 
 
 OLD_IMAGE: Any = {**IMAGE, "sku": "22_04-lts-gen2", "version": OLD}
+
+
+def least_serving(sandbox: Sandbox, name: str = "web") -> int:
+    """The fewest instances that served at any moment, by the sandbox's record of changes.
+
+    One serves if it is provisioned, runs and is healthy. Those that the record does not show being
+    made were there from the beginning.
+    """
+    changes = [each for each in sandbox.changes if each.scale_set == name]
+    made = {each.instance_id for each in changes if each.before == "Creating"}
+    touched = {each.instance_id for each in changes}
+    untouched = set(sandbox.cloud.scale_set("sandbox", name).instances) - touched
+    good = {"provisioning": "Succeeded", "power": "running", "health": "healthy"}
+    states = {each: dict(good) for each in (touched - made) | untouched}
+    least = len(states)
+    for each in changes:
+        if each.what not in good:
+            continue
+        new = {"provisioning": "Creating", "power": "running", "health": "healthy"}
+        states.setdefault(each.instance_id, new)[each.what] = each.after
+        least = min(least, sum(1 for state in states.values() if state == good))
+    return least
+
+
+def deleted(sandbox: Sandbox) -> list[list[str]]:
+    """The ids of each deletion that Azure took, in order."""
+    return [
+        each.body["instanceIds"]
+        for each in sandbox.journal
+        if each.path.endswith("/delete") and each.status == 202
+    ]
+
+
+def capacities(sandbox: Sandbox) -> list[int]:
+    """The capacities that were asked for by PATCH and that Azure took, in order."""
+    return [
+        each.body["sku"]["capacity"]
+        for each in sandbox.journal
+        if each.method == "PATCH" and each.status == 200
+    ]

@@ -31,6 +31,9 @@ class Assumptions:
         later_pages_count: Whether the second and later pages of a list count against the limit of
             the scale set. Recorded lists have one page, and how many entries Azure puts on one is
             not known either.
+        overprovisioned_vms_are_listed: Whether the additional VMs that a scale-out of a set with
+            `overprovision` starts are listed until Azure deletes them, some time after the
+            operation has ended. Recorded is that they are charged for.
         upgrade_needs_policy: Whether a manual upgrade of a set without an `upgradePolicy` is
             rejected.
         second_write: What happens to a write on a scale set while another one is in progress.
@@ -50,6 +53,7 @@ class Assumptions:
     flexible_set_has_power_actions: bool = False
     vm_has_reimage: bool = True
     later_pages_count: bool = False
+    overprovisioned_vms_are_listed: bool = True
     upgrade_needs_policy: bool = False
     second_write: SecondWrite = "accept_upgrade"
 

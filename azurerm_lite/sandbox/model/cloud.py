@@ -64,6 +64,7 @@ class Cloud:
         running: The operations in progress, and their inner steps.
         images: The ids of managed images and gallery versions, in lower case.
         changes: What happened to the instances.
+        autoscale_settings: The autoscale settings, as Azure Monitor shows them.
         graph_queries: When the current window of Resource Graph began, and the queries in it.
         endings: How the next operations end instead: a status and an error each.
         assumptions: What the sandbox answers where Azure's behaviour is not known.
@@ -84,6 +85,7 @@ class Cloud:
         self.images: set[str] = set()
         self.changes: list[Change] = []
         self.endings: list[tuple[str, Json]] = []
+        self.autoscale_settings: list[Json] = []
         self.graph_queries = (-math.inf, 0)
         self.assumptions = Assumptions()
         self.on_upgrade: Callable[[ScaleSet, Sequence[str], Operation], object] | None = None
@@ -332,6 +334,7 @@ class Cloud:
         profile = properties.get("virtualMachineProfile") or {}
         secrets = merge_secrets(vmss.secrets, profile, given)
         validation.check_model(vmss, sku, properties, secrets, self.images)
+        _check_scale_out(vmss, sku)
         self.make_way(vmss)
         if vmss.zones:
             extras = {**extras, "zones": vmss.zones}
@@ -359,10 +362,11 @@ class Cloud:
         members = Counter(vm.placement_group for vm in vmss.instances.values())
         missing = vmss.capacity - len(vmss.instances)
         added = [placement.add_instance(vmss, members) for _ in range(missing)]
-        excess = len(vmss.instances) - vmss.capacity
+        additional = self._overprovision(vmss, members, len(added))
+        excess = len(vmss.instances) - len(additional) - vmss.capacity
         removed = placement.pick_for_scale_in(vmss, excess)
         # More than the request says, if some are protected.
-        vmss.sku["capacity"] = len(vmss.instances) - len(removed)
+        vmss.sku["capacity"] = len(vmss.instances) - len(additional) - len(removed)
         for instance in removed:
             self.set_states(vmss, instance, provisioning="Deleting")
         outdated = [
@@ -372,10 +376,11 @@ class Cloud:
         self.start_reinstall(vmss, upgraded)
 
         def end() -> Json | None:
-            for instance in added:
-                self.set_states(vmss, instance, provisioning="Succeeded", power="running")
+            failure = self._finish_scale_out(vmss, added, additional)
             self.remove(vmss, removed)
-            vmss.provisioning = "Succeeded"
+            vmss.provisioning = "Failed" if failure else "Succeeded"
+            if failure:
+                return failure
             if vmss.mode == "rolling" and outdated:
                 rolling_upgrade.start(self, vmss)
             return self.apply_model(vmss, upgraded, vmss.profile)
@@ -387,6 +392,45 @@ class Cloud:
         job = self.start_operation(vmss, seconds, end, targets)
         job.is_model_write = True
         return job
+
+    def _overprovision(self, vmss: ScaleSet, members: Counter[str], number: int) -> list[Instance]:
+        """Start more VMs than were asked for, a fifth, if the set is to; not when it is created."""
+        is_on = vmss.properties.get("overprovision") and vmss.provisioning == "Updating"
+        if not is_on or not number or not self.assumptions.overprovisioned_vms_are_listed:
+            return []
+        return [placement.add_instance(vmss, members) for _ in range(math.ceil(number / 5))]
+
+    def _finish_scale_out(
+        self, vmss: ScaleSet, added: Sequence[Instance], additional: Sequence[Instance]
+    ) -> Json | None:
+        """Let new instances come up, or some of them; return the error of the operation if any.
+
+        Instances for which there was no machine stay, as failed ones; those for which the quota or
+        the subnet did not suffice do not come into being. The capacity stays as it was asked for.
+        """
+        fault = vmss.scale_out_fault if added else None
+        how = fault.how if fault else ""
+        made = len(added)
+        if fault and how != "unhealthy":
+            made = min(made, fault.made or 0)
+        for instance in [*added[:made], *additional]:
+            self.set_states(vmss, instance, provisioning="Succeeded", power="running")
+            if how == "unhealthy":
+                self.set_states(vmss, instance, health="unhealthy")
+        if additional:
+            seconds = self.upgrade_seconds / 2
+            self.start_operation(
+                vmss, seconds, lambda: self.remove(vmss, additional), is_inner=True
+            )
+        rest = added[made:]
+        if not rest:
+            return None
+        if how in ("quota", "subnet"):
+            self.remove(vmss, rest)
+        else:
+            for instance in rest:
+                self.set_states(vmss, instance, provisioning="Failed", power="stopped")
+        return _scale_out_error(vmss, how, len(rest))
 
     def _settle_without_profile(self, vmss: ScaleSet) -> Operation:
         """End a write of a set that has no model: it creates and deletes nothing."""
@@ -623,6 +667,30 @@ def _check_place(vmss: ScaleSet, body: Json) -> None:
         raise errors.invalid_resource_location(vmss.name, vmss.group, vmss.location, location)
     if "zones" in body and sorted(body["zones"] or []) != sorted(vmss.zones):
         raise errors.property_change_not_allowed("zones")
+
+
+def _check_scale_out(vmss: ScaleSet, sku: Json) -> None:
+    """Reject more instances if the quota or the subnet does not suffice for them."""
+    fault = vmss.scale_out_fault
+    number = validation.parse_capacity(sku) - len(vmss.instances)
+    if fault is None or number <= 0 or fault.made is not None:
+        return
+    if fault.how == "quota":
+        raise errors.quota_exceeded(vmss.location, 2 * len(vmss.instances), 2 * number)
+    if fault.how == "subnet":
+        raise errors.subnet_is_full(number)
+
+
+def _scale_out_error(vmss: ScaleSet, how: str, number: int) -> Json:
+    """Return the error with which a scale-out ends."""
+    if how == "quota":
+        return errors.quota_exceeded(vmss.location, 2 * len(vmss.instances), 2 * number).error
+    if how == "subnet":
+        return errors.subnet_is_full(number).error
+    if how == "allocation":
+        return errors.allocation_failed().error
+    message = f"OS Provisioning for {number} VMs did not finish in the allotted time."
+    return {"code": "OSProvisioningTimedOut", "message": message}
 
 
 def _check_versions(instances: Iterable[Instance], version: str) -> None:

@@ -42,7 +42,7 @@ def add_instance(vmss: ScaleSet, members: Counter[str]) -> Instance:
         exact_version=exact_version(vmss.profile),
         update_domain=position % domains if domains else None,
         fault_domain=fault_domain,
-        zone=vmss.zones[number % len(vmss.zones)] if vmss.zones else None,
+        zone=_pick_zone(vmss, number),
         placement_group="" if vmss.is_flexible else _pick_placement_group(vmss, members),
     )
     if vmss.is_flexible:
@@ -84,6 +84,16 @@ def pick_for_scale_in(vmss: ScaleSet, number: int) -> list[Instance]:
 
 def _is_kept(vm: Instance) -> bool:
     return vm.is_protected or bool((vm.protection or {}).get("protectFromScaleIn"))
+
+
+def _pick_zone(vmss: ScaleSet, number: int) -> str | None:
+    """Return the zone with the fewest instances; of several, each in turn."""
+    if not vmss.zones:
+        return None
+    first = number % len(vmss.zones)
+    in_turn = [*vmss.zones[first:], *vmss.zones[:first]]
+    members = Counter(vm.zone for vm in vmss.instances.values())
+    return min(in_turn, key=lambda zone: members[zone])
 
 
 def _new_name(vmss: ScaleSet) -> str:

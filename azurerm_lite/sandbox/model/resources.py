@@ -162,6 +162,19 @@ class RollingUpgrade:
 
 
 @dataclass
+class ScaleOutFault:
+    """What goes wrong when instances are added to a scale set.
+
+    Attributes:
+        how: `quota`, `subnet`, `allocation`, `fail` or `unhealthy`.
+        made: How many instances come up all the same; `None` if the request itself is rejected.
+    """
+
+    how: str
+    made: int | None = None
+
+
+@dataclass
 class ScaleSet:
     """A scale set: its model and its instances.
 
@@ -189,6 +202,7 @@ class ScaleSet:
     profile_created: str = field(default_factory=now_utc)
     rolling_upgrades: list[RollingUpgrade] = field(default_factory=list)
     deletion: Operation | None = None
+    scale_out_fault: ScaleOutFault | None = None
 
     @property
     def id(self) -> str:

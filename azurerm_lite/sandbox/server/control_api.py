@@ -16,7 +16,9 @@ from .._answer import Answer
 
 # The methods of `Sandbox` that a request may call.
 CALLS = (
+    "add_autoscale",
     "add_vmss",
+    "break_scale_out",
     "break_upgrade",
     "end_next",
     "fail_next",

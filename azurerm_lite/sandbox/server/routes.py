@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 from werkzeug.routing import Map, Rule
 
 from ..handlers import (
+    autoscale,
     extensions,
     images,
     instances,
@@ -72,6 +73,7 @@ ROUTES = [
     Route("GET", RG, resource_groups.get_group),
     Route("PUT", RG, resource_groups.put_group),
     Route("DELETE", RG, resource_groups.delete_group),
+    Route("GET", RG + "/providers/microsoft.insights/autoscalesettings", autoscale.list_settings),
     # Images
     Route("GET", IMAGES, images.list_image_entries, "GetVMImageFromLocation"),
     Route("GET", OFFERS, images.list_image_entries),
