@@ -8,11 +8,11 @@ from typing import TypeAlias
 
 from requests import Response
 
-from .. import _clock, _retry, operations, rest, vmss
+from .. import _clock, _retry, operations, rest
 from .._text import one_line
 from ..errors import AzureError, NotFound, OperationFailed, OperationTimeout
 from ..types import Batch, Instance
-from . import messages, plan
+from . import actions, messages, plan
 from .events import Event, event
 from .faults import is_batch_at_fault, is_preempted
 from .health import (
@@ -26,7 +26,7 @@ from .health import (
 )
 from .options import resolve_count
 from .reading import check_model_unchanged, read_instances, wait_until_instances_idle
-from .state import BatchFailed, Halt, Preempted, RolloutState, by_id, count_latest, with_since
+from .state import BatchFailed, Halt, Preempted, RolloutState, by_id, count_current, with_since
 from .waiting import Wait, pause, poll, poll_interval, retry, retry_after_of
 
 Problems: TypeAlias = "dict[str, Problem]"
@@ -41,7 +41,9 @@ def run_batch(state: RolloutState, batch: Batch) -> Iterator[Event]:
     """Upgrade a batch, from its start to the end of its bake time."""
     yield from wait_until_others_healthy(state, batch)
     before = snapshot(state.instances)
-    yield event(state, "batch_started", messages.upgrading(batch), batch=batch)
+    yield event(
+        state, "batch_started", messages.upgrading(batch, state.options.action.words), batch=batch
+    )
     try:
         yield from start_and_follow(state, batch)
     except Preempted as preempted:
@@ -138,7 +140,7 @@ def start_upgrade(state: RolloutState, batch: Batch) -> Iterator[Event]:
         if not ids:
             return
         state.has_changed_something = True
-        state.operation = vmss.manual_upgrade(*state.scale_set, ids)
+        state.operation = actions.start(state.options.action, state.scale_set, ids)
         state.in_flight = frozenset(ids)
         state.accepted |= frozenset(ids)
 
@@ -342,7 +344,9 @@ def problems_of_batch(
         problem = problem_of_upgraded(
             instance,
             before.get(instance_id, InstanceBefore()),
+            is_current=instance_id in state.current,
             is_pending=is_pending(state, instance),
+            outdated=state.options.action.words.outdated,
         )
         if problem is not None:
             problems[instance_id] = problem
@@ -364,8 +368,9 @@ def finish_batch(state: RolloutState, batch: Batch) -> Event:
     ]
     state.upgraded += done
     vanished = len(batch.instance_ids) - len(done)
-    latest = count_latest(state)
-    message = messages.batch_done(batch, latest, len(state.instances), vanished)
+    latest = count_current(state)
+    words = state.options.action.words
+    message = messages.batch_done(batch, latest, len(state.instances), vanished, words)
     return event(state, "batch_done", message, batch=batch)
 
 
@@ -377,7 +382,8 @@ def instances_of(state: RolloutState, batch: Batch) -> list[Instance]:
 
 def is_pending(state: RolloutState, instance: Instance) -> bool:
     """Return whether an instance is yet to be upgraded."""
-    return plan.skip_reason(instance, state.options, state.retry_failed) is None
+    reason = plan.skip_reason(instance, state.options, state.retry_failed, current=state.current)
+    return reason is None
 
 
 def is_pending_id(state: RolloutState, instance_id: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast
 
-from ..instances import has_latest_model, properties_of
+from ..instances import properties_of
 from ..types import Batch, Instance, Summary
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def event(
         number=len(state.started_batches),
         batches=state.batches,
         instance_ids=ids,
-        latest=sum(1 for instance in state.instances if has_latest_model(instance)),
+        latest=len(state.current),
         total=len(state.instances),
         unhealthy=unhealthy or {},
         summary=summary,

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from .._text import join_ids, plural
 from ..types import Batch
+from .actions import UPGRADE_WORDS, Words
 
-OUTDATED = "not on the latest model"
 HEALTH_NOT_REPORTED = "application health not reported yet"
 MODEL_CHANGED = "Somebody changed the scale set's model since this rollout began"
 RUN_AGAIN = "Run it again to go on from there"
@@ -191,10 +191,10 @@ def of_batch(batch: Batch, text: str) -> str:
     return f"{batch.name}: {text}"
 
 
-def upgrading(batch: Batch) -> str:
-    """Return what is said when the upgrade of a batch starts."""
+def upgrading(batch: Batch, words: Words = UPGRADE_WORDS) -> str:
+    """Return what is said when the operation on a batch starts."""
     ids = batch.instance_ids
-    return f"{batch.name}: upgrading {plural(len(ids), 'instance')} ({join_ids(ids)})"
+    return f"{batch.name}: {words.doing} {plural(len(ids), 'instance')} ({join_ids(ids)})"
 
 
 def without_vanished(batch: Batch, ids: Sequence[str]) -> str:
@@ -246,10 +246,12 @@ def bake_failed(batch: Batch, seconds: float) -> str:
     return f"{batch.name} did not stay healthy for {seconds:g} s"
 
 
-def batch_done(batch: Batch, latest: int, total: int, vanished: int) -> str:
+def batch_done(
+    batch: Batch, latest: int, total: int, vanished: int, words: Words = UPGRADE_WORDS
+) -> str:
     """Return what is said at the end of a batch."""
     gone = f" ({vanished} vanished)" if vanished else ""
-    return f"{batch.name}: done; {latest} of {total} instances have the latest model{gone}"
+    return f"{batch.name}: done; {latest} of {total} instances {words.have}{gone}"
 
 
 def others_unhealthy(batch: Batch, count: int, allowed: int) -> str:
@@ -283,10 +285,10 @@ def pausing_before(batch: Batch, seconds: float) -> str:
 # The beginning and the end
 
 
-def started(total: int, pending: int, batches: int) -> str:
+def started(total: int, pending: int, batches: int, words: Words = UPGRADE_WORDS) -> str:
     """Return what is to be done."""
     parts = f" in {plural(batches, 'batch')}" if batches else ""
-    return f"{plural(total, 'instance')}, {pending} to upgrade{parts}"
+    return f"{plural(total, 'instance')}, {pending} to {words.verb}{parts}"
 
 
 def skipping(ids: Sequence[str], reason: str) -> str:
@@ -294,14 +296,22 @@ def skipping(ids: Sequence[str], reason: str) -> str:
     return f"skipping {plural(len(ids), 'instance')} {reason}: {join_ids(ids)}"
 
 
-def ended(latest: int, total: int, upgraded: int, seconds: float, how: str = "") -> str:
+def ended(
+    latest: int,
+    total: int,
+    upgraded: int,
+    seconds: float,
+    how: str = "",
+    *,
+    words: Words = UPGRADE_WORDS,
+) -> str:
     """Return how far a run came."""
     outdated = total - latest
-    parts = [f"{latest} of {plural(total, 'instance')} have the latest model"]
+    parts = [f"{latest} of {plural(total, 'instance')} {words.have}"]
     if outdated:
-        parts.append(f"{outdated} still an older one")
+        parts.append(f"{outdated} {words.remaining}")
     beginning = f"{how}; " if how else ""
-    return f"{beginning}{', '.join(parts)}; {upgraded} upgraded in {seconds:.0f} s"
+    return f"{beginning}{', '.join(parts)}; {upgraded} {words.done} in {seconds:.0f} s"
 
 
 def stopped_after(batch: Batch) -> str:
@@ -310,7 +320,11 @@ def stopped_after(batch: Batch) -> str:
 
 
 def halted(
-    reason: str, unhealthy: Mapping[str, str], progress: tuple[int, int, int] | None, advice: str
+    reason: str,
+    unhealthy: Mapping[str, str],
+    progress: tuple[int, int, int] | None,
+    advice: str,
+    words: Words = UPGRADE_WORDS,
 ) -> str:
     """Return the message of a halt: what went wrong, how far the run came, what to do.
 
@@ -320,7 +334,7 @@ def halted(
     parts = [halt_reason(reason, unhealthy)]
     if progress is not None:
         upgraded, outdated, total = progress
-        parts.append(f"{upgraded} upgraded by this run, {outdated} of {total} still to do")
+        parts.append(f"{upgraded} {words.done} by this run, {outdated} of {total} still to do")
         parts.append(advice)
     return ". ".join(parts) + "."
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 from .. import instances as _instances
 from .. import rest
 from ..types import Batch, CountOrPercentage, Image, Instance, OnFailure, Only, Token
+from .actions import UPGRADE, Action
 
 GROUPINGS = ("update_domain", "fault_domain", "zone")
 """What `by` may name; anything else is a batch size."""
@@ -19,7 +20,10 @@ _IMAGE_KINDS = ("platform", "image_id", "image_uri")
 
 @dataclass(frozen=True)
 class RolloutOptions:
-    """What a rollout was asked for, checked; the docstring of `rollout` describes each option."""
+    """What a rollout was asked for, checked; the docstring of `rollout` describes each option.
+
+    `action` is what is done to each batch.
+    """
 
     by: CountOrPercentage = "update_domain"
     only: Only | None = None
@@ -35,6 +39,7 @@ class RolloutOptions:
     rollback_image: Image | None = None
     auxiliary_tokens: Sequence[Token] = field(default=(), repr=False)
     dry_run: bool | Mapping[str, Any] = False
+    action: Action = UPGRADE
 
     def __post_init__(self) -> None:
         if self.by not in GROUPINGS:

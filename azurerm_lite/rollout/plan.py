@@ -15,6 +15,7 @@ from ..instances import (
     by_fault_domain,
     by_update_domain,
     by_zone,
+    has_latest_model,
     health,
     id_sort_key,
     in_batches,
@@ -39,7 +40,6 @@ NO_UPDATE_DOMAINS = (
     "Azure gives no update domains here: taken as by its own rolling upgrades, zone after zone"
     f" where there are zones, at most {FALLBACK} of the set at a time"
 )
-ON_LATEST_MODEL = "on the latest model"
 BEING_CREATED = "still being created"
 BEING_DELETED = "being deleted"
 PROTECTED = "protected from scale-set actions"
@@ -59,6 +59,7 @@ def plan_batches(
     *,
     started: Collection[str] = (),
     retry_failed: Collection[str] = (),
+    current: Collection[str] | None = None,
 ) -> list[Batch]:
     """Return the batches of the pending instances, in order.
 
@@ -69,12 +70,13 @@ def plan_batches(
             first there is no canary.
         retry_failed: Ids of instances that are pending although they have the latest model, because
             they failed.
+        current: Ids of the instances that need nothing; `None` for those on the latest model.
 
     Returns:
         Batches, none of them empty.
     """
     options = resolve_strategy(instances, options)
-    wanted = pending(instances, options, retry_failed)
+    wanted = pending(instances, options, retry_failed, current=current)
     if options.canary is None or started:
         return _split(instances, wanted, options, started)
     batches = _split(instances, wanted, options, ())
@@ -198,7 +200,11 @@ def check_choice(instances: Sequence[Instance], options: RolloutOptions) -> None
 
 
 def pending(
-    instances: Sequence[Instance], options: RolloutOptions, retry_failed: Collection[str] = ()
+    instances: Sequence[Instance],
+    options: RolloutOptions,
+    retry_failed: Collection[str] = (),
+    *,
+    current: Collection[str] | None = None,
 ) -> list[Instance]:
     """Return the instances that are to be upgraded.
 
@@ -206,6 +212,7 @@ def pending(
         instances: All instances of the set with their instance views.
         options: What was asked for.
         retry_failed: As for `plan_batches`.
+        current: As for `plan_batches`.
 
     Returns:
         Instances, in the order given.
@@ -214,12 +221,17 @@ def pending(
     return [
         instance
         for instance in instances
-        if is_chosen(instance, options) and skip_reason(instance, options, retry_failed) is None
+        if is_chosen(instance, options)
+        and skip_reason(instance, options, retry_failed, current=current) is None
     ]
 
 
 def skipped(
-    instances: Sequence[Instance], options: RolloutOptions, retry_failed: Collection[str] = ()
+    instances: Sequence[Instance],
+    options: RolloutOptions,
+    retry_failed: Collection[str] = (),
+    *,
+    current: Collection[str] | None = None,
 ) -> dict[str, list[str]]:
     """Return the instances that are left out, by the reason.
 
@@ -227,6 +239,7 @@ def skipped(
         instances: All instances of the set with their instance views.
         options: What was asked for.
         retry_failed: As for `plan_batches`.
+        current: As for `plan_batches`.
 
     Returns:
         `{reason: [instance id, ...]}`, ids in numeric order.
@@ -236,7 +249,7 @@ def skipped(
     for instance in instances:
         if not is_chosen(instance, options):
             continue
-        reason = skip_reason(instance, options, retry_failed)
+        reason = skip_reason(instance, options, retry_failed, current=current)
         if reason is not None:
             reasons.setdefault(reason, []).append(instance["instanceId"])
     return {reason: sorted(ids, key=id_sort_key) for reason, ids in reasons.items()}
@@ -259,7 +272,11 @@ def is_chosen(instance: Instance, options: RolloutOptions) -> bool:
 
 
 def skip_reason(
-    instance: Instance, options: RolloutOptions, retry_failed: Collection[str] = ()
+    instance: Instance,
+    options: RolloutOptions,
+    retry_failed: Collection[str] = (),
+    *,
+    current: Collection[str] | None = None,
 ) -> str | None:
     """Return why an instance is left out.
 
@@ -267,6 +284,7 @@ def skip_reason(
         instance: The instance.
         options: What was asked for.
         retry_failed: As for `plan_batches`.
+        current: As for `plan_batches`.
 
     Returns:
         The reason; `None` if the instance is pending.
@@ -275,8 +293,9 @@ def skip_reason(
     instance_id = instance["instanceId"]
     state = provisioning_state(instance)
     is_retried = instance_id in retry_failed and state == "failed"
-    if properties.get("latestModelApplied") and not is_retried:
-        return ON_LATEST_MODEL
+    is_current = has_latest_model(instance) if current is None else instance_id in current
+    if is_current and not is_retried:
+        return options.action.words.current
     if state == "creating":
         # Azure does not report yet which model it has.
         return BEING_CREATED

@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import _clock, _flexible, vmss
 from .._ids import normalize
-from ..instances import provisioning_state, upgrade_mode
+from ..instances import has_latest_model, provisioning_state, upgrade_mode
 from ..types import Instance, ScaleSet
 from . import messages, plan
 from .events import Event, event
@@ -87,10 +87,18 @@ def read_instances(state: RolloutState) -> Iterator[Event]:
         state.instances = tuple(_read(state))
 
     yield from retry_read(state, request)
+    note_current(state)
     state.in_flight = frozenset()
     state.requests_per_reading = max(1, state.hooks.requests - before)
     state.pages = _count_pages(state)
     state.read_at = _clock.monotonic()
+
+
+def note_current(state: RolloutState) -> None:
+    """Note which of the instances need nothing."""
+    state.current = frozenset(
+        instance["instanceId"] for instance in state.instances if has_latest_model(instance)
+    )
 
 
 def wait_until_instances_idle(state: RolloutState) -> Iterator[Event]:
@@ -117,7 +125,9 @@ def wait_until_created(state: RolloutState) -> Iterator[Event]:
     limit = _clock.monotonic() + state.options.health_timeout
 
     def judge() -> Wait | None:
-        skipped = plan.skipped(state.instances, state.options, state.retry_failed)
+        skipped = plan.skipped(
+            state.instances, state.options, state.retry_failed, current=state.current
+        )
         ids = skipped.get(plan.BEING_CREATED, [])
         if not ids:
             return None

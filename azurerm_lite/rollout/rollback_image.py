@@ -35,7 +35,7 @@ def find_previous_image(state: RolloutState) -> Image:
         ValueError: The pending instances run several images, or the image does not fit the model.
     """
     options = state.options
-    pending = plan.pending(state.instances, options)
+    pending = plan.pending(state.instances, options, current=state.current)
     if options.on_failure != "rollback" or not pending:
         return {}
     image = options.rollback_image
@@ -211,6 +211,7 @@ def rollback_of(state: RolloutState, failure: BatchFailed) -> RolloutState:
         is_rollback=True,
         model=state.model,
         instances=state.instances,
+        current=state.current,
         requests_per_reading=state.requests_per_reading,
         pages=state.pages,
         has_changed_something=True,

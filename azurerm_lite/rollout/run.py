@@ -15,6 +15,7 @@ from .events import Event, event
 from .reading import (
     check_model_unchanged,
     known_model,
+    note_current,
     provisioning_of_set,
     read_instances,
     refresh,
@@ -36,7 +37,7 @@ from .state import (
     BatchFailed,
     Halt,
     RolloutState,
-    count_latest,
+    count_current,
     ids_by_image,
     image_of,
     seconds_running,
@@ -158,6 +159,7 @@ def plan_rest(state: RolloutState) -> list[Batch]:
         state.options,
         started=state.started_batches,
         retry_failed=state.retry_failed,
+        current=state.current,
     )
 
 
@@ -237,14 +239,17 @@ def announce(state: RolloutState) -> Iterator[Event]:
     """Report what is to be done, what should be known, and what is left out."""
     batches = plan_rest(state)
     ids = [instance_id for batch in batches for instance_id in batch.instance_ids]
-    message = messages.started(len(state.instances), len(ids), len(batches))
+    words = state.options.action.words
+    message = messages.started(len(state.instances), len(ids), len(batches), words)
     yield event(state, "started", message, of_set=True, instance_ids=ids)
     for notice in plan.notices(known_model(state), state.instances, state.options):
         yield event(state, "notice", notice, of_set=True)
     wants_rollback = state.options.on_failure == "rollback" and not state.is_rollback
     if batches and wants_rollback and not state.previous_image:
         yield event(state, "notice", messages.NOTHING_TO_ROLL_BACK_TO, of_set=True)
-    skipped = plan.skipped(state.instances, state.options, state.retry_failed)
+    skipped = plan.skipped(
+        state.instances, state.options, state.retry_failed, current=state.current
+    )
     for reason, left_out in skipped.items():
         state.skipped += len(left_out)
         message = messages.skipping(left_out, reason)
@@ -259,6 +264,7 @@ def pretend_model(state: RolloutState, model: ScaleSet) -> None:
     state.model = model
     for instance in state.instances:
         instance.setdefault("properties", {})["latestModelApplied"] = False
+    note_current(state)
 
 
 def report_dry_run(state: RolloutState) -> Iterator[Event]:
@@ -297,8 +303,9 @@ def halted_with(state: RolloutState, halt: Halt, advice: str) -> RolloutHalted:
     total = len(state.instances)
     progress = None
     if total:
-        progress = (len(state.upgraded), total - count_latest(state), total)
-    message = messages.halted(halt.reason, halt.unhealthy, progress, advice)
+        progress = (len(state.upgraded), total - count_current(state), total)
+    words = state.options.action.words
+    message = messages.halted(halt.reason, halt.unhealthy, progress, advice, words)
     summary = summarize(state, list(halt.unhealthy))
     return RolloutHalted(message, state.batch, halt.unhealthy, summary=summary)
 
@@ -306,11 +313,12 @@ def halted_with(state: RolloutState, halt: Halt, advice: str) -> RolloutHalted:
 def _how_far(state: RolloutState, how: str = "") -> str:
     """Return how far the run came."""
     return messages.ended(
-        count_latest(state),
+        count_current(state),
         len(state.instances),
         len(state.upgraded),
         seconds_running(state),
         how,
+        words=state.options.action.words,
     )
 
 

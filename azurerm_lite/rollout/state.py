@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from requests import Response
 
 from .. import _clock, images, rest
-from ..instances import has_latest_model, id_sort_key
+from ..instances import id_sort_key
 from ..types import Batch, Image, Instance, ScaleSet, Summary, Token
 from . import messages
 from .options import RolloutOptions
@@ -54,6 +54,7 @@ class RolloutState:
         status: Where the run stands. `paused` and `done` end it.
         model: The model as first read; a change by somebody else halts the run.
         instances: The instances as last read.
+        current: Those of them that need nothing: on the latest model, if the action is an upgrade.
         requests_per_reading: How many requests that took.
         pages: How many pages of the list of instances there are.
         read_at: When they were read.
@@ -82,6 +83,7 @@ class RolloutState:
     status: Status = "new"
     model: ScaleSet | None = None
     instances: tuple[Instance, ...] = ()
+    current: frozenset[str] = frozenset()
     requests_per_reading: int = 1
     pages: int = 1
     read_at: float = field(default_factory=_now)
@@ -154,9 +156,9 @@ def by_id(state: RolloutState) -> dict[str, Instance]:
     return {instance["instanceId"]: instance for instance in state.instances}
 
 
-def count_latest(state: RolloutState) -> int:
-    """Return how many instances have the latest model."""
-    return sum(1 for instance in state.instances if has_latest_model(instance))
+def count_current(state: RolloutState) -> int:
+    """Return how many instances need nothing."""
+    return len(state.current)
 
 
 def image_of(model: Any) -> Image:
