@@ -31,6 +31,7 @@ from .images import (
     list_publishers,
     list_sku_versions,
     list_skus,
+    newest_image_version,
     set_image,
 )
 from .instances import (
@@ -48,7 +49,7 @@ from .rollout import follow_rolling_upgrade, plan_rollout, rollback, rollout
 from .rollout.events import Event
 from .settings import VERSION as __version__  # noqa: N811 - the name that Python expects
 from .subscriptions import list_locations, list_resource_groups, list_subscriptions
-from .types import Batch, FoundScaleSet, Image, Instance, ScaleSet, Summary, Target
+from .types import Batch, CommandOutput, FoundScaleSet, Image, Instance, ScaleSet, Summary, Target
 from .vmss import (
     cancel_rolling_upgrade,
     delete_vmss,
@@ -74,6 +75,7 @@ from .vmss import (
     redeploy_vmss,
     reimage_vmss,
     restart_vmss,
+    run_command,
     scale_vmss,
     start_extension_upgrade,
     start_os_upgrade,
@@ -91,6 +93,7 @@ __all__ = [
     "AuthenticationFailed",
     "AzureError",
     "Batch",
+    "CommandOutput",
     "Conflict",
     "Event",
     "FleetEvent",
@@ -147,6 +150,7 @@ __all__ = [
     "list_vmss_sub",
     "list_vmss_vms",
     "manual_upgrade",
+    "newest_image_version",
     "patch_vmss",
     "plan_rollout",
     "power_state",
@@ -160,6 +164,7 @@ __all__ = [
     "rollback",
     "rollout",
     "rollout_fleet",
+    "run_command",
     "scale_vmss",
     "set_image",
     "start_extension_upgrade",

@@ -230,6 +230,18 @@ class Status(TypedDict, total=False):
     time: str
 
 
+class CommandOutput(NamedTuple):
+    """What a script printed that `run_command` ran.
+
+    Attributes:
+        stdout: Its standard output: of a long one Azure returns the last 4,096 bytes.
+        stderr: Its standard error, likewise.
+    """
+
+    stdout: str
+    stderr: str
+
+
 class InstanceView(TypedDict, total=False):
     """The current state of an instance."""
 

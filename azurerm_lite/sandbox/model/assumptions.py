@@ -30,6 +30,10 @@ class Assumptions:
             not known either.
         upgrade_needs_policy: Whether a manual upgrade of a set without an `upgradePolicy` is
             rejected.
+        reimage_takes_newest: Whether a reimage without an exact version installs the newest version
+            of `latest`, as is reported; the reference says that it keeps the one there is.
+        commands_run_in_parallel: Whether scripts may run on several instances of a set at once.
+            Microsoft's examples start one on each instance; no recording shows two that overlap.
     """
 
     expanded_list_has_model: bool = True
@@ -41,3 +45,5 @@ class Assumptions:
     vm_has_reimage: bool = True
     later_pages_count: bool = False
     upgrade_needs_policy: bool = False
+    reimage_takes_newest: bool = True
+    commands_run_in_parallel: bool = True
