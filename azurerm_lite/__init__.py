@@ -45,7 +45,7 @@ from .instances import (
     upgrade_mode,
 )
 from .operations import wait
-from .rollout import follow_rolling_upgrade, plan_rollout, rollback, rollout
+from .rollout import follow_rolling_upgrade, plan_rollout, roll, rollback, rollout
 from .rollout.events import Event
 from .settings import VERSION as __version__  # noqa: N811 - the name that Python expects
 from .subscriptions import list_locations, list_resource_groups, list_subscriptions
@@ -161,6 +161,7 @@ __all__ = [
     "redeploy_vmss",
     "reimage_vmss",
     "restart_vmss",
+    "roll",
     "rollback",
     "rollout",
     "rollout_fleet",

@@ -466,6 +466,11 @@ def has_version(image_id: str) -> bool:
     return found is not None and found[1].lower() != "latest"
 
 
+def version_in(image_id: str) -> str:
+    """Return the version at the end of the id of a gallery image; empty if there is none."""
+    return image_id.rpartition("/")[2] if has_version(image_id) else ""
+
+
 def is_floating(image: Image) -> bool:
     """Return whether it is not known which version an image is.
 
@@ -497,17 +502,21 @@ def is_same_image(image: Image, other: Image) -> bool:
     return image_name(image).lower() == image_name(other).lower()
 
 
+def is_version_of(image: Image, other: Image) -> bool:
+    """Return whether a platform image is of the publisher, offer and SKU of another."""
+    return all(
+        str(image.get(key)).lower() == str(other.get(key)).lower()
+        for key in ("kind", "publisher", "offer", "sku")
+    )
+
+
 def is_newer(image: Image, other: Image) -> bool:
     """Return whether an image is known to be a newer version of the same platform image."""
     versions = [each.get("exact_version") or each.get("version", "") for each in (image, other)]
     if any(each.get("kind") != "platform" for each in (image, other)):
         return False
-    same = all(
-        str(image.get(key)).lower() == str(other.get(key)).lower()
-        for key in ("publisher", "offer", "sku")
-    )
     return (
-        same
+        is_version_of(image, other)
         and "latest" not in versions
         and version_order(versions[0]) > version_order(versions[1])
     )

@@ -62,6 +62,8 @@ resource group and name."""
 Waves: TypeAlias = str | Callable[[Any], Any] | Sequence[int | str] | None
 """What makes the waves of a fleet: a key, a function of a target, or sizes."""
 
+Method: TypeAlias = Literal["upgrade", "reimage"]
+"""How a rollout brings instances to an image."""
 OnFailure: TypeAlias = Literal["stop", "rollback"]
 """What a rollout does when a batch fails."""
 

@@ -63,7 +63,8 @@ class Event(_EventFields):
         number: Which batch of this run that is, from 1; 0 when there is none.
         batches: How many batches this run comes to, as far as can be told.
         instance_ids: The instances that it is about.
-        latest: How many instances of the set have the latest model.
+        latest: How many instances of the set have the latest model; of a run with another purpose,
+            how many need nothing.
         total: How many instances the set has.
         unhealthy: Which instances are not yet as they should be, and why: `{instance id: reason}`.
         summary: What the run came to, in the last event of it; else `None`.

@@ -158,8 +158,20 @@ def problem_of_check(
     Returns:
         The problem; `None` if the check passes.
     """
+    return problem_of_answer(lambda: check(instances))
+
+
+def problem_of_answer(ask: Callable[[], object]) -> Problem | None:
+    """Return why a check of the caller's fails.
+
+    Args:
+        ask: Calls the check; it fails if it returns `False` or a text, or raises.
+
+    Returns:
+        The problem; `None` if the check passes.
+    """
     try:
-        answer = check(instances)
+        answer = ask()
     except Exception as error:
         return Problem("check", messages.check_failed(one_line(error)))
     if isinstance(answer, str) and answer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from .._text import join_ids, plural
 from ..types import Batch
@@ -34,6 +35,15 @@ MANAGED_IMAGE_REFUSED = (
     " image of a gallery"
 )
 START_ANOTHER = "start_os_upgrade, or any change of the model, begins another"
+GALLERY_HAS_NO_WAY_BACK = (
+    "on_failure: Azure documents no reimage to an exact version for gallery images, so that a"
+    " failure could not be rolled back: leave on_failure out, or put a version into the model and"
+    " use the method upgrade"
+)
+MODEL_STAYS_FLOATING = (
+    "the model still asks for the newest version: new instances get it, and so does another run;"
+    " put the old version into the model to stay on it"
+)
 NOTHING_BEING_UPDATED = "no instance is being updated"
 
 _MODES = {
@@ -162,6 +172,84 @@ def runs_what(count: int, ids_by_image: Mapping[str, Sequence[str]]) -> str:
     return "; ".join(
         f"{plural(len(ids), 'instance')} ({join_ids(ids)}) on {name}"
         for name, ids in ids_by_image.items()
+    )
+
+
+# Reimaging to the newest version
+
+
+def image_has_version(name: str) -> str:
+    """Return why a model whose image is one version is not refreshed."""
+    return (
+        f"method: 'reimage' is for a model without a version, and this one has {name}: use the"
+        " method 'upgrade'"
+    )
+
+
+def other_image(ids: Sequence[str]) -> str:
+    """Return why instances cannot be refreshed that have another image than the model."""
+    return (
+        f"method: {plural(len(ids), 'instance')} ({join_ids(ids)}) not on the model's image, and a"
+        " reimage installs their own: bring them to the model first, with the method 'upgrade'"
+    )
+
+
+def rollback_to_other_image(name: str) -> str:
+    """Return why an image cannot be rolled back to by a reimage."""
+    return f"rollback_image: {name} is not a version of the model's image"
+
+
+def wanted_version(version: str) -> str:
+    """Return the version that instances are brought to."""
+    return f"the wanted version is {version}"
+
+
+def version_unknown(ids: Sequence[str]) -> str:
+    """Return which instances cannot be said to have the version."""
+    return (
+        f"Azure does not report the exact version of {plural(len(ids), 'instance')}"
+        f" ({join_ids(ids)}): reimaged all the same, once in each run"
+    )
+
+
+# Actions of the caller's
+
+
+def pending_failed(instance_id: str, reason: str) -> str:
+    """Return the reason of a halt when the caller's `pending` raises."""
+    return f"pending failed for instance {instance_id}: {reason}"
+
+
+def action_failed(reason: str) -> str:
+    """Return the reason of a halt when the caller's action raises."""
+    return f"the action failed: {reason}"
+
+
+def output(instance_id: str, text: str) -> str:
+    """Return what a script printed on an instance."""
+    return f"{instance_id}: {shorten(text) or 'no output'}"
+
+
+def outputs_rejected(batch: Batch) -> str:
+    """Return the reason of a halt when outputs do not pass the caller's check."""
+    return f"{batch.name}: the output of the script does not pass check_output"
+
+
+def counts_since(since: datetime) -> str:
+    """Return which instances count as done."""
+    return f"instances whose last operation ended since {since.isoformat()} count as done"
+
+
+def run_again_since(since: datetime) -> str:
+    """Return how to go on with a run that goes by the instances' times."""
+    return f"Run it again with since='{since.isoformat()}' to go on from there"
+
+
+def run_again_with(ids: Sequence[str]) -> str:
+    """Return how to go on with a run of which Azure keeps no trace."""
+    return (
+        "Azure does not note on which instances this was done: run it again with pending, or with"
+        f" only= the instances that are left ({join_ids(ids)})"
     )
 
 

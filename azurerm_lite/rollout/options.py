@@ -22,7 +22,7 @@ _IMAGE_KINDS = ("platform", "image_id", "image_uri")
 class RolloutOptions:
     """What a rollout was asked for, checked; the docstring of `rollout` describes each option.
 
-    `action` is what is done to each batch.
+    `action` is what is done to each batch: it comes from `method`, or from `roll`.
     """
 
     by: CountOrPercentage = "update_domain"
@@ -61,6 +61,9 @@ class RolloutOptions:
         if self.on_failure not in ("stop", "rollback"):
             raise ValueError(f"on_failure must be 'stop' or 'rollback', not {self.on_failure!r}")
         check_image("rollback_image", self.rollback_image)
+        is_model = isinstance(self.dry_run, Mapping)
+        if is_model and self.action.name != "upgrade":
+            raise ValueError("dry_run: a model that is about to be put is for the method 'upgrade'")
         rest.check_auxiliary_tokens(self.auxiliary_tokens)
 
     @property

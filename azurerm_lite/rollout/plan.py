@@ -321,7 +321,7 @@ def notices(
     Returns:
         Sentences; empty if there is nothing to say.
     """
-    found = _notices_of_model(model["properties"])
+    found = _notices_of_model(model["properties"], options.action.name == "upgrade")
     if resolve_strategy(instances, options).by != options.by:
         found.append(NO_UPDATE_DOMAINS)
     unknown = [
@@ -329,7 +329,7 @@ def notices(
         for instance in instances
         if properties_of(instance).get("latestModelApplied") is None
     ]
-    if unknown and is_flexible(model):
+    if unknown and is_flexible(model) and options.action.name == "upgrade":
         found.append(messages.model_unknown(len(unknown)))
     with_views = [instance for instance in instances if view(instance).get("statuses")]
     if instances and not with_views:
@@ -344,7 +344,7 @@ def notices(
     return found
 
 
-def _notices_of_model(properties: Mapping[str, Any]) -> list[str]:
+def _notices_of_model(properties: Mapping[str, Any], is_upgrade: bool) -> list[str]:
     """Return what else may change the instances of a set."""
     found = []
     policy = (properties.get("upgradePolicy") or {}).get("automaticOSUpgradePolicy") or {}
@@ -359,7 +359,7 @@ def _notices_of_model(properties: Mapping[str, Any]) -> list[str]:
             " a while"
         )
     floating = _floating_part(properties)
-    if floating:
+    if floating and is_upgrade:
         found.append(f"the model asks for {floating}: instances may come to run different ones")
     return found
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from .. import _clock, _retry, images, rest, settings, vmss
 from ..errors import AzureError, PreconditionFailed, RollbackImageUnknown
-from ..instances import has_latest_model, provisioning_state
+from ..instances import has_latest_model
 from ..types import Image, ScaleSet
 from . import messages, plan
 from .batch import back_off, follow_operation, is_too_late
@@ -218,17 +218,3 @@ def rollback_of(state: RolloutState, failure: BatchFailed) -> RolloutState:
         reason=messages.halt_reason(failure.reason, failure.unhealthy),
         retry_failed=frozenset(failure.unhealthy),
     )
-
-
-def retry_failed_instances(state: RolloutState) -> None:
-    """Note the failed instances as pending.
-
-    With the old image in the model they have the latest one: they would be left out, and halt the
-    rollback as unhealthy.
-    """
-    failed = {
-        instance["instanceId"]
-        for instance in state.instances
-        if provisioning_state(instance) == "failed"
-    }
-    state.retry_failed |= failed

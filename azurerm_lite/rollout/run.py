@@ -9,16 +9,17 @@ from .. import _clock, _retry, images
 from .._text import one_line
 from ..errors import AzureError, OperationTimeout, RolloutHalted
 from ..types import Batch, ScaleSet
-from . import messages, plan
+from . import messages, plan, reimage
 from .batch import run_batch, wait_until_others_healthy
 from .events import Event, event
+from .progress import note_current
 from .reading import (
     check_model_unchanged,
     known_model,
-    note_current,
     provisioning_of_set,
     read_instances,
     refresh,
+    retry_failed_instances,
     updating_ids,
     wait_until_created,
     wait_until_instances_idle,
@@ -30,13 +31,13 @@ from .rollback_image import (
     find_previous_image,
     infer_rollback_image,
     put_image,
-    retry_failed_instances,
     rollback_of,
 )
 from .state import (
     BatchFailed,
     Halt,
     RolloutState,
+    by_id,
     count_current,
     ids_by_image,
     image_of,
@@ -115,6 +116,9 @@ def start(state: RolloutState) -> Iterator[Event]:
         yield from wait_until_instances_idle(state)
     if state.is_rollback:
         yield from restore_image(state)
+    elif state.options.action.name == "refresh":
+        reimage.check_instances(state)
+        state.previous_image = reimage.find_previous_image(state)
     else:
         state.previous_image = find_previous_image(state)
         yield from check_tenant_of_image(state, state.previous_image, "on_failure")
@@ -128,6 +132,8 @@ def start(state: RolloutState) -> Iterator[Event]:
 def read_set(state: RolloutState) -> Iterator[Event]:
     """Read the model, which must be in mode Manual and unchanged, and the instances."""
     yield from check_model_unchanged(state)
+    if state.options.action.name == "refresh":
+        yield from reimage.resolve_version(state)
     yield from read_instances(state)
 
 
@@ -224,6 +230,9 @@ def roll_back(state: RolloutState, failure: BatchFailed) -> Iterator[Event]:
 
 def restore_image(state: RolloutState) -> Iterator[Event]:
     """Put the old image into the model, and read the set again."""
+    if state.options.action.name == "refresh":
+        yield from restore_version(state)
+        return
     retry_failed_instances(state)
     image = state.options.rollback_image or infer_rollback_image(state)
     check_rollback_image(state, image)
@@ -235,6 +244,16 @@ def restore_image(state: RolloutState) -> Iterator[Event]:
     yield from wait_until_instances_idle(state)
 
 
+def restore_version(state: RolloutState) -> Iterator[Event]:
+    """Make the version that the instances ran before the wanted one; the model stays as it is."""
+    reimage.prepare_rollback(state)
+    name = images.image_name(state.options.rollback_image or {})
+    yield event(state, "rolling_back", messages.rolling_back(state.reason, name), of_set=True)
+    yield event(state, "notice", messages.MODEL_STAYS_FLOATING, of_set=True)
+    yield from read_set(state)
+    yield from wait_until_instances_idle(state)
+
+
 def announce(state: RolloutState) -> Iterator[Event]:
     """Report what is to be done, what should be known, and what is left out."""
     batches = plan_rest(state)
@@ -242,7 +261,8 @@ def announce(state: RolloutState) -> Iterator[Event]:
     words = state.options.action.words
     message = messages.started(len(state.instances), len(ids), len(batches), words)
     yield event(state, "started", message, of_set=True, instance_ids=ids)
-    for notice in plan.notices(known_model(state), state.instances, state.options):
+    notices = plan.notices(known_model(state), state.instances, state.options)
+    for notice in [*notices, *notices_of_action(state)]:
         yield event(state, "notice", notice, of_set=True)
     wants_rollback = state.options.on_failure == "rollback" and not state.is_rollback
     if batches and wants_rollback and not state.previous_image:
@@ -254,6 +274,18 @@ def announce(state: RolloutState) -> Iterator[Event]:
         state.skipped += len(left_out)
         message = messages.skipping(left_out, reason)
         yield event(state, "skipped", message, instance_ids=left_out)
+
+
+def notices_of_action(state: RolloutState) -> list[str]:
+    """Return what should be known of the action of a run."""
+    action = state.options.action
+    if action.name == "refresh":
+        found = [messages.wanted_version(state.version)]
+        unknown = reimage.unknown_versions(state)
+        return [*found, messages.version_unknown(unknown)] if unknown else found
+    if action.has_times and action.pending is None:
+        return [messages.counts_since(state.since)]
+    return []
 
 
 def pretend_model(state: RolloutState, model: ScaleSet) -> None:
@@ -293,6 +325,12 @@ def report_dry_run(state: RolloutState) -> Iterator[Event]:
 def halted(state: RolloutState, halt: Halt) -> RolloutHalted:
     """Return the exception: what went wrong, on which instances, what was done, what to do."""
     advice = messages.RUN_AGAIN
+    action = state.options.action
+    if action.has_times and action.pending is None:
+        advice = messages.run_again_since(state.since)
+    elif action.name in ("run_command", "call") and action.pending is None:
+        left = [name for name in by_id(state) if name not in state.accepted]
+        advice = messages.run_again_with(left)
     if state.restored_image:
         advice = messages.image_is_back(images.image_name(state.restored_image))
     return halted_with(state, halt, advice)

@@ -20,7 +20,7 @@ Status: TypeAlias = Literal["new", "running", "paused", "done"]
 
 _MOMENTS = ("started_at", "read_at")
 """Fields with a time of this process's clock, which another process does not share."""
-_LOCAL = {"operation": None, "deadline": 0.0}
+_LOCAL = {"operation": None, "deadline": 0.0, "started": (), "result": None}
 """Fields that are empty between two batches and do not cross to another process."""
 
 
@@ -33,12 +33,23 @@ class ScaleSetRef(NamedTuple):
     vmss_name: str
 
 
+class Started(NamedTuple):
+    """A request that was accepted: for which instances, and Azure's answer, if there is one."""
+
+    ids: tuple[str, ...]
+    response: Response | None
+
+
 def _one_attempt() -> rest.RequestHooks:
     return rest.RequestHooks(max_attempts=1)
 
 
 def _now() -> float:
     return _clock.monotonic()
+
+
+def _now_utc() -> datetime:
+    return datetime.now(timezone.utc)
 
 
 @dataclass
@@ -74,6 +85,10 @@ class RolloutState:
         operation: Azure's answer to the last write, while it is followed.
         deadline: Until when the batch must be healthy, by the clock of this process.
         problems_since: Since when each problem is known.
+        since: Since when an action counts as done, by the instances' own times.
+        version: The version of the image that a refresh brings the instances to.
+        started: The requests of the batch, with the instances of each, while they are followed.
+        result: What the last operation that was followed returned.
     """
 
     scale_set: ScaleSetRef
@@ -103,6 +118,14 @@ class RolloutState:
     operation: Response | None = None
     deadline: float = 0.0
     problems_since: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    since: datetime = field(default_factory=_now_utc)
+    version: str = ""
+    started: tuple[Started, ...] = ()
+    result: Any = None
+
+    def __post_init__(self) -> None:
+        if self.options.action.since is not None:
+            self.since = self.options.action.since
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the fields for another process; a token stays in this one."""
@@ -167,6 +190,18 @@ def image_of(model: Any) -> Image:
         return images.get_image(model)
     except ValueError:
         return {}
+
+
+def exact_version_of(instance: Instance) -> str:
+    """Return the version of the image that an instance runs; empty if Azure does not report it."""
+    image = image_of(instance)
+    if image.get("exact_version"):
+        return image["exact_version"]
+    if images.is_floating(image):
+        return ""
+    if image.get("kind") == "platform":
+        return image.get("version", "")
+    return images.version_in(image.get("image_id", ""))
 
 
 def ids_by_image(instances: Iterable[Instance]) -> dict[str, list[str]]:
