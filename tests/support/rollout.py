@@ -63,3 +63,18 @@ IMAGE = {"kind": "platform", "publisher": "Canonical", "offer": "0001-com-ubuntu
 
 
 OLD_IMAGE: Any = {**IMAGE, "sku": "22_04-lts-gen2", "version": OLD}
+
+
+class DyingToken:
+    """A provider of tokens that kills the run after some requests."""
+
+    def __init__(self, sandbox: Sandbox, requests: int) -> None:
+        self.sandbox = sandbox
+        self.left = requests
+
+    def __call__(self) -> str:
+        """Return a token, or end the run."""
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+        return self.sandbox.access_token
