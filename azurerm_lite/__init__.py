@@ -23,6 +23,7 @@ from .errors import (
 from .fleet import find_scale_sets, rollout_fleet
 from .fleet.events import FleetEvent
 from .heatmap import heatmap
+from .image_drift import find_image_drift, image_drift
 from .images import (
     get_image,
     image_name,
@@ -49,7 +50,17 @@ from .rollout import follow_rolling_upgrade, plan_rollout, roll, rollback, rollo
 from .rollout.events import Event
 from .settings import VERSION as __version__  # noqa: N811 - the name that Python expects
 from .subscriptions import list_locations, list_resource_groups, list_subscriptions
-from .types import Batch, CommandOutput, FoundScaleSet, Image, Instance, ScaleSet, Summary, Target
+from .types import (
+    Batch,
+    CommandOutput,
+    FoundScaleSet,
+    Image,
+    Instance,
+    InstanceDrift,
+    ScaleSet,
+    Summary,
+    Target,
+)
 from .vmss import (
     cancel_rolling_upgrade,
     delete_vmss,
@@ -101,6 +112,7 @@ __all__ = [
     "FoundScaleSet",
     "Image",
     "Instance",
+    "InstanceDrift",
     "NotFound",
     "OperationFailed",
     "OperationTimeout",
@@ -117,6 +129,7 @@ __all__ = [
     "cancel_rolling_upgrade",
     "delete_vmss",
     "delete_vmss_vms",
+    "find_image_drift",
     "find_scale_sets",
     "follow_rolling_upgrade",
     "get_access_token",
@@ -134,6 +147,7 @@ __all__ = [
     "get_vmss_vm_instance_view",
     "health",
     "heatmap",
+    "image_drift",
     "image_name",
     "in_batches",
     "install_as_azurerm",

@@ -225,6 +225,32 @@ def newest_image_version(
     Azure: Virtual Machine Images - List; Gallery Image Versions - List By Gallery Image; Shared
         Gallery Image Versions - List; Community Gallery Image Versions - List.
     """
+    versions = usable_versions(access_token, subscription_id, location, image)
+    if not versions:
+        raise AzureError(
+            f"No version of {image_name(image)} can be used in {location}", code="NoImageVersion"
+        )
+    return max(versions, key=version_order)
+
+
+def usable_versions(
+    access_token: Token, subscription_id: str, location: str, image: Image
+) -> list[str]:
+    """Return the versions of an image that `latest` could stand for in a region, in any order.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id of the scale set.
+        location: Region.
+        image: As for `newest_image_version`.
+
+    Returns:
+        A list of versions.
+
+    Raises:
+        ValueError: `image` is another kind of image.
+        AzureError: Azure refused, with its code and message.
+    """
     names = {"subscription_id": subscription_id, "location": location}
     if image.get("kind") == "platform":
         parts = (image["publisher"], image["offer"], image["sku"])
@@ -232,12 +258,7 @@ def newest_image_version(
         versions = [entry["name"] for entry in entries]
     else:
         versions = _gallery_versions(access_token, names, image)
-    numbered = [version for version in versions if re.fullmatch(r"[0-9]+(\.[0-9]+)*", version)]
-    if not numbered:
-        raise AzureError(
-            f"No version of {image_name(image)} can be used in {location}", code="NoImageVersion"
-        )
-    return max(numbered, key=version_order)
+    return [version for version in versions if re.fullmatch(r"[0-9]+(\.[0-9]+)*", version)]
 
 
 def _gallery_versions(access_token: Token, names: Mapping[str, str], image: Image) -> list[str]:
@@ -464,6 +485,31 @@ def has_version(image_id: str) -> bool:
     """Return whether the id of a gallery image ends in a version other than `latest`."""
     found = re.search(r"/versions/([^/]+)$", image_id, re.IGNORECASE)
     return found is not None and found[1].lower() != "latest"
+
+
+def has_versions(image: Image) -> bool:
+    """Return whether an image is one version of several: of a platform or gallery image."""
+    image_id = image.get("image_id") or ""
+    return image.get("kind") == "platform" or is_gallery_image(image_id)
+
+
+def name_without_version(image: Image) -> str:
+    """Return the name of an image without its version, on one line."""
+    if image.get("kind") == "platform":
+        return ":".join([image.get("publisher", ""), image.get("offer", ""), image.get("sku", "")])
+    name = image_name({**image, "exact_version": ""})
+    return re.sub(r"/versions/[^/]+$", "", name, flags=re.IGNORECASE)
+
+
+def exact_version(image: Image) -> str:
+    """Return the version that an instance runs; empty if Azure does not report it."""
+    if image.get("exact_version"):
+        return image["exact_version"]
+    if is_floating(image):
+        return ""
+    if image.get("kind") == "platform":
+        return image.get("version", "")
+    return version_in(image.get("image_id", ""))
 
 
 def version_in(image_id: str) -> str:

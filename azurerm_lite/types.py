@@ -244,6 +244,19 @@ class CommandOutput(NamedTuple):
     stderr: str
 
 
+class InstanceDrift(TypedDict):
+    """Which version of its image an instance runs; `image_drift` describes the members."""
+
+    subscription_id: str
+    resource_group: str
+    vmss_name: str
+    instance_id: str
+    image: str
+    version: str
+    newest: str
+    behind: int | None
+
+
 class InstanceView(TypedDict, total=False):
     """The current state of an instance."""
 

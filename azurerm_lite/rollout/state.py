@@ -194,14 +194,7 @@ def image_of(model: Any) -> Image:
 
 def exact_version_of(instance: Instance) -> str:
     """Return the version of the image that an instance runs; empty if Azure does not report it."""
-    image = image_of(instance)
-    if image.get("exact_version"):
-        return image["exact_version"]
-    if images.is_floating(image):
-        return ""
-    if image.get("kind") == "platform":
-        return image.get("version", "")
-    return images.version_in(image.get("image_id", ""))
+    return images.exact_version(image_of(instance))
 
 
 def ids_by_image(instances: Iterable[Instance]) -> dict[str, list[str]]:
