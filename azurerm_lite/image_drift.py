@@ -96,7 +96,8 @@ def find_image_drift(
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
         subscriptions: Subscription ids; `None` for all that the token can see.
-        location: Region, such as `westeurope`, or several; `None` for all.
+        location: Region, such as `westeurope`. Only members in it, or in one of several; `None` for
+            all.
 
     Returns:
         The instances of all sets, as of `image_drift`.

@@ -208,7 +208,7 @@ def newest_image_version(
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
-        subscription_id: Subscription id of the scale set.
+        subscription_id: Subscription id.
         location: Region, such as `westeurope`.
         image: A platform image or an image of a gallery, as `get_image` returns it; the version in
             it does not count.
