@@ -23,6 +23,7 @@ from .errors import (
 from .fleet import find_scale_sets, rollout_fleet
 from .fleet.events import FleetEvent
 from .heatmap import heatmap
+from .image_drift import find_image_drift, image_drift
 from .images import (
     get_image,
     image_name,
@@ -31,6 +32,7 @@ from .images import (
     list_publishers,
     list_sku_versions,
     list_skus,
+    newest_image_version,
     set_image,
 )
 from .instances import (
@@ -44,11 +46,21 @@ from .instances import (
     upgrade_mode,
 )
 from .operations import wait
-from .rollout import follow_rolling_upgrade, plan_rollout, rollback, rollout
+from .rollout import follow_rolling_upgrade, plan_rollout, roll, rollback, rollout
 from .rollout.events import Event
 from .settings import VERSION as __version__  # noqa: N811 - the name that Python expects
 from .subscriptions import list_locations, list_resource_groups, list_subscriptions
-from .types import Batch, FoundScaleSet, Image, Instance, ScaleSet, Summary, Target
+from .types import (
+    Batch,
+    CommandOutput,
+    FoundScaleSet,
+    Image,
+    Instance,
+    InstanceDrift,
+    ScaleSet,
+    Summary,
+    Target,
+)
 from .vmss import (
     cancel_rolling_upgrade,
     delete_vmss,
@@ -74,6 +86,7 @@ from .vmss import (
     redeploy_vmss,
     reimage_vmss,
     restart_vmss,
+    run_command,
     scale_vmss,
     start_extension_upgrade,
     start_os_upgrade,
@@ -91,6 +104,7 @@ __all__ = [
     "AuthenticationFailed",
     "AzureError",
     "Batch",
+    "CommandOutput",
     "Conflict",
     "Event",
     "FleetEvent",
@@ -98,6 +112,7 @@ __all__ = [
     "FoundScaleSet",
     "Image",
     "Instance",
+    "InstanceDrift",
     "NotFound",
     "OperationFailed",
     "OperationTimeout",
@@ -114,6 +129,7 @@ __all__ = [
     "cancel_rolling_upgrade",
     "delete_vmss",
     "delete_vmss_vms",
+    "find_image_drift",
     "find_scale_sets",
     "follow_rolling_upgrade",
     "get_access_token",
@@ -131,6 +147,7 @@ __all__ = [
     "get_vmss_vm_instance_view",
     "health",
     "heatmap",
+    "image_drift",
     "image_name",
     "in_batches",
     "install_as_azurerm",
@@ -147,6 +164,7 @@ __all__ = [
     "list_vmss_sub",
     "list_vmss_vms",
     "manual_upgrade",
+    "newest_image_version",
     "patch_vmss",
     "plan_rollout",
     "power_state",
@@ -157,9 +175,11 @@ __all__ = [
     "redeploy_vmss",
     "reimage_vmss",
     "restart_vmss",
+    "roll",
     "rollback",
     "rollout",
     "rollout_fleet",
+    "run_command",
     "scale_vmss",
     "set_image",
     "start_extension_upgrade",

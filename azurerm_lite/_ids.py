@@ -13,6 +13,20 @@ _RESOURCE_ID = re.compile(r"/(subscriptions|sharedgalleries|communitygalleries)/
 _VERSION = re.compile(r"/versions/[^/]+$")
 
 
+def check_version(argument: str, version: object) -> None:
+    """Refuse what cannot be an exact version of an image.
+
+    Args:
+        argument: How the caller's argument is called, for the error.
+        version: What was given.
+
+    Raises:
+        ValueError: It is not a version such as `1.2.3`.
+    """
+    if not isinstance(version, str) or not re.fullmatch(r"[0-9]+(\.[0-9]+){2}", version):
+        raise ValueError(f"{argument} must be Major.Minor.Build in digits, not {version!r}")
+
+
 def fold_id(resource_id: object) -> str:
     """Return a resource id in the form in which equal ids are equal strings.
 

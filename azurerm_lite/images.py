@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from . import _shapes, rest, settings
 from ._arguments import check_flag
+from .errors import AzureError
 from .types import Image, ImageEntry, Token
 
 Model = TypeVar("Model", bound=Mapping[str, Any])
@@ -22,6 +23,11 @@ _ID_KEYS = {
     "sharedGalleryImageId": "/sharedgalleries/",
     "communityGalleryImageId": "/communitygalleries/",
 }
+_GALLERY_ID = (
+    r"/subscriptions/([^/]+)/resourceGroups/([^/]+)/providers/Microsoft\.Compute"
+    r"/galleries/([^/]+)/images/([^/]+)"
+)
+_SHARED_ID = r"/(shared|community)Galleries/([^/]+)/images/([^/]+)"
 # The kinds of image, as messages describe them.
 _KINDS = {
     "platform": "a platform image: give version or sku",
@@ -151,7 +157,7 @@ def list_sku_versions(
     query = {"$top": None if newest_first else top}
     versions = _entries(access_token, path, names, query)
     if newest_first:
-        versions.sort(key=lambda entry: _version_order(entry["name"]), reverse=True)
+        versions.sort(key=lambda entry: version_order(entry["name"]), reverse=True)
     return versions[:top]
 
 
@@ -191,6 +197,114 @@ def list_gallery_image_versions(
     }
     url = rest.url(path, names, settings.GALLERY_API)
     return rest.get_objects(access_token, url, _shapes.GALLERY_IMAGE_VERSION)
+
+
+def newest_image_version(
+    access_token: Token, subscription_id: str, location: str, image: Image
+) -> str:
+    """Return the newest version of an image in a region: what `latest` stands for there now.
+
+    Versions are compared part by part as numbers. Of an image in a gallery those count that are
+    provisioned, replicated to the region and not excluded from latest. A gallery that is shared
+    directly or with the community is asked for its versions in the region.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        location: Region, such as `westeurope`.
+        image: A platform image or an image of a gallery, as `get_image` returns it; the version in
+            it does not count.
+
+    Returns:
+        The version, such as `22.04.202411010`.
+
+    Raises:
+        ValueError: `image` is another kind of image, which has no versions.
+        NotFound: There is no such image.
+        AzureError: Azure refused, with its code and message; or no version can be used, with the
+            code `NoImageVersion`.
+
+    Azure: Virtual Machine Images - List; Gallery Image Versions - List By Gallery Image; Shared
+        Gallery Image Versions - List; Community Gallery Image Versions - List.
+    """
+    versions = usable_versions(access_token, subscription_id, location, image)
+    if not versions:
+        raise AzureError(
+            f"No version of {image_name(image)} can be used in {location}", code="NoImageVersion"
+        )
+    return max(versions, key=version_order)
+
+
+def usable_versions(
+    access_token: Token, subscription_id: str, location: str, image: Image
+) -> list[str]:
+    """Return the versions of an image that `latest` could stand for in a region, in any order.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id of the scale set.
+        location: Region.
+        image: As for `newest_image_version`.
+
+    Returns:
+        A list of versions.
+
+    Raises:
+        ValueError: `image` is another kind of image.
+        AzureError: Azure refused, with its code and message.
+    """
+    names = {"subscription_id": subscription_id, "location": location}
+    if image.get("kind") == "platform":
+        parts = (image["publisher"], image["offer"], image["sku"])
+        entries = list_sku_versions(access_token, subscription_id, location, *parts)
+        versions = [entry["name"] for entry in entries]
+    else:
+        versions = _gallery_versions(access_token, names, image)
+    return [version for version in versions if re.fullmatch(r"[0-9]+(\.[0-9]+)*", version)]
+
+
+def _gallery_versions(access_token: Token, names: Mapping[str, str], image: Image) -> list[str]:
+    """Return the versions of an image of a gallery that `latest` may stand for in a region."""
+    image_id = image.get("image_id") or ""
+    own = re.match(_GALLERY_ID, image_id, re.IGNORECASE)
+    shared = re.match(_SHARED_ID, image_id, re.IGNORECASE)
+    if own:
+        found = list_gallery_image_versions(access_token, *own.groups())
+        return [entry["name"] for entry in found if _is_replicated_to(entry, names["location"])]
+    if not shared:
+        raise ValueError(f"image: {image_name(image)} is not an image that has versions")
+    kind = shared[1].lower()
+    path = (
+        "/subscriptions/{subscription_id}/providers/Microsoft.Compute/locations/{location}/"
+        f"{kind}Galleries/{{gallery_name}}/images/{{image_name}}/versions"
+    )
+    where = {**names, "gallery_name": shared[2], "image_name": shared[3]}
+    found = rest.get_list(access_token, rest.url(path, where, settings.GALLERY_API))
+    return [
+        entry["name"]
+        for entry in found
+        if not (entry.get("properties") or {}).get("excludeFromLatest")
+    ]
+
+
+def _is_replicated_to(version: Mapping[str, Any], location: str) -> bool:
+    """Return whether `latest` may stand for a gallery image version in a region."""
+    properties = version.get("properties") or {}
+    profile = properties.get("publishingProfile") or {}
+    is_provisioned = str(properties.get("provisioningState") or "Succeeded") == "Succeeded"
+    if not is_provisioned or profile.get("excludeFromLatest"):
+        return False
+    regions = [
+        region
+        for region in profile.get("targetRegions") or ()
+        if _region(region.get("name")) == _region(location)
+    ]
+    return any(not region.get("excludeFromLatest") for region in regions)
+
+
+def _region(name: object) -> str:
+    """Return a region as Azure names it: galleries have its display name."""
+    return str(name).replace(" ", "").lower()
 
 
 def get_image(model: Mapping[str, Any]) -> Image:
@@ -408,6 +522,31 @@ def has_version(image_id: str) -> bool:
     return version_in(image_id).lower() not in ("", "latest")
 
 
+def has_versions(image: Image) -> bool:
+    """Return whether an image is one version of several: of a platform or gallery image."""
+    image_id = image.get("image_id") or ""
+    return image.get("kind") == "platform" or is_gallery_image(image_id)
+
+
+def name_without_version(image: Image) -> str:
+    """Return the name of an image without its version, on one line."""
+    if image.get("kind") == "platform":
+        return ":".join([image.get("publisher", ""), image.get("offer", ""), image.get("sku", "")])
+    name = image_name({**image, "exact_version": ""})
+    return re.sub(r"/versions/[^/]+$", "", name, flags=re.IGNORECASE)
+
+
+def exact_version(image: Image) -> str:
+    """Return the version that an instance runs; empty if Azure does not report it."""
+    if image.get("exact_version"):
+        return image["exact_version"]
+    if is_floating(image):
+        return ""
+    if image.get("kind") == "platform":
+        return image.get("version", "")
+    return version_in(image.get("image_id", ""))
+
+
 def is_floating(image: Image) -> bool:
     """Return whether it is not known which version an image is.
 
@@ -439,19 +578,23 @@ def is_same_image(image: Image, other: Image) -> bool:
     return image_name(image).lower() == image_name(other).lower()
 
 
+def is_version_of(image: Image, other: Image) -> bool:
+    """Return whether a platform image is of the publisher, offer and SKU of another."""
+    return all(
+        str(image.get(key)).lower() == str(other.get(key)).lower()
+        for key in ("kind", "publisher", "offer", "sku")
+    )
+
+
 def is_newer(image: Image, other: Image) -> bool:
     """Return whether an image is known to be a newer version of the same platform image."""
     versions = [each.get("exact_version") or each.get("version", "") for each in (image, other)]
     if any(each.get("kind") != "platform" for each in (image, other)):
         return False
-    same = all(
-        str(image.get(key)).lower() == str(other.get(key)).lower()
-        for key in ("publisher", "offer", "sku")
-    )
     return (
-        same
+        is_version_of(image, other)
         and "latest" not in versions
-        and _version_order(versions[0]) > _version_order(versions[1])
+        and version_order(versions[0]) > version_order(versions[1])
     )
 
 
@@ -507,7 +650,8 @@ def _id_key(reference: Mapping[str, Any]) -> str | None:
     return next((key for key in _ID_KEYS if reference.get(key)), None)
 
 
-def _version_order(version: str) -> tuple[tuple[int, str], ...]:
+def version_order(version: str) -> tuple[tuple[int, str], ...]:
+    """Return a sort key for versions: part by part, as numbers."""
     return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in version.split("."))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
 from typing import Any
 
 from ._arguments import is_list
@@ -334,6 +335,36 @@ def provisioning_status(instance: Instance) -> str | None:
         A string such as `failed/allocationfailed`; `None` if the view has none.
     """
     return _status(instance, "provisioningstate")
+
+
+def last_operation_time(instance: Instance) -> datetime | None:
+    """Return when the last operation on an instance ended, or the current one began.
+
+    It is the time of the provisioning status, which a restart, for example, moves.
+
+    Args:
+        instance: An instance with its instance view.
+
+    Returns:
+        The time, in UTC; `None` if Azure does not report one.
+    """
+    for entry in view(instance).get("statuses") or ():
+        if str(entry.get("code") or "").lower().startswith("provisioningstate/"):
+            return _parse_time(entry.get("time"))
+    return None
+
+
+def _parse_time(text: object) -> datetime | None:
+    """Return a time of Azure's, which has seven digits after the point."""
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)", str(text))
+    if found is None:
+        return None
+    fraction = f"{found[2] or '.'}000000"[:7]
+    offset = "+00:00" if found[3] == "Z" else found[3]
+    try:
+        return datetime.fromisoformat(f"{found[1]}{fraction}{offset}").astimezone(timezone.utc)
+    except ValueError:
+        return None
 
 
 def failure(instance: Instance) -> tuple[str, str]:

@@ -21,6 +21,13 @@ _COLUMNS = (
 )
 
 
+_MEMBER_COLUMNS = (
+    "id, name, subscriptionId, resourceGroup, location, "
+    "vmss = properties.virtualMachineScaleSet.id, "
+    "reference = properties.storageProfile.imageReference"
+)
+
+
 def query(
     image: str | None, tag: str | Mapping[str, str | None] | None, location: Sequence[str]
 ) -> str:
@@ -44,6 +51,30 @@ def query(
     if image is not None:
         lines += _imaged(image)
     return "\n| ".join([*lines, f"project {_COLUMNS}", "order by id asc"])
+
+
+def query_members(location: Sequence[str]) -> str:
+    """Return the Kusto query for the members of Flexible sets, with the images that they run.
+
+    Args:
+        location: Regions; none for all.
+
+    Returns:
+        The text, with each value quoted.
+
+    Raises:
+        ValueError: A region cannot be used.
+    """
+    lines = [
+        "Resources",
+        "where type =~ 'microsoft.compute/virtualmachines'",
+        "where isnotnull(properties.virtualMachineScaleSet)",
+    ]
+    if location:
+        spelled = [region.replace(" ", "").lower() for region in location]
+        lines.append(f"where location in~ ({', '.join(map(_quoted, spelled))})")
+    lines += [f"project {_MEMBER_COLUMNS}", "order by id asc"]
+    return "\n| ".join(lines)
 
 
 def _tagged(tag: str | Mapping[str, str | None] | None) -> Iterator[str]:

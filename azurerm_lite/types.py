@@ -62,6 +62,8 @@ resource group and name."""
 Waves: TypeAlias = str | Callable[[Any], Any] | Sequence[int | str] | None
 """What makes the waves of a fleet: a key, a function of a target, or sizes."""
 
+Method: TypeAlias = Literal["upgrade", "reimage"]
+"""How a rollout brings instances to an image."""
 OnFailure: TypeAlias = Literal["stop", "rollback"]
 """What a rollout does when a batch fails."""
 
@@ -228,6 +230,31 @@ class Status(TypedDict, total=False):
     displayStatus: str
     message: str
     time: str
+
+
+class CommandOutput(NamedTuple):
+    """What a script printed that `run_command` ran.
+
+    Attributes:
+        stdout: Its standard output: of a long one Azure returns the last 4,096 bytes.
+        stderr: Its standard error, likewise.
+    """
+
+    stdout: str
+    stderr: str
+
+
+class InstanceDrift(TypedDict):
+    """Which version of its image an instance runs; `image_drift` describes the members."""
+
+    subscription_id: str
+    resource_group: str
+    vmss_name: str
+    instance_id: str
+    image: str
+    version: str
+    newest: str
+    behind: int | None
 
 
 class InstanceView(TypedDict, total=False):

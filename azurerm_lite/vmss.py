@@ -7,12 +7,15 @@ from typing import Any
 
 from requests import Response
 
-from . import _flexible, _shapes, rest, settings
+from . import _flexible, _run_command, _shapes, rest, settings
 from ._arguments import check_json, check_text
 from ._flexible import SetPath
+from ._ids import check_version
 from .errors import AzureError
 from .instances import parse_instance_id, parse_instance_ids
+from .operations import wait
 from .types import (
+    CommandOutput,
     Instance,
     InstanceIds,
     InstanceView,
@@ -472,6 +475,9 @@ def reimage_vmss(
     resource_group: str,
     vmss_name: str,
     instance_ids: InstanceIds | None = None,
+    *,
+    exact_version: str | None = None,
+    force_update_os_disk_for_ephemeral: bool = False,
 ) -> Response:
     """Reinstall instances from the image of the model that they have; this is no upgrade.
 
@@ -482,21 +488,29 @@ def reimage_vmss(
         vmss_name: Scale set name.
         instance_ids: One instance id or several (strings or whole numbers); `None` for the whole
             set.
+        exact_version: The version of the image to install, such as `22.04.202411010`; `None` to
+            leave that to Azure.
+        force_update_os_disk_for_ephemeral: Whether an ephemeral OS disk moves to another version of
+            its image; else its content is reset.
 
     Returns:
         A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
 
     Raises:
-        ValueError: `instance_ids` is empty, or one of them is not an id; nothing was sent.
+        ValueError: `instance_ids` is empty, one of them is not an id, or `exact_version` is not a
+            version; nothing was sent.
         AzureError: Azure refused, with its code and message.
 
     Azure: Virtual Machine Scale Sets - Reimage.
     """
-    return _act(
-        access_token,
-        _vmss_url(subscription_id, resource_group, vmss_name, "/reimage"),
-        instance_ids,
-    )
+    options: dict[str, Any] = {}
+    if exact_version is not None:
+        check_version("exact_version", exact_version)
+        options["exactVersion"] = exact_version
+    if force_update_os_disk_for_ephemeral:
+        options["forceUpdateOSDiskForEphemeral"] = True
+    url = _vmss_url(subscription_id, resource_group, vmss_name, "/reimage")
+    return _act(access_token, url, instance_ids, options)
 
 
 def redeploy_vmss(
@@ -534,6 +548,53 @@ def redeploy_vmss(
             f" redeploy_vmss for each of {', '.join(ids)}"
         )
     return _act_on_instances(access_token, path, "/redeploy", ids)
+
+
+def run_command(
+    access_token: Token,
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    instance_id: str | int,
+    script: str,
+    *,
+    parameters: Mapping[str, str] | None = None,
+    command_id: str = "RunShellScript",
+    timeout: float | None = None,
+) -> CommandOutput:
+    """Run a script on one instance, and wait for its end.
+
+    Azure runs it as root (Linux) or as System (Windows), one script at a time, for at most 90
+    minutes, and needs the VM agent. It does not return the exit code, and a script that fails does
+    not make the operation fail: let the script print what you need to know.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+        instance_id: Instance id, as a string or a whole number.
+        script: The text of the script.
+        parameters: Parameters of the script, `{name: value}`, strings. They are sent, never logged.
+        command_id: `RunShellScript`, or `RunPowerShellScript` for Windows.
+        timeout: Seconds to wait at most; `None` for two hours.
+
+    Returns:
+        A tuple `(stdout, stderr)` of strings.
+
+    Raises:
+        ValueError: An argument is malformed; nothing was sent.
+        NotFound: There is no such instance.
+        OperationFailed: Azure could not run the script, with its code and message.
+        OperationTimeout: Time is up; the script goes on.
+        AzureError: Azure refused, with its code and message.
+
+    Azure: Virtual Machine Scale Set VMs - Run Command; Virtual Machines - Run Command.
+    """
+    _run_command.check(script, parameters, command_id)
+    path = SetPath(subscription_id, resource_group, vmss_name)
+    response = _run_command.start(access_token, path, instance_id, script, parameters, command_id)
+    return _run_command.read_output(wait(access_token, response, timeout=timeout))
 
 
 def get_instance_views(
@@ -952,10 +1013,17 @@ def _vm_url(
     return _url(_VM + tail, {**names, "instance_id": parse_instance_id(instance_id)}, None, expand)
 
 
-def _act(access_token: Token, url: str, instance_ids: InstanceIds | None = None) -> Response:
-    """Send an action: for these instances, or without a body for the whole set."""
-    body = None if instance_ids is None else {"instanceIds": parse_instance_ids(instance_ids)}
-    return rest.send(access_token, "POST", url, body)
+def _act(
+    access_token: Token,
+    url: str,
+    instance_ids: InstanceIds | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Response:
+    """Send an action: for these instances, or without ids for the whole set."""
+    body = dict(options or {})
+    if instance_ids is not None:
+        body["instanceIds"] = parse_instance_ids(instance_ids)
+    return rest.send(access_token, "POST", url, body or None)
 
 
 def _act_on_instances(

@@ -7,11 +7,24 @@ ended early is resumed by starting it again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
+
+from requests import Response
 
 from .. import instances as _instances
 from .._arguments import check_seconds
-from ..types import Batch, CountOrPercentage, Image, Instance, OnFailure, Only, Token
+from ..types import (
+    Batch,
+    CommandOutput,
+    CountOrPercentage,
+    Image,
+    Instance,
+    Method,
+    OnFailure,
+    Only,
+    Token,
+)
 from .events import Event
 
 
@@ -81,6 +94,7 @@ def rollout(
     rollback_image: Image | None = None,
     auxiliary_tokens: Sequence[Token] = (),
     dry_run: bool | Mapping[str, Any] = False,
+    method: Method = "upgrade",
 ) -> Iterator[Event]:
     """Bring a scale set's instances to its model, one batch at a time.
 
@@ -135,6 +149,11 @@ def rollout(
         dry_run: Only read: the events say what would be done, and what stands in its way. `True`,
             or a model that is about to be put, as `set_image` gives it, to plan as if every
             instance were behind that.
+        method: `"upgrade"` brings instances to the model. `"reimage"` is for a model whose image
+            has no version (`latest`, or a gallery image without one): it reimages the instances
+            that run an older version than the newest of the region at the start of the run. Of a
+            platform image that version is named to Azure, and a rollback reimages to the old one;
+            for gallery images a rollback is refused beforehand.
 
     Returns:
         An iterator of events (`kind`, `message`, `batch`, `instance_ids`, counts, `time`); each
@@ -150,9 +169,10 @@ def rollout(
         requests.ConnectionError, requests.Timeout: Azure did not answer, before anything was
             changed.
 
-    Azure: Virtual Machine Scale Sets - Update Instances; with `surge` also Update and Delete
-    Instances.
+    Azure: Virtual Machine Scale Sets - Update Instances; Reimage; with `surge` also Update and
+    Delete Instances.
     """
+    from .actions import for_method
     from .options import RolloutOptions
     from .run import run
     from .state import RolloutState, ScaleSetRef
@@ -178,6 +198,128 @@ def rollout(
         rollback_image=rollback_image,
         auxiliary_tokens=auxiliary_tokens,
         dry_run=dry_run,
+        action=for_method(method),
+    )
+    scale_set = ScaleSetRef(access_token, subscription_id, resource_group, vmss_name)
+    return run(RolloutState(scale_set, options))
+
+
+def roll(
+    access_token: Token,
+    subscription_id: str,
+    resource_group: str,
+    vmss_name: str,
+    action: str | Callable[[list[Instance]], Response | None],
+    *,
+    script: str | None = None,
+    parameters: Mapping[str, str] | None = None,
+    command_id: str = "RunShellScript",
+    check_output: Callable[[str, CommandOutput], object] | None = None,
+    pending: Callable[[Instance], object] | None = None,
+    since: datetime | str | None = None,
+    by: CountOrPercentage = "update_domain",
+    only: Only | None = None,
+    max_batch: CountOrPercentage | None = None,
+    canary: CountOrPercentage | None = None,
+    canary_bake: float | None = None,
+    pause: float | Callable[[Batch], object] = 0,
+    bake: float = 0,
+    check: Callable[[list[Instance]], object] | None = None,
+    health_timeout: float = 1800,
+    max_unhealthy: CountOrPercentage = 0,
+    surge: CountOrPercentage | None = None,
+    capacity: int | None = None,
+    dry_run: bool = False,
+) -> Iterator[Event]:
+    """Do something to a scale set's instances, one batch at a time, with the checks of a rollout.
+
+    The for loop over the events does it. Leaving the loop pauses the run. Azure holds the only
+    state: after `restart`, `redeploy` and `reimage` it is the time of the last operation on each
+    instance, so that `since` of an earlier run goes on with that. Any other operation on an
+    instance moves that time as well, and this computer's clock should agree with Azure's. Of a
+    script and of a function of yours Azure keeps no trace: give `pending`, or each run does all.
+    Such an action may come twice to an instance if the answer to its request is lost.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one (which outlives a
+            single token).
+        subscription_id: Subscription id.
+        resource_group: Resource group name.
+        vmss_name: Scale set name.
+        action: `"restart"`, `"redeploy"`, `"reimage"` (of every instance, from the image of its own
+            model), `"run_command"` (with `script`); or a function that is given the instances of a
+            batch and returns the response of an operation to follow, or `None`.
+        script: The script of `run_command`, as for `run_command`.
+        parameters: Its parameters, `{name: value}`.
+        command_id: `RunShellScript`, or `RunPowerShellScript` for Windows.
+        check_output: Your check of what the script printed: it is given the instance id and a
+            `CommandOutput`, and fails if it returns `False` or a text that says why, or raises.
+        pending: Returns whether an instance still needs the action. It is called for each instance
+            at each reading, and a batch is done when it returns `False` for its instances; `None`
+            if the instances' times decide.
+        since: A time with its offset, a `datetime` or text in ISO 8601: instances to which the
+            action was done since then are left out; `None` for the start of this run.
+        by: What makes a batch, as for `rollout`.
+        only: Domains (whole numbers) or instance ids (strings), as for `rollout`.
+        max_batch: The most instances at a time, as for `rollout`.
+        canary: The most instances of the first batch, as for `rollout`.
+        canary_bake: Seconds for which the first batch is watched; `None` for `bake`.
+        pause: Seconds to pause between two batches, or a callable, as for `rollout`.
+        bake: Seconds for which a batch that is done must stay healthy before the next begins.
+        check: Your own check of a batch, as for `rollout`.
+        health_timeout: Seconds within which a batch must be done, as for `rollout`.
+        max_unhealthy: How many instances outside a batch may be unhealthy when it begins, as for
+            `rollout`.
+        surge: How many instances more than `capacity` there are meanwhile, as for `rollout`; not for
+            `"run_command"` and functions, which new instances would lack.
+        capacity: How many instances there are to be in the end, as for `rollout`.
+        dry_run: Only read: the events say what would be done, and what stands in its way.
+
+    Returns:
+        An iterator of events, as of `rollout`.
+
+    Raises:
+        ValueError: An argument cannot be used; nothing was changed.
+        NotFound: There is no such scale set.
+        RolloutHalted: Something went wrong: what, for which instances, what was done, and how to
+            go on.
+        AzureError: Azure refused before anything was changed.
+        requests.ConnectionError, requests.Timeout: Azure did not answer, before anything was
+            changed.
+
+    Azure: Virtual Machine Scale Sets - Restart, Redeploy, Reimage; Virtual Machine Scale Set VMs -
+        Run Command; for members of Flexible sets those of Virtual Machines.
+    """
+    from .actions import for_roll
+    from .options import RolloutOptions
+    from .run import run
+    from .state import RolloutState, ScaleSetRef
+
+    if not isinstance(dry_run, bool):
+        raise ValueError(f"dry_run must be True or False, not a {type(dry_run).__name__}")
+    options = RolloutOptions(
+        by=by,
+        only=only,
+        max_batch=max_batch,
+        canary=canary,
+        canary_bake=canary_bake,
+        pause=pause,
+        bake=bake,
+        check=check,
+        health_timeout=health_timeout,
+        max_unhealthy=max_unhealthy,
+        surge=surge,
+        capacity=capacity,
+        dry_run=dry_run,
+        action=for_roll(
+            action,
+            pending=pending,
+            since=since,
+            script=script,
+            parameters=parameters,
+            command_id=command_id,
+            check_output=check_output,
+        ),
     )
     scale_set = ScaleSetRef(access_token, subscription_id, resource_group, vmss_name)
     return run(RolloutState(scale_set, options))

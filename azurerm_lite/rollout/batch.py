@@ -8,16 +8,17 @@ from typing import TypeAlias
 
 from requests import Response
 
-from .. import _clock, _retry, operations, rest, vmss
+from .. import _clock, _retry, _run_command, operations, rest
 from .._text import one_line
 from ..errors import AzureError, NotFound, OperationFailed, OperationTimeout
 from ..types import Batch, Instance
-from . import messages, plan
+from . import messages, plan, writes
 from .events import Event, event
 from .faults import is_batch_at_fault, is_preempted
 from .health import (
     InstanceBefore,
     Problem,
+    problem_of_answer,
     problem_of_any,
     problem_of_check,
     problem_of_upgraded,
@@ -26,7 +27,16 @@ from .health import (
 )
 from .options import resolve_count
 from .reading import check_model_unchanged, read_instances, wait_until_instances_idle
-from .state import BatchFailed, Halt, Preempted, RolloutState, by_id, count_latest, with_since
+from .state import (
+    BatchFailed,
+    Halt,
+    Preempted,
+    RolloutState,
+    Started,
+    by_id,
+    count_current,
+    with_since,
+)
 from .waiting import Wait, pause, poll, poll_interval, retry, retry_after_of
 
 Problems: TypeAlias = "dict[str, Problem]"
@@ -41,12 +51,14 @@ def run_batch(state: RolloutState, batch: Batch) -> Iterator[Event]:
     """Upgrade a batch, from its start to the end of its bake time."""
     yield from wait_until_others_healthy(state, batch)
     before = snapshot(state.instances)
-    yield event(state, "batch_started", messages.upgrading(batch), batch=batch)
+    yield event(
+        state, "batch_started", messages.upgrading(batch, state.options.action.words), batch=batch
+    )
     try:
         yield from start_and_follow(state, batch)
     except Preempted as preempted:
         yield event(state, "progress", messages.preempted(batch, preempted.reason), batch=batch)
-        yield from prepare_again(state, batch)
+        yield from prepare_again(state)
         yield from start_and_follow(state, batch)
     yield from verify(state, batch, before, state.deadline)
     yield from bake(state, batch, before)
@@ -54,16 +66,44 @@ def run_batch(state: RolloutState, batch: Batch) -> Iterator[Event]:
 
 
 def start_and_follow(state: RolloutState, batch: Batch) -> Iterator[Event]:
-    """Start the upgrade of what is pending of a batch, and follow the operation."""
-    yield from start_upgrade(state, batch)
+    """Start the action on what is pending of a batch, and follow its operations."""
+    yield from start_action(state, batch)
     state.deadline = _clock.monotonic() + state.options.health_timeout
-    yield from follow_operation(state, state.deadline, batch)
+    rejected: dict[str, str] = {}
+    while state.started:
+        ids, response = state.started[0]
+        state.operation = response
+        state.result = None
+        yield from follow_operation(state, state.deadline, batch)
+        state.started = state.started[1:]
+        if state.options.action.name == "run_command":
+            yield from report_output(state, batch, ids[0], rejected)
+    if rejected:
+        raise BatchFailed(messages.outputs_rejected(batch), with_since(state, rejected))
 
 
-def prepare_again(state: RolloutState, batch: Batch) -> Iterator[Event]:
+def report_output(
+    state: RolloutState, batch: Batch, instance_id: str, rejected: dict[str, str]
+) -> Iterator[Event]:
+    """Report what a script printed, and note why it does not pass the caller's check."""
+    output = _run_command.read_output(state.result)
+    last = (output.stderr or output.stdout).rpartition("\n")[2]
+    message = messages.of_batch(batch, messages.output(instance_id, last))
+    yield event(state, "progress", message, batch=batch, instance_ids=[instance_id])
+    check = state.options.action.check_output
+    if check is None:
+        return
+    problem = problem_of_answer(lambda: check(instance_id, output))
+    if problem is not None:
+        rejected[instance_id] = problem.text
+
+
+def prepare_again(state: RolloutState) -> Iterator[Event]:
     """Wait out the write that ended an upgrade, and note what it left undone."""
-    state.accepted -= frozenset(batch.instance_ids)
-    state.retry_failed |= frozenset(batch.instance_ids)
+    left = frozenset(name for started in state.started for name in started.ids)
+    state.started = ()
+    state.accepted -= left
+    state.retry_failed |= left
     yield from check_model_unchanged(state)
     yield from read_instances(state)
     yield from wait_until_instances_idle(state)
@@ -123,8 +163,8 @@ def problems_outside(state: RolloutState, batch: Batch) -> Problems:
     return problems
 
 
-def start_upgrade(state: RolloutState, batch: Batch) -> Iterator[Event]:
-    """Send the upgrade of a batch, and again as long as that is safe.
+def start_action(state: RolloutState, batch: Batch) -> Iterator[Event]:
+    """Send the requests of a batch, and again as long as that is safe.
 
     One id that vanished makes Azure refuse all. If the answer was lost, or another operation had to
     be waited for, what was sent may be running, or done by now: only what is still pending is sent
@@ -133,14 +173,19 @@ def start_upgrade(state: RolloutState, batch: Batch) -> Iterator[Event]:
     limit = _clock.monotonic() + state.options.health_timeout
     ids = [name for name in batch.instance_ids if is_pending_id(state, name)]
     state.operation = None
+    state.started = ()
 
     def request() -> None:
-        if not ids:
-            return
-        state.has_changed_something = True
-        state.operation = vmss.manual_upgrade(*state.scale_set, ids)
-        state.in_flight = frozenset(ids)
-        state.accepted |= frozenset(ids)
+        nonlocal limit
+        for part in writes.split(state, ids) if ids else ():
+            state.has_changed_something = True
+            response = writes.start(state, part)
+            state.started += (Started(tuple(part), response),)
+            state.in_flight |= frozenset(part)
+            state.accepted |= frozenset(part)
+            # Where they are single requests, the rest may have to wait for these.
+            ids[:] = [name for name in ids if name not in part]
+            limit = _clock.monotonic() + state.options.health_timeout
 
     def recover(error: Exception, attempt: int) -> Iterator[Event]:
         has_unknown_id = _is_unknown_id(error)
@@ -212,6 +257,7 @@ def follow_operation(
             break
         text = messages.operation_status(poll.status, poll.seconds, poll.error)
         yield _progress(state, text, batch)
+    state.result = operation.result
     state.operation = None
 
 
@@ -342,7 +388,9 @@ def problems_of_batch(
         problem = problem_of_upgraded(
             instance,
             before.get(instance_id, InstanceBefore()),
+            is_current=instance_id in state.current,
             is_pending=is_pending(state, instance),
+            outdated=state.options.action.words.outdated,
         )
         if problem is not None:
             problems[instance_id] = problem
@@ -364,8 +412,9 @@ def finish_batch(state: RolloutState, batch: Batch) -> Event:
     ]
     state.upgraded += done
     vanished = len(batch.instance_ids) - len(done)
-    latest = count_latest(state)
-    message = messages.batch_done(batch, latest, len(state.instances), vanished)
+    latest = count_current(state)
+    words = state.options.action.words
+    message = messages.batch_done(batch, latest, len(state.instances), vanished, words)
     return event(state, "batch_done", message, batch=batch)
 
 
@@ -377,7 +426,8 @@ def instances_of(state: RolloutState, batch: Batch) -> list[Instance]:
 
 def is_pending(state: RolloutState, instance: Instance) -> bool:
     """Return whether an instance is yet to be upgraded."""
-    return plan.skip_reason(instance, state.options, state.retry_failed) is None
+    reason = plan.skip_reason(instance, state.options, state.retry_failed, current=state.current)
+    return reason is None
 
 
 def is_pending_id(state: RolloutState, instance_id: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast
 
-from ..instances import has_latest_model, properties_of
+from ..instances import properties_of
 from ..types import Batch, Instance, Summary
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ class Event(_EventFields):
         number: Which batch of this run that is, from 1; 0 when there is none.
         batches: How many batches this run comes to, as far as can be told.
         instance_ids: The instances that it is about.
-        latest: How many instances of the set have the latest model.
+        latest: How many instances of the set have the latest model; of a run with another purpose,
+            how many need nothing.
         total: How many instances the set has.
         unhealthy: Which instances are not yet as they should be, and why: `{instance id: reason}`.
         summary: What the run came to, in the last event of it; else `None`.
@@ -185,7 +186,7 @@ def event(
         number=len(state.started_batches),
         batches=state.batches,
         instance_ids=ids,
-        latest=sum(1 for instance in state.instances if has_latest_model(instance)),
+        latest=len(state.current),
         total=len(state.instances),
         unhealthy=unhealthy or {},
         summary=summary,

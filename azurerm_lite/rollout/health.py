@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
 from .._text import one_line
-from ..instances import failure, health, power_state, properties_of, provisioning_state
+from ..instances import failure, health, power_state, provisioning_state
 from ..types import Instance
 from . import messages
 
@@ -104,14 +104,21 @@ def problem_of_any(instance: Instance) -> Problem | None:
 
 
 def problem_of_upgraded(
-    instance: Instance, before: InstanceBefore, *, is_pending: bool
+    instance: Instance,
+    before: InstanceBefore,
+    *,
+    is_current: bool,
+    is_pending: bool,
+    outdated: str,
 ) -> Problem | None:
     """Return what an upgraded instance still lacks.
 
     Args:
         instance: The instance with its view.
         before: How it was before its upgrade.
+        is_current: Whether it needs nothing any more.
         is_pending: Whether it is still to be upgraded; a protected instance, for one, is not.
+        outdated: The text for an instance that is not current.
 
     Returns:
         The problem; `None` if the upgrade of this instance is done.
@@ -121,8 +128,8 @@ def problem_of_upgraded(
         return _failed(instance)
     if state != "succeeded":
         return Problem("not_provisioned", messages.provisioning(state))
-    if not properties_of(instance).get("latestModelApplied"):
-        return Problem("outdated", messages.OUTDATED) if is_pending else None
+    if not is_current:
+        return Problem("outdated", outdated) if is_pending else None
     now = known_power(instance)
     if before.power and now is None:
         return Problem("power_unknown", messages.power(now, before.power))
@@ -151,8 +158,20 @@ def problem_of_check(
     Returns:
         The problem; `None` if the check passes.
     """
+    return problem_of_answer(lambda: check(instances))
+
+
+def problem_of_answer(ask: Callable[[], object]) -> Problem | None:
+    """Return why a check of the caller's fails.
+
+    Args:
+        ask: Calls the check; it fails if it returns `False` or a text, or raises.
+
+    Returns:
+        The problem; `None` if the check passes.
+    """
     try:
-        answer = check(instances)
+        answer = ask()
     except Exception as error:
         return Problem("check", messages.check_failed(one_line(error)))
     if isinstance(answer, str) and answer:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from .._text import join_ids, plural
 from ..types import Batch
+from .actions import UPGRADE_WORDS, Words
 
-OUTDATED = "not on the latest model"
 HEALTH_NOT_REPORTED = "application health not reported yet"
 MODEL_CHANGED = "Somebody changed the scale set's model since this rollout began"
 RUN_AGAIN = "Run it again to go on from there"
@@ -34,6 +35,15 @@ MANAGED_IMAGE_REFUSED = (
     " image of a gallery"
 )
 START_ANOTHER = "start_os_upgrade, or any change of the model, begins another"
+GALLERY_HAS_NO_WAY_BACK = (
+    "on_failure: Azure documents no reimage to an exact version for gallery images, so that a"
+    " failure could not be rolled back: leave on_failure out, or put a version into the model and"
+    " use the method upgrade"
+)
+MODEL_STAYS_FLOATING = (
+    "the model still asks for the newest version: new instances get it, and so does another run;"
+    " put the old version into the model to stay on it"
+)
 NOTHING_BEING_UPDATED = "no instance is being updated"
 
 _MODES = {
@@ -165,6 +175,84 @@ def runs_what(count: int, ids_by_image: Mapping[str, Sequence[str]]) -> str:
     )
 
 
+# Reimaging to the newest version
+
+
+def image_has_version(name: str) -> str:
+    """Return why a model whose image is one version is not refreshed."""
+    return (
+        f"method: 'reimage' is for a model without a version, and this one has {name}: use the"
+        " method 'upgrade'"
+    )
+
+
+def other_image(ids: Sequence[str]) -> str:
+    """Return why instances cannot be refreshed that have another image than the model."""
+    return (
+        f"method: {plural(len(ids), 'instance')} ({join_ids(ids)}) not on the model's image, and a"
+        " reimage installs their own: bring them to the model first, with the method 'upgrade'"
+    )
+
+
+def rollback_to_other_image(name: str) -> str:
+    """Return why an image cannot be rolled back to by a reimage."""
+    return f"rollback_image: {name} is not a version of the model's image"
+
+
+def wanted_version(version: str) -> str:
+    """Return the version that instances are brought to."""
+    return f"the wanted version is {version}"
+
+
+def version_unknown(ids: Sequence[str]) -> str:
+    """Return which instances cannot be said to have the version."""
+    return (
+        f"Azure does not report the exact version of {plural(len(ids), 'instance')}"
+        f" ({join_ids(ids)}): reimaged all the same, once in each run"
+    )
+
+
+# Actions of the caller's
+
+
+def pending_failed(instance_id: str, reason: str) -> str:
+    """Return the reason of a halt when the caller's `pending` raises."""
+    return f"pending failed for instance {instance_id}: {reason}"
+
+
+def action_failed(reason: str) -> str:
+    """Return the reason of a halt when the caller's action raises."""
+    return f"the action failed: {reason}"
+
+
+def output(instance_id: str, text: str) -> str:
+    """Return what a script printed on an instance."""
+    return f"{instance_id}: {shorten(text) or 'no output'}"
+
+
+def outputs_rejected(batch: Batch) -> str:
+    """Return the reason of a halt when outputs do not pass the caller's check."""
+    return f"{batch.name}: the output of the script does not pass check_output"
+
+
+def counts_since(since: datetime) -> str:
+    """Return which instances count as done."""
+    return f"instances whose last operation ended since {since.isoformat()} count as done"
+
+
+def run_again_since(since: datetime) -> str:
+    """Return how to go on with a run that goes by the instances' times."""
+    return f"Run it again with since='{since.isoformat()}' to go on from there"
+
+
+def run_again_with(ids: Sequence[str]) -> str:
+    """Return how to go on with a run of which Azure keeps no trace."""
+    return (
+        "Azure does not note on which instances this was done: run it again with pending, or with"
+        f" only= the instances that are left ({join_ids(ids)})"
+    )
+
+
 # Retries
 
 
@@ -191,10 +279,10 @@ def of_batch(batch: Batch, text: str) -> str:
     return f"{batch.name}: {text}"
 
 
-def upgrading(batch: Batch) -> str:
-    """Return what is said when the upgrade of a batch starts."""
+def upgrading(batch: Batch, words: Words = UPGRADE_WORDS) -> str:
+    """Return what is said when the operation on a batch starts."""
     ids = batch.instance_ids
-    return f"{batch.name}: upgrading {plural(len(ids), 'instance')} ({join_ids(ids)})"
+    return f"{batch.name}: {words.doing} {plural(len(ids), 'instance')} ({join_ids(ids)})"
 
 
 def without_vanished(batch: Batch, ids: Sequence[str]) -> str:
@@ -246,10 +334,12 @@ def bake_failed(batch: Batch, seconds: float) -> str:
     return f"{batch.name} did not stay healthy for {seconds:g} s"
 
 
-def batch_done(batch: Batch, latest: int, total: int, vanished: int) -> str:
+def batch_done(
+    batch: Batch, latest: int, total: int, vanished: int, words: Words = UPGRADE_WORDS
+) -> str:
     """Return what is said at the end of a batch."""
     gone = f" ({vanished} vanished)" if vanished else ""
-    return f"{batch.name}: done; {latest} of {total} instances have the latest model{gone}"
+    return f"{batch.name}: done; {latest} of {total} instances {words.have}{gone}"
 
 
 def others_unhealthy(batch: Batch, count: int, allowed: int) -> str:
@@ -283,10 +373,10 @@ def pausing_before(batch: Batch, seconds: float) -> str:
 # The beginning and the end
 
 
-def started(total: int, pending: int, batches: int) -> str:
+def started(total: int, pending: int, batches: int, words: Words = UPGRADE_WORDS) -> str:
     """Return what is to be done."""
     parts = f" in {plural(batches, 'batch')}" if batches else ""
-    return f"{plural(total, 'instance')}, {pending} to upgrade{parts}"
+    return f"{plural(total, 'instance')}, {pending} to {words.verb}{parts}"
 
 
 def skipping(ids: Sequence[str], reason: str) -> str:
@@ -294,14 +384,22 @@ def skipping(ids: Sequence[str], reason: str) -> str:
     return f"skipping {plural(len(ids), 'instance')} {reason}: {join_ids(ids)}"
 
 
-def ended(latest: int, total: int, upgraded: int, seconds: float, how: str = "") -> str:
+def ended(
+    latest: int,
+    total: int,
+    upgraded: int,
+    seconds: float,
+    how: str = "",
+    *,
+    words: Words = UPGRADE_WORDS,
+) -> str:
     """Return how far a run came."""
     outdated = total - latest
-    parts = [f"{latest} of {plural(total, 'instance')} have the latest model"]
+    parts = [f"{latest} of {plural(total, 'instance')} {words.have}"]
     if outdated:
-        parts.append(f"{outdated} still an older one")
+        parts.append(f"{outdated} {words.remaining}")
     beginning = f"{how}; " if how else ""
-    return f"{beginning}{', '.join(parts)}; {upgraded} upgraded in {seconds:.0f} s"
+    return f"{beginning}{', '.join(parts)}; {upgraded} {words.done} in {seconds:.0f} s"
 
 
 def stopped_after(batch: Batch) -> str:
@@ -310,7 +408,11 @@ def stopped_after(batch: Batch) -> str:
 
 
 def halted(
-    reason: str, unhealthy: Mapping[str, str], progress: tuple[int, int, int] | None, advice: str
+    reason: str,
+    unhealthy: Mapping[str, str],
+    progress: tuple[int, int, int] | None,
+    advice: str,
+    words: Words = UPGRADE_WORDS,
 ) -> str:
     """Return the message of a halt: what went wrong, how far the run came, what to do.
 
@@ -320,7 +422,7 @@ def halted(
     parts = [halt_reason(reason, unhealthy)]
     if progress is not None:
         upgraded, outdated, total = progress
-        parts.append(f"{upgraded} upgraded by this run, {outdated} of {total} still to do")
+        parts.append(f"{upgraded} {words.done} by this run, {outdated} of {total} still to do")
         parts.append(advice)
     return ". ".join(parts) + "."
 

@@ -12,6 +12,7 @@ from .. import rest
 from .._arguments import check_callable, check_seconds, is_list
 from ..images import check_image
 from ..types import Batch, CountOrPercentage, Image, Instance, OnFailure, Only, Token
+from .actions import UPGRADE, Action
 
 GROUPINGS = ("update_domain", "fault_domain", "zone")
 """What `by` may name; anything else is a batch size."""
@@ -19,7 +20,10 @@ GROUPINGS = ("update_domain", "fault_domain", "zone")
 
 @dataclass(frozen=True)
 class RolloutOptions:
-    """What a rollout was asked for, checked; the docstring of `rollout` describes each option."""
+    """What a rollout was asked for, checked; the docstring of `rollout` describes each option.
+
+    `action` is what is done to each batch: it comes from `method`, or from `roll`.
+    """
 
     by: CountOrPercentage = "update_domain"
     only: Only | None = None
@@ -38,6 +42,7 @@ class RolloutOptions:
     auxiliary_tokens: Sequence[Token] = field(default=(), repr=False)
     # A model that the caller gave may hold a password.
     dry_run: bool | Mapping[str, Any] = field(default=False, repr=False)
+    action: Action = UPGRADE
 
     def __post_init__(self) -> None:
         if self.by not in GROUPINGS:
@@ -62,6 +67,14 @@ class RolloutOptions:
             raise ValueError(f"on_failure must be 'stop' or 'rollback', not {self.on_failure!r}")
         if self.rollback_image is not None:
             check_image("rollback_image", self.rollback_image)
+        is_model = isinstance(self.dry_run, Mapping)
+        if is_model and self.action.name != "upgrade":
+            raise ValueError("dry_run: a model that is about to be put is for the method 'upgrade'")
+        if self.surge is not None and self.action.name in ("run_command", "call"):
+            raise ValueError(
+                "surge: new instances would not have run the script or the function; it is for"
+                " actions that leave an instance as Azure makes it, such as 'restart'"
+            )
         rest.check_auxiliary_tokens(self.auxiliary_tokens)
 
     @property

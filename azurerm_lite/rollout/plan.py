@@ -15,6 +15,7 @@ from ..instances import (
     by_fault_domain,
     by_update_domain,
     by_zone,
+    has_latest_model,
     health,
     id_sort_key,
     in_batches,
@@ -39,7 +40,6 @@ NO_UPDATE_DOMAINS = (
     "Azure gives no update domains here: taken as by its own rolling upgrades, zone after zone"
     f" where there are zones, at most {FALLBACK} of the set at a time"
 )
-ON_LATEST_MODEL = "on the latest model"
 BEING_CREATED = "still being created"
 BEING_DELETED = "being deleted"
 PROTECTED = "protected from scale-set actions"
@@ -59,6 +59,7 @@ def plan_batches(
     *,
     started: Collection[str] = (),
     retry_failed: Collection[str] = (),
+    current: Collection[str] | None = None,
 ) -> list[Batch]:
     """Return the batches of the pending instances, in order.
 
@@ -69,12 +70,13 @@ def plan_batches(
             first there is no canary.
         retry_failed: Ids of instances that are pending although they have the latest model, because
             they failed.
+        current: Ids of the instances that need nothing; `None` for those on the latest model.
 
     Returns:
         Batches, none of them empty.
     """
     options = resolve_strategy(instances, options)
-    wanted = pending(instances, options, retry_failed)
+    wanted = pending(instances, options, retry_failed, current=current)
     if options.canary is None or started:
         return _split(instances, wanted, options, started)
     batches = _split(instances, wanted, options, ())
@@ -199,7 +201,11 @@ def check_choice(instances: Sequence[Instance], options: RolloutOptions) -> None
 
 
 def pending(
-    instances: Sequence[Instance], options: RolloutOptions, retry_failed: Collection[str] = ()
+    instances: Sequence[Instance],
+    options: RolloutOptions,
+    retry_failed: Collection[str] = (),
+    *,
+    current: Collection[str] | None = None,
 ) -> list[Instance]:
     """Return the instances that are to be upgraded.
 
@@ -207,6 +213,7 @@ def pending(
         instances: All instances of the set with their instance views.
         options: What was asked for.
         retry_failed: As for `plan_batches`.
+        current: As for `plan_batches`.
 
     Returns:
         Instances, in the order given.
@@ -215,12 +222,17 @@ def pending(
     return [
         instance
         for instance in instances
-        if is_chosen(instance, options) and skip_reason(instance, options, retry_failed) is None
+        if is_chosen(instance, options)
+        and skip_reason(instance, options, retry_failed, current=current) is None
     ]
 
 
 def skipped(
-    instances: Sequence[Instance], options: RolloutOptions, retry_failed: Collection[str] = ()
+    instances: Sequence[Instance],
+    options: RolloutOptions,
+    retry_failed: Collection[str] = (),
+    *,
+    current: Collection[str] | None = None,
 ) -> dict[str, list[str]]:
     """Return the instances that are left out, by the reason.
 
@@ -228,6 +240,7 @@ def skipped(
         instances: All instances of the set with their instance views.
         options: What was asked for.
         retry_failed: As for `plan_batches`.
+        current: As for `plan_batches`.
 
     Returns:
         `{reason: [instance id, ...]}`, ids in numeric order.
@@ -237,7 +250,7 @@ def skipped(
     for instance in instances:
         if not is_chosen(instance, options):
             continue
-        reason = skip_reason(instance, options, retry_failed)
+        reason = skip_reason(instance, options, retry_failed, current=current)
         if reason is not None:
             reasons.setdefault(reason, []).append(instance["instanceId"])
     return {reason: sorted(ids, key=id_sort_key) for reason, ids in reasons.items()}
@@ -260,7 +273,11 @@ def is_chosen(instance: Instance, options: RolloutOptions) -> bool:
 
 
 def skip_reason(
-    instance: Instance, options: RolloutOptions, retry_failed: Collection[str] = ()
+    instance: Instance,
+    options: RolloutOptions,
+    retry_failed: Collection[str] = (),
+    *,
+    current: Collection[str] | None = None,
 ) -> str | None:
     """Return why an instance is left out.
 
@@ -268,6 +285,7 @@ def skip_reason(
         instance: The instance.
         options: What was asked for.
         retry_failed: As for `plan_batches`.
+        current: As for `plan_batches`.
 
     Returns:
         The reason; `None` if the instance is pending.
@@ -276,8 +294,9 @@ def skip_reason(
     instance_id = instance["instanceId"]
     state = provisioning_state(instance)
     is_retried = instance_id in retry_failed and state == "failed"
-    if properties.get("latestModelApplied") and not is_retried:
-        return ON_LATEST_MODEL
+    is_current = has_latest_model(instance) if current is None else instance_id in current
+    if is_current and not is_retried:
+        return options.action.words.current
     if state == "creating":
         # Azure does not report yet which model it has.
         return BEING_CREATED
@@ -303,7 +322,7 @@ def notices(
     Returns:
         Sentences; empty if there is nothing to say.
     """
-    found = _notices_of_model(model["properties"])
+    found = _notices_of_model(model["properties"], options.action.name == "upgrade")
     if resolve_strategy(instances, options).by != options.by:
         found.append(NO_UPDATE_DOMAINS)
     unknown = [
@@ -311,7 +330,7 @@ def notices(
         for instance in instances
         if properties_of(instance).get("latestModelApplied") is None
     ]
-    if unknown and is_flexible(model):
+    if unknown and is_flexible(model) and options.action.name == "upgrade":
         found.append(messages.model_unknown(len(unknown)))
     with_views = [instance for instance in instances if view(instance).get("statuses")]
     if instances and not with_views:
@@ -326,7 +345,7 @@ def notices(
     return found
 
 
-def _notices_of_model(properties: Mapping[str, Any]) -> list[str]:
+def _notices_of_model(properties: Mapping[str, Any], is_upgrade: bool) -> list[str]:
     """Return what else may change the instances of a set."""
     found = []
     policy = (properties.get("upgradePolicy") or {}).get("automaticOSUpgradePolicy") or {}
@@ -341,7 +360,7 @@ def _notices_of_model(properties: Mapping[str, Any]) -> list[str]:
             " a while"
         )
     floating = _floating_part(properties)
-    if floating:
+    if floating and is_upgrade:
         found.append(f"the model asks for {floating}: instances may come to run different ones")
     return found
 

@@ -12,6 +12,7 @@ from ..instances import provisioning_state, upgrade_mode
 from ..types import Instance, ScaleSet
 from . import messages, plan
 from .events import Event, event
+from .progress import note_current
 from .state import Halt, RolloutState, with_since
 from .waiting import Wait, poll, retry_read
 
@@ -36,13 +37,14 @@ def check_model_unchanged(state: RolloutState) -> Iterator[Event]:
     """
     before = state.model
     yield from read_settled_model(state)
-    if before is not None and is_model_changed(before, known_model(state)):
+    matters = state.options.action.brings_to_model
+    if matters and before is not None and is_model_changed(before, known_model(state)):
         state.model = before
         raise Halt(messages.MODEL_CHANGED)
 
 
 def read_settled_model(state: RolloutState) -> Iterator[Event]:
-    """Read the model, in mode Manual, when no operation on the set itself runs."""
+    """Read the model when no operation on the set itself runs; in mode Manual, if that matters."""
     limit = _clock.monotonic() + state.options.health_timeout
 
     def judge() -> Wait | None:
@@ -58,16 +60,22 @@ def read_settled_model(state: RolloutState) -> Iterator[Event]:
 def _judge_model(state: RolloutState) -> Wait | None:
     name = state.scale_set.vmss_name
     mode = upgrade_mode(known_model(state))
-    if messages.is_refused_mode(mode):
-        raise Halt(messages.wrong_mode(name, mode))
-    if _flexible.is_flexible(known_model(state)) and not _flexible.has_profile(known_model(state)):
-        raise Halt(messages.no_profile(name))
+    if state.options.action.brings_to_model:
+        _check_model(name, mode, known_model(state))
     now = provisioning_of_set(state)
     if now.lower() in _SETTLED or state.options.dry_run:
         return None
     timeout = Halt(messages.set_still_busy(name, now, state.options.health_timeout))
     busy = event(state, "waiting", messages.set_busy(name, now), batch=state.batch)
     return Wait(busy, timeout)
+
+
+def _check_model(name: str, mode: str, model: ScaleSet) -> None:
+    """Halt if instances cannot be brought to the model batch by batch."""
+    if messages.is_refused_mode(mode):
+        raise Halt(messages.wrong_mode(name, mode))
+    if _flexible.is_flexible(model) and not _flexible.has_profile(model):
+        raise Halt(messages.no_profile(name))
 
 
 def read_model(state: RolloutState) -> Iterator[Event]:
@@ -87,6 +95,7 @@ def read_instances(state: RolloutState) -> Iterator[Event]:
         state.instances = tuple(_read(state))
 
     yield from retry_read(state, request)
+    note_current(state)
     state.in_flight = frozenset()
     state.requests_per_reading = max(1, state.hooks.requests - before)
     state.pages = _count_pages(state)
@@ -117,7 +126,9 @@ def wait_until_created(state: RolloutState) -> Iterator[Event]:
     limit = _clock.monotonic() + state.options.health_timeout
 
     def judge() -> Wait | None:
-        skipped = plan.skipped(state.instances, state.options, state.retry_failed)
+        skipped = plan.skipped(
+            state.instances, state.options, state.retry_failed, current=state.current
+        )
         ids = skipped.get(plan.BEING_CREATED, [])
         if not ids:
             return None
@@ -140,6 +151,20 @@ def updating_ids(state: RolloutState) -> list[str]:
         for instance in state.instances
         if provisioning_state(instance) == "updating"
     ]
+
+
+def retry_failed_instances(state: RolloutState) -> None:
+    """Note the failed instances as pending.
+
+    With the old image in the model they have the latest one: they would be left out, and halt the
+    rollback as unhealthy.
+    """
+    failed = {
+        instance["instanceId"]
+        for instance in state.instances
+        if provisioning_state(instance) == "failed"
+    }
+    state.retry_failed |= failed
 
 
 def known_model(state: RolloutState) -> ScaleSet:
@@ -175,7 +200,8 @@ def _read(state: RolloutState) -> list[Instance]:
     path = _flexible.SetPath(*state.scale_set[1:])
     instances = _flexible.read_instances(state.scale_set.access_token, path, model)
     for instance in instances:
-        if _is_taken_as_current(state, instance["instanceId"]):
+        is_upgrade = state.options.action.name == "upgrade"
+        if is_upgrade and _is_taken_as_current(state, instance["instanceId"]):
             instance["properties"].setdefault("latestModelApplied", True)
     return instances
 

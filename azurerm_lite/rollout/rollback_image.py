@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from .. import _clock, _retry, images, rest, settings, vmss
 from ..errors import AzureError, PreconditionFailed, RollbackImageUnknown
-from ..instances import has_latest_model, provisioning_state
+from ..instances import has_latest_model
 from ..types import Image, ScaleSet
 from . import messages, plan
 from .batch import back_off, follow_operation, is_too_late
@@ -35,7 +35,7 @@ def find_previous_image(state: RolloutState) -> Image:
         ValueError: The pending instances run several images, or the image does not fit the model.
     """
     options = state.options
-    pending = plan.pending(state.instances, options)
+    pending = plan.pending(state.instances, options, current=state.current)
     if options.on_failure != "rollback" or not pending:
         return {}
     image = options.rollback_image
@@ -213,6 +213,7 @@ def rollback_of(state: RolloutState, failure: BatchFailed) -> RolloutState:
         is_rollback=True,
         model=state.model,
         instances=state.instances,
+        current=state.current,
         requests_per_reading=state.requests_per_reading,
         pages=state.pages,
         has_changed_something=True,
@@ -220,17 +221,3 @@ def rollback_of(state: RolloutState, failure: BatchFailed) -> RolloutState:
         reason=messages.halt_reason(failure.reason, failure.unhealthy),
         retry_failed=frozenset(failure.unhealthy),
     )
-
-
-def retry_failed_instances(state: RolloutState) -> None:
-    """Note the failed instances as pending.
-
-    With the old image in the model they have the latest one: they would be left out, and halt the
-    rollback as unhealthy.
-    """
-    failed = {
-        instance["instanceId"]
-        for instance in state.instances
-        if provisioning_state(instance) == "failed"
-    }
-    state.retry_failed |= failed

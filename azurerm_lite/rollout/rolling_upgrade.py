@@ -15,7 +15,7 @@ from .events import Event, event
 from .health import problem_of_any, texts
 from .reading import read_instances, read_model
 from .run import halted_with
-from .state import Halt, RolloutState, count_latest, summarize
+from .state import Halt, RolloutState, count_current, summarize
 from .waiting import Wait, poll, retry_read
 
 GRACE_SECONDS = 120.0
@@ -76,7 +76,7 @@ def _follow(state: RolloutState) -> Iterator[Event]:
     status = _status(followed.upgrade)
     if status.lower() not in ("completed", UNKNOWN, ""):
         raise _failure(state, followed.upgrade, status)
-    message = messages.rolling_done(status, count_latest(state), len(state.instances))
+    message = messages.rolling_done(status, count_current(state), len(state.instances))
     yield event(
         state,
         "finished",
@@ -111,7 +111,7 @@ def _follow_to_the_end(state: RolloutState, followed: _Followed) -> Iterator[Eve
         is_running = status.lower() in _RUNNING
         followed.was_running = followed.was_running or is_running
         is_settled = _clock.monotonic() - state.started_at >= GRACE_SECONDS
-        is_current = count_latest(state) == len(state.instances)
+        is_current = count_current(state) == len(state.instances)
         # Just after a change of the model the newest upgrade is still the one before.
         has_ended = (followed.was_running or is_settled) and status != UNKNOWN
         if not is_running and (has_ended or is_current):

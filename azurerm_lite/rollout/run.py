@@ -9,16 +9,18 @@ from .. import _clock, _retry, images
 from .._text import one_line
 from ..errors import AzureError, OperationTimeout, RolloutHalted
 from ..types import Batch, ScaleSet
-from . import messages, plan, surge
+from . import messages, plan, reimage, surge
 from .autoscale import read_autoscale
 from .batch import run_batch, wait_until_others_healthy
 from .events import Event, event
+from .progress import note_current
 from .reading import (
     check_model_unchanged,
     known_model,
     provisioning_of_set,
     read_instances,
     refresh,
+    retry_failed_instances,
     updating_ids,
     wait_until_created,
     wait_until_instances_idle,
@@ -30,14 +32,14 @@ from .rollback_image import (
     find_previous_image,
     infer_rollback_image,
     put_image,
-    retry_failed_instances,
     rollback_of,
 )
 from .state import (
     BatchFailed,
     Halt,
     RolloutState,
-    count_latest,
+    by_id,
+    count_current,
     ids_by_image,
     image_of,
     seconds_running,
@@ -120,6 +122,9 @@ def start(state: RolloutState) -> Iterator[Event]:
     yield from find_capacity(state)
     if state.is_rollback:
         yield from restore_image(state)
+    elif state.options.action.name == "refresh":
+        reimage.check_instances(state)
+        state.previous_image = reimage.find_previous_image(state)
     else:
         state.previous_image = find_previous_image(state)
         yield from check_tenant_of_image(state, state.previous_image, "on_failure")
@@ -144,6 +149,8 @@ def find_capacity(state: RolloutState) -> Iterator[Event]:
 def read_set(state: RolloutState) -> Iterator[Event]:
     """Read the model, which must be in mode Manual and unchanged, and the instances."""
     yield from check_model_unchanged(state)
+    if state.options.action.name == "refresh":
+        yield from reimage.resolve_version(state)
     yield from read_instances(state)
 
 
@@ -187,6 +194,7 @@ def plan_rest(state: RolloutState) -> list[Batch]:
         state.options,
         started=state.started_batches,
         retry_failed=state.retry_failed,
+        current=state.current,
     )
 
 
@@ -251,6 +259,9 @@ def roll_back(state: RolloutState, failure: BatchFailed) -> Iterator[Event]:
 
 def restore_image(state: RolloutState) -> Iterator[Event]:
     """Put the old image into the model, and read the set again."""
+    if state.options.action.name == "refresh":
+        yield from restore_version(state)
+        return
     retry_failed_instances(state)
     image = state.options.rollback_image or infer_rollback_image(state)
     check_rollback_image(state, image)
@@ -262,19 +273,33 @@ def restore_image(state: RolloutState) -> Iterator[Event]:
     yield from wait_until_instances_idle(state)
 
 
+def restore_version(state: RolloutState) -> Iterator[Event]:
+    """Make the version that the instances ran before the wanted one; the model stays as it is."""
+    reimage.prepare_rollback(state)
+    name = images.image_name(state.options.rollback_image or {})
+    yield event(state, "rolling_back", messages.rolling_back(state.reason, name), of_set=True)
+    yield event(state, "notice", messages.MODEL_STAYS_FLOATING, of_set=True)
+    yield from read_set(state)
+    yield from wait_until_instances_idle(state)
+
+
 def announce(state: RolloutState) -> Iterator[Event]:
     """Report what is to be done, what should be known, and what is left out."""
     batches = plan_rest(state)
     ids = [instance_id for batch in batches for instance_id in batch.instance_ids]
-    message = messages.started(len(state.instances), len(ids), len(batches))
+    words = state.options.action.words
+    message = messages.started(len(state.instances), len(ids), len(batches), words)
     yield event(state, "started", message, of_set=True, instance_ids=ids)
-    for notice in plan.notices(known_model(state), state.instances, state.options):
+    notices = plan.notices(known_model(state), state.instances, state.options)
+    for notice in [*notices, *notices_of_action(state)]:
         yield event(state, "notice", notice, of_set=True)
     yield from announce_surge(state, batches)
     wants_rollback = state.options.on_failure == "rollback" and not state.is_rollback
     if batches and wants_rollback and not state.previous_image:
         yield event(state, "notice", messages.NOTHING_TO_ROLL_BACK_TO, of_set=True)
-    skipped = plan.skipped(state.instances, state.options, state.retry_failed)
+    skipped = plan.skipped(
+        state.instances, state.options, state.retry_failed, current=state.current
+    )
     for reason, left_out in skipped.items():
         state.skipped += len(left_out)
         message = messages.skipping(left_out, reason)
@@ -301,6 +326,18 @@ def announce_surge(state: RolloutState, batches: list[Batch]) -> Iterator[Event]
         yield event(state, "checked", message)
 
 
+def notices_of_action(state: RolloutState) -> list[str]:
+    """Return what should be known of the action of a run."""
+    action = state.options.action
+    if action.name == "refresh":
+        found = [messages.wanted_version(state.version)]
+        unknown = reimage.unknown_versions(state)
+        return [*found, messages.version_unknown(unknown)] if unknown else found
+    if action.has_times and action.pending is None:
+        return [messages.counts_since(state.since)]
+    return []
+
+
 def pretend_model(state: RolloutState, model: ScaleSet) -> None:
     """Take a model as if it were put, and every instance as outdated: for a dry run."""
     reason = refusal_of_model(model)
@@ -309,6 +346,7 @@ def pretend_model(state: RolloutState, model: ScaleSet) -> None:
     state.model = model
     for instance in state.instances:
         instance.setdefault("properties", {})["latestModelApplied"] = False
+    note_current(state)
 
 
 def report_dry_run(state: RolloutState) -> Iterator[Event]:
@@ -341,6 +379,12 @@ def report_dry_run(state: RolloutState) -> Iterator[Event]:
 def halted(state: RolloutState, halt: Halt) -> RolloutHalted:
     """Return the exception: what went wrong, on which instances, what was done, what to do."""
     advice = messages.run_again(state.capacity)
+    action = state.options.action
+    if action.has_times and action.pending is None:
+        advice = messages.run_again_since(state.since)
+    elif action.name in ("run_command", "call") and action.pending is None:
+        left = [name for name in by_id(state) if name not in state.accepted]
+        advice = messages.run_again_with(left)
     if state.restored_image:
         advice = messages.image_is_back(images.image_name(state.restored_image))
         advice = messages.with_capacity(advice, state.capacity)
@@ -352,8 +396,9 @@ def halted_with(state: RolloutState, halt: Halt, advice: str) -> RolloutHalted:
     total = len(state.instances)
     progress = None
     if total:
-        progress = (len(state.upgraded), total - count_latest(state), total)
-    message = messages.halted(halt.reason, halt.unhealthy, progress, advice)
+        progress = (len(state.upgraded), total - count_current(state), total)
+    words = state.options.action.words
+    message = messages.halted(halt.reason, halt.unhealthy, progress, advice, words)
     summary = summarize(state, list(halt.unhealthy))
     return RolloutHalted(message, state.batch, halt.unhealthy, summary=summary)
 
@@ -361,11 +406,12 @@ def halted_with(state: RolloutState, halt: Halt, advice: str) -> RolloutHalted:
 def _how_far(state: RolloutState, how: str = "") -> str:
     """Return how far the run came."""
     text = messages.ended(
-        count_latest(state),
+        count_current(state),
         len(state.instances),
         len(state.upgraded),
         seconds_running(state),
         how,
+        words=state.options.action.words,
     )
     return messages.with_capacity(text, state.capacity)
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from requests import Response
 
 from .. import _clock, images, rest
-from ..instances import has_latest_model, id_sort_key
+from ..instances import id_sort_key
 from ..types import Batch, Image, Instance, ScaleSet, Summary, Token
 from . import messages
 from .options import RolloutOptions
@@ -20,7 +20,7 @@ Status: TypeAlias = Literal["new", "running", "paused", "done"]
 
 _MOMENTS = ("started_at", "read_at")
 """Fields with a time of this process's clock, which another process does not share."""
-_LOCAL = {"operation": None, "deadline": 0.0}
+_LOCAL = {"operation": None, "deadline": 0.0, "started": (), "result": None}
 """Fields that are empty between two batches and do not cross to another process."""
 
 
@@ -36,12 +36,23 @@ class ScaleSetRef(NamedTuple):
         return f"<scale set {self.resource_group}/{self.vmss_name} of {self.subscription_id}>"
 
 
+class Started(NamedTuple):
+    """A request that was accepted: for which instances, and Azure's answer, if there is one."""
+
+    ids: tuple[str, ...]
+    response: Response | None
+
+
 def _one_attempt() -> rest.RequestHooks:
     return rest.RequestHooks(max_attempts=1)
 
 
 def _now() -> float:
     return _clock.monotonic()
+
+
+def _now_utc() -> datetime:
+    return datetime.now(timezone.utc)
 
 
 @dataclass(repr=False)
@@ -57,6 +68,7 @@ class RolloutState:
         status: Where the run stands. `paused` and `done` end it.
         model: The model as first read; a change by somebody else halts the run.
         instances: The instances as last read.
+        current: Those of them that need nothing: on the latest model, if the action is an upgrade.
         requests_per_reading: How many requests that took.
         pages: How many pages of the list of instances there are.
         read_at: When they were read.
@@ -77,6 +89,10 @@ class RolloutState:
         operation: Azure's answer to the last write, while it is followed.
         deadline: Until when the batch must be healthy, by the clock of this process.
         problems_since: Since when each problem is known.
+        since: Since when an action counts as done, by the instances' own times.
+        version: The version of the image that a refresh brings the instances to.
+        started: The requests of the batch, with the instances of each, while they are followed.
+        result: What the last operation that was followed returned.
     """
 
     scale_set: ScaleSetRef
@@ -86,6 +102,7 @@ class RolloutState:
     status: Status = "new"
     model: ScaleSet | None = None
     instances: tuple[Instance, ...] = ()
+    current: frozenset[str] = frozenset()
     requests_per_reading: int = 1
     pages: int = 1
     read_at: float = field(default_factory=_now)
@@ -106,6 +123,14 @@ class RolloutState:
     operation: Response | None = None
     deadline: float = 0.0
     problems_since: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    since: datetime = field(default_factory=_now_utc)
+    version: str = ""
+    started: tuple[Started, ...] = ()
+    result: Any = None
+
+    def __post_init__(self) -> None:
+        if self.options.action.since is not None:
+            self.since = self.options.action.since
 
     def __repr__(self) -> str:  # a model that the caller gave may hold a password
         return f"<rollout of {self.scale_set!r}: {self.status}>"
@@ -162,9 +187,9 @@ def by_id(state: RolloutState) -> dict[str, Instance]:
     return {instance["instanceId"]: instance for instance in state.instances}
 
 
-def count_latest(state: RolloutState) -> int:
-    """Return how many instances have the latest model."""
-    return sum(1 for instance in state.instances if has_latest_model(instance))
+def count_current(state: RolloutState) -> int:
+    """Return how many instances need nothing."""
+    return len(state.current)
 
 
 def image_of(model: Any) -> Image:
@@ -173,6 +198,11 @@ def image_of(model: Any) -> Image:
         return images.get_image(model)
     except ValueError:
         return {}
+
+
+def exact_version_of(instance: Instance) -> str:
+    """Return the version of the image that an instance runs; empty if Azure does not report it."""
+    return images.exact_version(image_of(instance))
 
 
 def ids_by_image(instances: Iterable[Instance]) -> dict[str, list[str]]:

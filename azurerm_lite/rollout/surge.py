@@ -16,7 +16,6 @@ from .. import _clock, _retry, vmss
 from .._text import one_line
 from ..errors import AzureError, OperationTimeout, PreconditionFailed
 from ..instances import (
-    has_latest_model,
     health,
     id_sort_key,
     power_state,
@@ -92,9 +91,13 @@ def plan_steps(state: RolloutState) -> list[Batch]:
     to_delete = pick_for_deletion(state, surplus)
     kept = [instance for instance in state.instances if instance["instanceId"] not in to_delete]
     # Percentages are of all instances that there are by then.
-    then = [*kept, *_instances_to_come(to_create)]
+    to_come = _instances_to_come(to_create)
+    then = [*kept, *to_come]
+    current = state.current | {instance["instanceId"] for instance in to_come}
     options = _limit_batches(state, len(then), surplus)
-    steps += plan.plan_batches(then, options, started=started, retry_failed=state.retry_failed)
+    steps += plan.plan_batches(
+        then, options, started=started, retry_failed=state.retry_failed, current=current
+    )
     is_capacity_wrong = not steps and capacity_of(state) > target(state)
     if surplus > 0 or is_capacity_wrong:
         steps.append(Deletion(_new_name(_DELETED, started), tuple(to_delete)))
@@ -141,7 +144,9 @@ def missing(state: RolloutState) -> int:
     """Return how many instances are to be created before any is taken out of service."""
     wanted = target(state)
     if not state.is_rollback:
-        pending = plan.pending(state.instances, state.options, state.retry_failed)
+        pending = plan.pending(
+            state.instances, state.options, state.retry_failed, current=state.current
+        )
         wanted += min(surge_size(state), len(pending))
     return max(0, wanted - present(state))
 
@@ -159,7 +164,8 @@ def pick_for_deletion(state: RolloutState, number: int) -> list[str]:
     """
     live = live_instances(state)
     pending = {
-        instance["instanceId"] for instance in plan.pending(live, state.options, state.retry_failed)
+        instance["instanceId"]
+        for instance in plan.pending(live, state.options, state.retry_failed, current=state.current)
     }
     preferences = {
         instance["instanceId"]: _preference(state, instance, pending) for instance in live
@@ -171,7 +177,7 @@ def pick_for_deletion(state: RolloutState, number: int) -> list[str]:
     members = Counter(_zone(instance) for instance in live)
     candidates: dict[str, list[str]] = {}
     for instance in live:
-        is_candidate = instance["instanceId"] in pending or has_latest_model(instance)
+        is_candidate = instance["instanceId"] in pending | state.current
         if is_candidate and not _is_protected(instance):
             candidates.setdefault(_zone(instance), []).append(instance["instanceId"])
     for ids in candidates.values():
@@ -209,7 +215,7 @@ def estimated_seconds(state: RolloutState, steps: Sequence[Batch]) -> float:
 def _instances_to_come(number: int) -> list[Instance]:
     """Return placeholders of the instances that a creation will make."""
     return [
-        cast("Instance", {"instanceId": f"new {count}", "properties": {"latestModelApplied": True}})
+        cast("Instance", {"instanceId": f"new {count}", "properties": {}})
         for count in range(1, number + 1)
     ]
 

@@ -16,8 +16,16 @@ from .entra.client_auth import AUDIENCE, SUBJECT
 from .entra.managed_identity import environment_for
 from .entra.tokens import APPLICATION
 from .model import templates
+from .model.catalog import GalleryVersion, add_version
 from .model.cloud import Cloud
-from .model.resources import SUBSCRIPTION, TENANT, Change, Operation, ScaleOutFault
+from .model.resources import (
+    SUBSCRIPTION,
+    TENANT,
+    Change,
+    CommandOutcome,
+    Operation,
+    ScaleOutFault,
+)
 from .server import control_api
 from .server.app import App, JournalEntry
 from .server.control_api import ControlApi
@@ -61,7 +69,8 @@ class Sandbox:
             was broken), `seconds` of the clock, `query`.
         changes: What happened to which instance: `seconds` of the clock, `scale_set`,
             `instance_id`, `what`, `before`, `after`; `what` is `provisioning`, `power`, `health`,
-            or `model` with its image.
+            `model` with its image, `image` with the version that a reimage installs, or `command`
+            with a script.
         assumptions: What it answers where Azure's behaviour is not known.
         cloud: What it holds; a test hook.
         app: The WSGI application, with the faults and rate limits; a test hook.
@@ -234,7 +243,8 @@ class Sandbox:
         with self.cloud.lock:
             group = {"name": resource_group, "location": location}
             self.cloud.groups.setdefault(resource_group.lower(), group)
-            if image.startswith("/"):
+            is_definition = "/galleries/" in image.lower() and "/versions/" not in image.lower()
+            if image.startswith("/") and not is_definition:
                 self.cloud.images.add(image.lower())
             before = len(self.cloud.changes)
             vmss, creation, _ = self.cloud.put(resource_group, name, body)
@@ -373,6 +383,60 @@ class Sandbox:
                 },
             }
             self.cloud.autoscale_settings.append(setting)
+
+    def publish(
+        self,
+        image: str,
+        *,
+        regions: Sequence[str] = ("East US",),
+        exclude_from_latest: bool = False,
+    ) -> None:
+        """Publish a version of an image, which `latest` may stand for from now on.
+
+        Args:
+            image: `publisher:offer:sku:version`, or the id of a version in a gallery.
+            regions: Display names of the regions that a gallery version is replicated to.
+            exclude_from_latest: Whether `latest` never stands for a gallery version.
+
+        Raises:
+            ValueError: `image` is neither.
+        """
+        names = image.split(":")
+        is_version = "/galleries/" in image.lower() and "/versions/" in image.lower()
+        if len(names) != 4 and not is_version:
+            raise ValueError(f"image must be publisher:offer:sku:version or an id, not {image!r}")
+        with self.cloud.lock:
+            if is_version:
+                version = GalleryVersion(tuple(regions), exclude_from_latest)
+                self.cloud.images.add(image.lower())
+                self.cloud.gallery_versions[image.lower()] = version
+            else:
+                add_version(self.cloud.platform_images, *names)
+
+    def set_command_output(
+        self,
+        vmss_name: str,
+        instance_id: str,
+        stdout: str = "",
+        stderr: str = "",
+        resource_group: str = GROUP,
+        *,
+        code: str = "",
+    ) -> None:
+        """Set what the scripts of `run_command` print on an instance from now on.
+
+        Args:
+            vmss_name: Scale set name.
+            instance_id: Instance id.
+            stdout: The standard output.
+            stderr: The standard error.
+            resource_group: Resource group name.
+            code: Azure's error code with which the operation fails; by default it succeeds, as
+                Azure's does even if the script ends with an error.
+        """
+        with self.cloud.lock:
+            instance = self.cloud.scale_set(resource_group, vmss_name).instances[str(instance_id)]
+            instance.command = CommandOutcome(stdout, stderr, code)
 
     def fail_next(
         self,

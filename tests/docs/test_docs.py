@@ -58,9 +58,11 @@ LANGUAGES = {
     "{include}": "",
 }
 # Commands that are not run here: what serves until Ctrl-C (test_sandbox.py runs it), what needs a
-# terminal (test_editor.py), what installs (.ci/run does).
+# terminal (test_editor.py), what installs (.ci/run does), what has a test of its own
+# (test_patch_example.py).
 ELSEWHERE = re.compile(
-    r"python -m azurerm_lite\.sandbox$|python examples/vmss_editor\.py|pip install "
+    r"python -m azurerm_lite\.sandbox$|python examples/(vmss_editor|patch_in_place)\.py"
+    r"|pip install "
 )
 
 

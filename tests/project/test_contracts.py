@@ -70,7 +70,10 @@ POSITIONAL_OPTIONS = {
     "get_subscription_from_cli": {"name"},
     "token_provider": {"tenant_id", "application_id", "application_secret"},
 }
-NOT_ONE_REQUEST = {"wait", "rollout", "rollout_fleet", "rollback", "follow_rolling_upgrade"}
+NOT_ONE_REQUEST = {
+    *("wait", "rollout", "rollout_fleet", "rollback", "roll", "follow_rolling_upgrade"),
+    *("run_command", "newest_image_version", "image_drift", "find_image_drift"),
+}
 
 PACKAGES = ("", "auth", "rollout", "fleet")
 FILES = {

@@ -25,14 +25,14 @@ from azurerm_lite.sandbox.model.cloud import Cloud
 from azurerm_lite.sandbox.model.resources import Operation, ScaleSet
 
 STATUSES = st.sampled_from([429, 500, 502, 503, 504])
-KINDS = st.sampled_from(
-    [
-        ("GET", "/virtualMachineScaleSets/web"),
-        ("PATCH", "/virtualMachineScaleSets/web"),
-        ("POST", "/manualupgrade"),
-        ("POST", "/delete"),
-        ("GET", "/operations/"),
-    ]
+READ = ("GET", "/virtualMachineScaleSets/web")
+POLL = ("GET", "/operations/")
+KINDS = (
+    READ,
+    ("PATCH", "/virtualMachineScaleSets/web"),
+    ("POST", "/manualupgrade"),
+    ("POST", "/delete"),
+    POLL,
 )
 
 
@@ -53,6 +53,11 @@ class Judge(Cloud):
         Instances outside that are busy.
         """
         job, number = super().upgrade(vmss, ids)
+        self.judge(vmss, ids, job)
+        return job, number
+
+    def judge(self, vmss: ScaleSet, ids: Any, job: Operation) -> None:
+        """Notes what a batch that has just begun does wrong."""
         busy = {each.id for each in vmss.instances.values() if each.provisioning == "Updating"}
         domains = {vmss.instances[each].update_domain for each in ids}
         found = {
@@ -63,7 +68,6 @@ class Judge(Cloud):
         }
         self.wrong += [what for what, is_so in found.items() if is_so]
         self.upgrades.append(job)
-        return job, number
 
     def delete_instances(self, vmss: ScaleSet, ids: Any) -> Operation:
         """Notes a deletion while an upgrade is in flight, and one of a protected instance."""
@@ -82,6 +86,8 @@ class Rollouts(RuleBasedStateMachine):
     """Steps of a rollout, between them whatever else happens to a scale set."""
 
     orchestration = "Uniform"
+    method: Any = "upgrade"
+    kinds = KINDS
 
     def __init__(self) -> None:
         super().__init__()
@@ -114,9 +120,15 @@ class Rollouts(RuleBasedStateMachine):
         ]:
             job.due = self.clock()
         self.clock.sleep(10_000)
-        self.sandbox.set_image("web", version=NEW)
         self.judge_by(most=10**6, is_by_domain=False)
         self.vmss.scale_out_fault = None
+        self.finish()
+        self.clock.sleep(10_000)
+        assert self.sandbox.cloud.wrong == []
+
+    def finish(self) -> None:
+        """A last rollout, after which all run the new image, and the set has its capacity."""
+        self.sandbox.set_image("web", version=NEW)
         capacity = max(1, len(self.vmss.instances) - 1)
         options: dict[str, Any] = {"by": 7, "max_unhealthy": "100%"}
         list(az.rollout(*self.sandbox.where(), surge=2, capacity=capacity, **options))
@@ -124,7 +136,6 @@ class Rollouts(RuleBasedStateMachine):
         assert (len(self.vmss.instances), self.vmss.sku["capacity"]) == (capacity, capacity)
         left = [vm.id for vm in self.vmss.instances.values() if vm.exact_version != NEW]
         assert left == []
-        assert self.sandbox.cloud.wrong == []
 
     @property
     def vmss(self) -> ScaleSet:
@@ -168,7 +179,7 @@ class Rollouts(RuleBasedStateMachine):
         )
         self.events = az.rollout(
             *self.sandbox.where(), by=by, max_batch=max_batch, canary=canary, on_failure=on_failure,
-            rollback_image=OLD_IMAGE, health_timeout=600, **options,
+            rollback_image=OLD_IMAGE, health_timeout=600, method=self.method, **options,
         )  # fmt: skip
 
     @rule(
@@ -215,14 +226,16 @@ class Rollouts(RuleBasedStateMachine):
         self.sandbox.scale("web", max(1, min(60, len(self.vmss.instances) + change)))
         self.vmss.scale_out_fault = fault
 
-    @rule(status=STATUSES, kind=KINDS, times=st.integers(1, 3))
-    def fail(self, status: int, kind: tuple[str, str], times: int) -> None:
+    @rule(status=STATUSES, number=st.integers(0, 9), times=st.integers(1, 3))
+    def fail(self, status: int, number: int, times: int) -> None:
         """Some of the next requests are refused."""
+        kind = self.kinds[number % len(self.kinds)]
         self.sandbox.fail_next(status, method=kind[0], path=kind[1], times=times)
 
-    @rule(kind=KINDS, drop=st.sampled_from(["before", "after", "truncate"]))
-    def drop(self, kind: tuple[str, str], drop: str) -> None:
+    @rule(number=st.integers(0, 9), drop=st.sampled_from(["before", "after", "truncate"]))
+    def drop(self, number: int, drop: str) -> None:
         """A connection breaks."""
+        kind = self.kinds[number % len(self.kinds)]
         self.sandbox.fail_next(method=kind[0], path=kind[1], drop=drop)
 
     @rule(how=st.sampled_from(["fail", "unhealthy", "silent", "none"]), data=st.data())

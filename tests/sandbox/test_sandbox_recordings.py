@@ -12,7 +12,6 @@ from support.recordings import FOLDER
 from support.replay import Replay, known_images, shape_differences
 
 from azurerm_lite.sandbox import Sandbox
-from azurerm_lite.sandbox.model import catalog
 
 pytestmark = pytest.mark.skipif(
     not FOLDER.is_dir(), reason=f"no recorded Azure traffic in {FOLDER}"
@@ -110,7 +109,7 @@ def test_recorded_requests_are_answered_as_azure_did(
 ) -> None:
     """Each recorded request is sent in its order, to a sandbox with the recorded sets."""
     file = json.loads((FOLDER / name).read_text("utf-8"))["interactions"]
-    monkeypatch.setattr(catalog, "IMAGES", known_images(file))
+    monkeypatch.setattr(sandbox.cloud, "platform_images", known_images(file))
     for key in list(sandbox.cloud.sets):
         del sandbox.cloud.sets[key]
     lines: list[str] = []

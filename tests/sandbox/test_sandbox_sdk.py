@@ -249,9 +249,11 @@ def members_of(sdk: Clients, name: str) -> str:
     return f"'virtualMachineScaleSet/id' eq '{vmss.id}'"
 
 
-def machine(operation: str) -> Callable[[Clients], Any]:
+def machine(operation: str, *arguments: Any) -> Callable[[Clients], Any]:
     """A call on the first VM of the Flexible set."""
-    return lambda sdk: getattr(sdk.compute.virtual_machines, operation)(GROUP, flexible(sdk)[0])
+    return lambda sdk: getattr(sdk.compute.virtual_machines, operation)(
+        GROUP, flexible(sdk)[0], *arguments
+    )
 
 
 def new_set(sdk: Clients, like: str, name: str) -> Any:
@@ -511,6 +513,9 @@ ROWS = {
         ),
     ),
     ("POST", paths.MACHINE + "/<any(deallocate):action>"): row(None, machine("begin_deallocate")),
+    ("POST", paths.MACHINE + "/runcommand"): row(
+        None, machine("begin_run_command", {"commandId": "RunShellScript"})
+    ),
     ("GET", paths.PLACE + "/operations/<operation>"): row(
         "RunCommandResult", vms("begin_run_command", {"commandId": "RunPowerShellScript"}, vm="1")
     ),

@@ -27,10 +27,12 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 _COMPUTE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/sandbox/providers/Microsoft.Compute"
 # The scale sets that pages name, besides the sandbox's own; `web` is in any resource group.
+FLOATING = "Canonical:0001-com-ubuntu-server-jammy:22_04-lts-gen2"
 SETS: dict[str, dict[str, Any]] = {
     "web": {},
     "zonal": {"zones": ["1", "2", "3"], "instances": 9},
     "gallery": {"image": f"{_COMPUTE}/galleries/demo/images/web/versions/1.0.0", "instances": 5},
+    "floating": {"image": f"{FLOATING}:latest", "instances": 5},
     "flex": {"orchestration": "Flexible", "instances": 6},
     "custom": {"image": f"{_COMPUTE}/images/web-1", "instances": 5},
 }
@@ -151,3 +153,7 @@ def add(sandbox: Sandbox, name: str, resource_group: str) -> None:
     """Add a scale set that a page names, once."""
     if (resource_group.lower(), name) not in sandbox.cloud.sets:
         sandbox.add_vmss(name, resource_group=resource_group, **SETS[name])
+        for instance_id in sandbox.cloud.scale_set(resource_group, name).instances:
+            sandbox.set_command_output(name, instance_id, "PATCHED", resource_group=resource_group)
+        if name == "floating":
+            sandbox.publish(f"{FLOATING}:22.04.202512010")

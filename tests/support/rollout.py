@@ -103,3 +103,18 @@ def capacities(sandbox: Sandbox) -> list[int]:
         for each in sandbox.journal
         if each.method == "PATCH" and each.status == 200
     ]
+
+
+class DyingToken:
+    """A provider of tokens that kills the run after some requests."""
+
+    def __init__(self, sandbox: Sandbox, requests: int) -> None:
+        self.sandbox = sandbox
+        self.left = requests
+
+    def __call__(self) -> str:
+        """Return a token, or end the run."""
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+        return self.sandbox.access_token

@@ -166,6 +166,21 @@ WRAPPERS = [
     Wrapper("list_vmss_vms", "GET", VMSS + "/virtualMachines", gives="list"),
     Wrapper("get_vmss_vm", "GET", VM, query={"$expand": "instanceView"}, gives="item"),
     Wrapper("get_vmss_vm_instance_view", "GET", VM + "/instanceView", gives="item"),
+    Wrapper(
+        "reimage_vmss",
+        "POST",
+        VMSS + "/reimage",
+        {
+            "instanceIds": ["3"],
+            "exactVersion": "22.04.202411010",
+            "forceUpdateOSDiskForEphemeral": True,
+        },
+        given=("3",),
+        options={
+            "exact_version": "22.04.202411010",
+            "force_update_os_disk_for_ephemeral": True,
+        },
+    ),
     Wrapper("delete_vmss_vms", "POST", VMSS + "/delete", {"instanceIds": ["3"]}, given=("3",)),
     Wrapper(
         "manual_upgrade",

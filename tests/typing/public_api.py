@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from requests import Response
+
 import azurerm_lite as az
 from azurerm_lite.heatmap import STYLES, Cell, Heatmap, Style, Table
 
@@ -126,6 +128,29 @@ def batches(where: ScaleSetId) -> dict[int | str, list[str]]:
     sizes: list[list[str]] = az.in_batches(instances, 5)
     print(plan, sizes, az.by_fault_domain(instances), az.by_zone(instances))
     return az.by_update_domain(instances)
+
+
+def patch_and_refresh(where: ScaleSetId) -> list[az.InstanceDrift]:
+    """Run a script, roll an action of each kind, and compare versions."""
+    output: az.CommandOutput = az.run_command(*where, 3, "uptime", parameters={"name": "value"})
+    print(output.stdout, output.stderr)
+
+    def restart(instances: list[az.Instance]) -> Response:
+        return az.restart_vmss(*where, [instance["instanceId"] for instance in instances])
+
+    def has_failed(instance_id: str, output: az.CommandOutput) -> bool:
+        return instance_id in output.stderr
+
+    for event in az.roll(*where, restart, pending=lambda instance: instance["instanceId"] != "3"):
+        show(event)
+    for event in az.roll(*where, "run_command", script="uptime", check_output=has_failed):
+        show(event)
+    for event in az.rollout(*where, method="reimage"):
+        show(event)
+    newest: str = az.newest_image_version(*where[:2], "westeurope", az.get_image({}))
+    drift: list[az.InstanceDrift] = az.image_drift(*where)
+    print(newest, drift, drift[0]["behind"] or 0)
+    return az.find_image_drift(where[0], subscriptions=[where[1]])
 
 
 def handle_errors(where: ScaleSetId) -> str:

@@ -20,7 +20,7 @@ _COLLECTIONS = {"gallery": "galleries", "image": "images", "version": "versions"
 def list_image_entries(call: Call) -> Answer:
     """Virtual Machine Images - List Publishers, Offers, Skus, and versions: bare arrays."""
     names = [call.names[level] for level in _LEVELS if level in call.names]
-    found = catalog.find_entries(*names)
+    found = catalog.find_entries(call.cloud.platform_images, *names)
     if found is None:
         raise errors.ApiError(404, "NotFound", f"Artifact: {'/'.join(names)} was not found.")
     if call.query.get("$orderby", "").lower() == "name desc":
@@ -38,7 +38,7 @@ def get_image_version(call: Call) -> Answer:
     """Virtual Machine Images - Get."""
     names = [call.names[level] for level in _LEVELS]
     version = call.names["version"]
-    if version not in (catalog.find_entries(*names) or []):
+    if version not in (catalog.find_entries(call.cloud.platform_images, *names) or []):
         raise errors.platform_image_not_found(":".join([*names, version]))
     body = {**_entry(call, *names, version), "properties": _version_properties(names[1])}
     return Answer(200, body)
@@ -104,7 +104,7 @@ def get_gallery_image(call: Call) -> Answer:
 
 def get_gallery_version(call: Call) -> Answer:
     """Gallery Image Versions - Get."""
-    return Answer(200, _gallery_version(_existing_path(call, "gallery", "image", "version")))
+    return Answer(200, _gallery_version(call, _existing_path(call, "gallery", "image", "version")))
 
 
 def list_gallery_versions(call: Call) -> Answer:
@@ -113,15 +113,19 @@ def list_gallery_versions(call: Call) -> Answer:
     prefix = f"{path}/versions/".lower()
     ids = [image_id for image_id in call.cloud.images if image_id.startswith(prefix)]
     names = sorted(image_id.rpartition("/")[2] for image_id in ids)
-    return page(call, [_gallery_version(f"{path}/versions/{name}") for name in names])
+    return page(call, [_gallery_version(call, f"{path}/versions/{name}") for name in names])
 
 
-def _gallery_version(path: str) -> Json:
-    region = {"name": "East US", "regionalReplicaCount": 1, "storageAccountType": "Standard_LRS"}
+def _gallery_version(call: Call, path: str) -> Json:
+    version = call.cloud.gallery_versions.get(path.lower(), catalog.GalleryVersion())
+    regions = [
+        {"name": name, "regionalReplicaCount": 1, "storageAccountType": "Standard_LRS"}
+        for name in version.regions
+    ]
     profile = {
-        "targetRegions": [region],
+        "targetRegions": regions,
         "replicaCount": 1,
-        "excludeFromLatest": False,
+        "excludeFromLatest": version.exclude_from_latest,
         "publishedDate": _PUBLISHED,
     }
     return _gallery_resource(path, "galleries/images/versions", {"publishingProfile": profile})

@@ -17,7 +17,7 @@ from ._call import (
     etag_header,
     page,
 )
-from .scale_sets import requested_version
+from .scale_sets import forces_ephemeral, requested_version
 
 # A PUT of an instance with any of these in its properties gives it a model of its own.
 _MODEL_PROPERTIES = frozenset(
@@ -127,7 +127,12 @@ def run_action_on_instance(call: Call) -> Answer:
     version = requested_version(call)
     is_all = call.names["vm"] == "*" and not vmss.is_flexible
     ids = ["*"] if is_all else [call.instance.id]
-    return accepted_for_vms(call, call.cloud.run_action(vmss, action, ids, version))
+    return accepted_for_vms(
+        call,
+        call.cloud.run_action(
+            vmss, action, ids, version, is_ephemeral_forced=forces_ephemeral(call)
+        ),
+    )
 
 
 def _write_instance(

@@ -309,7 +309,7 @@ def instance_view(vmss: ScaleSet, vm: Instance) -> Json:
         "computerName": None if vm.power == "deallocated" else _computer_name(vmss, vm),
         "hyperVGeneration": "V2",
         "disks": [disk],
-        "statuses": [_provisioning_status(vm.provisioning), power],
+        "statuses": [_provisioning_status(vm.provisioning, vm.provisioned), power],
     }
     # A stopped VM still shows the last report of its agent.
     if vm.has_agent and vm.power in ("running", "stopped"):
@@ -430,10 +430,11 @@ def _status(code: str, display: str, level: str = "Info") -> Json:
     return {"code": code, "level": level, "displayStatus": display}
 
 
-def _provisioning_status(state: str) -> Json:
+def _provisioning_status(state: str, time: str | None = None) -> Json:
+    """Return a provisioning status; recorded: its time is when the last operation ended."""
     level = "Error" if state == "Failed" else "Info"
     code = f"ProvisioningState/{state.lower()}"
-    return {**_status(code, f"Provisioning {state.lower()}", level), "time": now_utc()}
+    return {**_status(code, f"Provisioning {state.lower()}", level), "time": time or now_utc()}
 
 
 def _health_status(health: str) -> Json:

@@ -1,4 +1,4 @@
-"""Handler for Azure Resource Graph: queries for scale sets, answered page by page.
+"""Handler for Azure Resource Graph: queries for sets and machines, answered page by page.
 
 It understands the table `Resources` and the operators `where`, `project` and `order by`, with
 comparisons of strings joined by `or`. Other parts of Kusto's language are rejected as Azure rejects
@@ -16,7 +16,7 @@ from typing import Any
 
 from .. import errors
 from .._answer import Answer
-from ..model.resources import SUBSCRIPTION, Json, ScaleSet, now_utc
+from ..model.resources import SUBSCRIPTION, Instance, Json, ScaleSet, now_utc
 from . import render
 from ._call import Call
 
@@ -68,7 +68,7 @@ def query_resources(call: Call) -> Answer:
         )
         raise _bad_request("NoValidSubscriptionsInQueryRequest", message)
     headers = _spend_quota(call)
-    rows = Query(text).run([_row(vmss) for vmss in call.cloud.sets.values()])
+    rows = Query(text).run(_table(call))
     return Answer(200, _page(rows, text, options, call.page_size), headers)
 
 
@@ -120,6 +120,25 @@ def _parser_failure(token: str) -> errors.ApiError:
     )
     detail = {"code": "ParserFailure", "message": "ParserFailure", "token": token}
     return _bad_request("InvalidQuery", message, detail)
+
+
+def _table(call: Call) -> list[_Row]:
+    """Return the rows of the table: the scale sets, and the members of Flexible ones."""
+    sets = list(call.cloud.sets.values())
+    members = [(vmss, vm) for vmss in sets if vmss.is_flexible for vm in vmss.instances.values()]
+    return [*(_row(vmss) for vmss in sets), *(_row_of_member(*member) for member in members)]
+
+
+def _row_of_member(vmss: ScaleSet, vm: Instance) -> _Row:
+    """Return a virtual machine as a row of the table."""
+    body = render.virtual_machine(vmss, vm, _COMPUTE_VERSION)
+    return {
+        "tags": None,
+        **body,
+        "type": str(body["type"]).lower(),
+        "subscriptionId": SUBSCRIPTION,
+        "resourceGroup": vmss.group.lower(),
+    }
 
 
 def _row(vmss: ScaleSet) -> _Row:

@@ -1,45 +1,56 @@
-"""Handler for Run Command: no script runs, but the operation reports one as Azure does."""
+"""Handlers for Run Command: no script runs, but the operation reports one as Azure does."""
 
 from __future__ import annotations
 
 from .. import errors
 from .._answer import Answer
+from ..model.resources import CommandOutcome, Instance, ScaleSet
 from ._call import Call, Json, accepted
-
-_NO_OUTPUT = {
-    "RunPowerShellScript": [
-        ("ComponentStatus/StdOut/succeeded", ""),
-        ("ComponentStatus/StdErr/succeeded", ""),
-    ],
-}
-_NO_SHELL_OUTPUT = [("ProvisioningState/succeeded", "Enable succeeded: \n[stdout]\n\n[stderr]\n")]
+from .virtual_machines import find_machine
 
 
 def run_command(call: Call) -> Answer:
     """Virtual Machine Scale Set VMs - Run Command."""
-    cloud = call.cloud
     vmss = call.vmss
-    instance = call.instance
+    return _run(call, vmss, call.instance)
+
+
+def run_command_on_machine(call: Call) -> Answer:
+    """Virtual Machines - Run Command."""
+    vmss, vm = find_machine(call)
+    return _run(call, vmss, vm)
+
+
+def _run(call: Call, vmss: ScaleSet, vm: Instance) -> Answer:
     command_id = call.body.get("commandId")
     if not command_id:
         message = "Required parameter 'commandId' is missing (null)."
         raise errors.invalid_parameter(message, "commandId")
-    cloud.make_way(vmss)
-    if instance.power != "running":
+    if vm.power != "running":
         message = "Cannot modify extensions in the VM when the VM is not running."
         raise errors.operation_not_allowed(message)
-    cloud.set_states(vmss, instance, provisioning="Updating")
+    script = call.body.get("script") or []
+    if not isinstance(script, list) or not all(isinstance(line, str) for line in script):
+        raise errors.invalid_request_content("'script' must be an array of strings.")
+    job = call.cloud.run_command(vmss, vm, "\n".join(script))
 
-    def end() -> None:
-        cloud.set_states(vmss, instance, provisioning="Succeeded")
-        job.output = _output(str(command_id))
+    def render(outcome: CommandOutcome) -> Json:
+        return _output(str(command_id), outcome)
 
-    job = cloud.start_operation(vmss, cloud.upgrade_seconds, end, [instance])
+    job.render_outcome = render
     return accepted(call, job)
 
 
-def _output(command_id: str) -> Json:
-    """Return the output of a script that printed nothing."""
+def _output(command_id: str, outcome: CommandOutcome) -> Json:
+    """Return what a script printed: Linux puts both streams into one message."""
+    if command_id == "RunPowerShellScript":
+        messages = {
+            "ComponentStatus/StdOut/succeeded": outcome.stdout,
+            "ComponentStatus/StdErr/succeeded": outcome.stderr,
+        }
+    else:
+        streams = f"[stdout]\n{outcome.stdout}\n[stderr]\n{outcome.stderr}"
+        messages = {"ProvisioningState/succeeded": f"Enable succeeded: \n{streams}"}
     statuses = [
         {
             "code": code,
@@ -47,6 +58,6 @@ def _output(command_id: str) -> Json:
             "displayStatus": "Provisioning succeeded",
             "message": message,
         }
-        for code, message in _NO_OUTPUT.get(command_id, _NO_SHELL_OUTPUT)
+        for code, message in messages.items()
     ]
     return {"value": statuses}

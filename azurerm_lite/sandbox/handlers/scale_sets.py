@@ -93,7 +93,9 @@ def run_action_on_scale_set(call: Call) -> Answer:
     if action not in allowed:
         check_uniform(call.vmss, f"{action}.POST")
     version = requested_version(call)
-    job = call.cloud.run_action(call.vmss, action, call.instance_ids, version)
+    job = call.cloud.run_action(
+        call.vmss, action, call.instance_ids, version, is_ephemeral_forced=forces_ephemeral(call)
+    )
     return accepted_for_vms(call, job)
 
 
@@ -124,6 +126,11 @@ def _accept_write(call: Call, vmss: ScaleSet, job: Operation, status: int) -> An
     if call.has_etags:
         answer.headers |= etag_header(vmss.etag)
     return answer
+
+
+def forces_ephemeral(call: Call) -> bool:
+    """Return whether a reimage moves ephemeral OS disks to another version."""
+    return call.body.get("forceUpdateOSDiskForEphemeral") is True
 
 
 def requested_version(call: Call) -> str | None:

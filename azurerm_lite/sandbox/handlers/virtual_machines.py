@@ -9,7 +9,7 @@ from .._answer import Answer
 from ..model.resources import Instance, ScaleSet
 from . import render
 from ._call import Call, Json, accepted, etag_header, page
-from .scale_sets import requested_version
+from .scale_sets import forces_ephemeral, requested_version
 
 # Azure quotes the left side as well.
 _SET_FILTER = re.compile(r"'virtualMachineScaleSet/id'\s+eq\s+'([^']*)'", re.IGNORECASE)
@@ -50,7 +50,7 @@ def list_machines(call: Call) -> Answer:
 
 def get_machine(call: Call) -> Answer:
     """Virtual Machines - Get."""
-    vmss, vm = _find(call)
+    vmss, vm = find_machine(call)
     body = render.virtual_machine(vmss, vm, call.api_version)
     if call.expands("instanceview"):
         body["properties"]["instanceView"] = render.machine_view(vmss, vm)
@@ -60,19 +60,24 @@ def get_machine(call: Call) -> Answer:
 
 def get_machine_view(call: Call) -> Answer:
     """Virtual Machines - Instance View."""
-    vmss, vm = _find(call)
+    vmss, vm = find_machine(call)
     return Answer(200, render.machine_view(vmss, vm))
 
 
 def run_action_on_machine(call: Call) -> Answer:
     """Virtual Machines - Start, Restart, Power Off, Deallocate, Redeploy, Reimage."""
-    vmss, vm = _find(call)
+    vmss, vm = find_machine(call)
     action = call.names["action"]
     if action == "reimage" and not call.cloud.assumptions.vm_has_reimage:
         message = f"The Reimage and OSUpgrade operations are not supported for VM '{vm.id}'."
         raise errors.operation_not_allowed(message)
     version = requested_version(call)
-    return accepted(call, call.cloud.run_action_on_vm(vmss, vm, action, version))
+    return accepted(
+        call,
+        call.cloud.run_action_on_vm(
+            vmss, vm, action, version, is_ephemeral_forced=forces_ephemeral(call)
+        ),
+    )
 
 
 def _check_expand(call: Call, has_filter: bool, has_machines: bool) -> None:
@@ -91,7 +96,12 @@ def _machines(call: Call) -> list[tuple[ScaleSet, Instance]]:
     return [(vmss, vm) for vmss in sets for vm in vmss.instances.values()]
 
 
-def _find(call: Call) -> tuple[ScaleSet, Instance]:
+def find_machine(call: Call) -> tuple[ScaleSet, Instance]:
+    """Return the VM in the path, and its scale set.
+
+    Raises:
+        ApiError: It does not exist.
+    """
     name = call.names["vm"]
     for vmss, vm in _machines(call):
         if vm.id.lower() == name.lower():

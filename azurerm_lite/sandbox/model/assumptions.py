@@ -43,6 +43,10 @@ class Assumptions:
             `reject`: every second write is rejected. `preempt`: the newer write is accepted, and
             the older operation ends `Canceled` with the code `OperationPreempted`. Azure is
             reported to do both.
+        reimage_takes_newest: Whether a reimage without an exact version installs the newest version
+            of `latest`, as is reported; the reference says that it keeps the one there is.
+        commands_run_in_parallel: Whether scripts may run on several instances of a set at once.
+            Microsoft's examples start one on each instance; no recording shows two that overlap.
     """
 
     expanded_list_has_model: bool = True
@@ -55,6 +59,8 @@ class Assumptions:
     later_pages_count: bool = False
     overprovisioned_vms_are_listed: bool = True
     upgrade_needs_policy: bool = False
+    reimage_takes_newest: bool = True
+    commands_run_in_parallel: bool = True
     second_write: SecondWrite = "accept_upgrade"
 
     def __setattr__(self, name: str, value: object) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
-# publisher -> offer -> SKU -> versions, oldest first
-IMAGES: dict[str, dict[str, dict[str, list[str]]]] = {
+Images = dict[str, dict[str, dict[str, list[str]]]]
+# publisher -> offer -> SKU -> versions, oldest first: what each sandbox begins with
+IMAGES: Images = {
     "Canonical": {
         "0001-com-ubuntu-server-jammy": {
             "22_04-lts": ["22.04.202409120", "22.04.202410020", "22.04.202411010"],
@@ -30,6 +32,17 @@ class Region(NamedTuple):
     geography_group: str
     longitude: str
     latitude: str
+
+
+class GalleryVersion(NamedTuple):
+    """What the publishing profile of a gallery image version says beside its id.
+
+    Attributes:
+        regions: The display names of the regions that it is replicated to.
+    """
+
+    regions: tuple[str, ...] = ("East US",)
+    exclude_from_latest: bool = False
 
 
 _REGIONS = (
@@ -76,16 +89,17 @@ _REGIONS = (
 LOCATIONS = {region.display_name.replace(" ", "").lower(): region for region in _REGIONS}
 
 
-def find_entries(*path: str) -> list[str] | None:
+def find_entries(images: Images, *path: str) -> list[str] | None:
     """Return the names below a path into the images, or the versions at its end.
 
     Args:
+        images: The catalog.
         path: Publisher, offer and SKU, or the first of these, in either case.
 
     Returns:
         A list of names, or `None` if the catalog does not have the path.
     """
-    found: object = IMAGES
+    found: object = images
     for name in path:
         if not isinstance(found, dict):
             return None
@@ -100,7 +114,21 @@ def region_name(location: str) -> str | None:
     return name if name in LOCATIONS else None
 
 
-def newest_version(publisher: str, offer: str, sku: str) -> str | None:
+def newest_version(images: Images, publisher: str, offer: str, sku: str) -> str | None:
     """Return the newest version of a platform image; `None` if the image does not exist."""
-    versions = find_entries(publisher, offer, sku)
-    return versions[-1] if versions else None
+    versions = find_entries(images, publisher, offer, sku)
+    return newest(versions) if versions else None
+
+
+def newest(versions: Iterable[str]) -> str | None:
+    """Return the newest of some versions, part by part as numbers; `None` if there is none."""
+    return max(versions, key=_order, default=None)
+
+
+def add_version(images: Images, publisher: str, offer: str, sku: str, version: str) -> None:
+    """Publish a version of a platform image."""
+    images.setdefault(publisher, {}).setdefault(offer, {}).setdefault(sku, []).append(version)
+
+
+def _order(version: str) -> list[int]:
+    return [int(part) for part in version.split(".")]

@@ -25,11 +25,12 @@ from .resources import (
     POWER_ENDS,
     PROFILE_TAG,
     Change,
+    CommandOutcome,
     Instance,
     Json,
     Operation,
     ScaleSet,
-    exact_version,
+    has_ephemeral_disk,
     image_of,
     merge_patch,
     now_utc,
@@ -63,6 +64,8 @@ class Cloud:
         operations: All long-running operations, by their ids.
         running: The operations in progress, and their inner steps.
         images: The ids of managed images and gallery versions, in lower case.
+        platform_images: The platform images: publisher, offer, SKU and versions.
+        gallery_versions: What is known of gallery versions beside their ids, by these.
         changes: What happened to the instances.
         autoscale_settings: The autoscale settings, as Azure Monitor shows them.
         graph_queries: When the current window of Resource Graph began, and the queries in it.
@@ -70,6 +73,9 @@ class Cloud:
         assumptions: What the sandbox answers where Azure's behaviour is not known.
         on_upgrade: A test hook, called with the scale set, the ids and the operation just after a
             manual upgrade has started.
+        on_action: The same for restarts, reimages and the like, with the name of the action too.
+        on_command: A test hook, called with the scale set, the instance and the script when a
+            command has run; it may return the outcome.
     """
 
     def __init__(
@@ -83,12 +89,16 @@ class Cloud:
         self.operations: dict[str, Operation] = {}
         self.running: dict[str, Operation] = {}
         self.images: set[str] = set()
+        self.platform_images = copy.deepcopy(catalog.IMAGES)
+        self.gallery_versions: dict[str, catalog.GalleryVersion] = {}
         self.changes: list[Change] = []
         self.endings: list[tuple[str, Json]] = []
         self.autoscale_settings: list[Json] = []
         self.graph_queries = (-math.inf, 0)
         self.assumptions = Assumptions()
         self.on_upgrade: Callable[[ScaleSet, Sequence[str], Operation], object] | None = None
+        self.on_action: Callable[[ScaleSet, str, Sequence[str], Operation], object] | None = None
+        self.on_command: Callable[[ScaleSet, Instance, str], CommandOutcome | None] | None = None
         self._moment: float | None = None
 
     # Lookup
@@ -204,6 +214,8 @@ class Cloud:
             before = getattr(instance, what)
             if before != after:
                 setattr(instance, what, after)
+                if what == "provisioning":
+                    instance.provisioned = now_utc()
                 self.changes.append(Change(self.now(), vmss.name, instance.id, what, before, after))
 
     def _force_end(self, job: Operation, status: str, error: Json) -> None:
@@ -324,7 +336,8 @@ class Cloud:
         vmss.fault_domains = int(properties.get("platformFaultDomainCount") or spread)
         if vmss.is_flexible:
             vmss.update_domains = 0
-        validation.check_model(vmss, sku, properties, secrets, self.images, is_new=True)
+        images = (self.images, self.platform_images)
+        validation.check_model(vmss, sku, properties, secrets, *images, is_new=True)
         self.sets[group.lower(), name.lower()] = vmss
         return vmss
 
@@ -333,7 +346,8 @@ class Cloud:
     ) -> Operation:
         profile = properties.get("virtualMachineProfile") or {}
         secrets = merge_secrets(vmss.secrets, profile, given)
-        validation.check_model(vmss, sku, properties, secrets, self.images)
+        images = (self.images, self.platform_images)
+        validation.check_model(vmss, sku, properties, secrets, *images)
         _check_scale_out(vmss, sku)
         self.make_way(vmss)
         if vmss.zones:
@@ -361,7 +375,8 @@ class Cloud:
         vmss.sku = {**vmss.sku, "capacity": vmss.capacity}
         members = Counter(vm.placement_group for vm in vmss.instances.values())
         missing = vmss.capacity - len(vmss.instances)
-        added = [placement.add_instance(vmss, members) for _ in range(missing)]
+        version = self.resolve_version(vmss.location, vmss.profile)
+        added = [placement.add_instance(vmss, members, version) for _ in range(missing)]
         additional = self._overprovision(vmss, members, len(added))
         excess = len(vmss.instances) - len(additional) - vmss.capacity
         removed = placement.pick_for_scale_in(vmss, excess)
@@ -398,7 +413,9 @@ class Cloud:
         is_on = vmss.properties.get("overprovision") and vmss.provisioning == "Updating"
         if not is_on or not number or not self.assumptions.overprovisioned_vms_are_listed:
             return []
-        return [placement.add_instance(vmss, members) for _ in range(math.ceil(number / 5))]
+        version = self.resolve_version(vmss.location, vmss.profile)
+        extra = math.ceil(number / 5)
+        return [placement.add_instance(vmss, members, version) for _ in range(extra)]
 
     def _finish_scale_out(
         self, vmss: ScaleSet, added: Sequence[Instance], additional: Sequence[Instance]
@@ -475,7 +492,13 @@ class Cloud:
         return job, len(targets)
 
     def run_action(
-        self, vmss: ScaleSet, action: str, ids: Iterable[str] | None, version: str | None = None
+        self,
+        vmss: ScaleSet,
+        action: str,
+        ids: Iterable[str] | None,
+        version: str | None = None,
+        *,
+        is_ephemeral_forced: bool = False,
     ) -> Operation:
         """Change the power of instances, redeploy or reimage them.
 
@@ -484,13 +507,20 @@ class Cloud:
             action: The last segment of the path, in lower case.
             ids: Instance ids; `None` for all that are not protected.
             version: The version of the image that a reimage installs.
+            is_ephemeral_forced: Whether a reimage moves ephemeral OS disks to another version.
         """
         targets = [vm for vm in vmss.select(ids) if ids is not None or not vm.is_protected]
         self.make_way(vmss)
-        return self._start_action(vmss, action, targets, version)
+        return self._start_action(vmss, action, targets, version, is_ephemeral_forced)
 
     def run_action_on_vm(
-        self, vmss: ScaleSet, vm: Instance, action: str, version: str | None = None
+        self,
+        vmss: ScaleSet,
+        vm: Instance,
+        action: str,
+        version: str | None = None,
+        *,
+        is_ephemeral_forced: bool = False,
     ) -> Operation:
         """Change the power of a VM of a Flexible set, redeploy or reimage it, as `run_action`.
 
@@ -498,27 +528,143 @@ class Cloud:
         """
         if any(vm in job.targets for job in self.running.values()):
             raise errors.concurrent_request_conflict(vm.id)
-        return self._start_action(vmss, action, [vm], version)
+        return self._start_action(vmss, action, [vm], version, is_ephemeral_forced)
+
+    def resolve_version(self, location: str, profile: Json) -> str | None:
+        """Return the version that an instance runs which is created or reimaged now.
+
+        `latest` is the newest version of a platform image; an image definition without a version
+        the newest one that is replicated to the region and not excluded from latest.
+        """
+        kind, name = image_of(profile)
+        reference = (profile.get("storageProfile") or {}).get("imageReference") or {}
+        if kind == "platform":
+            version: str | None = reference.get("version")
+            if version != "latest":
+                return version
+            names = [str(reference.get(key)) for key in ("publisher", "offer", "sku")]
+            return catalog.newest_version(self.platform_images, *names)
+        if kind != "id" or "/galleries/" not in name.lower() or "/versions/" in name.lower():
+            return None
+        prefix = f"{name.lower()}/versions/"
+        usable = [
+            image_id.removeprefix(prefix)
+            for image_id in self.images
+            if image_id.startswith(prefix) and self._is_latest_in(location, image_id)
+        ]
+        return catalog.newest(usable)
+
+    def _is_latest_in(self, location: str, image_id: str) -> bool:
+        """Return whether `latest` may stand for a gallery version in a region."""
+        version = self.gallery_versions.get(image_id, catalog.GalleryVersion())
+        regions = [catalog.region_name(region) for region in version.regions]
+        return location in regions and not version.exclude_from_latest
+
+    def _check_versions(self, instances: Iterable[Instance], version: str) -> None:
+        """Reject a reimage to a version that the image of an instance does not have."""
+        for instance in instances:
+            if image_of(instance.profile)[0] != "platform":
+                message = "'exactVersion' is for platform images alone."
+                raise errors.invalid_parameter(message, "exactVersion")
+            reference = instance.profile["storageProfile"]["imageReference"]
+            validation.check_platform_image(self.platform_images, reference, version)
 
     def _start_action(
-        self, vmss: ScaleSet, action: str, targets: list[Instance], version: str | None
+        self,
+        vmss: ScaleSet,
+        action: str,
+        targets: list[Instance],
+        version: str | None,
+        is_ephemeral_forced: bool,
     ) -> Operation:
         if version:
-            _check_versions(targets, version)
+            self._check_versions(targets, version)
+        is_reimage = action in ("reimage", "reimageall")
+        seconds = self.upgrade_seconds
         if action in POWER_DURING:
             for vm in targets:
                 self.set_states(vmss, vm, provisioning="Updating", power=POWER_DURING[action])
         else:
             self.start_reinstall(vmss, targets)
+        if is_reimage and any(self._reimage_fault(vmss, vm, version) == "stick" for vm in targets):
+            seconds = math.inf
 
-        def end() -> None:
+        def end() -> Json | None:
+            if is_reimage:
+                return self._finish_reimage(vmss, targets, version, is_ephemeral_forced)
             for vm in targets:
                 power = POWER_AFTER.get(action, POWER_ENDS.get(vm.power, vm.power))
                 self.set_states(vmss, vm, provisioning="Succeeded", power=power)
-                if action in ("reimage", "reimageall"):
-                    vm.exact_version = version or exact_version(vm.profile)
+            return None
 
-        return self.start_operation(vmss, self.upgrade_seconds, end, targets)
+        job = self.start_operation(vmss, seconds, end, targets)
+        if self.on_action:
+            self.on_action(vmss, action, [vm.id for vm in targets], job)
+        return job
+
+    def _installed_version(self, vmss: ScaleSet, vm: Instance, version: str | None) -> str | None:
+        """Return the version that a reimage installs."""
+        if version:
+            return version
+        if not self.assumptions.reimage_takes_newest:
+            return vm.exact_version
+        return self.resolve_version(vmss.location, vm.profile)
+
+    def _reimage_fault(self, vmss: ScaleSet, vm: Instance, version: str | None) -> str | None:
+        """Return what goes wrong when an instance is reimaged, or `None`."""
+        installed = self._installed_version(vmss, vm, version) or ""
+        name = f"{image_of(vm.profile)[1]}:{installed}"
+        return vm.fault if vm.fault_image in name else None
+
+    def _finish_reimage(
+        self, vmss: ScaleSet, targets: Iterable[Instance], version: str | None, is_forced: bool
+    ) -> Json | None:
+        """Finish a reimage; return the error of the operation if an instance failed."""
+        failed = []
+        for vm in targets:
+            self.set_states(vmss, vm, power=POWER_ENDS.get(vm.power, vm.power))
+            fault = self._reimage_fault(vmss, vm, version)
+            if fault == "fail":
+                self.set_states(vmss, vm, provisioning="Failed")
+                failed.append(vm)
+                continue
+            before = vm.exact_version or ""
+            if is_forced or not has_ephemeral_disk(vm.profile):
+                vm.exact_version = self._installed_version(vmss, vm, version)
+            vm.has_agent = fault != "agentless"
+            health = _HEALTH_AFTER.get(fault or "", "healthy")
+            self.set_states(vmss, vm, provisioning="Succeeded", health=health)
+            change = Change(self.now(), vmss.name, vm.id, "image", before, vm.exact_version or "")
+            self.changes.append(change)
+        return _provisioning_error(vmss, failed)
+
+    def run_command(self, vmss: ScaleSet, vm: Instance, script: str) -> Operation:
+        """Run a script on an instance, which prints what was set for it.
+
+        Scripts on several instances may be in progress if the assumptions permit it.
+        """
+        busy = [job for job in self.running.values() if job.scale_set is vmss]
+        others = [job for job in busy if not job.is_command or vm in job.targets]
+        is_blocked = others if self.assumptions.commands_run_in_parallel else busy
+        if is_blocked:
+            raise errors.concurrent_request_conflict(vmss.name)
+        self.set_states(vmss, vm, provisioning="Updating")
+
+        def end() -> Json | None:
+            self.set_states(vmss, vm, provisioning="Succeeded")
+            outcome = vm.command
+            if self.on_command:
+                outcome = self.on_command(vmss, vm, script) or outcome
+            self.changes.append(Change(self.now(), vmss.name, vm.id, "command", "", script))
+            if outcome.code:
+                return {"code": outcome.code, "message": "The command could not be run."}
+            if job.render_outcome:
+                job.output = job.render_outcome(outcome)
+            return None
+
+        job = self.start_operation(vmss, self.upgrade_seconds, end, [vm])
+        job.is_command = True
+        return job
 
     def delete_instances(self, vmss: ScaleSet, ids: Iterable[str]) -> Operation:
         """Delete instances and lower the capacity by their number."""
@@ -601,7 +747,7 @@ class Cloud:
             vm.secrets = vmss.secrets
             vm.has_own_model = False
             vm.sku = vmss.sku.get("name", "")
-            vm.exact_version = exact_version(profile)
+            vm.exact_version = self.resolve_version(vmss.location, profile)
             vm.etag += 1
             if vmss.is_flexible and self.assumptions.upgrade_moves_tag:
                 vm.tags = {**vm.tags, PROFILE_TAG: profile_tag(vmss.profile_created)}
@@ -610,11 +756,16 @@ class Cloud:
             self.set_states(vmss, vm, provisioning="Succeeded", health=health)
             image = image_of(profile)[1]
             self.changes.append(Change(self.now(), vmss.name, vm.id, "model", "", image))
-        if not failed:
-            return None
-        names = ", ".join(vmss.name_of(vm) for vm in failed)
-        message = f"OS Provisioning for VM '{names}' did not finish in the allotted time."
-        return {"code": "OSProvisioningTimedOut", "message": message}
+        return _provisioning_error(vmss, failed)
+
+
+def _provisioning_error(vmss: ScaleSet, failed: Sequence[Instance]) -> Json | None:
+    """Return the error of an operation after which instances failed; `None` if none did."""
+    if not failed:
+        return None
+    names = ", ".join(vmss.name_of(vm) for vm in failed)
+    message = f"OS Provisioning for VM '{names}' did not finish in the allotted time."
+    return {"code": "OSProvisioningTimedOut", "message": message}
 
 
 def _can_upgrade_during(
@@ -691,13 +842,3 @@ def _scale_out_error(vmss: ScaleSet, how: str, number: int) -> Json:
         return errors.allocation_failed().error
     message = f"OS Provisioning for {number} VMs did not finish in the allotted time."
     return {"code": "OSProvisioningTimedOut", "message": message}
-
-
-def _check_versions(instances: Iterable[Instance], version: str) -> None:
-    """Reject a reimage to a version that the image of an instance does not have."""
-    for instance in instances:
-        if image_of(instance.profile)[0] != "platform":
-            message = "'exactVersion' is for platform images alone."
-            raise errors.invalid_parameter(message, "exactVersion")
-        reference = instance.profile["storageProfile"]["imageReference"]
-        validation.check_platform_image(reference, version)

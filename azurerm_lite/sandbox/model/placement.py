@@ -11,12 +11,11 @@ from .resources import (
     PROFILE_TAG,
     Instance,
     ScaleSet,
-    exact_version,
     profile_tag,
 )
 
 
-def add_instance(vmss: ScaleSet, members: Counter[str]) -> Instance:
+def add_instance(vmss: ScaleSet, members: Counter[str], version: str | None) -> Instance:
     """Add an instance of the current model, in its zone, domains and placement group.
 
     Domains are counted within a zone, and shifted row by row, so that update and fault domains
@@ -25,6 +24,7 @@ def add_instance(vmss: ScaleSet, members: Counter[str]) -> Instance:
     Args:
         vmss: The scale set.
         members: How many instances each placement group has; updated.
+        version: The version of the image that it runs.
     """
     number = vmss.next_id
     vmss.next_id += 1
@@ -39,7 +39,7 @@ def add_instance(vmss: ScaleSet, members: Counter[str]) -> Instance:
         profile=vmss.profile,
         secrets=vmss.secrets,
         sku=vmss.sku.get("name", ""),
-        exact_version=exact_version(vmss.profile),
+        exact_version=version,
         update_domain=position % domains if domains else None,
         fault_domain=fault_domain,
         zone=_pick_zone(vmss, number),

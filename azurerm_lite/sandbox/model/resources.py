@@ -10,7 +10,6 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
 from .. import errors
-from . import catalog
 from .redaction import Secrets
 
 Json = dict[str, Any]
@@ -54,6 +53,22 @@ def second_after(earlier: str) -> str:
     return max(soonest, datetime.now(timezone.utc)).isoformat()
 
 
+class CommandOutcome(NamedTuple):
+    """What a script prints, and how Azure's operation ends.
+
+    Attributes:
+        code: Azure's error code if the operation fails; empty if it succeeds, as it does even for
+            a script with an exit code other than 0.
+    """
+
+    stdout: str = ""
+    stderr: str = ""
+    code: str = ""
+
+
+_NO_OUTPUT = CommandOutcome()
+
+
 @dataclass
 class Instance:
     """One VM of a scale set.
@@ -64,6 +79,8 @@ class Instance:
             brings it back to the set's.
         fault: What goes wrong with its upgrades; with `fault_image`, only with those to an image
             whose name contains that.
+        provisioned: When its provisioning state changed the last time.
+        command: What its scripts print from now on.
     """
 
     id: str
@@ -88,6 +105,8 @@ class Instance:
     has_agent: bool = True
     has_own_model: bool = False
     tags: dict[str, str] = field(default_factory=dict)
+    provisioned: str = field(default_factory=now_utc)
+    command: CommandOutcome = _NO_OUTPUT
 
     @property
     def is_protected(self) -> bool:
@@ -110,6 +129,8 @@ class Operation:
         forced_ending: A status and an error with which it ends without doing its work.
         output: What it returns besides its status, once it has ended.
         is_model_write: Whether it is the write of a scale set's model.
+        is_command: Whether it runs a script.
+        render_outcome: Makes that of what a script printed.
     """
 
     id: str
@@ -125,6 +146,8 @@ class Operation:
     forced_ending: tuple[str, Json] | None = None
     output: Json | None = None
     is_model_write: bool = False
+    is_command: bool = False
+    render_outcome: Callable[[CommandOutcome], Json] | None = None
 
 
 class Change(NamedTuple):
@@ -311,14 +334,10 @@ def image_of(profile: Json) -> tuple[str, str]:
     return "uri", str((disk.get("image") or {}).get("uri", ""))
 
 
-def exact_version(profile: Json) -> str | None:
-    """Return the version of a platform image that an instance created now would run."""
-    reference = (profile.get("storageProfile") or {}).get("imageReference") or {}
-    version: str | None = reference.get("version")
-    if version != "latest":
-        return version
-    names = [str(reference.get(key)) for key in ("publisher", "offer", "sku")]
-    return catalog.newest_version(*names)
+def has_ephemeral_disk(profile: Json) -> bool:
+    """Return whether a model has ephemeral OS disks."""
+    disk = (profile.get("storageProfile") or {}).get("osDisk") or {}
+    return bool(disk.get("diffDiskSettings"))
 
 
 def has_health_reports(profile: Json) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Collection
 from typing import Any
 
 from .. import errors
@@ -65,7 +65,8 @@ def check_model(
     sku: Json,
     properties: Json,
     secrets: Secrets,
-    images: Container[str],
+    images: Collection[str],
+    platform_images: catalog.Images,
     *,
     is_new: bool = False,
 ) -> None:
@@ -77,6 +78,7 @@ def check_model(
         properties: The new properties.
         secrets: The secrets of the new model.
         images: The ids of the managed images that exist, in lower case.
+        platform_images: The platform images that exist.
         is_new: Whether the set is being created.
     """
     if str(properties.get("orchestrationMode", "Uniform")).lower() not in ("uniform", FLEXIBLE):
@@ -85,7 +87,8 @@ def check_model(
     profile = properties.get("virtualMachineProfile") or {}
     if profile:
         has_profile = not is_new and vmss.has_profile
-        _check_image(vmss.location, profile, vmss.profile if has_profile else None, images)
+        current = vmss.profile if has_profile else None
+        _check_image(vmss.location, profile, current, images, platform_images)
     _check_policy(properties)
     _check_size(vmss, sku, properties)
     if not is_new:
@@ -93,10 +96,10 @@ def check_model(
         _check_number_of_models(vmss, profile, secrets)
 
 
-def check_platform_image(reference: Json, version: str) -> None:
+def check_platform_image(platform_images: catalog.Images, reference: Json, version: str) -> None:
     """Reject a version of a platform image that does not exist; `latest` exists."""
     names = [str(reference.get(key, "")) for key in ("publisher", "offer", "sku")]
-    versions = catalog.find_entries(*names) or []
+    versions = catalog.find_entries(platform_images, *names) or []
     if not versions or version not in [*versions, "latest"]:
         raise errors.platform_image_not_found(":".join([*names, version]))
 
@@ -144,7 +147,11 @@ def _check_named_objects(entries: Any, path: str) -> list[Json]:
 
 
 def _check_image(
-    location: str, profile: Json, current: Json | None, images: Container[str]
+    location: str,
+    profile: Json,
+    current: Json | None,
+    images: Collection[str],
+    platform_images: catalog.Images,
 ) -> None:
     kind, name = image_of(profile)
     reference = (profile.get("storageProfile") or {}).get("imageReference") or {}
@@ -157,10 +164,18 @@ def _check_image(
             "'imageReference.version'."
         )
         raise errors.invalid_parameter(message, "imageReference")
-    if kind == "id" and name.lower() not in images:
+    if kind == "id" and not _is_known(name.lower(), images):
         raise errors.image_not_found(name, location)
     if kind == "platform":
-        check_platform_image(reference, str(reference.get("version")))
+        check_platform_image(platform_images, reference, str(reference.get("version")))
+
+
+def _is_known(image_id: str, images: Collection[str]) -> bool:
+    """Return whether an image exists; a definition does if it has a version."""
+    is_definition = "/galleries/" in image_id and "/versions/" not in image_id
+    if not is_definition:
+        return image_id in images
+    return any(known.startswith(f"{image_id}/versions/") for known in images)
 
 
 def _check_policy(properties: Json) -> None:

@@ -207,6 +207,7 @@ ROUTES = [
         "DeleteVM",
         "vm",
     ),
+    Route("POST", MACHINE + "/runcommand", run_command.run_command_on_machine, "UpdateVM", "vm"),
     # Operations
     Route("GET", SUB + "/operationresults/<operation>", operations.get_operation_result),
     Route(

@@ -1,0 +1,68 @@
+"""`examples/patch_in_place.py`: scripts and restarts on the sandbox, in both modes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import patch_in_place as example
+import pytest
+from support.clock import Clock
+
+import azurerm_lite as az
+from azurerm_lite.sandbox import Sandbox
+from azurerm_lite.sandbox.model.resources import CommandOutcome
+
+
+@pytest.fixture(params=["Uniform", "Flexible"])
+def both(request: pytest.FixtureRequest, clock: Clock) -> Iterator[Sandbox]:
+    """A set `web` whose instances restart after their updates, but for every third."""
+    with Sandbox(upgrade_seconds=60, clock=clock, demo=False) as sandbox:
+        sandbox.add_vmss("web", 6, orchestration=request.param)
+        sandbox.cloud.on_command = run
+        yield sandbox
+
+
+def run(vmss: Any, vm: Any, script: str) -> CommandOutcome:
+    """What the script prints."""
+    assert script == example.PATCH.strip() or "apt-get" in script
+    return CommandOutcome("PATCHED" if vm.number % 3 == 0 else "RESTART\nPATCHED")
+
+
+def names(sandbox: Sandbox) -> tuple[str, str, str]:
+    """The arguments of the example."""
+    return sandbox.where()[1:]
+
+
+def restarts(sandbox: Sandbox) -> Counter[str]:
+    """How often each instance was restarted."""
+    return Counter(
+        change.instance_id
+        for change in sandbox.changes
+        if change.what == "power" and change.after == "starting"
+    )
+
+
+def test_each_instance_is_patched_and_restarts_if_it_must(both: Sandbox) -> None:
+    """Once, and never more than a batch at a time."""
+    example.patch_in_place(lambda: both.access_token, *names(both))
+    instances = both.cloud.scale_set("sandbox", "web").instances.values()
+    patched = Counter(each.instance_id for each in both.changes if each.what == "command")
+    assert patched == Counter(vm.id for vm in instances)
+    assert restarts(both) == Counter(vm.id for vm in instances if vm.number % 3)
+
+
+def test_an_instance_that_is_not_patched_halts(both: Sandbox) -> None:
+    """With what it printed; the others are left as they are."""
+    both.cloud.on_command = lambda *_: CommandOutcome("", "E: no space left on device")
+    with pytest.raises(az.RolloutHalted, match="is not patched: E: no space left on device"):
+        example.patch_in_place(lambda: both.access_token, *names(both))
+    assert len([each for each in both.changes if each.what == "command"]) == 1
+    assert restarts(both) == Counter()
+
+
+def test_it_is_short() -> None:
+    """An example is read before it is used."""
+    assert len(Path(example.__file__).read_text("utf-8").splitlines()) <= 60
