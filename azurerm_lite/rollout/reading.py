@@ -12,7 +12,7 @@ from ..instances import provisioning_state, upgrade_mode
 from ..types import Instance, ScaleSet
 from . import messages
 from .events import Event, event
-from .state import Halt, RolloutState, with_since
+from .state import Halt, ModelChanged, RolloutState, with_since
 from .waiting import Wait, poll, retry_read
 
 STALE_SECONDS = 5.0
@@ -38,7 +38,7 @@ def check_model_unchanged(state: RolloutState) -> Iterator[Event]:
     yield from read_settled_model(state)
     if before is not None and is_model_changed(before, known_model(state)):
         state.model = before
-        raise Halt(messages.MODEL_CHANGED)
+        raise ModelChanged(messages.MODEL_CHANGED)
 
 
 def read_settled_model(state: RolloutState) -> Iterator[Event]:
