@@ -273,6 +273,8 @@ def start_rollout(
     where: common.Where, options: argparse.Namespace, dry_run: Any = False
 ) -> Iterator[az.Event]:
     """Return the rollout that was asked for; nothing is sent before its first event."""
+    # With --rollback the capacity is that of az.rollback().
+    capacity = None if options.rollback else options.capacity
     return az.rollout(
         *where,
         **shared_options(options),
@@ -280,7 +282,7 @@ def start_rollout(
         canary=options.canary,
         canary_bake=options.canary_bake,
         surge=options.surge,
-        capacity=options.capacity,
+        capacity=capacity,
         on_failure=options.on_failure,
         dry_run=dry_run,
     )

@@ -13,7 +13,7 @@ from ..types import Instance, ScaleSet
 from . import messages, plan
 from .events import Event, event
 from .progress import note_current
-from .state import Halt, RolloutState, with_since
+from .state import Halt, ModelChanged, RolloutState, with_since
 from .waiting import Wait, poll, retry_read
 
 STALE_SECONDS = 5.0
@@ -40,7 +40,7 @@ def check_model_unchanged(state: RolloutState) -> Iterator[Event]:
     matters = state.options.action.brings_to_model
     if matters and before is not None and is_model_changed(before, known_model(state)):
         state.model = before
-        raise Halt(messages.MODEL_CHANGED)
+        raise ModelChanged(messages.MODEL_CHANGED)
 
 
 def read_settled_model(state: RolloutState) -> Iterator[Event]:

@@ -178,6 +178,10 @@ class Preempted(Halt):
     """Another write ended the operation; it is started again once."""
 
 
+class ModelChanged(Halt):
+    """Somebody changed the model: to go on would bring instances to what nobody asked for."""
+
+
 class BatchFailed(Halt):
     """The new image or the upgrade itself failed: what a rollback is for."""
 

@@ -42,7 +42,7 @@ from .reading import (
     read_instances,
     wait_until_instances_idle,
 )
-from .state import BatchFailed, Halt, Preempted, RolloutState, by_id, with_since
+from .state import BatchFailed, Halt, ModelChanged, Preempted, RolloutState, by_id, with_since
 from .waiting import Wait, poll, retry
 
 STEP_SECONDS = 75.0
@@ -319,7 +319,7 @@ def create(state: RolloutState, step: Creation) -> Iterator[Event]:
             yield event(state, "progress", message, batch=step)
             yield from _raise_and_follow(state, step, known)
         yield from _wait_for_new(state, attached)
-    except BatchFailed:
+    except (BatchFailed, ModelChanged):
         raise
     except Halt as halt:
         yield from _undo_creation(state, step, known, capacity, halt)

@@ -291,6 +291,12 @@ def here(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
             ["--rollback", "--instances", "3"],
             "--rollback sees to the whole set: --instances cannot be given with it",
         ),
+        (["--surge", "0"], "surge must be"),
+        (["--capacity", "20"], "capacity=20 needs surge"),
+        (
+            ["--rollback", "--surge", "2"],
+            "--rollback sees to the whole set: --surge cannot be given with it",
+        ),
         (
             ["--follow", "--canary", "1"],
             "--follow sees to the whole set: --canary cannot be given with it",
@@ -362,6 +368,37 @@ def test_a_rollback_is_not_resumed_by_the_same_command(
     told = example.how_to_resume(example.parser().parse_args(arguments), is_back)
     assert ("the same command" in told) is same
     assert ("run it with --rollback and without a new image" in told) is not same
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_back", "told"),
+    [
+        (["-n", NEW, "--surge", "4"], False, "Run the same command again with --capacity 20 to"),
+        (["-n", NEW, "--surge", "4"], True, "run it with --rollback with --capacity 20 and"),
+    ],
+)
+def test_after_an_interruption_the_capacity_to_give_is_printed(
+    arguments: list[str], is_back: bool, told: str
+) -> None:
+    """With extra capacity the set itself does not show it."""
+    event = az.Event("progress", "", capacity=20)
+    assert told in example.how_to_resume(example.parser().parse_args(arguments), is_back, event)
+
+
+def test_extra_capacity_is_left_by_a_rollback_with_the_old_capacity(
+    live: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Out with two more instances, left half-way, and back to four on the old image."""
+    live.add_vmss("small", 4)
+    where = ["-r", "sandbox", "-s", "small"]
+    live.set_image("small", version=NEW)
+    for event in az.rollout(*live.where("small"), surge=2):
+        if event.kind == "batch_done":
+            break
+    old = ["--rollback", "-n", "22.04.202410020", "--capacity", "4"]
+    assert here(monkeypatch, *where, "-y", *old) == 0
+    vmss = live.cloud.scale_set("sandbox", "small")
+    assert (len(vmss.instances), vmss.sku["capacity"]) == (4, 4)
 
 
 def test_an_unknown_rollback_image_names_the_options(
