@@ -9,7 +9,7 @@ from .. import _clock, _retry, images
 from .._text import one_line
 from ..errors import AzureError, OperationTimeout, RolloutHalted
 from ..types import Batch, ScaleSet
-from . import messages, plan, reimage
+from . import messages, plan, reimage, writes
 from .batch import run_batch, wait_until_others_healthy
 from .events import Event, event
 from .progress import note_current
@@ -45,9 +45,6 @@ from .state import (
     summarize,
 )
 from .waiting import REPORT_SECONDS
-
-REQUESTS_PER_BATCH = 3
-"""Without polls and the pages of the instances: the upgrade, its result, the model again."""
 
 
 def run(state: RolloutState) -> Iterator[Event]:
@@ -304,8 +301,10 @@ def report_dry_run(state: RolloutState) -> Iterator[Event]:
     name = state.scale_set.vmss_name
     busy = updating_ids(state)
     batches = plan_rest(state)
-    mode = messages.mode_is_manual(name, provisioning_of_set(state))
-    yield event(state, "checked", mode)
+    found = messages.state_of_set(name, provisioning_of_set(state))
+    if state.options.action.brings_to_model:
+        found = messages.mode_is_manual(name, provisioning_of_set(state))
+    yield event(state, "checked", found)
     idle = messages.would_wait(busy) if busy else messages.NOTHING_BEING_UPDATED
     yield event(state, "checked", idle, instance_ids=busy)
     if state.previous_image:
@@ -317,7 +316,10 @@ def report_dry_run(state: RolloutState) -> Iterator[Event]:
         yield from wait_until_others_healthy(state, batches[0])
         yield event(state, "checked", messages.others_healthy(batches[0]))
     reading = state.requests_per_reading
-    requests = 1 + reading + len(batches) * (REQUESTS_PER_BATCH + reading)
+    is_refresh = state.options.action.name == "refresh"
+    # A write and its result; after each batch the model again.
+    writing = sum(1 + 2 * len(writes.split(state, batch.instance_ids)) for batch in batches)
+    requests = 1 + is_refresh + reading + writing + len(batches) * reading
     message = messages.dry_run_done(requests)
     yield event(state, "finished", message, summary=summarize(state))
 
