@@ -316,10 +316,11 @@ def report_dry_run(state: RolloutState) -> Iterator[Event]:
         yield from wait_until_others_healthy(state, batches[0])
         yield event(state, "checked", messages.others_healthy(batches[0]))
     reading = state.requests_per_reading
-    is_refresh = state.options.action.name == "refresh"
-    # A write and its result; after each batch the model again.
-    writing = sum(1 + 2 * len(writes.split(state, batch.instance_ids)) for batch in batches)
-    requests = 1 + is_refresh + reading + writing + len(batches) * reading
+    action = state.options.action.name
+    # A write and its result, and what a script printed; after each batch the model again.
+    each = 3 if action == "run_command" else 2
+    writing = sum(1 + each * len(writes.split(state, batch.instance_ids)) for batch in batches)
+    requests = 1 + (action == "refresh") + reading + writing + len(batches) * reading
     message = messages.dry_run_done(requests)
     yield event(state, "finished", message, summary=summarize(state))
 
