@@ -12,6 +12,7 @@ from ..types import (
     FoundScaleSet,
     Image,
     Instance,
+    Method,
     OnFailure,
     Only,
     Target,
@@ -97,6 +98,7 @@ def rollout_fleet(
     rollback_image: Image | None = None,
     auxiliary_tokens: Sequence[Token] = (),
     dry_run: bool = False,
+    method: Method = "upgrade",
 ) -> Generator[FleetEvent, None, None]:
     """Bring the instances of many scale sets to their models, wave after wave.
 
@@ -139,6 +141,7 @@ def rollout_fleet(
         auxiliary_tokens: Tokens of other tenants, at most three, for the put of an image that
             belongs to another tenant.
         dry_run: Only read: the events say what would be done, and what stands in its way.
+        method: `"upgrade"`, or `"reimage"` for sets whose image has no version, as for `rollout`.
 
     Returns:
         An iterator of events (`kind`, `message`, `scale_set`, `event`, counts, `time`); each prints
@@ -149,8 +152,9 @@ def rollout_fleet(
         FleetHalted: Sets failed: which and why, which are left between two batches, and which were
             not begun. It is raised when nothing runs any more.
 
-    Azure: Virtual Machine Scale Sets - Update Instances.
+    Azure: Virtual Machine Scale Sets - Update Instances; Reimage.
     """
+    from ..rollout.actions import for_method
     from ..rollout.options import RolloutOptions, resolve_count
     from ..rollout.state import RolloutState, ScaleSetRef
     from .rate_limit import RateLimitedRequests
@@ -173,6 +177,7 @@ def rollout_fleet(
         rollback_image=rollback_image,
         auxiliary_tokens=auxiliary_tokens,
         dry_run=dry_run,
+        action=for_method(method),
     )
     split = split_into_waves(targets, waves)
     total = sum(len(wave) for wave in split)

@@ -224,7 +224,9 @@ def is_too_late(error: Exception, limit: float) -> bool:
 
 
 def _is_unknown_id(error: Exception) -> bool:
-    return isinstance(error, AzureError) and error.code == _NO_INSTANCE
+    """Return whether an instance may have vanished: of one by itself Azure says Not Found."""
+    is_unknown = isinstance(error, AzureError) and error.code == _NO_INSTANCE
+    return is_unknown or isinstance(error, NotFound)
 
 
 def follow_operation(

@@ -580,6 +580,11 @@ def mode_is_manual(name: str, state: str) -> str:
     return f"{name} is in upgrade mode Manual and {state}"
 
 
+def state_of_set(name: str, state: str) -> str:
+    """Return what a dry run says of a set whose upgrade mode does not matter."""
+    return f"{name} is {state}"
+
+
 def would_roll_back_to(image: str) -> str:
     """Return what a dry run says of the rollback."""
     return f"after a failure it would go back to {image}"

@@ -9,7 +9,7 @@ from .. import _clock, _retry, images
 from .._text import one_line
 from ..errors import AzureError, OperationTimeout, RolloutHalted
 from ..types import Batch, ScaleSet
-from . import messages, plan, reimage, surge
+from . import messages, plan, reimage, surge, writes
 from .autoscale import read_autoscale
 from .batch import run_batch, wait_until_others_healthy
 from .events import Event, event
@@ -47,8 +47,6 @@ from .state import (
 )
 from .waiting import REPORT_SECONDS
 
-REQUESTS_PER_BATCH = 3
-"""Without polls and the pages of the instances: the upgrade, its result, the model again."""
 READS_OF_AUTOSCALE = 1
 """With extra capacity, once for each run."""
 
@@ -354,8 +352,10 @@ def report_dry_run(state: RolloutState) -> Iterator[Event]:
     name = state.scale_set.vmss_name
     busy = updating_ids(state)
     batches = plan_rest(state)
-    mode = messages.mode_is_manual(name, provisioning_of_set(state))
-    yield event(state, "checked", mode)
+    found = messages.state_of_set(name, provisioning_of_set(state))
+    if state.options.action.brings_to_model:
+        found = messages.mode_is_manual(name, provisioning_of_set(state))
+    yield event(state, "checked", found)
     idle = messages.would_wait(busy) if busy else messages.NOTHING_BEING_UPDATED
     yield event(state, "checked", idle, instance_ids=busy)
     if state.previous_image:
@@ -367,13 +367,24 @@ def report_dry_run(state: RolloutState) -> Iterator[Event]:
         yield from wait_until_others_healthy(state, batches[0])
         yield event(state, "checked", messages.others_healthy(batches[0]))
     reading = state.requests_per_reading
-    requests = 1 + reading + len(batches) * (REQUESTS_PER_BATCH + reading)
+    action = state.options.action.name
+    # A write and its result, and what a script printed; after each batch the model again.
+    each = 3 if action == "run_command" else 2
+    writing = sum(1 + each * count_writes(state, batch) for batch in batches)
+    requests = 1 + (action == "refresh") + reading + writing + len(batches) * reading
     if state.capacity is not None:
         requests += READS_OF_AUTOSCALE
     if any(isinstance(batch, surge.Creation) for batch in batches):
         requests += 1 + 2 * reading
     message = messages.dry_run_done(requests)
     yield event(state, "finished", message, summary=summarize(state))
+
+
+def count_writes(state: RolloutState, batch: Batch) -> int:
+    """Return how many requests start a step."""
+    if isinstance(batch, (surge.Creation, surge.Deletion)):
+        return 1
+    return len(writes.split(state, batch.instance_ids))
 
 
 def halted(state: RolloutState, halt: Halt) -> RolloutHalted:

@@ -5,6 +5,7 @@ Its waves, its halts, its pace, and what crosses to a worker.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -653,6 +654,25 @@ def test_every_event_can_be_sent(sandbox: Sandbox) -> None:
     fill(sandbox, 1)
     for event in az.rollout_fleet(sandbox.access_token, fleet(sandbox)):
         assert pickle.loads(pickle.dumps(event)) == event
+
+
+@pytest.mark.parametrize("workers", [None, 2])
+def test_sets_on_latest_are_refreshed(sandbox: Sandbox, workers: int | None) -> None:
+    """Each to the newest version of its image, in this process's threads or the caller's own."""
+    name = "Canonical:0001-com-ubuntu-server-jammy:22_04-lts-gen2"
+    for vmss_name in ("one", "two"):
+        sandbox.add_vmss(vmss_name, 4, image=f"{name}:latest")
+    sandbox.publish(f"{name}:22.04.202512010")
+    targets = [sandbox.where(vmss_name)[1:] for vmss_name in ("one", "two")]
+    executor = ThreadPoolExecutor(workers) if workers else None
+    with contextlib.ExitStack() as stack:
+        if executor:
+            stack.enter_context(executor)
+        token = az.token_provider()
+        list(az.rollout_fleet(token, targets, method="reimage", executor=executor))
+    for vmss_name in ("one", "two"):
+        rows = az.image_drift(*sandbox.where(vmss_name))
+        assert {row["version"] for row in rows} == {"22.04.202512010"}
 
 
 def test_an_error_that_cannot_be_sent_comes_as_words() -> None:

@@ -392,3 +392,29 @@ def test_a_status_without_a_code_is_not_a_state() -> None:
     found["properties"]["instanceView"] = {"statuses": [{"code": None}]}
     assert az.power_state(found) is None
     assert "1" in str(az.heatmap([found]))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2024-08-26T08:56:10.8484649+00:00", "2024-08-26T08:56:10.848464+00:00"),
+        ("2024-08-26T10:56:10.5+02:00", "2024-08-26T08:56:10.500000+00:00"),
+        ("2024-08-26T08:56:10Z", "2024-08-26T08:56:10+00:00"),
+        ("2024-13-26T08:56:10Z", None),
+        ("yesterday", None),
+        (None, None),
+        (5, None),
+    ],
+)
+def test_the_time_of_the_last_operation_is_that_of_the_provisioning_status(
+    text: Any, expected: str | None
+) -> None:
+    """Azure writes seven digits after the point; what is no time is none."""
+    statuses = [
+        {"code": "PowerState/running"},
+        {"code": "ProvisioningState/succeeded", "time": text},
+    ]
+    instance: Any = {"instanceId": "1", "properties": {"instanceView": {"statuses": statuses}}}
+    found = ids_of.last_operation_time(instance)
+    assert (found and found.isoformat()) == expected
+    assert ids_of.last_operation_time({**instance, "properties": {}}) is None

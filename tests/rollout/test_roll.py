@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import pickle
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -15,6 +16,10 @@ from support.rollout import DyingToken
 
 import azurerm_lite as az
 from azurerm_lite.instances import sorted_ids
+from azurerm_lite.rollout.actions import for_roll
+from azurerm_lite.rollout.options import RolloutOptions
+from azurerm_lite.rollout.run import advance
+from azurerm_lite.rollout.state import RolloutState, ScaleSetRef
 from azurerm_lite.sandbox import Sandbox
 from azurerm_lite.sandbox.model.resources import CommandOutcome
 
@@ -334,3 +339,67 @@ def test_a_time_long_ago_leaves_out_what_is_newer(both: Sandbox) -> None:
     since = datetime.now(timezone.utc) - timedelta(days=1)
     list(roll(both, "restart", since=since))
     assert times(both) == Counter()
+
+
+@pytest.mark.parametrize("action", ["restart", "run_command"])
+def test_an_instance_that_vanishes_is_dropped(both: Sandbox, action: str) -> None:
+    """Somebody deletes it just before the request."""
+    last = sorted_ids(names(both))[-1]
+    vmss = both.cloud.scale_set("sandbox", "web")
+    options: Any = {"script": "true"} if action == "run_command" else {}
+    seen: list[az.Event] = []
+    for event in roll(both, action, **options):
+        seen.append(event)
+        if event.kind == "batch_started" and last in event.instance_ids:
+            del vmss.instances[last]
+    assert seen[-1].kind == "finished"
+    assert any("gone meanwhile" in event.message for event in seen)
+    assert set(times(both).values()) == {1}
+
+
+def test_a_dry_run_foretells_the_requests(both: Sandbox) -> None:
+    """Without polls of operations that take their time; here each ends at its first."""
+    (*_, last) = roll(both, "run_command", script="true", dry_run=True)
+    foretold = int(last.message.partition("send ")[2].split()[0])
+    both.cloud.upgrade_seconds = 0
+    before = len(both.journal)
+    list(roll(both, "run_command", script="true"))
+    assert len(both.journal) - before == foretold
+
+
+def test_a_dry_run_of_a_restart_says_nothing_of_the_mode(sandbox: Sandbox) -> None:
+    """The set may be in any."""
+    events = list(az.roll(*sandbox.where("auto"), "restart", dry_run=True))
+    assert "auto is Succeeded" in [event.message for event in events]
+
+
+@pytest.mark.parametrize("action", ["restart", "run_command"])
+def test_a_run_goes_on_in_another_process(both: Sandbox, action: str) -> None:
+    """What it knows is data: what is done there is not done again here."""
+    extra: Any = {"script": "true"} if action == "run_command" else {"script": None}
+    made = for_roll(
+        action,
+        pending=None,
+        since=None,
+        parameters=None,
+        command_id="RunShellScript",
+        check_output=None,
+        **extra,
+    )
+    where = (Provider(), *both.where()[1:])
+    state = RolloutState(ScaleSetRef(*where), RolloutOptions(by=2, action=made))
+    Provider.token = both.access_token
+    while state.status in ("new", "running"):
+        list(advance(state))
+        state = pickle.loads(pickle.dumps(state))
+    assert times(both) == once(both)
+
+
+class Provider:
+    """A provider of tokens that can be sent to another process."""
+
+    token = ""
+
+    def __call__(self) -> str:
+        """Return the token."""
+        return self.token
