@@ -22,7 +22,6 @@ from . import auth as _auth
 from . import images as _images
 from . import rest as _rest
 from . import settings as _settings
-from . import subscriptions as _subscriptions
 from . import vmss as _vmss
 from .errors import AuthenticationFailed as _AuthenticationFailed
 from .errors import AzureError as _AzureError
@@ -102,10 +101,13 @@ Ids: TypeAlias = "str | Iterable[str | int]"
 Body: TypeAlias = "str | bytes | Mapping[str, Any] | None"
 """A body: JSON text, as in azurerm, or a dict; `""` and `None` for none."""
 
-BASE_API = _settings.SUBSCRIPTIONS_API
+# The versions of azurerm 0.10.0: newer ones answer in another shape, and export templates in the
+# background.
+BASE_API = "2016-06-01"
+RESOURCE_API = "2017-05-10"
+# Newer versions than azurerm's: answers of scale sets have more in them, and nothing less.
 COMP_API = _settings.COMPUTE_API
 NETWORK_API = _settings.NETWORK_API
-RESOURCE_API = _settings.RESOURCES_API
 
 _SUBSCRIPTION = "/subscriptions/{subscription_id}"
 _GROUP = _SUBSCRIPTION + "/resourceGroups/{resource_group}"
@@ -311,27 +313,26 @@ def do_put(endpoint: str, body: Body, access_token: Token) -> Response:
 # Subscriptions, locations, resource groups
 
 
-@_returns_json
 def list_subscriptions(access_token: Token) -> Any:
     """Return the subscriptions that the token can see. New: `list_subscriptions`."""
-    return {"value": _subscriptions.list_subscriptions(access_token)}
+    return do_get_next(_url("/subscriptions", BASE_API), access_token)
 
 
-@_returns_json
 def list_locations(access_token: Token, subscription_id: str) -> Any:
-    """Return the regions of a subscription. New: `list_locations`."""
-    return {"value": _subscriptions.list_locations(access_token, subscription_id)}
+    """Return the regions of a subscription, with their coordinates. New: `list_locations`."""
+    url = _url(_SUBSCRIPTION + "/locations", BASE_API, subscription_id=subscription_id)
+    return do_get_next(url, access_token)
 
 
 def list_tenants(access_token: Token) -> Any:
     """Return the tenants that the token can see. New: `rest.get_list`."""
-    return do_get_next(_url("/tenants", _settings.SUBSCRIPTIONS_API), access_token)
+    return do_get_next(_url("/tenants", BASE_API), access_token)
 
 
-@_returns_json
 def list_resource_groups(access_token: Token, subscription_id: str) -> Any:
     """Return the resource groups of a subscription. New: `list_resource_groups`."""
-    return {"value": _subscriptions.list_resource_groups(access_token, subscription_id)}
+    url = _url(_SUBSCRIPTION + "/resourcegroups", RESOURCE_API, subscription_id=subscription_id)
+    return do_get_next(url, access_token)
 
 
 def create_resource_group(
@@ -364,7 +365,7 @@ def get_resource_group_resources(access_token: Token, subscription_id: str, rgna
 
 def _group_url(subscription_id: str, rgname: str, tail: str = "") -> str:
     names = {"subscription_id": subscription_id, "resource_group": rgname}
-    return _url(_GROUP + tail, _settings.RESOURCES_API, **names)
+    return _url(_GROUP + tail, RESOURCE_API, **names)
 
 
 # Images, quotas

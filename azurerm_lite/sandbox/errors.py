@@ -145,6 +145,12 @@ def concurrent_request_conflict(name: str) -> ApiError:
     return ApiError(409, "Conflict", message)
 
 
+def operation_preempted() -> dict[str, Any]:
+    """Return the error with which an operation ends that a newer one has overtaken."""
+    message = "Operation execution has been preempted by a more recent operation."
+    return {"code": "OperationPreempted", "message": message}
+
+
 def resource_group_being_deleted(name: str) -> ApiError:
     """Return the error for a write in a resource group that is being deleted."""
     message = (

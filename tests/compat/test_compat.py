@@ -547,6 +547,43 @@ def test_a_script_that_upgrades_an_update_domain(live: Sandbox) -> None:
     assert upgraded == {"2", "7", "12", "17"}
 
 
+def test_a_script_that_upgrades_right_after_the_model(live: Sandbox, tmp_path: Path) -> None:
+    """Vmssupgrade's sequence: no wait between the PUT and the upgrade, and both are accepted."""
+    config = {
+        "tenantId": live.tenant_id,
+        "appId": live.application_id,
+        "appSecret": live.application_secret,
+        "subscriptionId": live.subscription_id,
+    }
+    (tmp_path / "vmssconfig.json").write_text(json.dumps(config))
+    arguments = ["-r", "sandbox", "-s", "web", "-n", NEW, "-u", "2", "-y"]
+    environment = {**os.environ, "PYTHONPATH": str(TESTS.parent)}
+    script = TESTS / "scripts" / "vmssupgrade.py"
+    live.cloud.upgrade_seconds = 3.0
+    done = command(script, *arguments, cwd=tmp_path, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "model <Response [200]>",
+        "upgrading ['12', '17', '2', '7']",
+        "upgrade <Response [202]>",
+    ]
+
+
+def test_regions_have_azurerms_shape(live: Sandbox) -> None:
+    """The coordinates are beside the name, as at azurerm's api-version."""
+    token, subscription, *_ = live.where()
+    (found,) = [
+        region
+        for region in compat.list_locations(token, subscription)["value"]
+        if region["name"] == "westeurope"
+    ]
+    assert (found["displayName"], found["longitude"], found["latitude"]) == (
+        "West Europe",
+        "4.9",
+        "52.3667",
+    )
+
+
 def test_a_script_that_scales(live: Sandbox) -> None:
     """By azurerm's modules.
 

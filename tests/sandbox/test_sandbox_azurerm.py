@@ -191,6 +191,26 @@ def test_a_few_instances_are_upgraded_to_a_new_image(
     assert set(images().values()) == {(NEW, True)}
 
 
+def test_an_upgrade_right_after_the_model_is_accepted(
+    azurerm: Original, sandbox: Sandbox, clock: Clock
+) -> None:
+    """Vmssupgrade's sequence: PUT, views, manualupgrade, with no wait in between."""
+    where = sandbox.where()
+    model = azurerm("get_vmss", *where)
+    image = model["properties"]["virtualMachineProfile"]["storageProfile"]["imageReference"]
+    image["version"] = NEW
+    assert azurerm("update_vmss", *where, json.dumps(model))["status"] == 200
+    domains = {name: view["platformUpdateDomain"] for name, view in views(azurerm, sandbox).items()}
+    ids = [name for name, domain in domains.items() if domain == 1]
+    assert azurerm("upgrade_vmss_vms", *where, json.dumps(ids))["status"] == 202
+    clock.sleep(60)
+    versions = {
+        entry["instanceId"]: entry["properties"]["storageProfile"]["imageReference"]["exactVersion"]
+        for entry in azurerm("list_vmss_vms", *where)["value"]
+    }
+    assert {name for name, version in versions.items() if version == NEW} == set(ids)
+
+
 @pytest.mark.parametrize(
     ("function", "after"),
     [

@@ -15,8 +15,11 @@ import pytest
 
 from azurerm_lite import compat
 from azurerm_lite.sandbox import Sandbox
-from support.wrappers import COMPUTE, NETWORK, RESOURCES, SUBSCRIPTIONS
+from support.wrappers import COMPUTE, NETWORK
 
+# azurerm 0.10.0's own; those of Microsoft.Compute are newer.
+SUBSCRIPTIONS = "2016-06-01"
+RESOURCES = "2017-05-10"
 SUB = "/subscriptions/" + Sandbox.subscription_id
 GROUP = f"{SUB}/resourceGroups/{Sandbox.resource_group}"
 SETS = "/providers/Microsoft.Compute/virtualMachineScaleSets"

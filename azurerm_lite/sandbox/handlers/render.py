@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from ..model.assumptions import Assumptions
+from ..model.catalog import Region
 from ..model.defaults import is_windows
 from ..model.redaction import Secrets
 from ..model.resources import (
@@ -38,6 +39,8 @@ NULL_ZONE_UNTIL = "2024-11-01"
 LISTED_VM_ETAG_SINCE = "2024-11-01"
 INTERCONNECT_SINCE = "2025-04-01"
 VM_RESOURCE_ID_SINCE = "2025-11-01"
+# By the reference of each version of the list of regions.
+REGION_METADATA_SINCE = "2020-01-01"
 _BASE_36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -611,3 +614,18 @@ def subscription() -> Json:
         "displayName": "Sandbox",
         "state": "Enabled",
     }
+
+
+def location(name: str, region: Region, api_version: str) -> Json:
+    """Return a region; older versions have the coordinates beside its names."""
+    body = {
+        "id": f"/subscriptions/{SUBSCRIPTION}/locations/{name}",
+        "name": name,
+        "displayName": region.display_name,
+    }
+    coordinates = {"longitude": region.longitude, "latitude": region.latitude}
+    if api_version < REGION_METADATA_SINCE:
+        return {**body, **coordinates}
+    metadata = {"regionType": "Physical", "geographyGroup": region.geography_group, **coordinates}
+    regional = f"({region.geography_group}) {region.display_name}"
+    return {**body, "type": "Region", "regionalDisplayName": regional, "metadata": metadata}

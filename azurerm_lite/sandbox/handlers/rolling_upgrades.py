@@ -22,7 +22,7 @@ def start_rolling_upgrade(call: Call) -> Answer:
             "unless it uses a Platform Image or an image of a gallery."
         )
         raise errors.operation_not_allowed(message)
-    call.cloud.check_idle(vmss)
+    call.cloud.make_way(vmss)
     return accepted(call, rolling_upgrade.start(call.cloud, vmss))
 
 

@@ -24,7 +24,7 @@ def run_command(call: Call) -> Answer:
     if not command_id:
         message = "Required parameter 'commandId' is missing (null)."
         raise errors.invalid_parameter(message, "commandId")
-    cloud.check_idle(vmss)
+    cloud.make_way(vmss)
     if instance.power != "running":
         message = "Cannot modify extensions in the VM when the VM is not running."
         raise errors.operation_not_allowed(message)

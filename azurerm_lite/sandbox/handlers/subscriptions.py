@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from .._answer import Answer
 from ..model import catalog
-from ..model.resources import SUBSCRIPTION
 from . import render
 from ._call import Call
 
@@ -22,13 +21,7 @@ def get_subscription(call: Call) -> Answer:
 def list_locations(call: Call) -> Answer:
     """Subscriptions - List Locations."""
     entries = [
-        {
-            "id": f"/subscriptions/{SUBSCRIPTION}/locations/{name}",
-            "name": name,
-            "type": "Region",
-            "displayName": display_name,
-            "regionalDisplayName": display_name,
-        }
-        for name, display_name in catalog.LOCATIONS.items()
+        render.location(name, region, call.api_version)
+        for name, region in catalog.LOCATIONS.items()
     ]
     return Answer(200, {"value": entries})

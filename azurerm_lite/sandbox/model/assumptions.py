@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
+
+SecondWrite = Literal["accept_upgrade", "reject", "preempt"]
 
 
 @dataclass
@@ -30,6 +33,13 @@ class Assumptions:
             not known either.
         upgrade_needs_policy: Whether a manual upgrade of a set without an `upgradePolicy` is
             rejected.
+        second_write: What happens to a write on a scale set while another one is in progress.
+            `accept_upgrade`: a manual upgrade is accepted while a change of the model is in
+            progress, unless that changes the same instances; other writes are rejected with 409
+            `Conflict`. azurerm's scripts put a model and upgrade at once, and Azure accepted that.
+            `reject`: every second write is rejected. `preempt`: the newer write is accepted, and
+            the older operation ends `Canceled` with the code `OperationPreempted`. Azure is
+            reported to do both.
     """
 
     expanded_list_has_model: bool = True
@@ -41,3 +51,15 @@ class Assumptions:
     vm_has_reimage: bool = True
     later_pages_count: bool = False
     upgrade_needs_policy: bool = False
+    second_write: SecondWrite = "accept_upgrade"
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set an assumption.
+
+        Raises:
+            ValueError: `second_write` has another value.
+        """
+        if name == "second_write" and value not in get_args(SecondWrite):
+            allowed = ", ".join(get_args(SecondWrite))
+            raise ValueError(f"second_write must be one of {allowed}, not {value!r}")
+        super().__setattr__(name, value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 # publisher -> offer -> SKU -> versions, oldest first
 IMAGES: dict[str, dict[str, dict[str, list[str]]]] = {
     "Canonical": {
@@ -20,19 +22,58 @@ IMAGES: dict[str, dict[str, dict[str, list[str]]]] = {
     },
 }
 
+
+class Region(NamedTuple):
+    """A region as Azure lists it; the coordinates are text there."""
+
+    display_name: str
+    geography_group: str
+    longitude: str
+    latitude: str
+
+
 _REGIONS = (
-    *("East US", "East US 2", "Central US", "North Central US", "South Central US"),
-    *("West Central US", "West US", "West US 2", "West US 3"),
-    *("Canada Central", "Canada East", "Brazil South", "Mexico Central"),
-    *("North Europe", "West Europe", "UK South", "UK West", "France Central"),
-    *("Germany West Central", "Italy North", "Norway East", "Poland Central", "Spain Central"),
-    *("Sweden Central", "Switzerland North"),
-    *("Qatar Central", "UAE North", "Israel Central", "South Africa North"),
-    *("Central India", "South India", "Japan East", "Japan West", "Korea Central"),
-    *("East Asia", "Southeast Asia", "Australia East", "Australia Southeast", "New Zealand North"),
+    Region("East US", "US", "-79.8164", "37.3719"),
+    Region("East US 2", "US", "-78.3889", "36.6681"),
+    Region("Central US", "US", "-93.6208", "41.5908"),
+    Region("North Central US", "US", "-87.6278", "41.8819"),
+    Region("South Central US", "US", "-98.5", "29.4167"),
+    Region("West Central US", "US", "-110.234", "40.89"),
+    Region("West US", "US", "-122.417", "37.783"),
+    Region("West US 2", "US", "-119.852", "47.233"),
+    Region("West US 3", "US", "-112.074036", "33.448376"),
+    Region("Canada Central", "Canada", "-79.383", "43.653"),
+    Region("Canada East", "Canada", "-71.217", "46.817"),
+    Region("Brazil South", "South America", "-46.633", "-23.55"),
+    Region("Mexico Central", "Mexico", "-100.389888", "20.588818"),
+    Region("North Europe", "Europe", "-6.2597", "53.3478"),
+    Region("West Europe", "Europe", "4.9", "52.3667"),
+    Region("UK South", "Europe", "-0.799", "50.941"),
+    Region("UK West", "Europe", "-3.084", "53.427"),
+    Region("France Central", "Europe", "2.3730", "46.3772"),
+    Region("Germany West Central", "Europe", "8.682127", "50.110924"),
+    Region("Italy North", "Europe", "9.18109", "45.46888"),
+    Region("Norway East", "Europe", "10.752245", "59.913868"),
+    Region("Poland Central", "Europe", "21.01666", "52.23334"),
+    Region("Spain Central", "Europe", "3.4209", "40.4259"),
+    Region("Sweden Central", "Europe", "17.14127", "60.67488"),
+    Region("Switzerland North", "Europe", "8.564572", "47.451542"),
+    Region("Qatar Central", "Middle East", "51.439327", "25.551462"),
+    Region("UAE North", "Middle East", "55.316666", "25.266666"),
+    Region("Israel Central", "Middle East", "33.4506633", "31.2655698"),
+    Region("South Africa North", "Africa", "28.21837", "-25.73134"),
+    Region("Central India", "Asia Pacific", "73.9197", "18.5822"),
+    Region("South India", "Asia Pacific", "80.1636", "12.9822"),
+    Region("Japan East", "Asia Pacific", "139.77", "35.68"),
+    Region("Japan West", "Asia Pacific", "135.5022", "34.6939"),
+    Region("Korea Central", "Asia Pacific", "126.978", "37.5665"),
+    Region("East Asia", "Asia Pacific", "114.188", "22.267"),
+    Region("Southeast Asia", "Asia Pacific", "103.833", "1.283"),
+    Region("Australia East", "Asia Pacific", "151.2094", "-33.86"),
+    Region("Australia Southeast", "Asia Pacific", "144.9631", "-37.8136"),
+    Region("New Zealand North", "Asia Pacific", "174.76349", "-36.84853"),
 )
-# name -> display name
-LOCATIONS = {region.replace(" ", "").lower(): region for region in _REGIONS}
+LOCATIONS = {region.display_name.replace(" ", "").lower(): region for region in _REGIONS}
 
 
 def find_entries(*path: str) -> list[str] | None:

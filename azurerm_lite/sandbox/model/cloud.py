@@ -165,9 +165,29 @@ class Cloud:
         self.running[job.id] = job
         return job
 
-    def check_idle(self, vmss: ScaleSet) -> None:
-        """Reject a write while another one on the same set is in progress."""
-        if any(job.scale_set is vmss for job in self.running.values()):
+    def make_way(self, vmss: ScaleSet, upgraded: Sequence[Instance] | None = None) -> None:
+        """Reject a write while another one on the same set is in progress, or end that one.
+
+        Which of them is `Assumptions.second_write`. Called when a write is valid, before it changes
+        anything.
+
+        Args:
+            vmss: The scale set.
+            upgraded: The instances that a manual upgrade changes; `None` for other writes.
+
+        Raises:
+            ApiError: The write is rejected.
+        """
+        running = [job for job in self.running.values() if job.scale_set is vmss]
+        if not running:
+            return
+        second_write = self.assumptions.second_write
+        is_deleting = vmss.deletion is not None
+        if second_write == "preempt" and not is_deleting:
+            self._preempt(vmss, running)
+            return
+        is_accepted = second_write == "accept_upgrade" and upgraded is not None
+        if not is_accepted or not _can_upgrade_during(vmss, running, upgraded or ()):
             raise errors.concurrent_request_conflict(vmss.name)
 
     def check_profile(self, vmss: ScaleSet) -> None:
@@ -203,6 +223,26 @@ class Cloud:
             del self.running[step.id]
         rolling_upgrade.break_off(vmss, status, error)
 
+    def _preempt(self, vmss: ScaleSet, running: Iterable[Operation]) -> None:
+        """End the operations in progress on a set because of a newer one.
+
+        Reported is how the older operation ends, not what becomes of its instances: they keep their
+        models, and those that were being deleted are deleted.
+        """
+        error = errors.operation_preempted()
+        for job in running:
+            del self.running[job.id]
+            job.status = "Canceled"
+            job.error = error
+            job.ended = now_utc()
+            self.remove(vmss, [vm for vm in job.targets if vm.provisioning == "Deleting"])
+            for vm in job.targets:
+                if vm.provisioning in ("Creating", "Updating"):
+                    power = POWER_ENDS.get(vm.power, vm.power)
+                    self.set_states(vmss, vm, provisioning="Succeeded", power=power)
+        vmss.provisioning = "Succeeded"
+        rolling_upgrade.break_off(vmss, "Canceled", error)
+
     # The model
 
     def put(self, group: str, name: str, body: Json) -> tuple[ScaleSet, Operation, bool]:
@@ -218,23 +258,22 @@ class Cloud:
             properties = defaults.fill_defaults(given_properties, is_flexible=is_flexible)
             vmss = self._create(group, name, body, properties, given)
             return vmss, self._reconcile(vmss), True
-        self.check_idle(current)
         _check_place(current, body)
         kept = _keep_properties(current, given_properties)
         properties = defaults.fill_defaults(kept, is_flexible=current.is_flexible)
-        if "virtualMachineProfile" in given_properties and current.is_flexible:
-            # Recorded: a PUT with a profile moves this even if the profile is the same.
-            current.profile_created = second_after(current.profile_created)
         sku = dict(body.get("sku") or current.sku)
         extras = {key: body[key] for key in _EXTRAS if body.get(key) is not None}
         if "tags" in current.extras:
             # Recorded: a set that had tags has empty ones after a PUT without any.
             extras.setdefault("tags", {})
-        return current, self._update(current, sku, properties, extras, given), False
+        job = self._update(current, sku, properties, extras, given)
+        if "virtualMachineProfile" in given_properties and current.is_flexible:
+            # Recorded: a PUT with a profile moves this even if the profile is the same.
+            current.profile_created = second_after(current.profile_created)
+        return current, job, False
 
     def patch(self, vmss: ScaleSet, body: Json) -> Operation:
         """Change parts of a model by a merge patch."""
-        self.check_idle(vmss)
         validation.check_shape(body)
         given = find_secrets((body.get("properties") or {}).get("virtualMachineProfile"))
         patch = without_secrets(body)
@@ -293,6 +332,7 @@ class Cloud:
         profile = properties.get("virtualMachineProfile") or {}
         secrets = merge_secrets(vmss.secrets, profile, given)
         validation.check_model(vmss, sku, properties, secrets, self.images)
+        self.make_way(vmss)
         if vmss.zones:
             extras = {**extras, "zones": vmss.zones}
         before = (vmss.sku, vmss.properties, vmss.extras, vmss.secrets)
@@ -344,7 +384,9 @@ class Cloud:
         seconds = self.upgrade_seconds * 0.1
         if targets:
             seconds = self.seconds_for(upgraded, vmss.profile)
-        return self.start_operation(vmss, seconds, end, targets)
+        job = self.start_operation(vmss, seconds, end, targets)
+        job.is_model_write = True
+        return job
 
     def _settle_without_profile(self, vmss: ScaleSet) -> Operation:
         """End a write of a set that has no model: it creates and deletes nothing."""
@@ -370,7 +412,7 @@ class Cloud:
         targets = [
             vm for vm in vmss.select(ids) if not vmss.is_latest(vm) or vm.provisioning == "Failed"
         ]
-        self.check_idle(vmss)
+        self.make_way(vmss, targets)
         profile = vmss.profile
         self.start_reinstall(vmss, targets)
         # Recorded: it takes a while to find out that there is nothing to do.
@@ -400,7 +442,7 @@ class Cloud:
             version: The version of the image that a reimage installs.
         """
         targets = [vm for vm in vmss.select(ids) if ids is not None or not vm.is_protected]
-        self.check_idle(vmss)
+        self.make_way(vmss)
         return self._start_action(vmss, action, targets, version)
 
     def run_action_on_vm(
@@ -437,7 +479,7 @@ class Cloud:
     def delete_instances(self, vmss: ScaleSet, ids: Iterable[str]) -> Operation:
         """Delete instances and lower the capacity by their number."""
         targets = vmss.select(ids)
-        self.check_idle(vmss)
+        self.make_way(vmss)
         for instance in targets:
             self.set_states(vmss, instance, provisioning="Deleting")
         vmss.sku = {**vmss.sku, "capacity": len(vmss.instances) - len(targets)}
@@ -453,7 +495,7 @@ class Cloud:
 
     def give_own_model(self, vmss: ScaleSet, instance: Instance) -> Operation:
         """Give an instance a model of its own, as a PUT of more than its protection does."""
-        self.check_idle(vmss)
+        self.make_way(vmss)
         profile = copy.deepcopy(instance.profile)
         (profile.get("networkProfile") or {}).pop("healthProbe", None)
         instance.profile = profile
@@ -529,6 +571,21 @@ class Cloud:
         names = ", ".join(vmss.name_of(vm) for vm in failed)
         message = f"OS Provisioning for VM '{names}' did not finish in the allotted time."
         return {"code": "OSProvisioningTimedOut", "message": message}
+
+
+def _can_upgrade_during(
+    vmss: ScaleSet, running: Iterable[Operation], upgraded: Sequence[Instance]
+) -> bool:
+    """Return whether a manual upgrade may start while these operations are in progress.
+
+    They may be changes of the model that change other instances; in mode Rolling such a change
+    upgrades the instances itself.
+    """
+    if vmss.mode == "rolling":
+        return False
+    return all(
+        job.is_model_write and not any(vm in job.targets for vm in upgraded) for job in running
+    )
 
 
 def _keep_properties(vmss: ScaleSet, given: Json) -> Json:

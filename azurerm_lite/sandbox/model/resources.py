@@ -109,6 +109,7 @@ class Operation:
         targets: The instances that it changes.
         forced_ending: A status and an error with which it ends without doing its work.
         output: What it returns besides its status, once it has ended.
+        is_model_write: Whether it is the write of a scale set's model.
     """
 
     id: str
@@ -123,6 +124,7 @@ class Operation:
     targets: list[Instance] = field(default_factory=list)
     forced_ending: tuple[str, Json] | None = None
     output: Json | None = None
+    is_model_write: bool = False
 
 
 class Change(NamedTuple):
