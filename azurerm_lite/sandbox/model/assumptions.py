@@ -33,6 +33,8 @@ class Assumptions:
             not known either.
         upgrade_needs_policy: Whether a manual upgrade of a set without an `upgradePolicy` is
             rejected.
+        put_back_makes_own_model: Whether an instance that is put back as it was read gets a model
+            of its own, and is outdated then. In recorded traffic it does not; it is reported once.
         second_write: What happens to a write on a scale set while another one is in progress.
             `accept_upgrade`: a manual upgrade is accepted while a change of the model is in
             progress, unless that changes the same instances; other writes are rejected with 409
@@ -51,6 +53,7 @@ class Assumptions:
     vm_has_reimage: bool = True
     later_pages_count: bool = False
     upgrade_needs_policy: bool = False
+    put_back_makes_own_model: bool = False
     second_write: SecondWrite = "accept_upgrade"
 
     def __setattr__(self, name: str, value: object) -> None:

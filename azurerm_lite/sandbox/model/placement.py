@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections import Counter
+from collections.abc import Collection
 
 from .resources import (
     PLACEMENT_GROUP_SIZE,
@@ -16,7 +17,7 @@ from .resources import (
 )
 
 
-def add_instance(vmss: ScaleSet, members: Counter[str]) -> Instance:
+def add_instance(vmss: ScaleSet, members: Counter[str], images: Collection[str]) -> Instance:
     """Add an instance of the current model, in its zone, domains and placement group.
 
     Domains are counted within a zone, and shifted row by row, so that update and fault domains
@@ -25,6 +26,7 @@ def add_instance(vmss: ScaleSet, members: Counter[str]) -> Instance:
     Args:
         vmss: The scale set.
         members: How many instances each placement group has; updated.
+        images: The ids of the images that exist, in lower case.
     """
     number = vmss.next_id
     vmss.next_id += 1
@@ -39,7 +41,7 @@ def add_instance(vmss: ScaleSet, members: Counter[str]) -> Instance:
         profile=vmss.profile,
         secrets=vmss.secrets,
         sku=vmss.sku.get("name", ""),
-        exact_version=exact_version(vmss.profile),
+        exact_version=exact_version(vmss.profile, images),
         update_domain=position % domains if domains else None,
         fault_domain=fault_domain,
         zone=vmss.zones[number % len(vmss.zones)] if vmss.zones else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -37,6 +38,11 @@ PLACEMENT_GROUP_SIZE = 100
 MAX_MODELS = 10
 # The tag that Azure writes on the VMs that a Flexible set creates.
 PROFILE_TAG = "VirtualMachineProfileTimeCreated"
+# The members of an image reference that hold the id of an image; each stands alone.
+IMAGE_IDS = ("id", "sharedGalleryImageId", "communityGalleryImageId")
+_VERSION_OF_ID = re.compile(r"/versions/(\d+\.\d+\.\d+)$", re.IGNORECASE)
+# The objects that a PUT replaces as a whole.
+_REPLACED = ("tags", "plan", "identity")
 _NO_PROFILE: Json = {}
 
 
@@ -288,8 +294,9 @@ def image_of(profile: Json) -> tuple[str, str]:
     """Return the kind of image in a model (`platform`, `id` or `uri`) and its name."""
     storage = profile.get("storageProfile") or {}
     reference = storage.get("imageReference") or {}
-    if reference.get("id"):
-        return "id", reference["id"]
+    for key in IMAGE_IDS:
+        if reference.get(key):
+            return "id", str(reference[key])
     if reference:
         parts = [str(reference.get(key, "")) for key in ("publisher", "offer", "sku", "version")]
         return "platform", ":".join(parts)
@@ -297,14 +304,37 @@ def image_of(profile: Json) -> tuple[str, str]:
     return "uri", str((disk.get("image") or {}).get("uri", ""))
 
 
-def exact_version(profile: Json) -> str | None:
-    """Return the version of a platform image that an instance created now would run."""
+def exact_version(profile: Json, images: Iterable[str]) -> str | None:
+    """Return the version of an image that an instance created now would run.
+
+    Args:
+        profile: The model of the instance.
+        images: The ids of the images that exist, in lower case.
+
+    Returns:
+        The version; `None` for an image that has no versions, or whose versions are not known.
+    """
     reference = (profile.get("storageProfile") or {}).get("imageReference") or {}
+    kind, name = image_of(profile)
+    if kind == "id":
+        match = _VERSION_OF_ID.search(name)
+        return match[1] if match else newest_gallery_version(name, images)
     version: str | None = reference.get("version")
     if version != "latest":
         return version
     names = [str(reference.get(key)) for key in ("publisher", "offer", "sku")]
     return catalog.newest_version(*names)
+
+
+def newest_gallery_version(image_id: str, images: Iterable[str]) -> str | None:
+    """Return the newest version of an image definition of a gallery; `None` if it has none."""
+    prefix = f"{image_id.lower()}/versions/"
+    versions = [name.removeprefix(prefix) for name in images if name.startswith(prefix)]
+    return max(versions, key=_version_number, default=None)
+
+
+def _version_number(version: str) -> list[int]:
+    return [int(part) for part in version.split(".") if part.isdecimal()]
 
 
 def has_health_reports(profile: Json) -> bool:
@@ -331,3 +361,34 @@ def merge_patch(current: Json, patch: Json) -> Json:
         else:
             result[key] = value
     return result
+
+
+def merge_put(current: Json, given: Json) -> Json:
+    """Return the body of a PUT with what it leaves out as it is now.
+
+    Objects merge, a null counts as left out; lists, tags and plans are replaced.
+    """
+    result = copy.copy(current)
+    for key, value in given.items():
+        before = current.get(key)
+        if value is None:
+            continue
+        if not isinstance(value, dict) or not isinstance(before, dict) or key in _REPLACED:
+            result[key] = value
+            continue
+        kept = _without_other_image(before, value) if key == "storageProfile" else before
+        result[key] = merge_put(kept, value)
+    return result
+
+
+def _without_other_image(current: Json, given: Json) -> Json:
+    """Return the storage profile of a set without its image if the given one has another image.
+
+    A version alone is another version of the same image.
+    """
+    reference = given.get("imageReference") or {}
+    has_uri = bool((given.get("osDisk") or {}).get("image"))
+    has_image = any(reference.get(key) for key in (*IMAGE_IDS, "publisher"))
+    if not has_image and (reference or not has_uri):
+        return current
+    return {key: value for key, value in current.items() if key != "imageReference"}

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from .resources import SUBSCRIPTION
+
 Json = dict[str, Any]
 
 UBUNTU = "Canonical:0001-com-ubuntu-server-jammy:22_04-lts-gen2:22.04.202410020"
+_SUBNET = (
+    f"/subscriptions/{SUBSCRIPTION}/resourceGroups/sandbox/providers/Microsoft.Network"
+    "/virtualNetworks/sandbox/subnets/default"
+)
 _HEALTH_EXTENSION = {
     "name": "health",
     "properties": {
@@ -31,7 +37,11 @@ def scale_set_body(
     `instances` is the later number: it decides about a single placement group. Without a mode there
     is no upgrade policy.
     """
-    nic = {"name": "nic", "properties": {"primary": True}}
+    ip_configuration = {"name": "ip", "properties": {"subnet": {"id": _SUBNET}}}
+    nic = {
+        "name": "nic",
+        "properties": {"primary": True, "ipConfigurations": [ip_configuration]},
+    }
     profile = {
         "osProfile": {"computerNamePrefix": name[:9], "adminUsername": "azureuser"},
         "storageProfile": storage_profile(image),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Collection
 from typing import Any
 
 from .. import errors
@@ -17,6 +17,7 @@ from .resources import (
     ScaleSet,
     has_health_reports,
     image_of,
+    newest_gallery_version,
 )
 
 _PROFILE = "properties.virtualMachineProfile"
@@ -65,7 +66,7 @@ def check_model(
     sku: Json,
     properties: Json,
     secrets: Secrets,
-    images: Container[str],
+    images: Collection[str],
     *,
     is_new: bool = False,
 ) -> None:
@@ -86,6 +87,7 @@ def check_model(
     if profile:
         has_profile = not is_new and vmss.has_profile
         _check_image(vmss.location, profile, vmss.profile if has_profile else None, images)
+    _check_nics(profile)
     _check_policy(properties)
     _check_size(vmss, sku, properties)
     if not is_new:
@@ -144,7 +146,7 @@ def _check_named_objects(entries: Any, path: str) -> list[Json]:
 
 
 def _check_image(
-    location: str, profile: Json, current: Json | None, images: Container[str]
+    location: str, profile: Json, current: Json | None, images: Collection[str]
 ) -> None:
     kind, name = image_of(profile)
     reference = (profile.get("storageProfile") or {}).get("imageReference") or {}
@@ -157,10 +159,24 @@ def _check_image(
             "'imageReference.version'."
         )
         raise errors.invalid_parameter(message, "imageReference")
-    if kind == "id" and name.lower() not in images:
+    if kind == "id" and "id" in reference and not _has_image(name, images):
         raise errors.image_not_found(name, location)
     if kind == "platform":
         check_platform_image(reference, str(reference.get("version")))
+
+
+def _has_image(image_id: str, images: Collection[str]) -> bool:
+    """Return whether there is an image with an id, or an image definition with a version."""
+    return image_id.lower() in images or newest_gallery_version(image_id, images) is not None
+
+
+def _check_nics(profile: Json) -> None:
+    """Reject a network interface without a configuration of its IP addresses."""
+    network = profile.get("networkProfile") or {}
+    for nic in network.get("networkInterfaceConfigurations") or []:
+        if not (nic.get("properties") or {}).get("ipConfigurations"):
+            message = "Required parameter 'ipConfigurations' is missing (null)."
+            raise errors.invalid_parameter(message, "ipConfigurations")
 
 
 def _check_policy(properties: Json) -> None:
