@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .. import errors
 from .._answer import Answer
 from ..model import members
@@ -157,7 +159,18 @@ def _changes_model(call: Call, vmss: ScaleSet, instance: Instance, model: Json) 
     version = max(call.api_version, render.VM_SIZE_SINCE)
     current = render.instance(vmss, instance, version, with_view=False)["properties"]
     merged = merge_put(current, without_secrets(model))
-    return any(merged.get(key) != current.get(key) for key in model)
+    return any(
+        _with_small_ids(merged.get(key)) != _with_small_ids(current.get(key)) for key in model
+    )
+
+
+def _with_small_ids(body: Any) -> Any:
+    """Return JSON with its resource ids in lower case: their letters do not matter."""
+    if isinstance(body, dict):
+        return {key: _with_small_ids(value) for key, value in body.items()}
+    if isinstance(body, list):
+        return [_with_small_ids(entry) for entry in body]
+    return body.lower() if isinstance(body, str) and body.startswith("/") else body
 
 
 def _count_views(answer: Answer) -> Answer:

@@ -68,7 +68,8 @@ def storage_profile(image: str) -> Json:
     """Return the storage profile for an image.
 
     Args:
-        image: `publisher:offer:sku:version`, the id of an image, or the URL of a VHD.
+        image: `publisher:offer:sku:version`, the id of an image, or the URL of a VHD. An id may be
+            that of a managed image, or of a gallery, shared and community galleries included.
     """
     disk: Json = {"createOption": "FromImage", "osType": "Linux", "caching": "ReadWrite"}
     if image.startswith("http"):
@@ -76,7 +77,16 @@ def storage_profile(image: str) -> Json:
         return {"osDisk": {**disk, "image": {"uri": image}, "vhdContainers": containers}}
     disk["managedDisk"] = {"storageAccountType": "Premium_LRS"}
     if image.startswith("/"):
-        return {"osDisk": disk, "imageReference": {"id": image}}
+        return {"osDisk": disk, "imageReference": {_id_member(image): image}}
     publisher, offer, sku, version = image.split(":")
     reference = {"publisher": publisher, "offer": offer, "sku": sku, "version": version}
     return {"osDisk": disk, "imageReference": reference}
+
+
+def _id_member(image: str) -> str:
+    """Return the member of an image reference for the id of an image."""
+    kind = image.split("/")[1].lower()
+    return {
+        "sharedgalleries": "sharedGalleryImageId",
+        "communitygalleries": "communityGalleryImageId",
+    }.get(kind, "id")
