@@ -94,7 +94,7 @@ class Replay:
         return not operation or operation in self.operations
 
     def answer(self, interaction: Recorded) -> requests.Response:
-        """Send a recorded request to the sandbox, which holds what it needs, and return the answer."""
+        """Send a recorded request to a sandbox that holds what it needs; return the answer."""
         self._prepare(interaction)
         answer = self._send(interaction)
         if interaction["status"] == answer.status_code == 201:

@@ -296,94 +296,96 @@ VirtualMachineScaleSetPublicIPAddressConfigurationDnsSettings = domainNameLabel
 VirtualMachineScaleSetIpTag = firstPartyServiceTagId ipTagType tag
 """
 
-# A type and its values.
+# A type and its values, which may have a space in them.
 _VALUES = """
-AllocationStrategy = LowestPrice CapacityOptimized Prioritized
-CachingTypes = None ReadOnly ReadWrite
+AllocationStrategy = LowestPrice; CapacityOptimized; Prioritized
+CachingTypes = None; ReadOnly; ReadWrite
 ComponentNames = Microsoft-Windows-Shell-Setup
-DeleteOptions = Delete Detach
+DeleteOptions = Delete; Detach
 DiffDiskOptions = Local
-DiffDiskPlacement = CacheDisk ResourceDisk NvmeDisk
-DiskApiVersion = 2025-01-02 2026-03-02
-DiskControllerTypes = SCSI NVMe
-DiskCreateOptionTypes = FromImage Empty Attach Copy Restore
-DiskDeleteOptionTypes = Delete Detach
+DiffDiskPlacement = CacheDisk; ResourceDisk; NvmeDisk
+DiskApiVersion = 2025-01-02; 2026-03-02
+DiskControllerTypes = SCSI; NVMe
+DiskCreateOptionTypes = FromImage; Empty; Attach; Copy; Restore
+DiskDeleteOptionTypes = Delete; Detach
 DiskDetachOptionTypes = ForceDetach
-DomainNameLabelScopeTypes = TenantReuse SubscriptionReuse ResourceGroupReuse NoReuse
+DomainNameLabelScopeTypes = TenantReuse; SubscriptionReuse; ResourceGroupReuse; NoReuse
 ExtendedLocationTypes = EdgeZone
-HighSpeedInterconnectPlacement = None Trunk
-IPVersion = IPv4 IPv6
-IPVersions = IPv4 IPv6
-LifecycleHookAction = Approve Reject
-LinuxPatchAssessmentMode = ImageDefault AutomaticByPlatform
-LinuxVMGuestPatchAutomaticByPlatformRebootSetting = Unknown IfRequired Never Always
-LinuxVMGuestPatchMode = ImageDefault AutomaticByPlatform
-Mode = Audit Enforce
-Modes = Audit Enforce Disabled
-NetworkApiVersion = 2020-11-01 2022-11-01
-NetworkInterfaceAuxiliaryMode = None AcceleratedConnections Floating
-NetworkInterfaceAuxiliarySku = None A1 A2 A4 A8
-OperatingSystemTypes = Windows Linux
-OrchestrationMode = Uniform Flexible
+HighSpeedInterconnectPlacement = None; Trunk
+IPVersion = IPv4; IPv6
+IPVersions = IPv4; IPv6
+LifecycleHookAction = Approve; Reject
+LinuxPatchAssessmentMode = ImageDefault; AutomaticByPlatform
+LinuxVMGuestPatchAutomaticByPlatformRebootSetting = Unknown; IfRequired; Never; Always
+LinuxVMGuestPatchMode = ImageDefault; AutomaticByPlatform
+Mode = Audit; Enforce
+Modes = Audit; Enforce; Disabled
+NetworkApiVersion = 2020-11-01; 2022-11-01
+NetworkInterfaceAuxiliaryMode = None; AcceleratedConnections; Floating
+NetworkInterfaceAuxiliarySku = None; A1; A2; A4; A8
+OperatingSystemTypes = Windows; Linux
+OrchestrationMode = Uniform; Flexible
 PassNames = OobeSystem
-ProcessorMode = Deterministic Opportunistic
-ProtocolTypes = Http Https
-PublicIPAddressSkuName = Basic Standard
-PublicIPAddressSkuTier = Regional Global
-PublicIPAllocationMethod = Dynamic Static
+ProcessorMode = Deterministic; Opportunistic
+ProtocolTypes = Http; Https
+PublicIPAddressSkuName = Basic; Standard
+PublicIPAddressSkuTier = Regional; Global
+PublicIPAllocationMethod = Dynamic; Static
 RebalanceBehavior = CreateBeforeDelete
 RebalanceStrategy = Recreate
-RepairAction = Replace Restart Reimage
-ResilientVMDeletionStatus = Enabled Disabled InProgress Failed
-ResourceIdentityType = SystemAssigned UserAssigned SystemAssigned, UserAssigned None
-SecurityEncryptionTypes = VMGuestStateOnly DiskWithVMGuestState NonPersistedTPM
-SecurityTypes = Standard TrustedLaunch ConfidentialVM
-SettingNames = AutoLogon FirstLogonCommands
-StorageAccountTypes = Standard_LRS Premium_LRS StandardSSD_LRS UltraSSD_LRS Premium_ZRS
-    StandardSSD_ZRS PremiumV2_LRS
-StorageFaultDomainAlignmentType = Aligned BestEffortAligned
-UpgradeMode = Automatic Manual Rolling
-VMScaleSetLifecycleHookEventType = UpgradeAutoOSScheduling UpgradeAutoOSRollingBatchStarting
-VirtualMachineDiskDelayAction = None AutomaticReattach
-VirtualMachineDiskNetworkAccessPolicy = AllowAll AllowPrivate DenyAll
-VirtualMachineEvictionPolicyTypes = Deallocate Delete
-VirtualMachinePriorityTypes = Regular Low Spot SpotPlus
-VirtualMachineScaleSetScaleInRules = Default OldestVM NewestVM
-VirtualMachineSizeTypes = Basic_A0 Basic_A1 Basic_A2 Basic_A3 Basic_A4 Standard_A0 Standard_A1
-    Standard_A2 Standard_A3 Standard_A4 Standard_A5 Standard_A6 Standard_A7 Standard_A8
-    Standard_A9 Standard_A10 Standard_A11 Standard_A1_v2 Standard_A2_v2 Standard_A4_v2
-    Standard_A8_v2 Standard_A2m_v2 Standard_A4m_v2 Standard_A8m_v2 Standard_B1s Standard_B1ms
-    Standard_B2s Standard_B2ms Standard_B4ms Standard_B8ms Standard_D1 Standard_D2 Standard_D3
-    Standard_D4 Standard_D11 Standard_D12 Standard_D13 Standard_D14 Standard_D1_v2
-    Standard_D2_v2 Standard_D3_v2 Standard_D4_v2 Standard_D5_v2 Standard_D2_v3 Standard_D4_v3
-    Standard_D8_v3 Standard_D16_v3 Standard_D32_v3 Standard_D64_v3 Standard_D2s_v3
-    Standard_D4s_v3 Standard_D8s_v3 Standard_D16s_v3 Standard_D32s_v3 Standard_D64s_v3
-    Standard_D11_v2 Standard_D12_v2 Standard_D13_v2 Standard_D14_v2 Standard_D15_v2
-    Standard_DS1 Standard_DS2 Standard_DS3 Standard_DS4 Standard_DS11 Standard_DS12
-    Standard_DS13 Standard_DS14 Standard_DS1_v2 Standard_DS2_v2 Standard_DS3_v2
-    Standard_DS4_v2 Standard_DS5_v2 Standard_DS11_v2 Standard_DS12_v2 Standard_DS13_v2
-    Standard_DS14_v2 Standard_DS15_v2 Standard_DS13-4_v2 Standard_DS13-2_v2 Standard_DS14-8_v2
-    Standard_DS14-4_v2 Standard_E2_v3 Standard_E4_v3 Standard_E8_v3 Standard_E16_v3
-    Standard_E32_v3 Standard_E64_v3 Standard_E2s_v3 Standard_E4s_v3 Standard_E8s_v3
-    Standard_E16s_v3 Standard_E32s_v3 Standard_E64s_v3 Standard_E32-16_v3 Standard_E32-8s_v3
-    Standard_E64-32s_v3 Standard_E64-16s_v3 Standard_F1 Standard_F2 Standard_F4 Standard_F8
-    Standard_F16 Standard_F1s Standard_F2s Standard_F4s Standard_F8s Standard_F16s
-    Standard_F2s_v2 Standard_F4s_v2 Standard_F8s_v2 Standard_F16s_v2 Standard_F32s_v2
-    Standard_F64s_v2 Standard_F72s_v2 Standard_G1 Standard_G2 Standard_G3 Standard_G4
-    Standard_G5 Standard_GS1 Standard_GS2 Standard_GS3 Standard_GS4 Standard_GS5
-    Standard_GS4-8 Standard_GS4-4 Standard_GS5-16 Standard_GS5-8 Standard_H8 Standard_H16
-    Standard_H8m Standard_H16m Standard_H16r Standard_H16mr Standard_L4s Standard_L8s
-    Standard_L16s Standard_L32s Standard_M64s Standard_M64ms Standard_M128s Standard_M128ms
-    Standard_M64-32ms Standard_M64-16ms Standard_M128-64ms Standard_M128-32ms Standard_NC6
-    Standard_NC12 Standard_NC24 Standard_NC24r Standard_NC6s_v2 Standard_NC12s_v2
-    Standard_NC24s_v2 Standard_NC24rs_v2 Standard_NC6s_v3 Standard_NC12s_v3 Standard_NC24s_v3
-    Standard_NC24rs_v3 Standard_ND6s Standard_ND12s Standard_ND24s Standard_ND24rs
-    Standard_NV6 Standard_NV12 Standard_NV24
-WindowsPatchAssessmentMode = ImageDefault AutomaticByPlatform
-WindowsVMGuestPatchAutomaticByPlatformRebootSetting = Unknown IfRequired Never Always
-WindowsVMGuestPatchMode = Manual AutomaticByOS AutomaticByPlatform
-ZonalPlatformFaultDomainAlignMode = Aligned Unaligned BestEffortAligned
-ZonePlacementPolicyType = Any Auto
+RepairAction = Replace; Restart; Reimage
+ResilientVMDeletionStatus = Enabled; Disabled; InProgress; Failed
+ResourceIdentityType = SystemAssigned; UserAssigned; SystemAssigned, UserAssigned; None
+SecurityEncryptionTypes = VMGuestStateOnly; DiskWithVMGuestState; NonPersistedTPM
+SecurityTypes = Standard; TrustedLaunch; ConfidentialVM
+SettingNames = AutoLogon; FirstLogonCommands
+StorageAccountTypes = Standard_LRS; Premium_LRS; StandardSSD_LRS; UltraSSD_LRS; Premium_ZRS;
+    StandardSSD_ZRS; PremiumV2_LRS
+StorageFaultDomainAlignmentType = Aligned; BestEffortAligned
+UpgradeMode = Automatic; Manual; Rolling
+VMScaleSetLifecycleHookEventType = UpgradeAutoOSScheduling; UpgradeAutoOSRollingBatchStarting
+VirtualMachineDiskDelayAction = None; AutomaticReattach
+VirtualMachineDiskNetworkAccessPolicy = AllowAll; AllowPrivate; DenyAll
+VirtualMachineEvictionPolicyTypes = Deallocate; Delete
+VirtualMachinePriorityTypes = Regular; Low; Spot; SpotPlus
+VirtualMachineScaleSetScaleInRules = Default; OldestVM; NewestVM
+VirtualMachineSizeTypes = Basic_A0; Basic_A1; Basic_A2; Basic_A3; Basic_A4; Standard_A0;
+    Standard_A1; Standard_A2; Standard_A3; Standard_A4; Standard_A5; Standard_A6; Standard_A7;
+    Standard_A8; Standard_A9; Standard_A10; Standard_A11; Standard_A1_v2; Standard_A2_v2;
+    Standard_A4_v2; Standard_A8_v2; Standard_A2m_v2; Standard_A4m_v2; Standard_A8m_v2;
+    Standard_B1s; Standard_B1ms; Standard_B2s; Standard_B2ms; Standard_B4ms; Standard_B8ms;
+    Standard_D1; Standard_D2; Standard_D3; Standard_D4; Standard_D11; Standard_D12;
+    Standard_D13; Standard_D14; Standard_D1_v2; Standard_D2_v2; Standard_D3_v2;
+    Standard_D4_v2; Standard_D5_v2; Standard_D2_v3; Standard_D4_v3; Standard_D8_v3;
+    Standard_D16_v3; Standard_D32_v3; Standard_D64_v3; Standard_D2s_v3; Standard_D4s_v3;
+    Standard_D8s_v3; Standard_D16s_v3; Standard_D32s_v3; Standard_D64s_v3; Standard_D11_v2;
+    Standard_D12_v2; Standard_D13_v2; Standard_D14_v2; Standard_D15_v2; Standard_DS1;
+    Standard_DS2; Standard_DS3; Standard_DS4; Standard_DS11; Standard_DS12; Standard_DS13;
+    Standard_DS14; Standard_DS1_v2; Standard_DS2_v2; Standard_DS3_v2; Standard_DS4_v2;
+    Standard_DS5_v2; Standard_DS11_v2; Standard_DS12_v2; Standard_DS13_v2; Standard_DS14_v2;
+    Standard_DS15_v2; Standard_DS13-4_v2; Standard_DS13-2_v2; Standard_DS14-8_v2;
+    Standard_DS14-4_v2; Standard_E2_v3; Standard_E4_v3; Standard_E8_v3; Standard_E16_v3;
+    Standard_E32_v3; Standard_E64_v3; Standard_E2s_v3; Standard_E4s_v3; Standard_E8s_v3;
+    Standard_E16s_v3; Standard_E32s_v3; Standard_E64s_v3; Standard_E32-16_v3;
+    Standard_E32-8s_v3; Standard_E64-32s_v3; Standard_E64-16s_v3; Standard_F1; Standard_F2;
+    Standard_F4; Standard_F8; Standard_F16; Standard_F1s; Standard_F2s; Standard_F4s;
+    Standard_F8s; Standard_F16s; Standard_F2s_v2; Standard_F4s_v2; Standard_F8s_v2;
+    Standard_F16s_v2; Standard_F32s_v2; Standard_F64s_v2; Standard_F72s_v2; Standard_G1;
+    Standard_G2; Standard_G3; Standard_G4; Standard_G5; Standard_GS1; Standard_GS2;
+    Standard_GS3; Standard_GS4; Standard_GS5; Standard_GS4-8; Standard_GS4-4; Standard_GS5-16;
+    Standard_GS5-8; Standard_H8; Standard_H16; Standard_H8m; Standard_H16m; Standard_H16r;
+    Standard_H16mr; Standard_L4s; Standard_L8s; Standard_L16s; Standard_L32s; Standard_M64s;
+    Standard_M64ms; Standard_M128s; Standard_M128ms; Standard_M64-32ms; Standard_M64-16ms;
+    Standard_M128-64ms; Standard_M128-32ms; Standard_NC6; Standard_NC12; Standard_NC24;
+    Standard_NC24r; Standard_NC6s_v2; Standard_NC12s_v2; Standard_NC24s_v2;
+    Standard_NC24rs_v2; Standard_NC6s_v3; Standard_NC12s_v3; Standard_NC24s_v3;
+    Standard_NC24rs_v3; Standard_ND6s; Standard_ND12s; Standard_ND24s; Standard_ND24rs;
+    Standard_NV6; Standard_NV12; Standard_NV24
+WindowsPatchAssessmentMode = ImageDefault; AutomaticByPlatform
+WindowsVMGuestPatchAutomaticByPlatformRebootSetting = Unknown; IfRequired; Never; Always
+WindowsVMGuestPatchMode = Manual; AutomaticByOS; AutomaticByPlatform
+ZonalPlatformFaultDomainAlignMode = Aligned; Unaligned; BestEffortAligned
+ZonePlacementPolicyType = Any; Auto
 """
 
 
@@ -394,10 +396,13 @@ class _Member(NamedTuple):
     kind: str
 
 
-def _parse(table: str) -> dict[str, list[str]]:
+def _parse(table: str, separator: str | None = None) -> dict[str, list[str]]:
     """Return the words of each entry of a table, by the name of the entry."""
-    entries = re.split(r"^(\w+) = ", table, flags=re.MULTILINE)[1:]
-    return {name: words.split() for name, words in zip(entries[::2], entries[1::2], strict=True)}
+    entries = re.split(r"^(\w+) =", table, flags=re.MULTILINE)[1:]
+    return {
+        name: [" ".join(word.split()) for word in words.split(separator)]
+        for name, words in zip(entries[::2], entries[1::2], strict=True)
+    }
 
 
 def _members(words: list[str]) -> dict[str, _Member]:
@@ -407,7 +412,9 @@ def _members(words: list[str]) -> dict[str, _Member]:
 
 
 TYPES = {name: _members(words) for name, words in _parse(_TYPES).items()}
-VALUES = {name: {word.lower(): word for word in words} for name, words in _parse(_VALUES).items()}
+VALUES = {
+    name: {word.lower(): word for word in words} for name, words in _parse(_VALUES, ";").items()
+}
 
 
 def respell(body: Json, kind: str) -> Json:
