@@ -367,6 +367,23 @@ def test_an_instance_that_is_changed_has_a_model_of_its_own(sandbox: Sandbox) ->
     assert applied(instance_body(sandbox)) == (True, "VirtualMachineScaleSet")
 
 
+@pytest.mark.parametrize("is_latest", [True, False])
+def test_a_model_that_is_changed_back_may_be_a_new_one(sandbox: Sandbox, is_latest: bool) -> None:
+    """Then its instances are outdated until they are upgraded, which changes nothing in them."""
+    sandbox.assumptions.reverted_model_is_latest = is_latest
+    before = read(sandbox)
+    changed = copy.deepcopy(before)
+    at(changed, IMAGE)["version"] = NEW
+    for body in (changed, before):
+        body.pop("etag")
+        put(sandbox, body)
+    where = sandbox.where()
+    outdated = [vm for vm in az.get_instance_views(*where) if not applied(vm)[0]]
+    assert len(outdated) == (0 if is_latest else 20)
+    az.wait(where[0], az.manual_upgrade(*where, "*"))
+    assert all(applied(vm)[0] for vm in az.get_instance_views(*where))
+
+
 # Images of galleries
 
 

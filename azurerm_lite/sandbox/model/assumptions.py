@@ -35,6 +35,9 @@ class Assumptions:
             rejected.
         put_back_makes_own_model: Whether an instance that is put back as it was read gets a model
             of its own, and is outdated then. In recorded traffic it does not; it is reported once.
+        reverted_model_is_latest: Whether an instance that was never upgraded is current again when
+            the model of its set is changed back. In recorded traffic it is not: Azure counts the
+            changes of a model, and a manual upgrade then has nothing to do.
         second_write: What happens to a write on a scale set while another one is in progress.
             `accept_upgrade`: a manual upgrade is accepted while a change of the model is in
             progress, unless that changes the same instances; other writes are rejected with 409
@@ -54,6 +57,7 @@ class Assumptions:
     later_pages_count: bool = False
     upgrade_needs_policy: bool = False
     put_back_makes_own_model: bool = False
+    reverted_model_is_latest: bool = True
     second_write: SecondWrite = "accept_upgrade"
 
     def __setattr__(self, name: str, value: object) -> None:

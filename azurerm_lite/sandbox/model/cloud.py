@@ -336,6 +336,9 @@ class Cloud:
             properties = {**properties, "virtualMachineProfile": vmss.profile}
         elif profile:
             vmss.profile_created = second_after(vmss.profile_created)
+        is_new_model = properties.get("virtualMachineProfile") is not vmss.profile
+        if is_new_model and vmss.has_profile and not self.assumptions.reverted_model_is_latest:
+            vmss.model_version += 1
         vmss.sku = sku
         vmss.properties = properties
         vmss.extras = extras
@@ -551,6 +554,7 @@ class Cloud:
             vm.profile = profile
             vm.secrets = vmss.secrets
             vm.has_own_model = False
+            vm.model_version = vmss.model_version
             vm.sku = vmss.sku.get("name", "")
             vm.exact_version = exact_version(profile, self.images)
             vm.etag += 1

@@ -41,6 +41,7 @@ def add_instance(vmss: ScaleSet, members: Counter[str], images: Collection[str])
         profile=vmss.profile,
         secrets=vmss.secrets,
         sku=vmss.sku.get("name", ""),
+        model_version=vmss.model_version,
         exact_version=exact_version(vmss.profile, images),
         update_domain=position % domains if domains else None,
         fault_domain=fault_domain,

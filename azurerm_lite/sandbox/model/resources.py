@@ -68,6 +68,7 @@ class Instance:
         secrets: The secrets of the profile, kept apart from what is shown.
         has_own_model: Whether it was changed by itself: it follows its own model until an upgrade
             brings it back to the set's.
+        model_version: That of the set when it got its model.
         fault: What goes wrong with its upgrades; with `fault_image`, only with those to an image
             whose name contains that.
     """
@@ -93,6 +94,7 @@ class Instance:
     etag: int = 1
     has_agent: bool = True
     has_own_model: bool = False
+    model_version: int = 1
     tags: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -174,6 +176,7 @@ class ScaleSet:
     Attributes:
         extras: The parts of the model beside `sku` and `properties`: tags, zones, plan, identity.
         profile_created: When the profile got its current form.
+        model_version: How often the model was changed, if Azure counts that.
     """
 
     name: str
@@ -193,6 +196,7 @@ class ScaleSet:
     placement_groups: list[str] = field(default_factory=list)
     created: str = field(default_factory=now_utc)
     profile_created: str = field(default_factory=now_utc)
+    model_version: int = 1
     rolling_upgrades: list[RollingUpgrade] = field(default_factory=list)
     deletion: Operation | None = None
 
@@ -250,6 +254,8 @@ class ScaleSet:
     def is_latest(self, instance: Instance) -> bool:
         """Return whether an instance has the current model."""
         if instance.has_own_model or instance.sku != self.sku.get("name"):
+            return False
+        if instance.model_version != self.model_version:
             return False
         # Comparing identities first keeps this cheap in large sets.
         if instance.profile is not self.profile and instance.profile != self.profile:
