@@ -369,7 +369,7 @@ def test_an_instance_that_is_changed_has_a_model_of_its_own(sandbox: Sandbox) ->
 
 @pytest.mark.parametrize("is_latest", [True, False])
 def test_a_model_that_is_changed_back_may_be_a_new_one(sandbox: Sandbox, is_latest: bool) -> None:
-    """Then its instances are outdated until they are upgraded, which changes nothing in them."""
+    """Then its instances are outdated until they are upgraded."""
     sandbox.assumptions.reverted_model_is_latest = is_latest
     before = read(sandbox)
     changed = copy.deepcopy(before)

@@ -37,7 +37,7 @@ class Assumptions:
             of its own, and is outdated then. In recorded traffic it does not; it is reported once.
         reverted_model_is_latest: Whether an instance that was never upgraded is current again when
             the model of its set is changed back. In recorded traffic it is not: Azure counts the
-            changes of a model, and a manual upgrade then has nothing to do.
+            changes of a model.
         second_write: What happens to a write on a scale set while another one is in progress.
             `accept_upgrade`: a manual upgrade is accepted while a change of the model is in
             progress, unless that changes the same instances; other writes are rejected with 409
