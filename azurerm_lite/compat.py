@@ -719,7 +719,7 @@ def put_vmss_vm(
     vm_id: str | int,
     vm_body: Body,
 ) -> Response:
-    """Put an instance. New: `protect_vmss_vm`; a whole instance makes it outdated."""
+    """Put an instance. New: `protect_vmss_vm`; a whole body may make it outdated."""
     return do_put(_vm_url(subscription_id, resource_group, vmss_name, vm_id), vm_body, access_token)
 
 

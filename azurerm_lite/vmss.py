@@ -842,8 +842,7 @@ def protect_vmss_vm(
             " do not fit: "
             "give True or False for at least one, and protection from actions includes scaling in"
         )
-    # The policy alone: a whole instance sent back would take the scale set's model off the
-    # instance.
+    # The policy alone: a whole instance sent back is reported to lose the scale set's model.
     body = {"properties": {"protectionPolicy": policy}}
     return rest.send(
         access_token, "PUT", _vm_url(subscription_id, resource_group, vmss_name, instance_id), body

@@ -270,8 +270,8 @@ def roll(
         health_timeout: Seconds within which a batch must be done, as for `rollout`.
         max_unhealthy: How many instances outside a batch may be unhealthy when it begins, as for
             `rollout`.
-        surge: How many instances more than `capacity` there are meanwhile, as for `rollout`. Not for
-            `"run_command"` and functions, which new instances would lack.
+        surge: How many instances more than `capacity` there are meanwhile, as for `rollout`.
+            Not for `"run_command"` and functions, which new instances would lack.
         capacity: How many instances there are to be in the end, as for `rollout`.
         dry_run: Only read: the events say what would be done, and what stands in its way.
 

@@ -64,6 +64,24 @@ def invalid_request_content(message: str) -> ApiError:
     return ApiError(400, "InvalidRequestContent", f"The request content was invalid: {message}")
 
 
+def unknown_member(name: str, parent: str, path: str) -> ApiError:
+    """Return the error for a member of a body that Azure does not know.
+
+    Args:
+        name: The member.
+        parent: The member that contains it; empty for the whole body, which the resource manager
+            itself checks.
+        path: The path of that member.
+    """
+    if not parent:
+        message = f"Could not find member '{name}' on object of type 'ResourceDefinition'."
+        return invalid_request_content(f"{message} Path '{name}'.")
+    kind = parent[0].upper() + parent[1:]
+    whole = f"{path}.{name}"
+    message = f"Could not find member '{name}' on object of type '{kind}'. Path '{whole}'."
+    return ApiError(400, "BadRequest", message, target=f"vmss.{whole}")
+
+
 def location_required() -> ApiError:
     """Return the error for a new resource without a region."""
     message = "The location property is required for this definition."

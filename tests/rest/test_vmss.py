@@ -364,7 +364,7 @@ def test_protection_is_sent_alone(
 ) -> None:
     """The body is the policy and nothing else.
 
-    A whole instance sent back would un-apply the model.
+    A whole instance sent back is reported to lose the model.
     """
     request = sent_by(
         lambda: az.protect_vmss_vm(token, *WHERE, 7, **options), "PUT", VMSS + "/virtualMachines/7"

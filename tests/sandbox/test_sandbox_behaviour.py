@@ -366,32 +366,6 @@ def test_an_os_upgrade_needs_an_image_with_versions(sandbox: Sandbox, name: str)
 # One instance
 
 
-def test_a_put_of_a_whole_instance_gives_it_its_own_model(sandbox: Sandbox) -> None:
-    """A PUT of what a GET returned gives an instance its own model, until an upgrade."""
-    where = sandbox.where("custom")
-    whole: Any = az.get_vmss_vm(*where, 3)
-    whole["properties"]["protectionPolicy"] = {"protectFromScaleIn": True}
-    provider = f"/subscriptions/{where[1]}/resourceGroups/{where[2]}/providers/Microsoft.Compute"
-    path = f"{provider}/virtualMachineScaleSets"
-    url = rest.url(f"{path}/custom/virtualMachines/3", {}, "2024-11-01")
-    az.wait(where[0], rest.send(where[0], "PUT", url, body=whole))
-    after: Any = az.get_vmss_vm(*where, 3)
-    properties = after["properties"]
-    assert (properties["latestModelApplied"], properties["modelDefinitionApplied"]) == (
-        False,
-        "VirtualMachine",
-    )
-    assert properties["protectionPolicy"] == {"protectFromScaleIn": True}
-    assert after["etag"] != whole["etag"]
-    az.wait(where[0], az.manual_upgrade(*where, "3"))
-    properties = az.get_vmss_vm(*where, 3)["properties"]
-    assert (properties["latestModelApplied"], properties["modelDefinitionApplied"]) == (
-        True,
-        "VirtualMachineScaleSet",
-    )
-    assert properties["protectionPolicy"] == {"protectFromScaleIn": True}
-
-
 def test_a_reimage_installs_the_version_it_names(sandbox: Sandbox) -> None:
     """A reimage installs `exactVersion`; without it, the version of the instance's own model."""
     where = sandbox.where()

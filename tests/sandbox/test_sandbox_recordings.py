@@ -29,7 +29,7 @@ ANYWHERE = {
     ),
 }
 SINCE_2023 = (
-    r".*\.(orchestrationMode|platformFaultDomainCount|timeCreated|maxSurge"
+    r".*\.(osDisk\.osType|orchestrationMode|platformFaultDomainCount|timeCreated|maxSurge"
     r"|rollbackFailedInstancesOnPolicyBreach) added"
 )
 DIFFERENCES: dict[str, dict[str, str]] = {
@@ -77,7 +77,6 @@ DIFFERENCES: dict[str, dict[str, str]] = {
     "vmss-vm-2022.json": {
         SINCE_2023: "later api-versions brought it to all",
         r".*windowsConfiguration\.enableVMAgentPlatformUpdates missing": "no default of 2024",
-        r".*osDisk\.osType missing": "Azure reads it from the image",
         r".*/instanceView: \.(extensions\[\]\.statuses\[\]\.time|vmAgent\S*\.message) added": (
             "one of the extensions had just begun"
         ),

@@ -75,7 +75,8 @@ def test_the_secrets_of_an_extension_are_removed_with_it(sandbox: Sandbox) -> No
     where = sandbox.where("fresh")
     az.wait(where[0], az.put_vmss(*where, with_secrets(sandbox, 1)))
     body: Any = az.get_vmss(*where)
-    extensions = body["properties"]["virtualMachineProfile"].pop("extensionProfile")
+    extensions = body["properties"]["virtualMachineProfile"]["extensionProfile"]
+    body["properties"]["virtualMachineProfile"]["extensionProfile"] = {"extensions": []}
     az.wait(where[0], az.put_vmss(*where, body, if_match="*"))
     body = az.get_vmss(*where)
     body["properties"]["virtualMachineProfile"]["extensionProfile"] = extensions

@@ -84,6 +84,8 @@ class Replay:
         # Before 2024 the rate limits had other names.
         self.has_new_policies = "SubscriptionMaximum" in str([entry["headers"] for entry in file])
         self.operations: dict[str, str] = {}
+        # The names of disks, recorded and in the sandbox, which makes up others.
+        self.disks: dict[str, str] = {}
         self.known: set[tuple[str, str]] = set()
 
     def can_send(self, interaction: Recorded) -> bool:
@@ -91,12 +93,17 @@ class Replay:
         operation = _operation(interaction["path"])
         return not operation or operation in self.operations
 
-    def differences(self, interaction: Recorded) -> list[str]:
-        """Send a recorded request and return where its answer differs from the recorded one."""
+    def answer(self, interaction: Recorded) -> requests.Response:
+        """Send a recorded request to a sandbox that holds what it needs; return the answer."""
         self._prepare(interaction)
         answer = self._send(interaction)
         if interaction["status"] == answer.status_code == 201:
             self._rename_created(interaction["path"])
+        return answer
+
+    def differences(self, interaction: Recorded) -> list[str]:
+        """Send a recorded request and return where its answer differs from the recorded one."""
+        answer = self.answer(interaction)
         path = interaction["path"].partition("?")[0].rpartition("/Microsoft.Compute/")[2]
         where = f"{interaction['method']} {path}"
         if answer.status_code != interaction["status"]:
@@ -118,6 +125,8 @@ class Replay:
         text = json.dumps(_request_body(interaction)).replace(
             RECORDED_SUBSCRIPTION, self.sandbox.subscription_id
         )
+        for theirs_name, our_name in self.disks.items():
+            text = text.replace(theirs_name, our_name)
         answer = self.session.request(
             interaction["method"],
             self.sandbox.url + path,
@@ -125,11 +134,25 @@ class Replay:
             headers={"Authorization": f"Bearer {self.sandbox.access_token}"},
             timeout=10,
         )
+        self._note_disk(response, answer)
         theirs = _operation(interaction["headers"].get("azure-asyncoperation", ""))
         ours = _operation(answer.headers.get("Azure-AsyncOperation", ""))
         if theirs and ours:
             self.operations[theirs] = ours
         return answer
+
+    def _note_disk(self, response: Any, answer: requests.Response) -> None:
+        """Remember what the disk of an instance is called in the sandbox."""
+        if not isinstance(response, dict) or not answer.ok or not answer.content:
+            return
+        names = [
+            ((body.get("properties") or {}).get("storageProfile") or {})
+            .get("osDisk", {})
+            .get("name")
+            for body in (response, answer.json())
+        ]
+        if all(names):
+            self.disks[names[0]] = names[1]
 
     def _header_differences(self, interaction: Recorded, answer: requests.Response) -> list[str]:
         theirs = interaction["headers"]

@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import errors
 from .._answer import Answer
+from ..model import members
 from ..model.redaction import without_secrets
 from ..model.resources import Json, merge_patch
 from ._call import Call, accepted, find_by_name
@@ -57,7 +58,8 @@ def _write(call: Call, others: list[Json], extension: Json, status: int) -> Answ
 
 
 def _given_properties(call: Call) -> Json:
-    properties = call.body.get("properties") or {}
+    body = members.respell(call.body, "VirtualMachineScaleSetExtension")
+    properties = body.get("properties") or {}
     if not isinstance(properties, dict):
         raise errors.invalid_request_content("'properties' must be an object.")
     return properties

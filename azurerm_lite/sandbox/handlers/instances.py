@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .. import errors
 from .._answer import Answer
-from ..model.resources import Instance, Operation, ScaleSet
+from ..model import members
+from ..model.redaction import without_secrets
+from ..model.resources import Instance, Operation, ScaleSet, merge_put
 from . import odata, render
 from ._call import (
     VM_VIEWS,
@@ -19,7 +23,7 @@ from ._call import (
 )
 from .scale_sets import forces_ephemeral, requested_version
 
-# A PUT of an instance with any of these in its properties gives it a model of its own.
+# A PUT of an instance that changes any of these properties gives it a model of its own.
 _MODEL_PROPERTIES = frozenset(
     {
         *("storageProfile", "osProfile", "networkProfile", "hardwareProfile"),
@@ -78,18 +82,22 @@ def get_instance_view(call: Call) -> Answer:
 
 
 def put_instance(call: Call) -> Answer:
-    """Virtual Machine Scale Set VMs - Update: protection, or a model of the instance's own."""
+    """Virtual Machine Scale Set VMs - Update: protection, or a model of the instance's own.
+
+    What the body leaves out stays as it is.
+    """
     vmss = call.vmss
     instance = _find_member(call, vmss) if vmss.is_flexible else call.instance
     check_etag(call, instance)
-    properties = call.body.get("properties") or {}
+    properties = members.respell(call.body, "VirtualMachineScaleSetVM").get("properties") or {}
     if not isinstance(properties, dict):
         raise errors.invalid_request_content("'properties' must be an object.")
-    has_model = bool(properties.keys() & _MODEL_PROPERTIES)
-    if has_model:
+    model = {key: value for key, value in properties.items() if key in _MODEL_PROPERTIES}
+    if model:
         # Documented for a Flexible set is the protection alone.
         check_uniform(vmss, "virtualMachines.PUT")
-    job = _write_instance(call, vmss, instance, properties, has_model)
+    has_own_model = bool(model) and _changes_model(call, vmss, instance, model)
+    job = _write_instance(call, vmss, instance, properties, has_own_model)
     if vmss.is_flexible:
         return accepted(call, job, 200, render.member(vmss, instance, call.api_version))
     body = render.instance(vmss, instance, call.api_version, with_view=False, is_single=True)
@@ -144,6 +152,30 @@ def _write_instance(
         job = call.cloud.protect(vmss, instance, properties["protectionPolicy"])
     instance.etag = min(instance.etag, etag + 1)
     return job or call.cloud.start_operation(vmss, 0.0, lambda: None)
+
+
+def _changes_model(call: Call, vmss: ScaleSet, instance: Instance, model: Json) -> bool:
+    """Return whether the body of a PUT changes the model that an instance has.
+
+    Recorded: an instance that is put back as it was read, without its image, stays as it is.
+    """
+    if call.cloud.assumptions.put_back_makes_own_model:
+        return True
+    version = max(call.api_version, render.VM_SIZE_SINCE)
+    current = render.instance(vmss, instance, version, with_view=False)["properties"]
+    merged = merge_put(current, without_secrets(model))
+    return any(
+        _with_small_ids(merged.get(key)) != _with_small_ids(current.get(key)) for key in model
+    )
+
+
+def _with_small_ids(body: Any) -> Any:
+    """Return JSON with its resource ids in lower case: their letters do not matter."""
+    if isinstance(body, dict):
+        return {key: _with_small_ids(value) for key, value in body.items()}
+    if isinstance(body, list):
+        return [_with_small_ids(entry) for entry in body]
+    return body.lower() if isinstance(body, str) and body.startswith("/") else body
 
 
 def _count_views(answer: Answer) -> Answer:

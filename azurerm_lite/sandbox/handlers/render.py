@@ -38,6 +38,7 @@ RESILIENCY_SINCE = "2024-07-01"
 NULL_ZONE_UNTIL = "2024-11-01"
 LISTED_VM_ETAG_SINCE = "2024-11-01"
 INTERCONNECT_SINCE = "2025-04-01"
+TAGS_SINCE = "2020-09-30"
 VM_RESOURCE_ID_SINCE = "2025-11-01"
 # By the reference of each version of the list of regions.
 REGION_METADATA_SINCE = "2020-01-01"
@@ -71,6 +72,7 @@ def scale_set(vmss: ScaleSet, api_version: str, *, with_user_data: bool = False)
         "id": vmss.id,
         "type": _SET_TYPE,
         "location": vmss.location,
+        **({"tags": {}} if api_version >= TAGS_SINCE else {}),
         **vmss.extras,
         "properties": properties,
     }
@@ -176,8 +178,8 @@ def instance(
         "sku": {"name": vm.sku, "tier": "Standard"},
         "properties": properties,
     }
-    if "tags" in vmss.extras:
-        body["tags"] = vmss.extras["tags"]
+    if "tags" in vmss.extras or api_version >= TAGS_SINCE:
+        body["tags"] = vmss.extras.get("tags") or {}
     if vm.zone:
         body["zones"] = [vm.zone]
     if extensions := _extensions(vm):

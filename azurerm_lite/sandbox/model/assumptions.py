@@ -36,6 +36,11 @@ class Assumptions:
             operation has ended. Recorded is that they are charged for.
         upgrade_needs_policy: Whether a manual upgrade of a set without an `upgradePolicy` is
             rejected.
+        put_back_makes_own_model: Whether an instance that is put back as it was read gets a model
+            of its own, and is outdated then. In recorded traffic it does not; it is reported once.
+        reverted_model_is_latest: Whether an instance that was never upgraded is current again when
+            the model of its set is changed back. In recorded traffic it is not: Azure counts the
+            changes of a model.
         second_write: What happens to a write on a scale set while another one is in progress.
             `accept_upgrade`: a manual upgrade is accepted while a change of the model is in
             progress, unless that changes the same instances; other writes are rejected with 409
@@ -61,6 +66,8 @@ class Assumptions:
     upgrade_needs_policy: bool = False
     reimage_takes_newest: bool = True
     commands_run_in_parallel: bool = True
+    put_back_makes_own_model: bool = False
+    reverted_model_is_latest: bool = True
     second_write: SecondWrite = "accept_upgrade"
 
     def __setattr__(self, name: str, value: object) -> None:

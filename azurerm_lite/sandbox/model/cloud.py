@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from .. import errors
-from . import catalog, defaults, placement, rolling_upgrade, validation
+from . import catalog, defaults, members, placement, rolling_upgrade, validation
 from .assumptions import Assumptions
 from .redaction import Secrets, find_secrets, merge_secrets, without_secrets
 from .resources import (
@@ -24,6 +24,7 @@ from .resources import (
     POWER_DURING,
     POWER_ENDS,
     PROFILE_TAG,
+    VERSION_OF_ID,
     Change,
     CommandOutcome,
     Instance,
@@ -33,6 +34,7 @@ from .resources import (
     has_ephemeral_disk,
     image_of,
     merge_patch,
+    merge_put,
     now_utc,
     profile_tag,
     second_after,
@@ -40,15 +42,8 @@ from .resources import (
 
 # The parts of a body beside sku and properties that a PATCH may change.
 _EXTRAS = ("tags", "plan", "identity")
-# The properties that a PUT may leave out without changing them.
-_FIXED_PROPERTIES = (
-    "singlePlacementGroup",
-    "platformFaultDomainCount",
-    "overprovision",
-    "orchestrationMode",
-    "virtualMachineProfile",
-    "upgradePolicy",
-)
+# Recorded: a change of the model alone takes less than this.
+_MODEL_SECONDS = 0.5
 _HEALTH_AFTER = {"unhealthy": "unhealthy", "silent": "", "agentless": ""}
 
 
@@ -260,8 +255,9 @@ class Cloud:
     # The model
 
     def put(self, group: str, name: str, body: Json) -> tuple[ScaleSet, Operation, bool]:
-        """Create a scale set or replace its model; also return whether it is new."""
+        """Create a scale set, or change what the body has; also return whether it is new."""
         self.resource_group(group)
+        body = members.respell(body, "VirtualMachineScaleSet")
         validation.check_shape(body)
         current = self.sets.get((group.lower(), name.lower()))
         given = find_secrets((body.get("properties") or {}).get("virtualMachineProfile"))
@@ -273,13 +269,11 @@ class Cloud:
             vmss = self._create(group, name, body, properties, given)
             return vmss, self._reconcile(vmss), True
         _check_place(current, body)
-        kept = _keep_properties(current, given_properties)
-        properties = defaults.fill_defaults(kept, is_flexible=current.is_flexible)
-        sku = dict(body.get("sku") or current.sku)
-        extras = {key: body[key] for key in _EXTRAS if body.get(key) is not None}
-        if "tags" in current.extras:
-            # Recorded: a set that had tags has empty ones after a PUT without any.
-            extras.setdefault("tags", {})
+        merged = merge_put(current.properties, given_properties)
+        properties = defaults.fill_defaults(merged, is_flexible=current.is_flexible)
+        sku = defaults.fill_sku(merge_put(current.sku, body.get("sku") or {}))
+        given_extras = {key: body[key] for key in _EXTRAS if key in body}
+        extras = merge_put(current.extras, given_extras)
         job = self._update(current, sku, properties, extras, given)
         if "virtualMachineProfile" in given_properties and current.is_flexible:
             # Recorded: a PUT with a profile moves this even if the profile is the same.
@@ -288,10 +282,11 @@ class Cloud:
 
     def patch(self, vmss: ScaleSet, body: Json) -> Operation:
         """Change parts of a model by a merge patch."""
+        body = members.respell(body, "VirtualMachineScaleSet")
         validation.check_shape(body)
         given = find_secrets((body.get("properties") or {}).get("virtualMachineProfile"))
         patch = without_secrets(body)
-        sku = {**vmss.sku, **(patch.get("sku") or {})}
+        sku = defaults.fill_sku({**vmss.sku, **(patch.get("sku") or {})})
         merged = merge_patch(vmss.properties, patch.get("properties") or {})
         extras = {**vmss.extras, **{key: patch[key] for key in _EXTRAS if key in patch}}
         properties = defaults.fill_defaults(merged, is_flexible=vmss.is_flexible)
@@ -326,7 +321,7 @@ class Cloud:
         location = catalog.region_name(str(body["location"]))
         if location is None:
             raise errors.location_not_available(str(body["location"]))
-        sku = dict(body.get("sku") or {})
+        sku = defaults.fill_sku(body.get("sku") or {})
         extras = {key: body[key] for key in _EXTRAS if body.get(key) is not None}
         if body.get("zones"):
             extras["zones"] = body["zones"]
@@ -359,6 +354,9 @@ class Cloud:
             properties = {**properties, "virtualMachineProfile": vmss.profile}
         elif profile:
             vmss.profile_created = second_after(vmss.profile_created)
+        is_new_model = properties.get("virtualMachineProfile") is not vmss.profile
+        if is_new_model and vmss.has_profile and not self.assumptions.reverted_model_is_latest:
+            vmss.model_version += 1
         vmss.sku = sku
         vmss.properties = properties
         vmss.extras = extras
@@ -373,11 +371,11 @@ class Cloud:
         if not vmss.has_profile:
             return self._settle_without_profile(vmss)
         vmss.sku = {**vmss.sku, "capacity": vmss.capacity}
-        members = Counter(vm.placement_group for vm in vmss.instances.values())
+        counts = Counter(vm.placement_group for vm in vmss.instances.values())
         missing = vmss.capacity - len(vmss.instances)
         version = self.resolve_version(vmss.location, vmss.profile)
-        added = [placement.add_instance(vmss, members, version) for _ in range(missing)]
-        additional = self._overprovision(vmss, members, len(added))
+        added = [placement.add_instance(vmss, counts, version) for _ in range(missing)]
+        additional = self._overprovision(vmss, counts, len(added))
         excess = len(vmss.instances) - len(additional) - vmss.capacity
         removed = placement.pick_for_scale_in(vmss, excess)
         # More than the request says, if some are protected.
@@ -401,7 +399,7 @@ class Cloud:
             return self.apply_model(vmss, upgraded, vmss.profile)
 
         targets = [*added, *removed, *upgraded]
-        seconds = self.upgrade_seconds * 0.1
+        seconds = min(_MODEL_SECONDS, self.upgrade_seconds * 0.1)
         if targets:
             seconds = self.seconds_for(upgraded, vmss.profile)
         job = self.start_operation(vmss, seconds, end, targets)
@@ -455,7 +453,8 @@ class Cloud:
         def end() -> None:
             vmss.provisioning = "Succeeded"
 
-        return self.start_operation(vmss, self.upgrade_seconds * 0.1, end)
+        seconds = min(_MODEL_SECONDS, self.upgrade_seconds * 0.1)
+        return self.start_operation(vmss, seconds, end)
 
     # The instances
 
@@ -544,7 +543,10 @@ class Cloud:
                 return version
             names = [str(reference.get(key)) for key in ("publisher", "offer", "sku")]
             return catalog.newest_version(self.platform_images, *names)
-        if kind != "id" or "/galleries/" not in name.lower() or "/versions/" in name.lower():
+        version_of_id = VERSION_OF_ID.search(name)
+        if kind == "id" and version_of_id:
+            return version_of_id[1]
+        if kind != "id" or "/galleries/" not in name.lower():
             return None
         prefix = f"{name.lower()}/versions/"
         usable = [
@@ -746,6 +748,7 @@ class Cloud:
             vm.profile = profile
             vm.secrets = vmss.secrets
             vm.has_own_model = False
+            vm.model_version = vmss.model_version
             vm.sku = vmss.sku.get("name", "")
             vm.exact_version = self.resolve_version(vmss.location, profile)
             vm.etag += 1
@@ -781,34 +784,6 @@ def _can_upgrade_during(
     return all(
         job.is_model_write and not any(vm in job.targets for vm in upgraded) for job in running
     )
-
-
-def _keep_properties(vmss: ScaleSet, given: Json) -> Json:
-    """Return the properties of a PUT with the current ones that it leaves out and does not change.
-
-    A rolling upgrade policy stays even if the PUT has an upgrade policy of another mode.
-    """
-    current = {key: vmss.properties[key] for key in _FIXED_PROPERTIES if key in vmss.properties}
-    properties = {**current, **given}
-    given_profile = given.get("virtualMachineProfile")
-    if given_profile:
-        properties["virtualMachineProfile"] = _keep_image(vmss.profile, given_profile)
-    rolling = (vmss.properties.get("upgradePolicy") or {}).get("rollingUpgradePolicy")
-    if rolling and given.get("upgradePolicy"):
-        policy = {"rollingUpgradePolicy": rolling, **given["upgradePolicy"]}
-        properties["upgradePolicy"] = policy
-    return properties
-
-
-def _keep_image(current: Json, given: Json) -> Json:
-    """Return the profile of a PUT, with the current image if it leaves out its image."""
-    storage = given.get("storageProfile")
-    reference = (current.get("storageProfile") or {}).get("imageReference")
-    if not storage or not reference or "imageReference" in storage:
-        return given
-    if (storage.get("osDisk") or {}).get("image"):
-        return given
-    return {**given, "storageProfile": {**storage, "imageReference": reference}}
 
 
 def _check_place(vmss: ScaleSet, body: Json) -> None:

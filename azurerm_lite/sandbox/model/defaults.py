@@ -59,6 +59,15 @@ def fill_defaults(properties: Json, *, is_flexible: bool) -> Json:
     return filled
 
 
+def fill_sku(sku: Json) -> Json:
+    """Return a SKU with its tier; Azure reads it from the name if it is left out."""
+    if "name" not in sku:
+        return dict(sku)
+    is_basic = str(sku["name"]).lower().startswith("basic_")
+    tier = str(sku.get("tier") or ("Basic" if is_basic else "Standard"))
+    return {**sku, "tier": tier.capitalize()}
+
+
 def is_windows(profile: Json) -> bool:
     """Return whether the instances of a model run Windows."""
     storage = profile.get("storageProfile") or {}
@@ -83,6 +92,8 @@ def _fill_policy(policy: Json) -> Json:
 
 def _fill_profile(profile: Json) -> Json:
     filled = {key: value for key, value in profile.items() if key != "timeCreated"}
+    if "storageProfile" in profile:
+        filled["storageProfile"] = _fill_storage(profile)
     if "osProfile" in profile:
         filled["osProfile"] = _fill_os_profile(profile)
     network = profile.get("networkProfile") or {}
@@ -97,6 +108,19 @@ def _fill_profile(profile: Json) -> Json:
         ]
         filled["extensionProfile"] = {**extension_profile, "extensions": whole}
     return filled
+
+
+def _fill_storage(profile: Json) -> Json:
+    """Return a storage profile with the kind of operating system, which Azure knows by the image.
+
+    That of an image by its id is not known here: it is taken for Linux.
+    """
+    storage = profile["storageProfile"]
+    disk = storage.get("osDisk")
+    if not disk:
+        return dict(storage)
+    system = "Windows" if is_windows(profile) else "Linux"
+    return {**storage, "osDisk": {"osType": system, **disk}}
 
 
 def _fill_os_profile(profile: Json) -> Json:

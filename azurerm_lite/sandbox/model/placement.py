@@ -39,6 +39,7 @@ def add_instance(vmss: ScaleSet, members: Counter[str], version: str | None) -> 
         profile=vmss.profile,
         secrets=vmss.secrets,
         sku=vmss.sku.get("name", ""),
+        model_version=vmss.model_version,
         exact_version=version,
         update_domain=position % domains if domains else None,
         fault_domain=fault_domain,

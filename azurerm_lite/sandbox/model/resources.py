@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -36,6 +37,11 @@ PLACEMENT_GROUP_SIZE = 100
 MAX_MODELS = 10
 # The tag that Azure writes on the VMs that a Flexible set creates.
 PROFILE_TAG = "VirtualMachineProfileTimeCreated"
+# The members of an image reference that hold the id of an image; each stands alone.
+IMAGE_IDS = ("id", "sharedGalleryImageId", "communityGalleryImageId")
+VERSION_OF_ID = re.compile(r"/versions/(\d+\.\d+\.\d+)$", re.IGNORECASE)
+# The objects that a PUT replaces as a whole.
+_REPLACED = ("tags", "plan", "identity")
 _NO_PROFILE: Json = {}
 
 
@@ -77,6 +83,7 @@ class Instance:
         secrets: The secrets of the profile, kept apart from what is shown.
         has_own_model: Whether it was changed by itself: it follows its own model until an upgrade
             brings it back to the set's.
+        model_version: That of the set when it got its model.
         fault: What goes wrong with its upgrades; with `fault_image`, only with those to an image
             whose name contains that.
         provisioned: When its provisioning state changed the last time.
@@ -104,6 +111,7 @@ class Instance:
     etag: int = 1
     has_agent: bool = True
     has_own_model: bool = False
+    model_version: int = 1
     tags: dict[str, str] = field(default_factory=dict)
     provisioned: str = field(default_factory=now_utc)
     command: CommandOutcome = _NO_OUTPUT
@@ -204,6 +212,7 @@ class ScaleSet:
     Attributes:
         extras: The parts of the model beside `sku` and `properties`: tags, zones, plan, identity.
         profile_created: When the profile got its current form.
+        model_version: How often the model was changed, if Azure counts that.
     """
 
     name: str
@@ -223,6 +232,7 @@ class ScaleSet:
     placement_groups: list[str] = field(default_factory=list)
     created: str = field(default_factory=now_utc)
     profile_created: str = field(default_factory=now_utc)
+    model_version: int = 1
     rolling_upgrades: list[RollingUpgrade] = field(default_factory=list)
     deletion: Operation | None = None
     scale_out_fault: ScaleOutFault | None = None
@@ -282,6 +292,8 @@ class ScaleSet:
         """Return whether an instance has the current model."""
         if instance.has_own_model or instance.sku != self.sku.get("name"):
             return False
+        if instance.model_version != self.model_version:
+            return False
         # Comparing identities first keeps this cheap in large sets.
         if instance.profile is not self.profile and instance.profile != self.profile:
             return False
@@ -325,8 +337,9 @@ def image_of(profile: Json) -> tuple[str, str]:
     """Return the kind of image in a model (`platform`, `id` or `uri`) and its name."""
     storage = profile.get("storageProfile") or {}
     reference = storage.get("imageReference") or {}
-    if reference.get("id"):
-        return "id", reference["id"]
+    for key in IMAGE_IDS:
+        if reference.get(key):
+            return "id", str(reference[key])
     if reference:
         parts = [str(reference.get(key, "")) for key in ("publisher", "offer", "sku", "version")]
         return "platform", ":".join(parts)
@@ -364,3 +377,34 @@ def merge_patch(current: Json, patch: Json) -> Json:
         else:
             result[key] = value
     return result
+
+
+def merge_put(current: Json, given: Json) -> Json:
+    """Return the body of a PUT with what it leaves out as it is now.
+
+    Objects merge, a null counts as left out; lists, tags and plans are replaced.
+    """
+    result = copy.copy(current)
+    for key, value in given.items():
+        before = current.get(key)
+        if value is None:
+            continue
+        if not isinstance(value, dict) or not isinstance(before, dict) or key in _REPLACED:
+            result[key] = value
+            continue
+        kept = _without_other_image(before, value) if key == "storageProfile" else before
+        result[key] = merge_put(kept, value)
+    return result
+
+
+def _without_other_image(current: Json, given: Json) -> Json:
+    """Return the storage profile of a set without its image if the given one has another image.
+
+    A version alone is another version of the same image.
+    """
+    reference = given.get("imageReference") or {}
+    has_uri = bool((given.get("osDisk") or {}).get("image"))
+    has_image = any(reference.get(key) for key in (*IMAGE_IDS, "publisher"))
+    if not has_image and (reference or not has_uri):
+        return current
+    return {key: value for key, value in current.items() if key != "imageReference"}

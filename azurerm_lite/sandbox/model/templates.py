@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from .resources import SUBSCRIPTION
+
 Json = dict[str, Any]
 
 UBUNTU = "Canonical:0001-com-ubuntu-server-jammy:22_04-lts-gen2:22.04.202410020"
+_SUBNET = (
+    f"/subscriptions/{SUBSCRIPTION}/resourceGroups/sandbox/providers/Microsoft.Network"
+    "/virtualNetworks/sandbox/subnets/default"
+)
 _HEALTH_EXTENSION = {
     "name": "health",
     "properties": {
@@ -31,7 +37,11 @@ def scale_set_body(
     `instances` is the later number: it decides about a single placement group. Without a mode there
     is no upgrade policy.
     """
-    nic = {"name": "nic", "properties": {"primary": True}}
+    ip_configuration = {"name": "ip", "properties": {"subnet": {"id": _SUBNET}}}
+    nic = {
+        "name": "nic",
+        "properties": {"primary": True, "ipConfigurations": [ip_configuration]},
+    }
     profile = {
         "osProfile": {"computerNamePrefix": name[:9], "adminUsername": "azureuser"},
         "storageProfile": storage_profile(image),
@@ -58,7 +68,8 @@ def storage_profile(image: str) -> Json:
     """Return the storage profile for an image.
 
     Args:
-        image: `publisher:offer:sku:version`, the id of an image, or the URL of a VHD.
+        image: `publisher:offer:sku:version`, the id of an image, or the URL of a VHD. An id may be
+            that of a managed image, or of a gallery, shared and community galleries included.
     """
     disk: Json = {"createOption": "FromImage", "osType": "Linux", "caching": "ReadWrite"}
     if image.startswith("http"):
@@ -66,7 +77,16 @@ def storage_profile(image: str) -> Json:
         return {"osDisk": {**disk, "image": {"uri": image}, "vhdContainers": containers}}
     disk["managedDisk"] = {"storageAccountType": "Premium_LRS"}
     if image.startswith("/"):
-        return {"osDisk": disk, "imageReference": {"id": image}}
+        return {"osDisk": disk, "imageReference": {_id_member(image): image}}
     publisher, offer, sku, version = image.split(":")
     reference = {"publisher": publisher, "offer": offer, "sku": sku, "version": version}
     return {"osDisk": disk, "imageReference": reference}
+
+
+def _id_member(image: str) -> str:
+    """Return the member of an image reference for the id of an image."""
+    kind = image.split("/")[1].lower()
+    return {
+        "sharedgalleries": "sharedGalleryImageId",
+        "communitygalleries": "communityGalleryImageId",
+    }.get(kind, "id")

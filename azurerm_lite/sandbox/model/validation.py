@@ -89,6 +89,7 @@ def check_model(
         has_profile = not is_new and vmss.has_profile
         current = vmss.profile if has_profile else None
         _check_image(vmss.location, profile, current, images, platform_images)
+    _check_nics(profile)
     _check_policy(properties)
     _check_size(vmss, sku, properties)
     if not is_new:
@@ -164,7 +165,7 @@ def _check_image(
             "'imageReference.version'."
         )
         raise errors.invalid_parameter(message, "imageReference")
-    if kind == "id" and not _is_known(name.lower(), images):
+    if kind == "id" and "id" in reference and not _is_known(name.lower(), images):
         raise errors.image_not_found(name, location)
     if kind == "platform":
         check_platform_image(platform_images, reference, str(reference.get("version")))
@@ -176,6 +177,15 @@ def _is_known(image_id: str, images: Collection[str]) -> bool:
     if not is_definition:
         return image_id in images
     return any(known.startswith(f"{image_id}/versions/") for known in images)
+
+
+def _check_nics(profile: Json) -> None:
+    """Reject a network interface without a configuration of its IP addresses."""
+    network = profile.get("networkProfile") or {}
+    for nic in network.get("networkInterfaceConfigurations") or []:
+        if not (nic.get("properties") or {}).get("ipConfigurations"):
+            message = "Required parameter 'ipConfigurations' is missing (null)."
+            raise errors.invalid_parameter(message, "ipConfigurations")
 
 
 def _check_policy(properties: Json) -> None:

@@ -1,0 +1,109 @@
+"""The sandbox answers each recorded PUT of a scale set or an instance with the values of Azure.
+
+What a PUT leaves out, and how it comes back, is in docs/sandbox.md.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from support.clock import Clock
+from support.recordings import FOLDER
+from support.replay import RECORDED_SUBSCRIPTION, Recorded, Replay, known_images
+
+from azurerm_lite.sandbox import Sandbox
+from azurerm_lite.sandbox.model import catalog
+
+pytestmark = pytest.mark.skipif(
+    not FOLDER.is_dir(), reason=f"no recorded Azure traffic in {FOLDER}"
+)
+
+# A scale set, or an instance of one.
+RESOURCE = re.compile(r"(?i)\S*/virtualMachineScaleSets/[^/?]+(/virtualMachines/[^/?]+)?(\?\S*)?")
+# What Azure makes up, and what is compared by the other replay.
+MADE_UP = {"etag", "timeCreated", "uniqueId", "vmId", "exactVersion", "computerName"}
+# Where the values differ: pattern -> reason.
+DIFFERENCES = {
+    r".*\.(orchestrationMode|platformFaultDomainCount|maxSurge|disableTcpStateTracking|osType"
+    r"|rollbackFailedInstancesOnPolicyBreach): \S+, not null": (
+        "newer api-versions have it, older ones do not"
+    ),
+    r".*\.(enableAcceleratedNetworking|enableVMAgentPlatformUpdates|patchSettings): null, not .*": (
+        "the defaults are those of 2024"
+    ),
+    r".*: \.identity: null, not .*": "a policy of that subscription gave it one",
+    r".*\.osDisk\.(name|managedDisk\.id): .*": "the sandbox makes up other names of disks",
+}
+
+
+def is_resource(interaction: Recorded) -> bool:
+    """Return whether a request is the PUT or GET of a scale set or an instance that Azure took."""
+    is_taken = interaction["method"] in ("GET", "PUT") and interaction["status"] in (200, 201)
+    return is_taken and bool(RESOURCE.fullmatch(interaction["path"]))
+
+
+def value_differences(theirs: Any, ours: Any, path: str = "") -> Iterator[str]:
+    """Yield where two bodies differ, in values too."""
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        for key in sorted(theirs.keys() | ours.keys()):
+            if key not in MADE_UP:
+                yield from value_differences(theirs.get(key), ours.get(key), f"{path}.{key}")
+    elif isinstance(theirs, list) and isinstance(ours, list) and len(theirs) == len(ours):
+        for position, entries in enumerate(zip(theirs, ours, strict=True)):
+            yield from value_differences(*entries, f"{path}[{position}]")
+    elif theirs != ours:
+        yield f"{path}: {json.dumps(ours)}, not {json.dumps(theirs)}"
+
+
+def recorded_files() -> list[str]:
+    """Return the files with a PUT of a scale set or an instance."""
+    names = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.glob("**/*.json"))
+    return [name for name in names if any(entry["method"] == "PUT" for entry in puts(name))]
+
+
+def puts(name: str) -> list[Recorded]:
+    """Return the PUTs of a file that Azure took."""
+    file = json.loads((FOLDER / name).read_text("utf-8"))["interactions"]
+    return [entry for entry in file if entry["method"] == "PUT" and is_resource(entry)]
+
+
+@pytest.mark.parametrize("name", recorded_files())
+def test_recorded_puts_have_the_recorded_values(
+    sandbox: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The answers to each PUT and to the GETs that follow are Azure's, value by value."""
+    file = json.loads((FOLDER / name).read_text("utf-8"))["interactions"]
+    monkeypatch.setattr(catalog, "IMAGES", known_images(file))
+    for key in list(sandbox.cloud.sets):
+        del sandbox.cloud.sets[key]
+    sandbox.assumptions.reverted_model_is_latest = False
+    written: set[str] = set()
+    lines: list[str] = []
+    with requests.Session() as session:
+        replay = Replay(sandbox, clock, session, file)
+        for interaction in file:
+            is_later_write = interaction["method"] not in ("GET", "PUT")
+            if not (is_resource(interaction) or is_later_write) or not replay.can_send(interaction):
+                continue
+            answer = replay.answer(interaction)
+            path = interaction["path"].partition("?")[0].lower()
+            if interaction["method"] == "PUT":
+                written.add(path)
+            if path in written and is_resource(interaction):
+                where = f"{interaction['method']} {path.rpartition('/')[2]}"
+                text = answer.text.replace(sandbox.subscription_id, RECORDED_SUBSCRIPTION)
+                found = value_differences(interaction["response"], json.loads(text))
+                lines += [f"{where}: {line}" for line in found]
+            clock.sleep(100_000)
+    unexpected = [line for line in lines if not any(re.fullmatch(key, line) for key in DIFFERENCES)]
+    assert not unexpected, "\n".join(unexpected)
+
+
+def test_there_are_recorded_puts() -> None:
+    """A folder without any would prove nothing."""
+    assert sum(len(puts(name)) for name in recorded_files()) >= 20
