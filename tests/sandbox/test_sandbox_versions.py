@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from azurerm_lite.sandbox import Sandbox
-from azurerm_lite.sandbox.server import api_versions
+from azurerm_lite.sandbox.model import api_versions
 
 GROUP = "/subscriptions/{}/resourceGroups/sandbox/providers/Microsoft.Compute"
 

@@ -30,6 +30,8 @@ class Assumptions:
             not known either.
         upgrade_needs_policy: Whether a manual upgrade of a set without an `upgradePolicy` is
             rejected.
+        scale_out_adds: Whether the `capacity` of `scaleOut` is how many VMs to add. The reference
+            calls it the number of VMs in the scale set.
     """
 
     expanded_list_has_model: bool = True
@@ -41,3 +43,4 @@ class Assumptions:
     vm_has_reimage: bool = True
     later_pages_count: bool = False
     upgrade_needs_policy: bool = False
+    scale_out_adds: bool = False

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from .. import errors
 from . import catalog, defaults, placement, rolling_upgrade, validation
 from .assumptions import Assumptions
+from .other_resources import OtherResources
 from .redaction import Secrets, find_secrets, merge_secrets, without_secrets
 from .resources import (
     FLEXIBLE,
@@ -63,6 +64,7 @@ class Cloud:
         operations: All long-running operations, by their ids.
         running: The operations in progress, and their inner steps.
         images: The ids of managed images and gallery versions, in lower case.
+        other: Managed images, networks, deployments and run commands.
         changes: What happened to the instances.
         graph_queries: When the current window of Resource Graph began, and the queries in it.
         endings: How the next operations end instead: a status and an error each.
@@ -82,6 +84,7 @@ class Cloud:
         self.operations: dict[str, Operation] = {}
         self.running: dict[str, Operation] = {}
         self.images: set[str] = set()
+        self.other = OtherResources()
         self.changes: list[Change] = []
         self.endings: list[tuple[str, Json]] = []
         self.graph_queries = (-math.inf, 0)
