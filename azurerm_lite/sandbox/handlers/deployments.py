@@ -10,7 +10,7 @@ from ..errors import ApiError
 from ..model.other_resources import Deployment
 from ..model.redaction import is_secure
 from ..model.resources import SUBSCRIPTION
-from ..model.template_expressions import Expressions
+from ..model.template_expressions import AnyProperties, Expressions
 from . import networks, render
 from ._call import Call, Json, check_group_is_not_deleting, page, retry_after
 
@@ -101,6 +101,9 @@ def _read_template(call: Call, group: str, name: str) -> tuple[Deployment, list[
         return _properties_of(call, group, resource)
 
     outputs = template.get("outputs") or {}
+
+    # So that an expression which the sandbox does not have is rejected before anything is done.
+    Expressions(values, variables, group, lambda *_: AnyProperties()).resolve(outputs)
 
     def evaluate() -> Json:
         evaluated: Json = Expressions(values, variables, group, reference).resolve(outputs)

@@ -7,10 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import errors
+from .api_versions import COMPUTE
 from .resources import SUBSCRIPTION
 
 Function = Callable[..., Any]
-_TOKEN = re.compile(r"\s*(?:(?P<name>[A-Za-z]\w*)|'(?P<text>(?:[^']|'')*)'|(?P<mark>[(),.]))")
+_TOKEN = re.compile(
+    r"\s*(?:(?P<name>[A-Za-z]\w*)|'(?P<text>(?:[^']|'')*)'|(?P<number>\d+)|(?P<mark>[(),.\[\]]))"
+)
 
 
 class Expressions:
@@ -38,6 +41,7 @@ class Expressions:
             "variables": self._variable,
             "concat": _concat,
             "resourceid": self._resource_id,
+            "providers": _provider,
         }
         if reference:
             self._functions["reference"] = reference
@@ -79,10 +83,9 @@ class Expressions:
         _take(tokens, expression)
         try:
             result = function(*arguments)
-            while tokens and tokens[0] == ("mark", "."):
-                tokens.pop(0)
-                result = result[_take(tokens, expression)[1]]
-        except (TypeError, KeyError):
+            while tokens and tokens[0] in (("mark", "."), ("mark", "[")):
+                result = _member(result, tokens, expression)
+        except (TypeError, KeyError, IndexError, StopIteration):
             raise _unsupported(expression) from None
         return result
 
@@ -106,6 +109,29 @@ class Expressions:
         names = parts[start + 1 :]
         path = "".join(f"/{kind}/{name}" for kind, name in zip(kinds, names, strict=False))
         return f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{group}/providers/{provider}{path}"
+
+
+class AnyProperties(dict[str, Any]):
+    """Stands for properties that are not known yet: it has every member."""
+
+    def __missing__(self, key: str) -> AnyProperties:
+        """Return something that has every member too."""
+        return self
+
+
+def _provider(namespace: str, kind: str) -> dict[str, Any]:
+    """Return what clients read of a type: its api-versions. Only Compute's are known."""
+    del namespace, kind
+    return {"apiVersions": list(COMPUTE)}
+
+
+def _member(value: Any, tokens: list[tuple[str, str]], expression: str) -> Any:
+    """Return the member after a dot, or the entry at a number in brackets."""
+    if tokens.pop(0)[1] == ".":
+        return value[_take(tokens, expression)[1]]
+    position = int(_take(tokens, expression)[1])
+    _take(tokens, expression)
+    return value[position]
 
 
 def _concat(*parts: Any) -> Any:
@@ -138,7 +164,7 @@ def _unsupported(expression: str) -> errors.ApiError:
     """Return the error for an expression that the sandbox cannot evaluate."""
     message = (
         f"The sandbox cannot evaluate the template expression '{expression}': it has the functions "
-        "parameters, variables, concat, resourceId, and reference in outputs. Write the value "
-        "itself, or create the scale set with a PUT instead of a template."
+        "parameters, variables, concat, resourceId, providers, and reference in outputs. Write the "
+        "value itself, or create the scale set with a PUT instead of a template."
     )
     return errors.ApiError(400, "InvalidTemplate", message)
