@@ -31,9 +31,9 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def python_client(clients: Path) -> Install:
-    """Return a function that installs packages in an environment, and returns its folder of programs.
+    """Return a function that installs packages, and returns the folder of their programs.
 
-    `extra` are arguments of a second call of pip, whose `{site}` is the folder of the packages.
+    `extra` is a file of requirements in one of the packages, which are installed too.
     """
 
     def install(name: str, *packages: str, extra: str = "") -> Path:
