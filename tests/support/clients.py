@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from azurerm_lite.sandbox import Sandbox
@@ -13,19 +13,22 @@ SCRIPTS = Path(__file__).parents[1] / "clients" / "scripts"
 OLD, NEW = "22.04.202410020", "22.04.202411010"
 
 
-def run_client(sandbox: Sandbox, command: Sequence[str], **variables: str) -> str:
-    """Run a client on the sandbox, and return what it prints; it must succeed.
+def run_client(command: Sequence[str], variables: Mapping[str, str]) -> str:
+    """Run a client, and return what it prints; it must succeed.
 
     Args:
-        sandbox: The sandbox.
         command: The program and its arguments.
-        **variables: More environment variables.
+        variables: Its environment, besides what every program needs.
     """
     kept = ("PATH", "HOME", "SYSTEMROOT", "TEMP", "TMP", "LANG", "LC_ALL")
     environment = {name: os.environ[name] for name in kept if name in os.environ}
-    environment |= {**sandbox.environment, **variables}
     done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, check=False, timeout=300
+        command,
+        env={**environment, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
     assert done.returncode == 0, f"{command[:4]}: {done.stdout[-2000:]}\n{done.stderr[-4000:]}"
     return done.stdout
