@@ -30,7 +30,7 @@ def test_each_client_gets_endpoint_ca_and_credentials(sandbox: Sandbox, client: 
 
 def test_an_unknown_client_is_an_error(sandbox: Sandbox) -> None:
     """It names those that there are."""
-    with pytest.raises(ValueError, match="client must be one of python, az, .* not 'cobol'"):
+    with pytest.raises(ValueError, match=r"client must be one of python, az, .* not 'cobol'"):
         settings_for("cobol", sandbox)
 
 
