@@ -10,14 +10,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.clients import Install
 
 from azurerm_lite.sandbox import Sandbox
-
-Install = Callable[..., Path]
 
 
 @pytest.fixture(scope="session")

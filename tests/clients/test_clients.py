@@ -9,17 +9,14 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from support.clients import NEW, SCRIPTS, run_client, upgraded_domains
+from support.clients import NEW, SCRIPTS, Install, run_client, upgraded_domains
 
 from azurerm_lite.sandbox import Sandbox
 from azurerm_lite.sandbox.client_settings import settings_for
 
-from .conftest import Install
 
 pytestmark = pytest.mark.slow
-# The newest Ansible whose collection finds a cloud by its endpoints: later ones call a function for
-# that which their azure-cli-core does not have.
-ANSIBLE_REQUIREMENTS = "ansible_collections/azure/azcollection/requirements-azure.txt"
+ANSIBLE_REQUIREMENTS = "ansible_collections/azure/azcollection/requirements.txt"
 ARGUMENTS = ("sandbox", "shop", NEW)
 
 
@@ -48,17 +45,27 @@ def test_the_azure_cli_rolls_out(real_sandbox: Sandbox, python_client: Install) 
 
 
 def test_ansible_rolls_out(real_sandbox: Sandbox, python_client: Install, tmp_path: Path) -> None:
-    """It reads the endpoints of the cloud from the sandbox, in the shape of Azure Stack."""
-    programs = python_client("ansible", "ansible<10", extra=ANSIBLE_REQUIREMENTS)
+    """It reads the endpoints of the cloud from the sandbox, in the shape of Azure Stack.
+
+    The collection calls a function for that which azure-cli-core no longer has; msrestazure has it.
+    """
+    programs = python_client("ansible", "ansible", "msrestazure", extra=ANSIBLE_REQUIREMENTS)
     group, name, version = ARGUMENTS
     run_client(
         [
             *(str(programs / "ansible-playbook"), str(SCRIPTS / "rollout.yml")),
             *("--inventory", "localhost,"),
-            *("--extra-vars", json.dumps({"group": group, "name": name, "version": version})),
+            *(
+                "--extra-vars",
+                json.dumps({"set_group": group, "set_name": name, "version": version}),
+            ),
             *("--extra-vars", f"ansible_python_interpreter={programs / 'python'}"),
         ],
-        {**settings_for("ansible", real_sandbox).variables, "ANSIBLE_HOME": str(tmp_path)},
+        {
+            **settings_for("ansible", real_sandbox).variables,
+            "ANSIBLE_HOME": str(tmp_path),
+            "PYTHONPATH": str(SCRIPTS / "ansible"),
+        },
     )
     assert upgraded_domains(real_sandbox) == [0, 1]
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from azurerm_lite.sandbox import Sandbox
 
+# Installs packages in a folder of that name, and returns where their programs are.
+Install = Callable[..., Path]
 SCRIPTS = Path(__file__).parents[1] / "clients" / "scripts"
 OLD, NEW = "22.04.202410020", "22.04.202411010"
 
