@@ -11,6 +11,7 @@ import threading
 from collections.abc import Sequence
 
 from . import Sandbox
+from .client_settings import CLIENTS, settings_for
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -23,6 +24,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--seconds", type=float, default=1.0, help="how long a VM takes to upgrade (default: 1)"
     )
     parser.add_argument(
+        "--for",
+        dest="client",
+        choices=tuple(CLIENTS),
+        default="python",
+        help="whose variables and commands to print (default: python)",
+    )
+    parser.add_argument(
         "command", nargs=argparse.REMAINDER, help="what to run there, such as: python my_rollout.py"
     )
     options = parser.parse_args(arguments)
@@ -31,33 +39,36 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sandbox.start()
     try:
         if options.command:
-            sys.exit(run(sandbox, options.command))
-        serve(sandbox)
+            sys.exit(run(sandbox, options.command, options.client))
+        serve(sandbox, options.client)
     except KeyboardInterrupt:
         print("\nThe sandbox is gone.")
     finally:
         sandbox.stop()
 
 
-def serve(sandbox: Sandbox) -> None:
-    """Print the variables for another shell, and wait for Ctrl-C."""
+def serve(sandbox: Sandbox, client: str) -> None:
+    """Print the variables and commands for another shell, and wait for Ctrl-C."""
+    settings = settings_for(client, sandbox)
     form = '$env:{} = "{}"' if os.name == "nt" else "export {}='{}'"
     print(
         f"# A local Azure at {sandbox.url}, with throw-away credentials. Ctrl-C ends it. "
         "In another shell:"
     )
-    for name, value in sandbox.environment.items():
+    for name, value in settings.variables.items():
         print(form.format(name, value))
+    for command in settings.commands:
+        print(command)
     names = ", ".join(vmss.name for vmss in sandbox.cloud.sets.values())
     print(f"# resource group {sandbox.resource_group}; scale sets {names}", flush=True)
     threading.Event().wait()
 
 
-def run(sandbox: Sandbox, command: Sequence[str]) -> int:
+def run(sandbox: Sandbox, command: Sequence[str], client: str) -> int:
     """Run a command whose environment points at the sandbox; return its exit status."""
     # The command handles Ctrl-C. It inherits SIG_IGN, but not a handler of ours.
     signal.signal(signal.SIGINT, lambda *_: None)
-    environment = {**os.environ, **sandbox.environment}
+    environment = {**os.environ, **settings_for(client, sandbox).variables}
     try:
         done = subprocess.run(command, env=environment, check=False)  # noqa: S603 - the user's own
     except OSError as error:

@@ -88,12 +88,11 @@ def location_required() -> ApiError:
     return ApiError(400, "LocationRequired", message)
 
 
-def location_not_available(location: str) -> ApiError:
+def location_not_available(
+    location: str, kind: str = "Microsoft.Compute/virtualMachineScaleSets"
+) -> ApiError:
     """Return the error for a new resource in a region that does not exist."""
-    message = (
-        f"The provided location '{location}' is not available for resource type "
-        "'Microsoft.Compute/virtualMachineScaleSets'."
-    )
+    message = f"The provided location '{location}' is not available for resource type '{kind}'."
     return ApiError(400, "LocationNotAvailableForResourceType", message)
 
 

@@ -128,6 +128,7 @@ class Sandbox:
         self.ca_file = str(Path(self._folder.name) / "ca.pem")
         Path(self.ca_file).write_bytes(self._server.ca_pem)
         self.url = self._server.url
+        self.entra.tokens.url = self.url
         self.entra.client_auth.issuer = f"{self.url}/issuer"
         self._server.start()
 

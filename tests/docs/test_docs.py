@@ -52,6 +52,7 @@ LANGUAGES = {
     "py": "test_blocks_that_are_not_run_are_few",
     "powershell": "test_blocks_that_are_not_run_are_few",
     "shell": "test_blocks_that_are_not_run_are_few",
+    "js": "test_blocks_that_are_not_run_are_few",
     "text": "",
     "{eval-rst}": "",
     "{toctree}": "",
@@ -219,7 +220,9 @@ def test_json_and_yaml_can_be_read() -> None:
 
 def test_blocks_that_are_not_run_are_few() -> None:
     """What needs a browser, processes or Dask, or has a test of its own; PowerShell and az."""
-    places = {(block.page.name, block.language) for block in blocks("py", "powershell", "shell")}
+    places = {
+        (block.page.name, block.language) for block in blocks("py", "powershell", "shell", "js")
+    }
     mine = [
         "sandbox.md",
         "sign-in.md",
@@ -228,9 +231,12 @@ def test_blocks_that_are_not_run_are_few() -> None:
         "heatmap.md",
         "fleet.md",
         "CONTRIBUTING.md",
+        "clients.md",
     ]
     others = "from-powershell-and-az.md"
-    assert places <= {(page, "py") for page in mine} | {(others, "powershell"), (others, "shell")}
+    clients = {("clients.md", "shell"), ("clients.md", "js")}  # tests/clients does what they say
+    commands = {(others, "powershell"), (others, "shell")}
+    assert places <= {(page, "py") for page in mine} | commands | clients
     assert "*not run*" in (ROOT / "docs" / others).read_text("utf-8")
     for block in blocks("py"):
         compile(block.text, str(block), "exec")

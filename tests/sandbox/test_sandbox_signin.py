@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 import requests
 from support.certificates import certificate_pem, key_pem, pfx, written
@@ -231,3 +232,87 @@ def test_the_journal_contains_no_secret(sandbox: Sandbox) -> None:
     token = asked(sandbox, form)["access_token"]
     assert sandbox.application_secret not in repr(sandbox.journal)
     assert token not in repr(sandbox.journal)
+
+
+# --- what clients read before they sign in ---
+
+
+def read(sandbox: Sandbox, path: str, **query: str) -> Any:
+    """The JSON at a path, which needs no token."""
+    answer = requests.get(sandbox.url + path, params=query, timeout=10)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+@pytest.mark.parametrize("version", ["", "/v2.0"])
+def test_the_published_keys_verify_the_tokens(sandbox: Sandbox, version: str) -> None:
+    """By the OpenID configuration of either version: the keys, and the endpoints, are there."""
+    configuration = read(sandbox, f"/{TENANT}{version}/.well-known/openid-configuration")
+    assert configuration["token_endpoint"].endswith(f"{TENANT}/oauth2{version}/token")
+    assert configuration["jwks_uri"] == f"{sandbox.url}/{TENANT}/discovery{version}/keys"
+    keys = jwt.PyJWKSet.from_dict(read(sandbox, f"/{TENANT}/discovery{version}/keys"))
+    token = sandbox.access_token
+    key = keys[jwt.get_unverified_header(token)["kid"]]
+    claims = jwt.decode(token, key, algorithms=["RS256"], audience="https://management.azure.com")
+    assert claims["tid"] == TENANT
+
+
+def test_a_token_of_another_sandbox_is_rejected(sandbox: Sandbox) -> None:
+    """Although all sandboxes of a process share a key."""
+    foreign = Sandbox(demo=False).access_token
+    with pytest.raises(az.AzureError, match="InvalidAuthenticationToken"):
+        az.list_subscriptions(foreign)
+
+
+def request_token(sandbox: Sandbox, path: str, **form: str) -> Any:
+    """The answer to a request for a token by the application's secret."""
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": APPLICATION,
+        "client_secret": sandbox.application_secret,
+        **form,
+    }
+    return requests.post(f"{sandbox.url}/{TENANT}{path}", data=form, timeout=10).json()
+
+
+@pytest.mark.parametrize(
+    "resource", ["https://management.azure.com/", "https://management.core.windows.net/", "own URL"]
+)
+def test_the_v1_endpoint_issues_a_token_for_a_resource(sandbox: Sandbox, resource: str) -> None:
+    """The numbers are text there, and the audience is the resource as it was sent."""
+    resource = resource.replace("own URL", sandbox.url)
+    answer = request_token(sandbox, "/oauth2/token", resource=resource)
+    assert answer["resource"] == resource
+    assert answer["expires_in"] == "3599"
+    assert int(answer["expires_on"]) > int(answer["not_before"])
+    claims = jwt.decode(answer["access_token"], options={"verify_signature": False})
+    assert claims["aud"] == resource
+    assert az.list_subscriptions(answer["access_token"])
+
+
+def test_the_sandbox_itself_is_an_audience(sandbox: Sandbox) -> None:
+    """SDKs derive the scope from the endpoint."""
+    answer = request_token(sandbox, "/oauth2/v2.0/token", scope=f"{sandbox.url}/.default")
+    assert az.list_subscriptions(answer["access_token"])
+
+
+def test_the_endpoints_of_the_cloud_need_no_token(sandbox: Sandbox) -> None:
+    """An object today, an array in 2019, and fewer members in the version of Azure Stack."""
+    cloud = read(sandbox, "/metadata/endpoints", **{"api-version": "2022-09-01"})
+    assert cloud["resourceManager"] == f"{sandbox.url}/"
+    assert cloud["authentication"]["loginEndpoint"] == f"{sandbox.url}/"
+    assert read(sandbox, "/metadata/endpoints", **{"api-version": "2019-10-01"}) == [cloud]
+    oldest = read(sandbox, "/metadata/endpoints", **{"api-version": "1.0"})
+    assert oldest["authentication"]["audiences"][0] == "https://management.core.windows.net/"
+    assert "resourceManager" not in oldest
+    missing = requests.get(f"{sandbox.url}/metadata/endpoints", timeout=10)
+    assert missing.json()["error"]["code"] == "MissingApiVersionParameter"
+
+
+def test_a_fault_reaches_the_endpoints_of_the_cloud(sandbox: Sandbox) -> None:
+    """As any other request to the resource manager."""
+    sandbox.fail_next(503)
+    answer = requests.get(
+        f"{sandbox.url}/metadata/endpoints", params={"api-version": "2022-09-01"}, timeout=10
+    )
+    assert answer.status_code == 503

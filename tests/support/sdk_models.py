@@ -63,7 +63,40 @@ def _against(body: Any, kind: Any, path: str) -> list[str]:
     return [] if _is_plain(body, kind) else [f"{path} is {body!r:.40}, not {kind}"]
 
 
+def unsent(body: Any, kind: Any, path: str = "") -> set[str]:
+    """Return the paths of the read-only fields of the SDK's models that JSON leaves out."""
+    if isinstance(body, list):
+        return {
+            line
+            for entry in body
+            for part in typing.get_args(_without_none(kind))
+            for line in unsent(entry, part, f"{path}[]")
+        }
+    model = _without_none(kind)
+    if not isinstance(body, dict) or not getattr(model, "_is_model", False):
+        return set()
+    known = fields(model)
+    read_only = {
+        field._rest_name
+        for field in model._attr_to_rest_field.values()
+        if field._visibility == ["read"]
+    }
+    missing = {f"{path}.{name}" for name in read_only - body.keys()}
+    for name in known.keys() & body.keys():
+        missing |= unsent(body[name], known[name], f"{path}.{name}")
+    return missing
+
+
+def _without_none(kind: Any) -> Any:
+    """Return the type of a field that may be missing."""
+    if typing.get_origin(kind) not in (typing.Union, types.UnionType):
+        return kind
+    return next(entry for entry in typing.get_args(kind) if entry is not type(None))
+
+
 def _is_plain(body: Any, kind: Any) -> bool:
+    if typing.get_origin(kind) is typing.Literal:
+        return body in typing.get_args(kind)
     if _is_enum(kind):
         return str(body).lower() in [entry.value.lower() for entry in kind]
     if kind is datetime.datetime:

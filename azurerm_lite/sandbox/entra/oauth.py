@@ -25,8 +25,10 @@ _ANY_TENANT = ("organizations", "common")
 # AD FS has each of these without a version and without a tenant.
 _PATHS = re.compile(
     r"/(?P<tenant>[^/]+)(/v2\.0)?/"
-    r"(?P<page>\.well-known/openid-configuration|oauth2(/v2\.0)?/(token|devicecode|authorize))"
+    r"(?P<page>\.well-known/openid-configuration|discovery(/v2\.0)?/keys|"
+    r"oauth2(/v2\.0)?/(token|devicecode|authorize))"
 )
+_PROTOCOL_VERSION = "/v2.0"
 
 
 @dataclass
@@ -75,7 +77,10 @@ class OAuthEndpoint:
         try:
             _check_tenant(tenant)
             if page == "openid-configuration":
-                return Answer(200, _configuration(base))
+                version = _PROTOCOL_VERSION if _PROTOCOL_VERSION in request.path else ""
+                return Answer(200, _configuration(base, version))
+            if page == "keys":
+                return Answer(200, self._tokens.public_keys)
             if page == "authorize":
                 return self._show_consent_page(request.args.to_dict())
             form = request.form.to_dict()
@@ -208,12 +213,29 @@ class OAuthEndpoint:
         claims = {"appid": form["client_id"]}
         if person:
             claims |= {"upn": person, "oid": _PERSON_OBJECT}
+        if "resource" in form:
+            return self._token_response_v1(form["resource"], seconds, claims)
         audience = _resource(form).removesuffix("/.default")
         return {
             "token_type": "Bearer",
             "expires_in": seconds,
             "ext_expires_in": seconds,
             "access_token": self._tokens.issue(audience, claims=claims),
+        }
+
+    def _token_response_v1(
+        self, resource: str, seconds: int, claims: dict[str, str]
+    ) -> dict[str, Any]:
+        """Return a token for a resource, with the numbers as text, as the v1 endpoint does."""
+        now = int(time.time())
+        return {
+            "token_type": "Bearer",
+            "expires_in": str(seconds),
+            "ext_expires_in": str(seconds),
+            "expires_on": str(now + seconds),
+            "not_before": str(now - 300),
+            "resource": resource,
+            "access_token": self._tokens.issue(resource, claims=claims),
         }
 
     def _token_response_for_person(self, form: dict[str, str], nonce: str = "") -> dict[str, Any]:
@@ -243,15 +265,24 @@ def _resource(form: dict[str, str]) -> str:
     return next((scope for scope in scopes if scope.endswith("/.default")), "")
 
 
-def _configuration(base: str) -> dict[str, Any]:
-    version = "" if base.endswith("/adfs") else "/v2.0"
+def _configuration(base: str, version: str) -> dict[str, Any]:
+    """Return the OpenID configuration: what MSAL for Python and for JavaScript read of it.
+
+    Args:
+        base: The URL of the tenant.
+        version: The version of the protocol as it is written in paths; empty for v1 and AD FS.
+    """
     return {
-        "issuer": f"{base}/v2.0",
+        "issuer": f"{base}{version}",
         "authorization_endpoint": f"{base}/oauth2{version}/authorize",
         "token_endpoint": f"{base}/oauth2{version}/token",
         "device_authorization_endpoint": f"{base}/oauth2{version}/devicecode",
+        "jwks_uri": f"{base}/discovery{version}/keys",
         "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
         "response_types_supported": ["code", "id_token"],
+        "response_modes_supported": ["query", "form_post"],
+        "subject_types_supported": ["pairwise"],
+        "id_token_signing_alg_values_supported": ["RS256"],
     }
 
 

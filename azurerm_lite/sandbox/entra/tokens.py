@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import secrets
 import time
 import uuid
 from datetime import datetime, timezone
+from typing import Any
 
 import jwt  # PyJWT, which msal installs
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
 
 from .. import errors
 from ..model.resources import TENANT
 
 APPLICATION = "99999999-8888-7777-6666-555555555555"
 _AUDIENCES = ("management.azure.com", "management.core.windows.net")
+_ALGORITHM = "RS256"
 
 
 class SignInError(Exception):
@@ -39,12 +45,30 @@ class SignInError(Exception):
         }
 
 
+@functools.cache
+def _signing_key() -> rsa.RSAPrivateKey:
+    """Return the key of all sandboxes of this process: making one takes a while."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
 class TokenIssuer:
-    """Issues tokens for the resource manager, and checks them."""
+    """Issues tokens for the resource manager, and checks them.
+
+    Attributes:
+        url: The URL of the sandbox, which is an audience too.
+        key_id: The `kid` of the tokens; each sandbox has another.
+    """
 
     def __init__(self, token_seconds: float = 3599) -> None:
         self.token_seconds = token_seconds
-        self._key = secrets.token_bytes(32)
+        self.url = ""
+        self.key_id = secrets.token_urlsafe(20)
+
+    @property
+    def public_keys(self) -> dict[str, Any]:
+        """The JSON Web Key Set with the key that verifies the tokens."""
+        key = json.loads(RSAAlgorithm.to_jwk(_signing_key().public_key()))
+        return {"keys": [{"kid": self.key_id, "use": "sig", **key}]}
 
     def issue(
         self,
@@ -67,10 +91,12 @@ class TokenIssuer:
             "iss": f"https://sts.windows.net/{TENANT}/",
             "uti": secrets.token_urlsafe(12),  # no two tokens are the same
             "iat": now - 300,
+            "nbf": now - 300,
             "exp": now + lifetime,
             **(claims or {"appid": APPLICATION}),
         }
-        return jwt.encode(payload, self._key, algorithm="HS256")
+        headers = {"kid": self.key_id}
+        return jwt.encode(payload, _signing_key(), algorithm=_ALGORITHM, headers=headers)
 
     def check(self, header: str | None) -> None:
         """Reject a request whose token is missing, foreign, expired, or for another audience."""
@@ -82,17 +108,32 @@ class TokenIssuer:
         if scheme.lower() != "bearer":
             raise invalid
         try:
-            claims = jwt.decode(
-                token, self._key, algorithms=["HS256"], options={"verify_aud": False}
-            )
+            claims = self._read_claims(token)
         except jwt.ExpiredSignatureError:
             message = "The access token expiry UTC time is earlier than current UTC time."
             raise errors.unauthorized("ExpiredAuthenticationToken", message) from None
         except jwt.InvalidTokenError:
             raise invalid from None
         audience = claims["aud"]
-        if not any(host in audience for host in _AUDIENCES):
+        is_own_url = bool(self.url) and audience.rstrip("/") == self.url
+        if not is_own_url and not any(host in audience for host in _AUDIENCES):
             message = (
                 f"The access token has been obtained for wrong audience or resource '{audience}'."
             )
             raise errors.unauthorized("InvalidAuthenticationTokenAudience", message)
+
+    def _read_claims(self, token: str) -> dict[str, Any]:
+        """Return the claims of a token of this sandbox, whoever it is for.
+
+        Raises:
+            jwt.InvalidTokenError: It is not valid, or another sandbox issued it.
+        """
+        if jwt.get_unverified_header(token).get("kid") != self.key_id:
+            raise jwt.InvalidTokenError
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            _signing_key().public_key(),
+            algorithms=[_ALGORITHM],
+            options={"verify_aud": False},
+        )
+        return claims

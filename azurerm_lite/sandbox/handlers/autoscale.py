@@ -6,6 +6,11 @@ from .._answer import Answer
 from ._call import Call, page
 
 
+def list_all_settings(call: Call) -> Answer:
+    """Autoscale Settings - List By Subscription."""
+    return page(call, call.cloud.autoscale_settings)
+
+
 def list_settings(call: Call) -> Answer:
     """Autoscale Settings - List By Resource Group."""
     group = call.cloud.resource_group(call.names["rg"])["name"]

@@ -9,6 +9,7 @@ from .._answer import Answer
 from ..model import members
 from ..model.redaction import without_secrets
 from ..model.resources import Json, merge_patch
+from . import render
 from ._call import Call, accepted, find_by_name
 
 
@@ -21,6 +22,17 @@ def list_extensions(call: Call) -> Answer:
 def get_extension(call: Call) -> Answer:
     """Virtual Machine Scale Set Extensions - Get."""
     return Answer(200, _body(call, _find(call)))
+
+
+def list_instance_extensions(call: Call) -> Answer:
+    """Virtual Machine Scale Set VM Extensions - List."""
+    return Answer(200, {"value": render.instance_extensions(call.vmss, call.instance)})
+
+
+def get_instance_extension(call: Call) -> Answer:
+    """Virtual Machine Scale Set VM Extensions - Get."""
+    found = render.instance_extensions(call.vmss, call.instance)
+    return Answer(200, find_by_name(found, call.names["extension"]))
 
 
 def put_extension(call: Call) -> Answer:

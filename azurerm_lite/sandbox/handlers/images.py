@@ -77,29 +77,26 @@ def _version_properties(offer: str) -> Json:
 # Galleries
 
 
+def list_galleries(call: Call) -> Answer:
+    """Galleries - List, List By Resource Group."""
+    return page(call, [_gallery(call, path) for path in _paths(call, "/galleries/")])
+
+
+def list_gallery_images(call: Call) -> Answer:
+    """Gallery Images - List By Gallery."""
+    prefix = f"{_existing_path(call, 'gallery')}/images/".lower()
+    paths = [path for path in _paths(call, "/images/") if path.lower().startswith(prefix)]
+    return page(call, [_gallery_image(path) for path in paths])
+
+
 def get_gallery(call: Call) -> Answer:
     """Galleries - Get."""
-    path = _existing_path(call, "gallery")
-    unique_name = f"{SUBSCRIPTION}-{call.names['gallery'].upper()}"
-    properties = {"identifier": {"uniqueName": unique_name}}
-    return Answer(200, _gallery_resource(path, "galleries", properties))
+    return Answer(200, _gallery(call, _existing_path(call, "gallery")))
 
 
 def get_gallery_image(call: Call) -> Answer:
     """Gallery Images - Get."""
-    path = _existing_path(call, "gallery", "image")
-    identifier = {
-        "publisher": "sandbox",
-        "offer": call.names["gallery"],
-        "sku": call.names["image"],
-    }
-    properties = {
-        "osType": "Linux",
-        "osState": "Generalized",
-        "hyperVGeneration": "V2",
-        "identifier": identifier,
-    }
-    return Answer(200, _gallery_resource(path, "galleries/images", properties))
+    return Answer(200, _gallery_image(_existing_path(call, "gallery", "image")))
 
 
 def get_gallery_version(call: Call) -> Answer:
@@ -114,6 +111,22 @@ def list_gallery_versions(call: Call) -> Answer:
     ids = [image_id for image_id in call.cloud.images if image_id.startswith(prefix)]
     names = sorted(image_id.rpartition("/")[2] for image_id in ids)
     return page(call, [_gallery_version(call, f"{path}/versions/{name}") for name in names])
+
+
+def _gallery(call: Call, path: str) -> Json:
+    unique_name = f"{SUBSCRIPTION}-{path.rpartition('/')[2].upper()}"
+    return _gallery_resource(path, "galleries", {"identifier": {"uniqueName": unique_name}})
+
+
+def _gallery_image(path: str) -> Json:
+    parts = path.split("/")
+    properties = {
+        "osType": "Linux",
+        "osState": "Generalized",
+        "hyperVGeneration": "V2",
+        "identifier": {"publisher": "sandbox", "offer": parts[-3], "sku": parts[-1]},
+    }
+    return _gallery_resource(path, "galleries/images", properties)
 
 
 def _gallery_version(call: Call, path: str) -> Json:
@@ -139,6 +152,29 @@ def _gallery_resource(path: str, kind: str, properties: Json) -> Json:
         "location": "eastus",
         "properties": {**properties, "provisioningState": "Succeeded"},
     }
+
+
+def _paths(call: Call, mark: str) -> list[str]:
+    """Return the paths of the galleries, or of their images, that the image ids lie in.
+
+    Args:
+        call: The request; its group, if it names one, is the only one.
+        mark: What precedes the name: `/galleries/`, or `/images/` in a gallery.
+    """
+    found = {}
+    for image_id in sorted(call.cloud.images):
+        base, galleries, rest = image_id.partition("/galleries/")
+        if not galleries:
+            continue
+        group = call.cloud.groups.get(base.split("/")[4])
+        wanted = call.names.get("rg")
+        if group is None or (wanted and wanted.lower() != group["name"].lower()):
+            continue
+        base = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{group['name']}"
+        path = f"{base}/providers/Microsoft.Compute/galleries/{rest}"
+        before, _, after = path.partition(mark)
+        found[f"{before}{mark}{after.partition('/')[0]}"] = True
+    return list(found)
 
 
 def _path(call: Call, *kinds: str) -> str:

@@ -352,6 +352,11 @@ def _extensions(vm: Instance) -> list[Json]:
     return (vm.profile.get("extensionProfile") or {}).get("extensions") or []
 
 
+def instance_extensions(vmss: ScaleSet, vm: Instance) -> list[Json]:
+    """Return the extensions of an instance, which are those of the model that it has."""
+    return [_extension_resource(vmss, vm, extension) for extension in _extensions(vm)]
+
+
 def _extension_resource(vmss: ScaleSet, vm: Instance, extension: Json) -> Json:
     """Return an extension of an instance; its id is that of a VM outside the set, as Azure's."""
     provider = vmss.id.rpartition("/virtualMachineScaleSets/")[0]

@@ -1,11 +1,14 @@
-"""Handlers for Run Command: no script runs, but the operation reports one as Azure does."""
+"""Handlers for Run Command, both versions: no script runs, but the operation reports one."""
 
 from __future__ import annotations
 
+import copy
+
 from .. import errors
 from .._answer import Answer
-from ..model.resources import CommandOutcome, Instance, ScaleSet
-from ._call import Call, Json, accepted
+from ..model.redaction import without_secrets
+from ..model.resources import CommandOutcome, Instance, ScaleSet, now_utc
+from ._call import Call, Json, accepted, page
 from .virtual_machines import find_machine
 
 
@@ -61,3 +64,93 @@ def _output(command_id: str, outcome: CommandOutcome) -> Json:
         for code, message in messages.items()
     ]
     return {"value": statuses}
+
+
+# Run commands as resources of an instance
+
+
+def list_run_commands(call: Call) -> Answer:
+    """Virtual Machine Scale Set VM Run Commands - List."""
+    vm_id = call.instance.vm_id
+    commands = call.cloud.other.run_commands
+    found = [body for (owner, _), body in commands.items() if owner == vm_id]
+    return page(call, [_run_command(call, body) for body in found])
+
+
+def get_run_command(call: Call) -> Answer:
+    """Virtual Machine Scale Set VM Run Commands - Get."""
+    body = call.cloud.other.run_commands.get(_key(call, call.instance))
+    if body is None:
+        raise errors.entity_not_found()
+    return Answer(200, _run_command(call, body))
+
+
+def put_run_command(call: Call) -> Answer:
+    """Virtual Machine Scale Set VM Run Commands - Create Or Update."""
+    cloud = call.cloud
+    vmss = call.vmss
+    instance = call.instance
+    properties = call.body.get("properties") or {}
+    if not isinstance(properties, dict) or not isinstance(properties.get("source"), dict):
+        raise errors.invalid_parameter("Required parameter 'source' is missing (null).", "source")
+    cloud.make_way(vmss)
+    if instance.power != "running":
+        message = "Cannot modify extensions in the VM when the VM is not running."
+        raise errors.operation_not_allowed(message)
+    key = _key(call, instance)
+    is_new = key not in cloud.other.run_commands
+    body: Json = {
+        "name": call.names["command"],
+        "id": f"{vmss.id}/virtualMachines/{instance.id}/runCommands/{call.names['command']}",
+        "type": "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/runCommands",
+        "location": vmss.location,
+        "tags": call.body.get("tags") or {},
+        "properties": {
+            "asyncExecution": False,
+            "timeoutInSeconds": 0,
+            **without_secrets(properties),
+            "provisioningState": "Creating" if is_new else "Updating",
+            "instanceView": {"executionState": "Running", "startTime": now_utc()},
+        },
+    }
+    cloud.other.run_commands[key] = body
+
+    def end() -> None:
+        body["properties"]["provisioningState"] = "Succeeded"
+        body["properties"]["instanceView"] |= {
+            "executionState": "Succeeded",
+            "exitCode": 0,
+            "output": "",
+            "error": "",
+            "endTime": now_utc(),
+        }
+
+    job = cloud.start_operation(vmss, cloud.upgrade_seconds * 0.5, end, [instance])
+    return accepted(call, job, 201 if is_new else 200, _run_command(call, body))
+
+
+def delete_run_command(call: Call) -> Answer:
+    """Virtual Machine Scale Set VM Run Commands - Delete."""
+    cloud = call.cloud
+    key = _key(call, call.instance)
+    if key not in cloud.other.run_commands:
+        return Answer(204)
+    cloud.make_way(call.vmss)
+
+    def end() -> None:
+        cloud.other.run_commands.pop(key, None)
+
+    job = cloud.start_operation(call.vmss, cloud.upgrade_seconds * 0.1, end)
+    return accepted(call, job)
+
+
+def _key(call: Call, instance: Instance) -> tuple[str, str]:
+    return instance.vm_id, call.names["command"].lower()
+
+
+def _run_command(call: Call, body: Json) -> Json:
+    """Return a run command; its view only if the request expands it."""
+    shown = copy.deepcopy(body)
+    if not call.expands("instanceview"):
+        del shown["properties"]["instanceView"]
+    return shown

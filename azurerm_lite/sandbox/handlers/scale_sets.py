@@ -17,6 +17,7 @@ from ._call import (
     etag_header,
     page,
 )
+from .set_services import service_states
 
 # The actions on many VMs of a Flexible set by their names: deallocate is recorded, reimage is
 # documented, and the documentation contradicts itself about the others.
@@ -75,7 +76,8 @@ def delete_scale_set(call: Call) -> Answer:
 def get_scale_set_view(call: Call) -> Answer:
     """Virtual Machine Scale Sets - Get Instance View."""
     check_uniform(call.vmss, "instanceView.GET")
-    return Answer(200, render.scale_set_view(call.vmss))
+    view = render.scale_set_view(call.vmss)
+    return Answer(200, {**view, **service_states(call, call.vmss)})
 
 
 def list_scale_set_skus(call: Call) -> Answer:

@@ -52,6 +52,8 @@ class Assumptions:
             of `latest`, as is reported; the reference says that it keeps the one there is.
         commands_run_in_parallel: Whether scripts may run on several instances of a set at once.
             Microsoft's examples start one on each instance; no recording shows two that overlap.
+        scale_out_adds: Whether the `capacity` of `scaleOut` is how many VMs to add. The reference
+            calls it the number of VMs in the scale set.
     """
 
     expanded_list_has_model: bool = True
@@ -64,6 +66,7 @@ class Assumptions:
     later_pages_count: bool = False
     overprovisioned_vms_are_listed: bool = True
     upgrade_needs_policy: bool = False
+    scale_out_adds: bool = False
     reimage_takes_newest: bool = True
     commands_run_in_parallel: bool = True
     put_back_makes_own_model: bool = False

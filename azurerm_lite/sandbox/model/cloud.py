@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from .. import errors
 from . import catalog, defaults, members, placement, rolling_upgrade, validation
 from .assumptions import Assumptions
+from .other_resources import OtherResources
 from .redaction import Secrets, find_secrets, merge_secrets, without_secrets
 from .resources import (
     FLEXIBLE,
@@ -61,6 +62,7 @@ class Cloud:
         images: The ids of managed images and gallery versions, in lower case.
         platform_images: The platform images: publisher, offer, SKU and versions.
         gallery_versions: What is known of gallery versions beside their ids, by these.
+        other: Managed images, networks, deployments and run commands.
         changes: What happened to the instances.
         autoscale_settings: The autoscale settings, as Azure Monitor shows them.
         graph_queries: When the current window of Resource Graph began, and the queries in it.
@@ -86,6 +88,7 @@ class Cloud:
         self.images: set[str] = set()
         self.platform_images = copy.deepcopy(catalog.IMAGES)
         self.gallery_versions: dict[str, catalog.GalleryVersion] = {}
+        self.other = OtherResources()
         self.changes: list[Change] = []
         self.endings: list[tuple[str, Json]] = []
         self.autoscale_settings: list[Json] = []

@@ -9,7 +9,12 @@ Json = dict[str, Any]
 # Path in the profile of a scale set, with entries of lists by their names -> secret.
 Secrets = dict[tuple[str, ...], Any]
 
-_SECRET_KEYS = frozenset({"adminPassword", "customData", "protectedSettings", "userData"})
+_SECRET_KEYS = frozenset(
+    {
+        *("adminPassword", "customData", "protectedSettings", "userData"),
+        *("protectedParameters", "runAsPassword"),  # of run commands
+    }
+)
 # Answers to the questions of Windows' setup: the password of the first logon is in them.
 _UNATTENDED = "additionalUnattendContent"
 # Whatever a client puts here is shown, whatever it is called: Azure defines no secret inside.
@@ -22,6 +27,8 @@ def without_secrets(body: Any, parent: str = "") -> Any:
         return [without_secrets(entry, parent) for entry in body]
     if not isinstance(body, dict) or parent in _FREE_FORM:
         return body
+    if "template" in body and isinstance(body.get("parameters"), dict):
+        body = {**body, "parameters": _without_secure_values(body)}
     return {
         key: without_secrets(value, key)
         for key, value in body.items()
@@ -48,6 +55,23 @@ def merge_secrets(current: Secrets, profile: Json, given: Secrets) -> Secrets:
     staying = {path: value for path, value in current.items() if _has_path(profile, path[:-1])}
     merged = staying | given
     return current if merged == current else merged
+
+
+def _without_secure_values(deployment: Json) -> Json:
+    """Return the parameters of a deployment without the values of those that its template hides."""
+    template = deployment["template"] if isinstance(deployment["template"], dict) else {}
+    declared = template.get("parameters") or {}
+    return {
+        name: value
+        for name, value in deployment["parameters"].items()
+        if not is_secure(declared.get(name))
+    }
+
+
+def is_secure(parameter: Any) -> bool:
+    """Return whether a parameter of a template holds a secret, by its type."""
+    kind = parameter.get("type") if isinstance(parameter, dict) else None
+    return str(kind).lower() in ("securestring", "secureobject")
 
 
 def _is_secret(key: str, parent: str) -> bool:

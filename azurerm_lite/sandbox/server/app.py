@@ -20,7 +20,7 @@ from ..handlers._call import BATCHED_VMS, Call
 from ..model.cloud import Cloud
 from ..model.redaction import without_secrets
 from ..model.resources import SUBSCRIPTION
-from . import api_versions, control_api
+from . import api_versions, control_api, metadata
 from .control_api import ControlApi
 from .faults import Fault
 from .rate_limits import RateLimits
@@ -123,6 +123,10 @@ class App:
         self._cloud.settle()
         headers: dict[str, str] = {}
         try:
+            if request.path == metadata.PATH:
+                if fault.error:
+                    raise fault.error
+                return metadata.answer(request)
             self._entra.tokens.check(request.headers.get("Authorization"))
             route, names = _find_route(request)
             if fault.error:

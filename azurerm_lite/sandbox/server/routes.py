@@ -8,16 +8,22 @@ from werkzeug.routing import Map, Rule
 
 from ..handlers import (
     autoscale,
+    deployments,
     extensions,
     images,
     instances,
+    managed_images,
     network_interfaces,
+    networks,
     operations,
+    other_providers,
     resource_graph,
     resource_groups,
     rolling_upgrades,
     run_command,
     scale_sets,
+    set_services,
+    sizes,
     subscriptions,
     virtual_machines,
 )
@@ -36,7 +42,22 @@ IMAGES = PLACE + "/publishers"
 OFFERS = IMAGES + "/<publishers>/artifacttypes/vmimage/offers"
 VERSIONS = OFFERS + "/<offers>/skus/<skus>/versions"
 GALLERY = RG + COMPUTE + "/galleries/<gallery>"
+MANAGED_IMAGE = RG + COMPUTE + "/images/<image>"
+PROVIDER = SUB + "/providers/<provider>"
+DEPLOYMENTS = RG + "/providers/microsoft.resources/deployments"
+DEPLOYMENT = DEPLOYMENTS + "/<deployment>"
+NETWORK_TYPES = (
+    "/providers/microsoft.network/<any(virtualnetworks, networksecuritygroups, publicipaddresses, "
+    "loadbalancers):network_type>"
+)
+NETWORK = RG + NETWORK_TYPES + "/<network>"
+SUBNET = RG + "/providers/microsoft.network/virtualnetworks/<network>/subnets/<subnet>"
+LOCKS = "/providers/microsoft.authorization/locks"
+AUTOSCALE = "/providers/microsoft.insights/autoscalesettings"
+ACTIVITY = "/providers/microsoft.insights/eventtypes/management/values"
 EXTENSIONS = VMSS + "/extensions"
+HOOKS = VMSS + "/lifecyclehookevents"
+RUN_COMMANDS = VM + "/runcommands"
 NICS = VM + "/networkinterfaces"
 PUBLIC_IPS = NICS + "/<nic>/ipconfigurations/<ipconfiguration>/publicipaddresses"
 ACTIONS = "<any(start, restart, reimage, reimageall, redeploy, reapply):action>"
@@ -50,6 +71,7 @@ class Route(NamedTuple):
     Attributes:
         policy: The rate limit that counts the request; empty for none.
         counts_per: The resource that has a limit of its own; empty if only the subscription has.
+        is_ignored: Whether the request is accepted and answered, but changes nothing.
     """
 
     method: str
@@ -57,6 +79,7 @@ class Route(NamedTuple):
     handler: Handler
     policy: str = ""
     counts_per: Literal["", "set", "vm", "operation"] = ""
+    is_ignored: bool = False
 
 
 # Paths in lower case: Azure compares them in any case. Which policy counts what: the headers of
@@ -73,14 +96,23 @@ ROUTES = [
     Route("GET", RG, resource_groups.get_group),
     Route("PUT", RG, resource_groups.put_group),
     Route("DELETE", RG, resource_groups.delete_group),
-    Route("GET", RG + "/providers/microsoft.insights/autoscalesettings", autoscale.list_settings),
+    Route("GET", SUB + AUTOSCALE, autoscale.list_all_settings),
+    Route("GET", RG + AUTOSCALE, autoscale.list_settings),
     # Images
     Route("GET", IMAGES, images.list_image_entries, "GetVMImageFromLocation"),
     Route("GET", OFFERS, images.list_image_entries),
     Route("GET", OFFERS + "/<offers>/skus", images.list_image_entries),
     Route("GET", VERSIONS, images.list_image_entries, "ListVMImagesVersionsFromLocation"),
     Route("GET", VERSIONS + "/<version>", images.get_image_version, "GetVMImageFromLocation"),
+    Route("GET", SUB + COMPUTE + "/images", managed_images.list_images),
+    Route("GET", RG + COMPUTE + "/images", managed_images.list_images),
+    Route("GET", MANAGED_IMAGE, managed_images.get_image),
+    Route("PUT", MANAGED_IMAGE, managed_images.put_image),
+    Route("DELETE", MANAGED_IMAGE, managed_images.delete_image),
+    Route("GET", SUB + COMPUTE + "/galleries", images.list_galleries, "GetGallery"),
+    Route("GET", RG + COMPUTE + "/galleries", images.list_galleries, "GetGallery"),
     Route("GET", GALLERY, images.get_gallery, "GetGallery"),
+    Route("GET", GALLERY + "/images", images.list_gallery_images, "GetGalleryImage"),
     Route("GET", GALLERY + "/images/<image>", images.get_gallery_image, "GetGalleryImage"),
     Route(
         "GET",
@@ -94,6 +126,32 @@ ROUTES = [
         images.get_gallery_version,
         "GetGalleryImageVersion",
     ),
+    # Sizes
+    Route("GET", SUB + COMPUTE + "/skus", sizes.list_skus),
+    Route("GET", PLACE + "/vmsizes", sizes.list_sizes),
+    Route("GET", PLACE + "/usages", sizes.list_usages),
+    # Other providers. Before the names of providers: locks and activity logs.
+    Route("GET", SUB + LOCKS, other_providers.list_nothing),
+    Route("GET", RG + LOCKS, other_providers.list_nothing),
+    Route("GET", VMSS + LOCKS, other_providers.list_nothing),
+    Route("GET", SUB + ACTIVITY, other_providers.list_nothing, is_ignored=True),
+    Route("GET", SUB + "/providers", other_providers.list_providers),
+    Route("GET", PROVIDER, other_providers.get_provider),
+    Route("POST", PROVIDER + "/register", other_providers.register_provider),
+    Route("GET", SUB + "/tagnames", other_providers.list_tag_names),
+    # Networks
+    Route("GET", SUB + NETWORK_TYPES, networks.list_networks),
+    Route("GET", RG + NETWORK_TYPES, networks.list_networks),
+    Route("GET", NETWORK, networks.get_network),
+    Route("PUT", NETWORK, networks.put_network, is_ignored=True),
+    Route("DELETE", NETWORK, networks.delete_network, is_ignored=True),
+    Route("GET", SUBNET, networks.get_subnet),
+    # Deployments
+    Route("GET", DEPLOYMENTS, deployments.list_deployments),
+    Route("GET", DEPLOYMENT, deployments.get_deployment),
+    Route("PUT", DEPLOYMENT, deployments.put_deployment),
+    Route("POST", DEPLOYMENT + "/validate", deployments.validate_deployment),
+    Route("GET", DEPLOYMENT + "/operationstatuses/<operation>", deployments.get_deployment_status),
     # Scale sets. The list of a subscription has no header of Compute's: the resource manager
     # answers it.
     Route("GET", SUB + SETS, scale_sets.list_scale_sets),
@@ -126,6 +184,37 @@ ROUTES = [
     ),
     Route("POST", VMSS + "/performmaintenance", scale_sets.reject_maintenance, "VMScaleSetActions"),
     Route("POST", VM + "/performmaintenance", scale_sets.reject_maintenance, "VMScaleSetVMActions"),
+    Route("POST", VMSS + "/scaleout", set_services.scale_out, "VMScaleSetActions"),
+    Route(
+        "POST",
+        VMSS + "/approverollingupgrade",
+        set_services.approve_rolling_upgrade,
+        "VMScaleSetActions",
+        is_ignored=True,
+    ),
+    Route(
+        "POST",
+        VM + "/approverollingupgrade",
+        set_services.approve_rolling_upgrade,
+        "VMScaleSetVMActions",
+        is_ignored=True,
+    ),
+    Route(
+        "POST",
+        VMSS + "/setorchestrationservicestate",
+        set_services.set_service_state,
+        "VMScaleSetActions",
+        "set",
+    ),
+    Route(
+        "POST",
+        VMSS + "/converttosingleplacementgroup",
+        set_services.convert_to_single_placement_group,
+        "VMScaleSetActions",
+    ),
+    Route("GET", HOOKS, set_services.list_hook_events, "GetVMScaleSet", "set"),
+    Route("GET", HOOKS + "/<event>", set_services.reject_hook_event, "GetVMScaleSet", "set"),
+    Route("PATCH", HOOKS + "/<event>", set_services.reject_hook_event, "VMScaleSetActions"),
     # Extensions
     Route("GET", EXTENSIONS, extensions.list_extensions, "GetVMScaleSet", "set"),
     Route("GET", EXTENSIONS + "/<extension>", extensions.get_extension, "GetVMScaleSet", "set"),
@@ -184,6 +273,27 @@ ROUTES = [
         "vm",
     ),
     Route("POST", VM + "/runcommand", run_command.run_command, "VMScaleSetVMActions", "vm"),
+    Route("POST", VM + "/simulateeviction", set_services.simulate_eviction, "VMScaleSetVMActions"),
+    Route("GET", VM + "/extensions", extensions.list_instance_extensions, "GetVMScaleSetVM", "vm"),
+    Route(
+        "GET",
+        VM + "/extensions/<extension>",
+        extensions.get_instance_extension,
+        "GetVMScaleSetVM",
+        "vm",
+    ),
+    Route("GET", RUN_COMMANDS, run_command.list_run_commands, "GetVMScaleSetVM", "vm"),
+    Route("GET", RUN_COMMANDS + "/<command>", run_command.get_run_command, "GetVMScaleSetVM", "vm"),
+    Route(
+        "PUT", RUN_COMMANDS + "/<command>", run_command.put_run_command, "VMScaleSetVMActions", "vm"
+    ),
+    Route(
+        "DELETE",
+        RUN_COMMANDS + "/<command>",
+        run_command.delete_run_command,
+        "VMScaleSetVMActions",
+        "vm",
+    ),
     Route("GET", NICS, network_interfaces.list_nics),
     Route("GET", NICS + "/<nic>", network_interfaces.get_nic),
     Route("GET", PUBLIC_IPS, network_interfaces.list_public_ips),
