@@ -514,7 +514,9 @@ ROWS = {
     ),
     ("POST", paths.MACHINE + "/<any(deallocate):action>"): row(None, machine("begin_deallocate")),
     ("POST", paths.MACHINE + "/runcommand"): row(
-        None, machine("begin_run_command", {"commandId": "RunShellScript"})
+        None,
+        machine("begin_start"),
+        machine("begin_run_command", {"commandId": "RunShellScript"}),
     ),
     ("GET", paths.PLACE + "/operations/<operation>"): row(
         "RunCommandResult", vms("begin_run_command", {"commandId": "RunPowerShellScript"}, vm="1")
