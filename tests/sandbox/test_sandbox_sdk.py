@@ -535,7 +535,9 @@ ROWS = {
     ),
     ("POST", paths.MACHINE + "/<any(deallocate):action>"): row(None, machine("begin_deallocate")),
     ("POST", paths.MACHINE + "/runcommand"): row(
-        None, machine("begin_run_command", {"commandId": "RunShellScript"})
+        None,
+        machine("begin_start"),
+        machine("begin_run_command", {"commandId": "RunShellScript"}),
     ),
     ("GET", paths.SUB + paths.COMPUTE + "/images"): row(
         "Image", lambda sdk: sdk.compute.images.list()

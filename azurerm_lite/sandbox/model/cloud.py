@@ -70,7 +70,6 @@ class Cloud:
         assumptions: What the sandbox answers where Azure's behaviour is not known.
         on_upgrade: A test hook, called with the scale set, the ids and the operation just after a
             manual upgrade has started.
-        on_action: The same for restarts, reimages and the like, with the name of the action too.
         on_command: A test hook, called with the scale set, the instance and the script when a
             command has run; it may return the outcome.
     """
@@ -95,7 +94,6 @@ class Cloud:
         self.graph_queries = (-math.inf, 0)
         self.assumptions = Assumptions()
         self.on_upgrade: Callable[[ScaleSet, Sequence[str], Operation], object] | None = None
-        self.on_action: Callable[[ScaleSet, str, Sequence[str], Operation], object] | None = None
         self.on_command: Callable[[ScaleSet, Instance, str], CommandOutcome | None] | None = None
         self._moment: float | None = None
 
@@ -602,10 +600,7 @@ class Cloud:
                 self.set_states(vmss, vm, provisioning="Succeeded", power=power)
             return None
 
-        job = self.start_operation(vmss, seconds, end, targets)
-        if self.on_action:
-            self.on_action(vmss, action, [vm.id for vm in targets], job)
-        return job
+        return self.start_operation(vmss, seconds, end, targets)
 
     def _installed_version(self, vmss: ScaleSet, vm: Instance, version: str | None) -> str | None:
         """Return the version that a reimage installs."""
