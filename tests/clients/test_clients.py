@@ -14,7 +14,6 @@ from support.clients import NEW, SCRIPTS, Install, run_client, upgraded_domains
 from azurerm_lite.sandbox import Sandbox
 from azurerm_lite.sandbox.client_settings import settings_for
 
-
 pytestmark = pytest.mark.slow
 ANSIBLE_REQUIREMENTS = "ansible_collections/azure/azcollection/requirements.txt"
 ARGUMENTS = ("sandbox", "shop", NEW)
