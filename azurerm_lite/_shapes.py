@@ -268,9 +268,15 @@ ROLLING_UPGRADE = Shape(
 IMAGE_ENTRY = Shape(
     "an image", _object({"name": _name, "id": _text, "location": _text}, required=("name",))
 )
+_PUBLISHING = _object({"targetRegions": _list(_object({"name": _text}))})
+_IMAGE_VERSION = _object({"provisioningState": _text, "publishingProfile": _PUBLISHING})
 GALLERY_IMAGE_VERSION = Shape(
     "an image version",
-    _object({"name": _name, "id": _name, "properties": _object({})}, required=("name", "id")),
+    _object({"name": _name, "id": _name, "properties": _IMAGE_VERSION}, required=("name", "id")),
+)
+SHARED_IMAGE_VERSION = Shape(
+    "a version of a shared image",
+    _object({"name": _name, "properties": _object({})}, required=("name",)),
 )
 SUBSCRIPTION = Shape(
     "a subscription",

@@ -108,8 +108,8 @@ def find_image_drift(
 
     Azure: Resource Graph - Resources; and those of `newest_image_version`.
     """
-    regions = [location] if isinstance(location, str) else location
-    text = resource_graph.query_members(regions or ())
+    regions = resource_graph.parse_scope(subscriptions, location)
+    text = resource_graph.query_members(regions)
     rows = resource_graph.rows(access_token, text, subscriptions)
     return _compare(access_token, [_member(row) for row in rows])
 

@@ -253,6 +253,7 @@ def usable_versions(
         ValueError: `image` is another kind of image.
         AzureError: Azure refused, with its code and message.
     """
+    check_image("image", image)
     names = {"subscription_id": subscription_id, "location": location}
     if image.get("kind") == "platform":
         parts = (image["publisher"], image["offer"], image["sku"])
@@ -279,7 +280,8 @@ def _gallery_versions(access_token: Token, names: Mapping[str, str], image: Imag
         f"{kind}Galleries/{{gallery_name}}/images/{{image_name}}/versions"
     )
     where = {**names, "gallery_name": shared[2], "image_name": shared[3]}
-    found = rest.get_list(access_token, rest.url(path, where, settings.GALLERY_API))
+    url = rest.url(path, where, settings.GALLERY_API)
+    found = rest.get_objects(access_token, url, _shapes.SHARED_IMAGE_VERSION)
     return [
         entry["name"]
         for entry in found

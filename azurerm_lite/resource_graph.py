@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from . import _shapes, images, rest, settings
+from ._arguments import is_list
 from .errors import AzureError
 from .types import FoundScaleSet, Image, Token
 
@@ -26,6 +27,33 @@ _MEMBER_COLUMNS = (
     "vmss = properties.virtualMachineScaleSet.id, "
     "reference = properties.storageProfile.imageReference"
 )
+
+
+def parse_scope(
+    subscriptions: Sequence[str] | None, location: str | Sequence[str] | None
+) -> list[str]:
+    """Return the regions that a query is restricted to, as Azure names them.
+
+    Args:
+        subscriptions: Subscription ids; `None` for all.
+        location: A region or several; `None` for all.
+
+    Returns:
+        Names of regions; empty for all.
+
+    Raises:
+        ValueError: One of them is not a list of names.
+    """
+    regions = [location] if isinstance(location, str) else location
+    _check_names("subscriptions", subscriptions, subscriptions)
+    _check_names("location", location, regions)
+    return [region.replace(" ", "").lower() for region in regions or ()]
+
+
+def _check_names(argument: str, value: object, names: Sequence[str] | None) -> None:
+    is_usable = names is None or is_list(names)
+    if not is_usable or not all(isinstance(name, str) and name.strip() for name in names or ()):
+        raise ValueError(f"{argument} must be a list of names, not {value!r}")
 
 
 def query(
@@ -57,7 +85,7 @@ def query_members(location: Sequence[str]) -> str:
     """Return the Kusto query for the members of Flexible sets, with the images that they run.
 
     Args:
-        location: Regions; none for all.
+        location: Regions as `parse_scope` returns them; none for all.
 
     Returns:
         The text, with each value quoted.
@@ -71,8 +99,7 @@ def query_members(location: Sequence[str]) -> str:
         "where isnotnull(properties.virtualMachineScaleSet)",
     ]
     if location:
-        spelled = [region.replace(" ", "").lower() for region in location]
-        lines.append(f"where location in~ ({', '.join(map(_quoted, spelled))})")
+        lines.append(f"where location in~ ({', '.join(map(_quoted, location))})")
     lines += [f"project {_MEMBER_COLUMNS}", "order by id asc"]
     return "\n| ".join(lines)
 

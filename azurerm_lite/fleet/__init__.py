@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
-from .._arguments import is_list
 from ..types import (
     Batch,
     CountOrPercentage,
@@ -61,18 +60,9 @@ def find_scale_sets(
     """
     from .. import resource_graph
 
-    regions = [location] if isinstance(location, str) else location
-    _check_names("subscriptions", subscriptions, subscriptions)
-    _check_names("location", location, regions)
-    spelled = [region.replace(" ", "").lower() for region in regions or ()]
-    text = resource_graph.query(image, tag, spelled)
+    regions = resource_graph.parse_scope(subscriptions, location)
+    text = resource_graph.query(image, tag, regions)
     return resource_graph.scale_sets(resource_graph.rows(access_token, text, subscriptions))
-
-
-def _check_names(argument: str, value: object, names: Sequence[str] | None) -> None:
-    is_usable = names is None or is_list(names)
-    if not is_usable or not all(isinstance(name, str) and name.strip() for name in names or ()):
-        raise ValueError(f"{argument} must be a list of names, not {value!r}")
 
 
 def rollout_fleet(

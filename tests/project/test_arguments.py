@@ -90,6 +90,8 @@ VALID: dict[str, Any] = {
     "image": {"kind": "platform", "publisher": "p", "offer": "o", "sku": "s", "version": "1.0.0"},
     "version": "1.0.1",
     "capacity": 3,
+    "action": "restart",
+    "script": "uptime",
     "size": 2,
     "from_scale_in": True,
     "targets": [(SUB, "myrg", "web")],

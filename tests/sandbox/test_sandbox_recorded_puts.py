@@ -17,7 +17,6 @@ from support.recordings import FOLDER
 from support.replay import RECORDED_SUBSCRIPTION, Recorded, Replay, known_images
 
 from azurerm_lite.sandbox import Sandbox
-from azurerm_lite.sandbox.model import catalog
 
 pytestmark = pytest.mark.skipif(
     not FOLDER.is_dir(), reason=f"no recorded Azure traffic in {FOLDER}"
@@ -73,12 +72,10 @@ def puts(name: str) -> list[Recorded]:
 
 
 @pytest.mark.parametrize("name", recorded_files())
-def test_recorded_puts_have_the_recorded_values(
-    sandbox: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_recorded_puts_have_the_recorded_values(sandbox: Sandbox, clock: Clock, name: str) -> None:
     """The answers to each PUT and to the GETs that follow are Azure's, value by value."""
     file = json.loads((FOLDER / name).read_text("utf-8"))["interactions"]
-    monkeypatch.setattr(catalog, "IMAGES", known_images(file))
+    sandbox.cloud.platform_images = known_images(file)
     for key in list(sandbox.cloud.sets):
         del sandbox.cloud.sets[key]
     sandbox.assumptions.reverted_model_is_latest = False
