@@ -1,0 +1,43 @@
+"""`azurerm-lite sandbox`: a local Azure for any client, or for one command."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+
+from .arguments import Commands, add_command
+from .output import Output
+from .session import load_sandbox
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = add_command(
+        commands,
+        "sandbox",
+        "Serve a local Azure until Ctrl-C, or run one command on it.",
+        usage="[--port N] [--seconds N] [COMMAND ...]",
+        examples=("", "python my_rollout.py", "python"),
+    )
+    parser.add_argument(
+        "--port", type=int, default=0, metavar="N", help="port on 127.0.0.1 (any that is free)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=1.0, metavar="N", help="how long an upgrade takes (1)"
+    )
+    parser.add_argument(
+        "command", nargs=argparse.REMAINDER, metavar="COMMAND", help="what to run on the sandbox"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, output: Output) -> int:  # noqa: ARG001 - as of all commands
+    """Serve the sandbox.
+
+    Returns:
+        The exit status of the command that ran on it.
+    """
+    load_sandbox()  # raises if the extra is not installed
+    program = importlib.import_module("azurerm_lite.sandbox.__main__")
+    status: int = program.open_sandbox(options.port, options.seconds, options.command)
+    return status
