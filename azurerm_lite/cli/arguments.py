@@ -29,6 +29,7 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
 def add_command(
     commands: Commands,
     name: str,
+    short: str,
     summary: str,
     *,
     usage: str,
@@ -40,6 +41,7 @@ def add_command(
     Args:
         commands: The commands of the program.
         name: Name of the command.
+        short: What it does in a few words, for the list of commands.
         summary: What it does, as a sentence.
         usage: The arguments that matter, for the first line of the help.
         examples: Arguments of example calls, for the end of the help.
@@ -51,12 +53,13 @@ def add_command(
     lines = [f"  azurerm-lite {name} {arguments}".rstrip() for arguments in examples]
     return commands.add_parser(
         name,
-        help=summary.rstrip("."),
+        help=short,
         description="\n".join(filter(None, (summary, details))),
         usage=f"azurerm-lite {name} {usage}".rstrip(),
         epilog="\n".join(["examples:", *lines]),
         formatter_class=HelpFormatter,
         allow_abbrev=False,
+        add_help=False,
     )
 
 
@@ -89,6 +92,12 @@ def add_session(
         group.add_argument("--dry-run", action="store_true", help="only print what would be done")
     group.add_argument("-v", "--verbose", action="store_true", help="log every request")
     group.add_argument("--json", action="store_true", help="print lines of JSON for programs")
+    add_help(group)
+
+
+def add_help(group: argparse._ActionsContainer) -> None:
+    """Add --help to a group, instead of in a group of its own."""
+    group.add_argument("-h", "--help", action="help", help="show this help")
 
 
 def parse_count(text: str) -> int | str:

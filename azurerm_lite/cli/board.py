@@ -121,7 +121,10 @@ class Board:
         count = Text(f"{done} of {last.total} instances done", "bold")
         times = Text(f"elapsed {elapsed}, left about {format_seconds(left)}")
         bar = ProgressBar(total=max(1, last.total), completed=done, width=min(width, 60))
-        return Group(bar, Text("  ").join([count, times]))
+        lines = Table.grid()  # a bar does not end its line by itself
+        lines.add_row(bar)
+        lines.add_row(Text("  ").join([count, times]))
+        return lines
 
     def _since(self, time: datetime) -> float:
         return max(0.0, (self._now() - time).total_seconds())

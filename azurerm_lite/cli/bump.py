@@ -26,6 +26,7 @@ def add(commands: Commands) -> None:
     parser = add_command(
         commands,
         "bump",
+        "new image into the model alone",
         "Put a new image into the model; no instance is changed.",
         details="The instances get it by azurerm-lite rollout or azurerm-lite upgrade.",
         usage="-r GROUP -s SET -n VERSION [options]",

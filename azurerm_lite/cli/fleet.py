@@ -39,6 +39,7 @@ def add(commands: Commands) -> None:
     parser = add_command(
         commands,
         "fleet",
+        "many scale sets, wave after wave",
         "Roll many scale sets out, wave after wave, each to its model's image.",
         details="Ctrl-C lets the batches in progress end; the same command goes on from there.",
         usage="(--targets FILE | --tag NAME=VALUE | ...) [options]",

@@ -39,10 +39,12 @@ class FleetBoard:
         last = self._last
         if last is None:
             return
-        yield ProgressBar(
-            total=max(1, last.total), completed=last.done, width=min(options.max_width, 60)
-        )
-        yield Text(f"{last.done} of {last.total} scale sets done, {last.failed} failed", "bold")
+        width = min(options.max_width, 60)
+        lines = Table.grid()  # a bar does not end its line by itself
+        lines.add_row(ProgressBar(total=max(1, last.total), completed=last.done, width=width))
+        done = f"{last.done} of {last.total} scale sets done, {last.failed} failed"
+        lines.add_row(Text(done, "bold"))
+        yield lines
         waves = Table("wave", "started", "done", "failed", "paused")
         for wave, counts in self._waves.items():
             waves.add_row(f"{wave} of {last.waves}", *(str(counts[kind]) for kind in _COUNTED))

@@ -25,6 +25,7 @@ def add(commands: Commands) -> None:
     parser = add_command(
         commands,
         "follow",
+        "the rolling upgrade that Azure runs",
         "Follow the rolling upgrade that Azure runs on a set in upgrade mode Rolling.",
         details="With an image, put that into the model first, which starts a rolling upgrade.",
         usage="-r GROUP -s SET [-n VERSION] [options]",

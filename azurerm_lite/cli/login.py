@@ -20,6 +20,7 @@ def add(commands: Commands) -> None:
     parser = add_command(
         commands,
         "login",
+        "which sign-in is used, for whom, until when",
         "Print which authentication method is used, for whom, and until when.",
         details="It signs in to check that, and does not show the token.",
         usage="[options]",

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import azurerm_lite as az
 
 from . import bump, editor, fleet, follow, login, rollback, rollout, sandbox, status, upgrade
-from .arguments import HelpFormatter
+from .advice import with_advice
+from .arguments import HelpFormatter, add_help
 from .exit_status import DONE, FAILED, INTERRUPTED, ROLLED_BACK, USAGE, Declined, UsageError
 from .hooks import HookFailed
 from .output import Output
@@ -40,6 +41,7 @@ def make_parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=HelpFormatter,
         allow_abbrev=False,
+        add_help=False,
     )
     parser.add_argument("--version", action="version", version=f"azurerm-lite {az.__version__}")
     parser.add_argument(
@@ -48,6 +50,7 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="SHELL",
         help=f"print completion: {', '.join(SHELLS)}",
     )
+    add_help(parser)
     commands = parser.add_subparsers(title="commands", dest="name", metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)
@@ -85,11 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except az.RolloutHalted as halt:
         output.error(str(halt))
         return ROLLED_BACK if halt.rolled_back else FAILED
-    except az.NotFound as error:
-        output.error(f"{error}. Check --resourcegroup, --vmssname and --subscription.")
-        return FAILED
     except (ValueError, OSError, HookFailed) as error:  # Azure's errors and the network's, too
-        output.error(str(error))
+        output.error(with_advice(error))
         return FAILED
 
 

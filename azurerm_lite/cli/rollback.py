@@ -26,6 +26,7 @@ def add(commands: Commands) -> None:
     parser = add_command(
         commands,
         "rollback",
+        "old image: back into the model, then batch by batch",
         "Put the old image back into the model, and onto the instances batch by batch.",
         details="Without an image it is the one that outdated instances still run.",
         usage="-r GROUP -s SET [-n VERSION] [options]",

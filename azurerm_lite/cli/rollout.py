@@ -29,6 +29,7 @@ def add(commands: Commands) -> None:
     parser = add_command(
         commands,
         "rollout",
+        "new image: into the model, then batch by batch",
         "Put a new image into the model, and upgrade the instances batch by batch.",
         details="Ctrl-C stops it; the same command goes on from there.",
         usage="-r GROUP -s SET [-n VERSION] [options]",

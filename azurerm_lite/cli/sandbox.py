@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 
-from .arguments import Commands, add_command
+from .arguments import Commands, add_command, add_help
 from .output import Output
 from .session import load_sandbox
 
@@ -15,6 +15,7 @@ def add(commands: Commands) -> None:
     parser = add_command(
         commands,
         "sandbox",
+        "a local Azure, for any client or one command",
         "Serve a local Azure until Ctrl-C, or run one command on it.",
         usage="[--port N] [--seconds N] [COMMAND ...]",
         examples=("", "python my_rollout.py", "python"),
@@ -28,6 +29,7 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "command", nargs=argparse.REMAINDER, metavar="COMMAND", help="what to run on the sandbox"
     )
+    add_help(parser)
     parser.set_defaults(run=run)
 
 

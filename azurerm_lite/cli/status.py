@@ -37,6 +37,7 @@ def add(commands: Commands) -> None:
     parser = add_command(
         commands,
         "status",
+        "image, heat map, outdated instances",
         "Print the model's image, the heat map, and which instances are outdated.",
         usage="-r GROUP -s SET [options]",
         examples=("--sandbox", "-r myrg -s web", "-r myrg -s web --json"),

@@ -27,6 +27,7 @@ def add(commands: Commands) -> None:
     parser = add_command(
         commands,
         "upgrade",
+        "chosen instances or one update domain, at once",
         "Upgrade chosen instances, or one update domain, all at once.",
         details="For the whole set, batch by batch, use azurerm-lite rollout.",
         usage="-r GROUP -s SET (-u N | -i ID | -l IDS) [-n VERSION] [options]",

@@ -475,7 +475,9 @@ def test_a_429_of_one_set_slows_its_neighbours(fast: Sandbox) -> None:
     assert max(times["c"]) < max(times["a"])
     assert told[-1].summary.throttled == 1
     held_back = [
-        event.scale_set.vmss_name for event in told if event.event and "Delayed for" in event.message
+        event.scale_set.vmss_name
+        for event in told
+        if event.event and "Delayed for" in event.message
     ]
     assert set(held_back) == {"b"}
 

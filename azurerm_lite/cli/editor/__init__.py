@@ -20,6 +20,7 @@ def add(commands: Commands) -> None:
     parser = add_command(
         commands,
         "editor",
+        "a scale set as a heat map, and actions on it",
         "Edit a scale set in the terminal: its heat map, and actions on its instances.",
         details="Press ? in it for help. Without a scale set, choose from a list.",
         usage="[-r GROUP -s SET] [options]",

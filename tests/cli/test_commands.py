@@ -1,4 +1,4 @@
-"""The examples, as an operator runs them: in processes of their own, on the sandbox."""
+"""The commands for one scale set, as an operator runs them, on the sandbox."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import common
 import pytest
-import rollout as example
+from support.cli import PROGRAM, environment, run, run_child
 
 import azurerm_lite as az
+from azurerm_lite.cli import hooks, session, watch
+from azurerm_lite.cli.output import Output
+from azurerm_lite.cli.report import Report
 from azurerm_lite.sandbox import Sandbox
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 WEB = ["-r", "sandbox", "-s", "web"]
 NEW = "22.04.202411010"
 
@@ -30,12 +31,6 @@ def live(clean_environment: None) -> Iterator[Sandbox]:
     """A sandbox without delays; processes of the tests find it by the environment."""
     with Sandbox(upgrade_seconds=0) as sandbox:
         yield sandbox
-
-
-def run(name: str, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """An example in a process of its own, warnings as errors."""
-    command = [sys.executable, "-W", "error", str(EXAMPLES / name), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=cwd)
 
 
 def versions(sandbox: Sandbox, name: str = "web") -> list[str]:
@@ -49,7 +44,7 @@ def versions(sandbox: Sandbox, name: str = "web") -> list[str]:
 @pytest.mark.slow
 def test_the_rollout_on_its_own_sandbox() -> None:
     """The command of the README upgrades every instance, domain by domain, with status 0."""
-    done = run("rollout.py", "--sandbox")
+    done = run_child("rollout", "--sandbox")
     assert (done.returncode, done.stderr) == (0, "")
     steps = [line for line in done.stdout.splitlines() if "upgrading 4 instances" in line]
     assert [int(re.findall(r"update domain (\d)", line)[0]) for line in steps] == [0, 1, 2, 3, 4]
@@ -59,15 +54,15 @@ def test_the_rollout_on_its_own_sandbox() -> None:
 
 def test_the_rollout_with_credentials_from_the_environment(live: Sandbox) -> None:
     """A version by its number; afterwards every instance runs it."""
-    done = run("rollout.py", *WEB, "-n", NEW, "-y")
+    done = run("rollout", *WEB, "-n", NEW, "-y")
     assert (done.returncode, done.stderr) == (0, "")
     assert versions(live) == [NEW] * 20
 
 
 def test_running_the_rollout_again_changes_nothing(live: Sandbox) -> None:
     """The same command twice is fine: the second time there is nothing to do, status 0."""
-    run("rollout.py", *WEB, "-n", NEW, "-y")
-    done = run("rollout.py", *WEB, "-n", NEW, "-y")
+    run("rollout", *WEB, "-n", NEW, "-y")
+    done = run("rollout", *WEB, "-n", NEW, "-y")
     assert done.returncode == 0
     assert "the model stays as it is" in done.stdout
     assert "skipping 20 instances on the latest model" in done.stdout
@@ -77,7 +72,7 @@ def test_the_rollout_fails_while_an_instance_is_left(live: Sandbox) -> None:
     """A protected instance keeps its image: the status says that not all is done, and which."""
     where = live.where()
     az.wait(where[0], az.protect_vmss_vm(*where, 7, from_scale_set_actions=True))
-    done = run("rollout.py", *WEB, "-n", "latest", "-y")
+    done = run("rollout", *WEB, "-n", "latest", "-y")
     assert done.returncode == 1
     assert "error: these do not: 7" in done.stderr
 
@@ -85,21 +80,21 @@ def test_the_rollout_fails_while_an_instance_is_left(live: Sandbox) -> None:
 def test_a_rollout_that_halts_prints_why_and_can_be_resumed(live: Sandbox) -> None:
     """One sentence has the instance and Azure's reason; the same command resumes later."""
     live.break_upgrade("web", "6")
-    done = run("rollout.py", *WEB, "-n", NEW, "-y")
+    done = run("rollout", *WEB, "-n", NEW, "-y")
     assert done.returncode == 1
     assert "instance 6: provisioning failed" in done.stderr
     assert "Run it again to go on from there" in done.stderr
     live.break_upgrade("web", "6", "none")
-    assert run("rollout.py", *WEB, "-n", NEW, "-y").returncode == 0
+    assert run("rollout", *WEB, "-n", NEW, "-y").returncode == 0
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a child process cannot be sent Ctrl-C alone")
 def test_ctrl_c_prints_what_was_done() -> None:
     """Interrupted in the middle: status 130, how far it came, how to go on, no traceback."""
     with Sandbox(upgrade_seconds=2) as sandbox:
-        command = [sys.executable, str(EXAMPLES / "rollout.py"), *WEB, "-n", NEW, "-y"]
+        command = [*PROGRAM, "rollout", *WEB, "-n", NEW, "-y"]
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
         )
         deadline = time.monotonic() + 30
         while (
@@ -112,14 +107,14 @@ def test_ctrl_c_prints_what_was_done() -> None:
         _, stderr = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "0 of 20 instances have the latest model." in stderr
-    assert "Azure goes on with update domain 0" in stderr
+    assert "update domain 0 was under way: Azure continues with it." in stderr
     assert "Run the same command again to go on from there." in stderr
     assert "Traceback" not in stderr
 
 
 def test_the_version_bump_changes_the_model_alone(live: Sandbox) -> None:
     """The model has the new version, it says what changed, no instance does."""
-    done = run("version_bump.py", *WEB, "-n", "latest", "-y")
+    done = run("bump", *WEB, "-n", "latest", "-y")
     assert done.returncode == 0
     assert "20 instances still run an older one" in done.stdout
     assert az.get_image(az.get_vmss(*live.where()))["version"] == NEW
@@ -128,10 +123,10 @@ def test_the_version_bump_changes_the_model_alone(live: Sandbox) -> None:
 
 def test_without_a_terminal_and_without_yes_nothing_is_changed(live: Sandbox) -> None:
     """Without -y and without a terminal nothing is changed."""
-    for name in ("version_bump.py", "rollout.py"):
+    for name in ("bump", "rollout"):
         done = run(name, *WEB, "-n", NEW)
         assert done.returncode == 1
-        assert "nobody can be asked here: give -y to go ahead" in done.stderr
+        assert "stdin is not a terminal: pass --yes to skip the confirmation" in done.stderr
     assert az.get_image(az.get_vmss(*live.where()))["version"] == "22.04.202410020"
 
 
@@ -149,7 +144,7 @@ def test_vmss_upgrade_upgrades_those_and_no_others(
     live: Sandbox, which: list[str], upgraded: set[int]
 ) -> None:
     """An update domain, one instance, a list in either form; all at once, in one request."""
-    done = run("vmss_upgrade.py", *WEB, "-n", NEW, "-y", *which)
+    done = run("upgrade", *WEB, "-n", NEW, "-y", *which)
     assert (done.returncode, done.stderr) == (0, "")
     assert {number for number, version in enumerate(versions(live)) if version == NEW} == upgraded
     assert len([each for each in live.journal if "manualupgrade" in each.path]) == 1
@@ -169,7 +164,7 @@ def test_the_other_kinds_of_image_are_rolled_out(
     """Unmanaged by its URI, managed by its id, another SKU."""
     if value == "ID":
         value = az.get_image(az.get_vmss(*live.where(name)))["image_id"].replace("web-1", "web-3")
-    done = run("rollout.py", "-r", "sandbox", "-s", name, flag, value, "-y")
+    done = run("rollout", "-r", "sandbox", "-s", name, flag, value, "-y")
     assert (done.returncode, done.stderr) == (0, "")
     assert value in {
         text
@@ -180,14 +175,10 @@ def test_the_other_kinds_of_image_are_rolled_out(
 
 def test_a_dry_run_prints_the_plan_and_changes_nothing(live: Sandbox) -> None:
     """It prints the new image, the batches and the problems; nothing is changed."""
-    done = run(
-        "rollout.py", *WEB, "-n", NEW, "--dry-run", "--canary", "1", "--on-failure", "rollback"
-    )
+    done = run("rollout", *WEB, "-n", NEW, "--dry-run", "--canary", "1", "--on-failure", "rollback")
     assert (done.returncode, done.stderr) == (0, "")
-    assert (
-        f"the model would ask for Canonical:0001-com-ubuntu-server-jammy:22_04-lts-gen2:{NEW} (now"
-        in done.stdout
-    )
+    assert done.stdout.startswith("the model would get the image Canonical:0001-com-ubuntu-server")
+    assert f"22_04-lts-gen2:{NEW} (now" in done.stdout
     assert "canary (update domain 0): 1 instance (0)" in done.stdout
     assert "update domain 4: 4 instances (4, 9, 14, 19)" in done.stdout
     assert "dry run: nothing was changed" in done.stdout
@@ -200,7 +191,7 @@ def test_every_option_of_the_rollout_reaches_it(live: Sandbox) -> None:
     """Canary, parts, bake, check and domains show in what is printed or sent."""
     check = f'"{sys.executable}" -c "import os, sys; sys.exit(not os.environ[\'INSTANCE_IDS\'])"'
     done = run(
-        "rollout.py", *WEB, "-n", NEW, "-y", "--canary", "1", "--canary-bake", "0.2",
+        "rollout", *WEB, "-n", NEW, "-y", "--canary", "1", "--canary-bake", "0.2",
         "--bake", "0.1", "--max-batch", "2", "--pause", "0.1", "--check", check,
         "--domains", "0,1", "--instances", "19", "--max-unhealthy", "5%",
         "--health-timeout", "60", "--on-failure", "rollback",
@@ -215,7 +206,7 @@ def test_every_option_of_the_rollout_reaches_it(live: Sandbox) -> None:
 def test_a_check_that_fails_halts_with_what_it_printed(live: Sandbox) -> None:
     """The command, its status and its words."""
     check = f'"{sys.executable}" -c "import sys; sys.exit(\'queue full\')"'
-    done = run("rollout.py", *WEB, "-n", NEW, "-y", "--check", check, "--health-timeout", "1")
+    done = run("rollout", *WEB, "-n", NEW, "-y", "--check", check, "--health-timeout", "1")
     assert done.returncode == 1
     assert "ended with 1: queue full" in done.stderr
 
@@ -223,7 +214,7 @@ def test_a_check_that_fails_halts_with_what_it_printed(live: Sandbox) -> None:
 def test_a_failure_that_was_rolled_back_ends_with_three(live: Sandbox) -> None:
     """Nobody is to take it for done, nor for a rollout that stands half-way."""
     live.break_upgrade("web", "6", image=NEW)
-    done = run("rollout.py", *WEB, "-n", NEW, "-y", "--on-failure", "rollback")
+    done = run("rollout", *WEB, "-n", NEW, "-y", "--on-failure", "rollback")
     assert done.returncode == 3
     assert "Rolled back: all 20 instances run" in done.stderr
     assert versions(live) == ["22.04.202410020"] * 20
@@ -231,24 +222,24 @@ def test_a_failure_that_was_rolled_back_ends_with_three(live: Sandbox) -> None:
 
 def test_rollback_restores_the_old_image_or_a_given_one(live: Sandbox) -> None:
     """--rollback finds the image that instances still run; with -n it goes to that."""
-    run("rollout.py", *WEB, "-n", NEW, "-y", "--domains", "0")
-    done = run("rollout.py", *WEB, "--rollback", "-y")
+    run("rollout", *WEB, "-n", NEW, "-y", "--domains", "0")
+    done = run("rollback", *WEB, "-y")
     assert (done.returncode, done.stderr) == (0, "")
     assert versions(live) == ["22.04.202410020"] * 20
-    assert run("rollout.py", *WEB, "--rollback", "-n", "22.04.202409120", "-y").returncode == 0
+    assert run("rollback", *WEB, "-n", "22.04.202409120", "-y").returncode == 0
     assert versions(live) == ["22.04.202409120"] * 20
 
 
 def test_with_json_standard_output_is_for_programs(live: Sandbox) -> None:
     """A line of JSON for each event, the last with the summary; other text is on stderr."""
-    done = run("rollout.py", *WEB, "-n", NEW, "-y", "--json")
+    done = run("rollout", *WEB, "-n", NEW, "-y", "--json")
     told = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0
     assert [told[0]["kind"], told[-1]["kind"]] == ["started", "finished"]
     assert told[-1]["summary"]["upgraded"] == 20
     assert "20 of 20 instances of web run" in done.stderr
     live.break_upgrade("web", "6", image="22.04.202410020")
-    done = run("rollout.py", *WEB, "-n", "22.04.202410020", "-y", "--json")
+    done = run("rollout", *WEB, "-n", "22.04.202410020", "-y", "--json")
     last = json.loads(done.stdout.splitlines()[-1])
     assert done.returncode == 1
     assert (last["kind"], last["batch"], list(last["unhealthy"])) == (
@@ -261,20 +252,10 @@ def test_with_json_standard_output_is_for_programs(live: Sandbox) -> None:
 def test_following_a_set_in_mode_rolling(live: Sandbox) -> None:
     """Azure does the work, the example watches it to its end."""
     live.add_vmss("roll", 5, mode="Rolling")
-    done = run("rollout.py", "-r", "sandbox", "-s", "roll", "-n", NEW, "-y", "--follow")
+    done = run("follow", "-r", "sandbox", "-s", "roll", "-n", NEW, "-y")
     assert (done.returncode, done.stderr) == (0, "")
     assert "Completed; 5 of 5 instances have the latest model" in done.stdout
-    assert run("rollout.py", *WEB, "--follow", "-y").stderr.startswith(
-        "error: web is in upgrade mode Manual"
-    )
-
-
-def here(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    """The rollout in this process; its exit status."""
-    monkeypatch.setattr(sys, "argv", ["rollout.py", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        common.run(example.main)
-    return int(ended.value.code or 0)
+    assert run("follow", *WEB, "-y").stderr.startswith("error: web is in upgrade mode Manual")
 
 
 @pytest.mark.parametrize(
@@ -287,26 +268,15 @@ def here(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         (["--check", "no-such-program --fast"], "--check: there is no program 'no-such-program'"),
         (["--instances", ""], "--instances is empty"),
         (["--domains", " ,"], "--domains is empty"),
-        (
-            ["--rollback", "--instances", "3"],
-            "--rollback sees to the whole set: --instances cannot be given with it",
-        ),
-        (
-            ["--follow", "--canary", "1"],
-            "--follow sees to the whole set: --canary cannot be given with it",
-        ),
     ],
 )
 def test_invalid_options_are_rejected_before_anything_is_sent(
-    live: Sandbox,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    wrong: list[str],
-    told: str,
+    live: Sandbox, wrong: list[str], told: str
 ) -> None:
     """Status 2 and a sentence; the model does not get an image that is then not rolled out."""
-    assert here(monkeypatch, *WEB, "-n", NEW, "-y", *wrong) == 2
-    assert told in capsys.readouterr().err
+    done = run("rollout", *WEB, "-n", NEW, "-y", *wrong)
+    assert done.returncode == 2
+    assert told in done.stderr
     assert live.journal == []
 
 
@@ -314,88 +284,84 @@ def test_invalid_options_are_rejected_before_anything_is_sent(
     ("which", "told"), [(["--domains", "9"], "no domain 9"), (["--instances", "99"], "'99'")]
 )
 def test_a_part_that_the_set_does_not_have_changes_nothing(
-    live: Sandbox,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    which: list[str],
-    told: str,
+    live: Sandbox, which: list[str], told: str
 ) -> None:
     """Not even the model."""
-    assert here(monkeypatch, *WEB, "-n", NEW, "-y", *which) == 1
-    assert told in capsys.readouterr().err
+    done = run("rollout", *WEB, "-n", NEW, "-y", *which)
+    assert done.returncode == 1
+    assert told in done.stderr
     assert {each.method for each in live.journal if "virtualMachineScaleSets" in each.path} == {
         "GET"
     }
 
 
 def test_flexible_sets_and_version_latest_end_with_status_0(
-    live: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    live: Sandbox,
 ) -> None:
     """A Flexible set, and a model whose version is `latest`, which no instance runs."""
     live.add_vmss("flex", 3, orchestration="Flexible")
-    assert here(monkeypatch, "-r", "sandbox", "-s", "flex", "-n", NEW, "-y") == 0
+    assert run("rollout", "-r", "sandbox", "-s", "flex", "-n", NEW, "-y").returncode == 0
     live.add_vmss("newest", 3, image="Canonical:0001-com-ubuntu-server-jammy:22_04-lts-gen2:latest")
-    assert here(monkeypatch, "-r", "sandbox", "-s", "newest", "-y") == 0
-    assert "3 of 3 instances of newest run" in capsys.readouterr().out
+    done = run("rollout", "-r", "sandbox", "-s", "newest", "-y")
+    assert done.returncode == 0
+    assert "3 of 3 instances of newest run" in done.stdout
 
 
 def test_a_check_that_hangs_times_out() -> None:
     """It has as long as a batch has; a rollout does not wait for it for ever."""
-    check = example.run_check(f'"{sys.executable}" -c "import time; time.sleep(60)"', 1)
-    with pytest.raises(subprocess.TimeoutExpired, match="timed out after 1"):
-        check([])
+    check = hooks.run_check(f'"{sys.executable}" -c "import time; time.sleep(60)"', 1)
+    assert str(check([])).endswith("did not end within 1 s")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "is_back", "same"),
-    [
-        (["-n", NEW], False, True),
-        (["-n", NEW, "--on-failure", "rollback"], True, False),
-        (["--rollback"], True, False),
-        (["--rollback", "-n", NEW], True, True),
-    ],
+    ("is_rolling_back", "repeats_rollback", "same"),
+    [(False, False, True), (True, False, False), (True, True, True)],
 )
 def test_a_rollback_is_not_resumed_by_the_same_command(
-    arguments: list[str], is_back: bool, same: bool
+    is_rolling_back: bool, repeats_rollback: bool, same: bool
 ) -> None:
     """It would put the new image, which has just failed, into the model again."""
-    told = example.how_to_resume(example.parser().parse_args(arguments), is_back)
-    assert ("the same command" in told) is same
-    assert ("run it with --rollback and without a new image" in told) is not same
+    output = Output()
+    following = watch.Watch(output, hooks.Hooks((), output), Report("rollout", "web", ""))
+    following.is_rolling_back = is_rolling_back
+    advice = following._how_to_resume(repeats_rollback)
+    assert ("the same command" in advice) is same
+    assert ("azurerm-lite rollback and without a new image" in advice) is not same
 
 
 def test_an_unknown_rollback_image_names_the_options(
-    live: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    live: Sandbox,
 ) -> None:
     """And not the argument of the function under it."""
-    assert here(monkeypatch, *WEB, "--rollback", "-y") == 1
-    error = capsys.readouterr().err
+    done = run("rollback", *WEB, "-y")
+    assert done.returncode == 1
+    error = done.stderr
     assert error.startswith("error: image must be given: the instances behind the model run no")
-    assert error.endswith("Give it by --newversion, --imageid or --customuri.\n")
+    assert error.endswith("Name it by --newversion, --imageid or --customuri.\n")
 
 
-@pytest.mark.parametrize("script", ["rollout.py", "fleet_rollout.py"])
-def test_a_closed_pipe_ends_it_like_ctrl_c(live: Sandbox, script: str) -> None:
+@pytest.mark.parametrize("command", ["rollout", "fleet"])
+def test_a_closed_pipe_ends_it_like_ctrl_c(live: Sandbox, command: str) -> None:
     """As under `| head`: the rollout is left as by Ctrl-C, and nothing is said of a pipe."""
     live.set_image("web", version=NEW)
-    which = [] if script.startswith("fleet") else WEB
-    command = [sys.executable, EXAMPLES / script, *which, "-y", "--json", "--pause", "0.5"]
+    which = [] if command == "fleet" else WEB
+    words = [*PROGRAM, command, *which, "-y", "--json", "--pause", "0.5"]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
     ) as started:
         assert started.stdout
         started.stdout.readline()
         started.stdout.close()
-        told = started.stderr.read() if started.stderr else ""
+        printed = started.stderr.read() if started.stderr else ""
     assert started.returncode == 1
-    assert "Run the same command again to go on from there" in told
-    assert told.endswith("Stopped: nobody reads what it prints any more.\n")
+    assert "Run the same command again to go on from there" in printed
+    assert printed.endswith("Stopped: nothing reads the output any more.\n")
 
 
-SCRIPTS = [("rollout.py", []), ("version_bump.py", []), ("vmss_upgrade.py", ["-i", "0"])]
+COMMANDS = [("rollout", []), ("bump", []), ("upgrade", ["-i", "0"])]
 
 
-@pytest.mark.parametrize(("script", "which"), SCRIPTS)
+@pytest.mark.parametrize(("command", "which"), COMMANDS)
 @pytest.mark.parametrize(
     ("mistake", "sentence"),
     [
@@ -414,10 +380,10 @@ SCRIPTS = [("rollout.py", []), ("version_bump.py", []), ("vmss_upgrade.py", ["-i
     ],
 )
 def test_a_mistake_is_one_clear_sentence(
-    live: Sandbox, script: str, which: list[str], mistake: list[str], sentence: str
+    live: Sandbox, command: str, which: list[str], mistake: list[str], sentence: str
 ) -> None:
     """What is wrong with names, versions, kinds and modes is a sentence, with status 1."""
-    done = run(script, *mistake, *which, "-y")
+    done = run(command, *mistake, *which, "-y")
     assert done.returncode == 1
     assert sentence in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -437,7 +403,7 @@ def test_a_mistyped_instance_changes_nothing(
     live: Sandbox, which: list[str], sentence: str
 ) -> None:
     """Not even the model: instances are looked up before anything is written."""
-    done = run("vmss_upgrade.py", *WEB, "-n", NEW, "-y", *which)
+    done = run("upgrade", *WEB, "-n", NEW, "-y", *which)
     assert done.returncode == 1
     assert sentence in done.stderr
     assert {each.method for each in live.journal if "virtualMachineScaleSets" in each.path} == {
@@ -445,13 +411,13 @@ def test_a_mistyped_instance_changes_nothing(
     }
 
 
-@pytest.mark.parametrize(("script", "which"), SCRIPTS)
+@pytest.mark.parametrize(("command", "which"), COMMANDS)
 def test_a_wrong_secret_is_reported_and_not_shown(
-    live: Sandbox, monkeypatch: pytest.MonkeyPatch, script: str, which: list[str]
+    live: Sandbox, monkeypatch: pytest.MonkeyPatch, command: str, which: list[str]
 ) -> None:
     """Microsoft's number, what to do, and nowhere the secret."""
     monkeypatch.setenv("AZURE_CLIENT_SECRET", "canary-secret")
-    done = run(script, *WEB, "-n", NEW, "-y", *which)
+    done = run(command, *WEB, "-n", NEW, "-y", *which)
     assert done.returncode == 1
     assert "AADSTS7000215" in done.stderr
     assert "give its value, not its id" in done.stderr
@@ -467,7 +433,7 @@ def test_a_network_failure_is_retried_and_then_one_sentence(
     monkeypatch.setenv("AZURE_AUTH_ENDPOINT", "https://127.0.0.1:9")
     with ThreadPoolExecutor() as together:
         for done in together.map(
-            lambda each: run(each[0], *WEB, "-n", NEW, "-y", *each[1]), SCRIPTS
+            lambda each: run(each[0], *WEB, "-n", NEW, "-y", *each[1]), COMMANDS
         ):
             assert done.returncode == 1
             *waits, last = done.stderr.splitlines()
@@ -494,9 +460,9 @@ def test_credentials_from_a_file(
     config = tmp_path / "vmssconfig.json"
     config.write_text(json.dumps({**values, "subscriptionId": live.subscription_id}))
     config.chmod(0o600)
-    done = run("version_bump.py", *WEB, "-n", NEW, "-y", cwd=tmp_path)
+    done = run_child("bump", *WEB, "-n", NEW, "-y", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    done = run("version_bump.py", *WEB, "-n", NEW, "-y", "--config", "elsewhere.json", cwd=tmp_path)
+    done = run("bump", *WEB, "-n", NEW, "-y", "--config", "elsewhere.json")
     assert done.returncode == 1
     assert done.stderr.startswith("error: elsewhere.json cannot be read: ")
 
@@ -510,9 +476,9 @@ def test_a_credentials_file_that_others_can_read_gives_a_warning(
 ) -> None:
     """It holds a secret; the warning says how to close it, and goes on."""
     config = tmp_path / "vmssconfig.json"
-    config.write_text(json.dumps(dict.fromkeys(common.KEYS, "canary")))
+    config.write_text(json.dumps(dict.fromkeys(session._KEYS, "canary")))
     config.chmod(mode)
-    assert common.read_config(config) == dict.fromkeys(common.KEYS, "canary")
+    assert session.read_config(config, Output()) == dict.fromkeys(session._KEYS, "canary")
     told = capsys.readouterr().err
     assert told == (
         f"warning: others can read {config}, and the secret in it: chmod 600 {config}\n"
@@ -527,11 +493,11 @@ FILE = {"tenantId": "t", "appId": "a", "appSecret": "canary~secret", "subscripti
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"", "is no JSON: Expecting value in line 1, column 1"),
-        (b'{"appSecret": "canary~secret",\n}', "is no JSON: .* in line [12], column"),
-        (b"[]", "is no JSON object"),
-        (b'"canary"', "is no JSON object"),
-        (b"\xff\xfe", "is no text in UTF-8"),
+        (b"", "is not JSON: Expecting value in line 1, column 1"),
+        (b'{"appSecret": "canary~secret",\n}', "is not JSON: .* in line [12], column"),
+        (b"[]", "is not a JSON object"),
+        (b'"canary"', "is not a JSON object"),
+        (b"\xff\xfe", "is not text in UTF-8"),
         *(
             (json.dumps({**FILE, key: ""}).encode(), f"'{key}' must be a string that is not empty")
             for key in FILE
@@ -555,7 +521,7 @@ def test_an_invalid_credentials_file_is_described_without_its_values(
     config.write_bytes(content)
     config.chmod(0o600)
     with pytest.raises(ValueError, match=f"vmssconfig.json:? {told}") as caught:
-        common.read_config(config)
+        session.read_config(config, Output())
     assert "canary" not in str(caught.value)
 
 
@@ -563,21 +529,19 @@ def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     """Windows' editors write one."""
     config = tmp_path / "vmssconfig.json"
     config.write_bytes(b"\xef\xbb\xbf" + json.dumps(FILE).encode())
-    assert common.read_config(config) == FILE
+    assert session.read_config(config, Output()) == FILE
 
 
 def test_a_missing_subscription_names_the_variable(
-    live: Sandbox,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    live: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A service principal needs no az; it is told of the variable, and not to install something."""
     monkeypatch.delenv("AZURE_SUBSCRIPTION_ID")
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert here(monkeypatch, *WEB, "-y") == 1
-    assert capsys.readouterr().err.startswith(
-        "error: which subscription? Set AZURE_SUBSCRIPTION_ID. (The Azure CLI "
+    done = run("rollout", *WEB, "-y")
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "error: no subscription is given: pass --subscription, or set AZURE_SUBSCRIPTION_ID (The"
     )
 
 
@@ -593,7 +557,7 @@ def test_without_credentials_the_azure_cli_is_used(
     ):
         monkeypatch.delenv(name)
     monkeypatch.setenv("PATH", str(tmp_path))
-    done = run("version_bump.py", *WEB, "-n", NEW, "-y", cwd=tmp_path)
+    done = run_child("bump", *WEB, "-n", NEW, "-y", cwd=tmp_path)
     assert done.returncode == 1
     assert "The Azure CLI (az) is not on PATH" in done.stderr
     assert (
@@ -608,6 +572,6 @@ def test_without_credentials_the_azure_cli_is_used(
 )
 def test_wrong_usage_ends_with_two(arguments: list[str]) -> None:
     """What is missing is said, with the usage."""
-    done = run("vmss_upgrade.py", *arguments)
+    done = run("upgrade", *arguments)
     assert done.returncode == 2
     assert "error:" in done.stderr
