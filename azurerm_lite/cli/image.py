@@ -41,10 +41,11 @@ def read_model(where: Where, mode: str = "Manual") -> az.ScaleSet:
         mode: The upgrade mode that it must be in.
 
     Raises:
-        ValueError: It is in another upgrade mode.
+        ValueError: It is in another upgrade mode, or has no image.
         AzureError: Azure refused.
     """
     model = az.get_vmss(*where)
+    az.get_image(model)  # raises for a Flexible set that was made without a profile
     actual = az.upgrade_mode(model)
     if actual.lower() == mode.lower():
         return model

@@ -110,6 +110,8 @@ def describe_instances(reading: Reading) -> Section:
 
 def describe_pending(reading: Reading) -> Section:
     """Return which instances a rollout would upgrade, and in which batches."""
+    if "virtualMachineProfile" not in reading.model["properties"]:
+        return Section("pending    none: the scale set has no model", {"pending": {}})
     try:
         batches = az.plan_rollout(reading.instances)
     except ValueError as error:

@@ -30,7 +30,7 @@ def add(commands: Commands) -> None:
         "chosen instances or one update domain, at once",
         "Upgrade chosen instances, or one update domain, all at once.",
         details="For the whole set, batch by batch, use azurerm-lite rollout.",
-        usage="-r GROUP -s SET (-u N | -i ID | -l IDS) [-n VERSION] [options]",
+        usage="-r GROUP -s SET (-u N | -i ID | -l IDS) [options]",
         examples=(
             "--sandbox -u 0",
             "-r myrg -s web -n 22.04.202411010 -u 0",
