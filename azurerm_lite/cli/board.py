@@ -93,7 +93,8 @@ class Board:
             self._done = set()
         elif event.kind == "batch_started" and event.batch:
             of = f" of {event.batches}" if event.batches else ""
-            self._batch = f"batch {event.number}{of}: {event.batch.name}"
+            name = f": {event.batch.name}" if event.batch.name != f"batch {event.number}" else ""
+            self._batch = f"batch {event.number}{of}{name}"
         elif event.kind == "batch_done":
             self._done |= set(event.instance_ids)
         self._last = event
@@ -133,18 +134,25 @@ class Board:
 def _table(instances: Sequence[az.Instance], done: Set[str]) -> RenderableType:
     """Return the instances by update domain, each with the sign of its state, and a legend."""
     states = {instance["instanceId"]: state_of(instance, done) for instance in instances}
-    domains = az.by_update_domain(instances)
-    # Members of Flexible sets often have no update domain.
-    has_domains = any(isinstance(domain, int) for domain in domains)
-    table = Table("update domain" if has_domains else "zone", "instances", title_justify="left")
-    shown = domains if has_domains else az.by_zone(instances)
-    for domain, ids in shown.items():
-        table.add_row(str(domain), _cell(ids, states))
+    heading, domains = _domains(instances)
+    table = Table(*([heading] if heading else []), "instances")
+    for domain, ids in domains.items():
+        table.add_row(*([str(domain)] if heading else []), _cell(ids, states))
     legend = Text(
         "  ".join(f"{sign} {name}" for name, (sign, _) in _SIGNS.items()),
         "dim",
     )
     return Group(table, legend)
+
+
+def _domains(instances: Sequence[az.Instance]) -> tuple[str, Mapping[int | str, list[str]]]:
+    """Return the instances by update domain, else by zone; with an empty heading by neither."""
+    domains = az.by_update_domain(instances)
+    if any(isinstance(domain, int) for domain in domains):
+        return "update domain", domains
+    # Members of Flexible sets often have no update domain.
+    zones = az.by_zone(instances)
+    return ("zone" if len(zones) > 1 else ""), zones
 
 
 def _cell(ids: Sequence[str], states: Mapping[str, str]) -> Text:

@@ -51,7 +51,8 @@ class FleetBoard:
         yield waves
         sets = Table("scale set", "instances", "now")
         for target, event in list(self._in_progress.items())[:_MOST_SHOWN]:
-            sets.add_row(str(target), f"{event.latest} of {event.total}", Text(event.message))
+            now = Text(event.message, no_wrap=True, overflow="ellipsis")
+            sets.add_row(str(target), f"{event.latest} of {event.total}", now)
         yield sets
         more = len(self._in_progress) - _MOST_SHOWN
         if more > 0:

@@ -84,8 +84,6 @@ def roll_back(where: Where, options: argparse.Namespace, watch: Watch) -> int:
         watch.follow(events, repeats_rollback=image is not None)
     except RollbackImageUnknown as error:
         raise ValueError(f"{error}. Name it by --newversion, --imageid or --customuri.") from None
-    after = image_of(az.get_vmss(*where))
-    watch.report.changes.append(f"image of the model: {image_of(model)} → {after}")
     return check_result(where, watch.output)
 
 

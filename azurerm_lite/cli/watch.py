@@ -88,7 +88,9 @@ class Watch:
         self.is_rolling_back = self.is_rolling_back or event.kind == "rolling_back"
         report = self.report
         report.add(event.kind, event.message, event.time)
-        if event.kind == "batch_started" and event.batch:
+        if event.kind == "rolling_back":
+            report.changes.append(event.text)
+        elif event.kind == "batch_started" and event.batch:
             report.steps.append(Step(event.batch.name, list(event.instance_ids), event.time))
         elif event.kind == "batch_done" and report.steps:
             report.steps[-1].ended = event.time

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+import sys
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -10,7 +12,9 @@ import pytest
 from support.clock import Clock
 
 import azurerm_lite as az
+from azurerm_lite.cli import display
 from azurerm_lite.cli.board import Board, estimate_seconds_left, format_seconds, state_of
+from azurerm_lite.cli.main import main
 from azurerm_lite.sandbox import Sandbox
 
 rich = pytest.importorskip("rich.console")
@@ -116,6 +120,47 @@ def test_seconds_are_shown_as_a_clock_shows_them() -> None:
     """Hours only if there are some."""
     times = [format_seconds(seconds) for seconds in (None, 0, 61, 3661)]
     assert times == ["-", "0:00", "1:01", "1:01:01"]
+
+
+def test_a_terminal_shows_lines_above_the_board(
+    sandbox: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines of mere progress stay on the board alone; the board is there at the end."""
+    terminal = io.StringIO()
+    monkeypatch.setattr(display, "is_terminal", lambda: True)
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["rollout", "-r", "sandbox", "-s", "web", "-n", NEW, "-y"]) == 0
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue())
+    assert "update domain 0: done; 4 of 20 instances have the latest model" in text
+    assert "+4 +9 +14 +19" in text
+    assert "  update domain 0: InProgress" not in text
+
+
+@pytest.mark.parametrize("term", ["dumb", "xterm"])
+def test_a_dumb_terminal_gets_lines(term: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It cannot redraw."""
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert display.is_terminal() is (term != "dumb")
+
+
+def test_without_rich_a_terminal_gets_lines_and_the_name_of_the_extra(
+    sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The rollout works all the same."""
+    monkeypatch.setattr(display, "is_terminal", lambda: True)
+    monkeypatch.delitem(sys.modules, "azurerm_lite.cli.board")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "rich"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    assert main(["rollout", "-r", "sandbox", "-s", "web", "-n", NEW, "-y"]) == 0
+    out, error = capsys.readouterr()
+    assert "update domain 4: done" in out
+    assert error.startswith("warning: without rich")
+    assert 'pip install "azurerm-lite[cli]"' in error
 
 
 def test_each_state_of_an_instance_has_its_sign() -> None:
