@@ -69,7 +69,7 @@ def state_of(instance: az.Instance, done: Set[str] = frozenset()) -> str:
 
 
 class Board:
-    """What is known of a rollout, drawn anew at each refresh.
+    """What is known of a rollout, drawn again at each refresh.
 
     Args:
         now: A function that returns the time.
@@ -87,7 +87,7 @@ class Board:
     def add(self, event: az.Event) -> None:
         """Update the board by an event."""
         self._began = self._began or event.time
-        if event.kind == "started":  # a rollback after a failure starts anew
+        if event.kind == "started":  # a rollback after a failure starts again
             self._run_began = event.time
             self._planned = len(event.instance_ids)
             self._done = set()

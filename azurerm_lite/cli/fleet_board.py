@@ -18,7 +18,7 @@ _ENDED = _COUNTED[1:]
 
 
 class FleetBoard:
-    """The state of a fleet, drawn anew at each refresh."""
+    """The state of a fleet, drawn again at each refresh."""
 
     def __init__(self) -> None:
         self._in_progress: dict[Any, az.Event] = {}

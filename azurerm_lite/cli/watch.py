@@ -120,7 +120,7 @@ class Watch:
         self.report.end("interrupted", f"{count} instances have the latest model")
         print(f"\n{count} instances have the latest model.", file=sys.stderr)
         if event.batch and event.kind in _UNDER_WAY:
-            print(f"{event.batch.name} was under way: Azure continues with it.", file=sys.stderr)
+            print(f"{event.batch.name} was in progress: Azure continues with it.", file=sys.stderr)
         print(self._how_to_resume(repeats_rollback), file=sys.stderr)
 
     def _how_to_resume(self, repeats_rollback: bool) -> str:

@@ -107,7 +107,7 @@ def test_ctrl_c_prints_what_was_done() -> None:
         _, stderr = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "0 of 20 instances have the latest model." in stderr
-    assert "update domain 0 was under way: Azure continues with it." in stderr
+    assert "update domain 0 was in progress: Azure continues with it." in stderr
     assert "Run the same command again to go on from there." in stderr
     assert "Traceback" not in stderr
 

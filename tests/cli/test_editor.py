@@ -195,7 +195,7 @@ def test_scaling_in_asks_and_scaling_out_does_not(live: Sandbox) -> None:
         await driver.dialog(FormDialog)
         await driver.fill(capacity="21")
         confirm = await driver.dialog(ConfirmDialog)
-        assert "2 instances of web will be deleted for good" in str(
+        assert "2 instances of web will be deleted permanently" in str(
             confirm.query_one(Static).content
         )
         await driver.press("y")
@@ -409,9 +409,9 @@ def test_one_thing_at_a_time(still: Sandbox) -> None:
         driver.writes()
         for key in ("enter", "w", "c", "i", "v", "r", "b", "l"):
             await driver.press(key)
-            assert driver.status == "One thing at a time: Restart 7 is under way."
+            assert driver.status == "One thing at a time: Restart 7 is in progress."
         await driver.press("x")
-        assert driver.status == "No rolling upgrade is under way."
+        assert driver.status == "No rolling upgrade is in progress."
         assert driver.writes() == []
         await driver.press("q")
         await driver.dialog(ConfirmDialog)
@@ -473,7 +473,7 @@ def test_nothing_is_read_while_azure_asks_to_wait(live: Sandbox) -> None:
         await driver.until(lambda: any("A fault that was asked for" in line for line in driver.log))
         before = len(live.journal)
         await driver.press("g")
-        await driver.until(lambda: driver.status.startswith("Azure asks to wait: looking again in"))
+        await driver.until(lambda: driver.status.startswith("Azure asks to wait: polling again in"))
         await driver.press("g", "g")
         assert len(live.journal) == before
         assert len(driver.cells) == 20

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
 import responses
 from support.cli import environment, run, run_child
 from support.names import BASE
@@ -20,6 +21,7 @@ from support.names import BASE
 import azurerm_lite as az
 from azurerm_lite.cli import main as program
 from azurerm_lite.cli import session
+from azurerm_lite.cli.advice import advice, with_advice
 from azurerm_lite.cli.rollout_options import OPTIONS
 from azurerm_lite.sandbox import Sandbox
 
@@ -290,3 +292,36 @@ def test_the_dry_run_of_a_rollback_names_the_instances_to_roll_back(sandbox: San
     assert "update domain 0: 2 to roll back (0, 5)\nupdate domain 1: 1 to roll back (1)\n" in (
         done.stdout
     )
+
+
+# Advice
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        (
+            {"status": 403, "code": "AuthorizationFailed", "message": "No Microsoft.Compute/x."},
+            "No Microsoft.Compute/x. (AuthorizationFailed, HTTP 403",
+        ),
+        ({"status": 404, "code": "ResourceGroupNotFound", "message": "No rg."}, "No rg."),
+    ],
+)
+def test_an_error_of_azure_is_one_line_with_what_to_do(
+    sandbox: Sandbox, fault: dict[str, Any], sentence: str
+) -> None:
+    """Azure's message, which names the missing action, and a sentence of advice."""
+    sandbox.fail_next(**fault)
+    done = run("status", "-r", "sandbox", "-s", "web")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert sentence in line
+    assert line.endswith(f". {advice(az.AzureError('', code=fault['code']))}")
+
+
+def test_an_error_without_a_known_code_stands_alone() -> None:
+    """No advice is better than a wrong one."""
+    assert with_advice(ValueError("wrong")) == "wrong"
+    assert with_advice(az.AzureError("No.", code="Other")) == "No. (Other)"
+    network = requests.ConnectionError("No answer.")
+    assert with_advice(network).startswith("No answer. Check the network")

@@ -39,28 +39,28 @@ ON_INSTANCES = (
     Action(
         "u",
         "Upgrade",
-        "brought to the scale set's model, all at once, away meanwhile",
+        "upgraded to the scale set's model, all at once",
         az.manual_upgrade,
     ),
     Action(
         "i",
         "Reimage",
-        "set up anew from their image; what is on their OS disks is lost",
+        "reimaged; their OS disks are replaced",
         az.reimage_vmss,
     ),
     Action("s", "Start", "started", az.start_vmss, needs_confirmation=False),
-    Action("p", "Power off", "powered off; Azure goes on charging for them", az.poweroff_vmss),
+    Action("p", "Power off", "powered off; Azure continues to charge for them", az.poweroff_vmss),
     Action("r", "Restart", "restarted", az.restart_vmss),
     Action(
         "d",
         "Deallocate",
-        "powered off, and the machine under each given back",
+        "powered off, and their compute resources released",
         az.stopdealloc_vmss,
     ),
     Action(
         "x",
         "Delete",
-        "deleted for good, and the capacity shrinks with them",
+        "deleted permanently, and the capacity decreases",
         az.delete_vmss_vms,
     ),
 )

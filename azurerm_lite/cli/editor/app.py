@@ -50,7 +50,7 @@ class Editor(Rolling):
         Binding("r", "roll", "Roll"),
         Binding("x", "stop", "Stop"),
         Binding("b", "undo", "Back", show=False),
-        Binding("g", "poll", "Look", show=False),
+        Binding("g", "poll", "Poll", show=False),
         Binding("l", "choose", "Sets"),
         Binding("question_mark", "help", "Help", key_display="?"),
         Binding("q", "leave", "Quit"),
@@ -213,7 +213,7 @@ class Editor(Rolling):
         except asyncio.TimeoutError:
             return
         while (left := self._not_before - loop.time()) > 0:
-            self.status(f"Azure asks to wait: looking again in {left:.0f} s", "warning")
+            self.status(f"Azure asks to wait: polling again in {left:.0f} s", "warning")
             await asyncio.sleep(min(left, 1.0))
 
     def _is_busy(self) -> bool:
@@ -378,7 +378,7 @@ class Editor(Rolling):
     async def _may_delete(self, now: int, wanted: int) -> bool:
         """Ask before a scale set shrinks."""
         text = (
-            f"{count_instances(now - wanted)} of {self.set_name} will be deleted for good; "
+            f"{count_instances(now - wanted)} of {self.set_name} will be deleted permanently; "
             f"Azure chooses which of\n\n{join_ids(self._all_ids(), 200)}"
         )
         title = f"Scale in from {now} to {wanted}?"
@@ -437,7 +437,7 @@ class Editor(Rolling):
 
         def check(values: dict[str, str]) -> None:
             if not values["size"].strip():
-                raise ValueError("say which VM size")
+                raise ValueError("size must not be empty")
 
         dialog = FormDialog(
             f"VM size of {self.set_name}",
@@ -472,11 +472,11 @@ class Editor(Rolling):
         if not self.job:
             self.exit()
             return
-        text = "Azure goes on with what it was told."
+        text = "Azure continues with what was started."
         if self.job.is_rollout:
             text += " The rolling upgrade stops after that;"
-            text += " the same one begun again goes on from there."
-        if await self.confirmed(f"Quit? {self.job.title} is under way", text, "Quit"):
+            text += " started again, it goes on from there."
+        if await self.confirmed(f"Quit? {self.job.title} is in progress", text, "Quit"):
             self.exit()
 
 

@@ -47,7 +47,7 @@ class Rolling(EditorState):
         ids = [cell.instance_id for cell in self.heat_map.cells if cell.has_latest_model]
         text = (
             f"The model of {self.set_name} gets {self._image_to_restore()}, "
-            f"and {count_instances(len(ids))} go back to it, batch by batch:"
+            f"and {count_instances(len(ids))} are rolled back to it, batch by batch:"
             f"\n\n{join_ids(ids, 200)}"
         )
         title = f"Roll {self.set_name} back?"
@@ -115,4 +115,4 @@ class Rolling(EditorState):
             self.job.stop.set()
             self.log_line(f"{self.job.title}: stopping", "warning")
         else:
-            self.status("No rolling upgrade is under way.", "warning")
+            self.status("No rolling upgrade is in progress.", "warning")

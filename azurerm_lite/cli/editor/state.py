@@ -121,7 +121,7 @@ class EditorState(App[None]):
     def refuse(self) -> None:
         """Show that a job is in progress."""
         title = self.job.title if self.job else ""
-        self.status(f"One thing at a time: {title} is under way.", "warning")
+        self.status(f"One thing at a time: {title} is in progress.", "warning")
 
     def is_free(self) -> bool:
         """Return whether a job can be started; show why not."""
