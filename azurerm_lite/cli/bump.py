@@ -58,6 +58,7 @@ def bump(where: Where, options: argparse.Namespace, output: Output) -> int:
         changed = new_model(where, before, options) or before
         images = f"{image_of(changed)} (now {image_of(before)})"
         output.text(f"the model would get the image {images}; dry run: nothing was changed")
+        output.record({"kind": "dry_run", "image": image_of(changed), "before": image_of(before)})
         return DONE
     model = put_new_image(where, before, options, output)
     outdated = [

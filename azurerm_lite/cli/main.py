@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import os
 import sys
@@ -109,8 +110,9 @@ def complete(parser: argparse.ArgumentParser) -> None:
     """Answer a shell that asks for completions, if argcomplete is installed."""
     if "_ARGCOMPLETE" not in os.environ:
         return
-    argcomplete = importlib.import_module("argcomplete")
-    argcomplete.autocomplete(parser)
+    with contextlib.suppress(ModuleNotFoundError):
+        argcomplete = importlib.import_module("argcomplete")
+        argcomplete.autocomplete(parser)
 
 
 def completion_script(shell: str) -> str:

@@ -101,6 +101,7 @@ def upgrade(where: Where, options: argparse.Namespace, watch: Watch) -> int:
         changed = new_model(where, before, options) or before
         message = f"to {image_of(changed)} would go {chosen}; dry run: nothing was changed"
         output.text(message)
+        output.record({"kind": "dry_run", "image": image_of(changed), "instance_ids": ids})
         watch.report.end("dry run, nothing was changed", message)
         return DONE
     model = put_new_image(where, before, options, output)
@@ -112,6 +113,7 @@ def upgrade(where: Where, options: argparse.Namespace, watch: Watch) -> int:
         az.manual_upgrade(*where, ids)
         message = "The upgrade was started; Azure continues with it."
         output.text(message)
+        output.record({"kind": "started", "image": image_of(model), "instance_ids": ids})
         watch.report.end("started", message)
         return DONE
     watch.follow(az.rollout(*where, by=len(ids), only=ids))

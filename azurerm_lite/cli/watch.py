@@ -152,9 +152,10 @@ def reporting(
     command: str, access_token: Any, subject: str, options: argparse.Namespace, output: Output
 ) -> Iterator[Report]:
     """Yield a report, and write it when the command ends, whatever its end is."""
-    identity = identity_of(access_token) if options.report else ""
-    report = Report(f"azurerm-lite {command}", subject, identity)
+    report = Report(f"azurerm-lite {command}", subject, identity="unknown")
     try:
+        if options.report:
+            report.identity = identity_of(access_token)
         yield report
     except BaseException as error:
         if report.ended is None:

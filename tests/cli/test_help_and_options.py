@@ -275,9 +275,13 @@ def test_the_status_as_json_is_one_object(sandbox: Sandbox) -> None:
 def test_a_dry_run_changes_nothing(sandbox: Sandbox, command: tuple[str, ...]) -> None:
     """It needs no confirmation, and says what would be done."""
     name, *rest = command
-    done = run(name, "-r", "sandbox", "-s", "web", *rest, "--dry-run")
+    arguments = (name, "-r", "sandbox", "-s", "web", *rest, "--dry-run")
+    done = run(*arguments)
     assert (done.returncode, done.stderr) == (0, "")
     assert "dry run: nothing was changed" in done.stdout
+    records = [json.loads(line) for line in run(*arguments, "--json").stdout.splitlines()]
+    assert {record["kind"] for record in records} <= {"dry_run", "planned"}
+    assert records
     assert {each.method for each in sandbox.journal if "virtualMachineScaleSets" in each.path} == {
         "GET"
     }
