@@ -19,6 +19,7 @@ REQUIREMENTS = {
     "azurerm": ["azurerm==0.10.0", "setuptools<70"],  # it needs pkg_resources
     "sdk": ["azure-mgmt-compute", "azure-identity"],
 }
+_EDITOR = "/azurerm_lite/cli/editor/"
 _TOOLS = {"pip", "setuptools", "wheel"}
 
 
@@ -59,6 +60,8 @@ def _pip(python: str, *arguments: str) -> None:
 def installed(python: str) -> tuple[int, float, float, dict[str, str]]:
     """Return what is installed in an environment, without the tools that a new one has.
 
+    The editor, a program of its own within the commands, is left out.
+
     Args:
         python: The path of its Python.
 
@@ -74,6 +77,7 @@ def installed(python: str) -> tuple[int, float, float, dict[str, str]]:
         if distribution.metadata["Name"].lower() not in _TOOLS
     ]
     files = {Path(file.locate()) for distribution in found for file in distribution.files or ()}
+    files = {file for file in files if _EDITOR not in file.as_posix()}
     sizes = {file: file.stat().st_size / 1e6 for file in files if file.is_file()}
     packed = sum(size for file, size in sizes.items() if file.suffix != ".pyc")
     return (

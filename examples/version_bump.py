@@ -1,36 +1,37 @@
-"""Change the image in a scale set's model: GET, change, PUT. No instance is changed.
+"""Put the newest image version into a scale set's model. No instance is changed.
 
-    python examples/version_bump.py -r mygroup -s web -n 22.04.202411010
-    python examples/version_bump.py --sandbox
+On the sandbox:  azurerm-lite sandbox python examples/version_bump.py sandbox web
+On Azure:        export AZURE_SUBSCRIPTION_ID=... && python examples/version_bump.py myrg web
 
-The instances take the new image when they are upgraded: see rollout.py and vmss_upgrade.py.
+It signs in as `azurerm-lite login` shows. To upgrade instances: rollout_by_update_domain.py.
 """
 
-from __future__ import annotations
-
-import common
+import os
+import sys
 
 import azurerm_lite as az
 
+resource_group, vmss_name = sys.argv[1:]
+token = az.token_provider()
+subscription_id = os.environ["AZURE_SUBSCRIPTION_ID"]
+where = (token, subscription_id, resource_group, vmss_name)
 
-def main() -> int:
-    """Change the model."""
-    arguments = common.parser(__doc__.partition("\n")[0] if __doc__ else None)
-    options = arguments.parse_args()
-    with common.signed_in(arguments, options) as where:
-        if not common.has_new_image(options):
-            arguments.error("which image? give --newversion, --sku, --imageid or --customuri")
-        model = common.put_model(where, common.read_model(where), options)
-        outdated = [
-            instance
-            for instance in az.get_instance_views(*where)
-            if not instance["properties"].get("latestModelApplied")
-        ]
-        count = len(outdated)
-        image = common.image_of(model)
-        print(f"The model has {image}; {count} instances still run an older one.")
-    return common.DONE
+model = az.get_vmss(*where)
+image = az.get_image(model)
+names = (model["location"], image["publisher"], image["offer"], image["sku"])
+newest = az.list_sku_versions(token, subscription_id, *names, top=1, newest_first=True)
+version = newest[0]["name"]
 
+# The version itself and not "latest", which Azure would resolve for each instance at another time.
+if image["version"] == version:
+    print(f"{vmss_name} has {version} already")
+else:
+    az.wait(token, az.put_vmss(*where, az.set_image(model, version=version)))
+    print(f"{vmss_name}: {image['version']} -> {version}")
 
-if __name__ == "__main__":
-    common.run(main)
+outdated = [
+    instance["instanceId"]
+    for instance in az.get_instance_views(*where)
+    if not instance["properties"].get("latestModelApplied")
+]
+print(f"{len(outdated)} instances still run an older image: {', '.join(outdated) or 'none'}")

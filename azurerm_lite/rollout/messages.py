@@ -12,7 +12,7 @@ from .actions import UPGRADE_WORDS, Words
 
 HEALTH_NOT_REPORTED = "application health not reported yet"
 MODEL_CHANGED = "Somebody changed the scale set's model since this rollout began"
-RUN_AGAIN = "Run it again to go on from there"
+RUN_AGAIN = "Run it again to resume"
 ACCESS_STAYS_HERE = (
     "access_token: a token is not sent to other processes, which could not renew it: give a"
     " provider, such as token_provider() returns"
@@ -242,7 +242,7 @@ def counts_since(since: datetime) -> str:
 
 def run_again_since(since: datetime) -> str:
     """Return how to go on with a run that goes by the instances' times."""
-    return f"Run it again with since='{since.isoformat()}' to go on from there"
+    return f"Run it again with since='{since.isoformat()}' to resume"
 
 
 def run_again_with(ids: Sequence[str]) -> str:
@@ -445,7 +445,7 @@ def run_again(capacity: int | None) -> str:
     """Return what to do after a halt: run it again, with the capacity that the set is to have."""
     if capacity is None:
         return RUN_AGAIN
-    return f"Run it again with capacity={capacity} to go on from there"
+    return f"Run it again with capacity={capacity} to resume"
 
 
 def with_capacity(text: str, capacity: int | None) -> str:

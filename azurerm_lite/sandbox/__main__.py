@@ -34,17 +34,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "command", nargs=argparse.REMAINDER, help="what to run there, such as: python my_rollout.py"
     )
     options = parser.parse_args(arguments)
-    sandbox = Sandbox(upgrade_seconds=options.seconds, port=options.port)
+    sys.exit(open_sandbox(options.port, options.seconds, options.command, options.client))
+
+
+def open_sandbox(port: int, seconds: float, command: Sequence[str], client: str) -> int:
+    """Serve until Ctrl-C, or run a command.
+
+    Args:
+        port: Port on 127.0.0.1; 0 for any that is free.
+        seconds: How long a VM takes to upgrade.
+        command: The command; empty to serve.
+        client: Whose variables and commands to print, or to run the command with.
+
+    Returns:
+        The exit status of the command; 0 after Ctrl-C.
+    """
+    sandbox = Sandbox(upgrade_seconds=seconds, port=port)
     sandbox.add_vmss("flex", 6, orchestration="Flexible")
     sandbox.start()
     try:
-        if options.command:
-            sys.exit(run(sandbox, options.command, options.client))
-        serve(sandbox, options.client)
+        if command:
+            return run(sandbox, command, client)
+        serve(sandbox, client)
     except KeyboardInterrupt:
-        print("\nThe sandbox is gone.")
+        print("\nThe sandbox has stopped.")
     finally:
         sandbox.stop()
+    return 0
 
 
 def serve(sandbox: Sandbox, client: str) -> None:

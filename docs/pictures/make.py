@@ -1,4 +1,4 @@
-"""Draw docs/pictures/rollout.svg: examples/rollout.py on the sandbox.
+"""Draw docs/pictures/rollout.svg: azurerm-lite rollout on the sandbox.
 
 Run it by `python docs/pictures/make.py`.
 """
@@ -8,26 +8,21 @@ from __future__ import annotations
 import datetime
 import io
 import re
-import sys
 from pathlib import Path
-from typing import Any
 
+from rich.console import Console
+
+import azurerm_lite as az
 from azurerm_lite import _clock
+from azurerm_lite.cli.board import Board
+from azurerm_lite.sandbox import Sandbox
 
 HERE = Path(__file__).parent
-EXAMPLES = HERE.parent.parent / "examples"
-sys.path.insert(0, str(EXAMPLES))
-
-import common  # noqa: E402 - the examples are scripts in a folder, no package
-import rollout  # noqa: E402
-from rich.console import Console  # noqa: E402
-
-import azurerm_lite as az  # noqa: E402
-from azurerm_lite.sandbox import Sandbox  # noqa: E402
-
-COMMAND = "python examples/rollout.py -r sandbox -s web -n 22.04.202411010"
+NEW = "22.04.202411010"
+COMMAND = f"azurerm-lite rollout -r sandbox -s web -n {NEW}"
+ABOVE_THE_BOARD_NOT = ("progress", "waiting", "finished")
 WIDTH = 84
-BEGIN = datetime.datetime(2026, 1, 2, 3, 4, 5)
+BEGIN = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
 
 
 class Clock:
@@ -52,27 +47,32 @@ def record() -> Console:
     clock = Clock()
     _clock.monotonic = clock
     _clock.sleep = clock.sleep
-    options = rollout.parser().parse_args([*COMMAND.split()[2:], "-y"])
     console.print(f"$ {COMMAND}", style="bold", highlight=False)
     with Sandbox(upgrade_seconds=60, clock=clock) as sandbox:
-        where = common.Where(*sandbox.where())
+        where = sandbox.where()
         model = az.get_vmss(*where)
-        changed = common.new_image(where, model, options)
-        az.wait(where.access_token, az.put_vmss(*where, changed))
-        for event in rollout.start_rollout(where, options):
-            show(console, event, clock.now)
-            is_domain_3 = event.kind == "progress" and event.batch.name == "update domain 3"
-            if is_domain_3 and "30 s" in event.message:
-                console.print(rollout.table(event))
+        az.wait(where[0], az.put_vmss(*where, az.set_image(model, version=NEW)))
+
+        def now() -> datetime.datetime:
+            return BEGIN + datetime.timedelta(seconds=clock.now)
+
+        board = Board(now)
+        for event in az.rollout(*where):
+            event = event._replace(time=now())  # noqa: PLW2901 - at the time of the picture
+            board.add(event)
+            show(console, event)
+            is_domain_3 = event.batch is not None and event.batch.name == "update domain 3"
+            if is_domain_3 and event.kind == "progress" and "30 s" in event.message:
+                console.print(board)
                 return console
     raise RuntimeError("the rollout never came to update domain 3")
 
 
-def show(console: Console, event: Any, seconds: float) -> None:
-    """Print an event as the example does above its table, at the time of the picture."""
-    if event.kind not in ("progress", "waiting", "finished"):
-        time = BEGIN + datetime.timedelta(seconds=seconds)
-        console.print(re.sub(r"^\d\d:\d\d:\d\d", f"{time:%H:%M:%S}", str(event)), highlight=False)
+def show(console: Console, event: az.Event) -> None:
+    """Print an event as the command does above its board, in UTC wherever this runs."""
+    if event.kind not in ABOVE_THE_BOARD_NOT:
+        line = re.sub(r"^\d\d:\d\d:\d\d", f"{event.time:%H:%M:%S}", str(event))
+        console.print(line, highlight=False)
 
 
 def main() -> None:

@@ -1,24 +1,15 @@
-"""What `token_provider()` finds without arguments, what it says of the rest.
-
-And `python -m azurerm_lite.auth`.
-"""
+"""What `token_provider()` finds without arguments, what it says of the rest."""
 
 from __future__ import annotations
 
-import base64
-import json
-import re
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.certificates import PASSWORD, certificate_pem, key_pem, written
 
 import azurerm_lite as az
-from azurerm_lite.auth import __main__ as program
 from azurerm_lite.auth._environment import detect_method
+from azurerm_lite.cli.identity import read_claims
 from azurerm_lite.sandbox import Sandbox
 from azurerm_lite.sandbox.entra.managed_identity import ASSIGNED, SYSTEM
 from azurerm_lite.sandbox.entra.tokens import APPLICATION, TENANT
@@ -148,90 +139,5 @@ def test_a_managed_identity_of_the_environment(
         monkeypatch,
         sandbox.managed_identity("app_service") | ({"AZURE_CLIENT_ID": client} if client else {}),
     )
-    claims = program.read_claims(az.token_provider()())
+    claims = read_claims(az.token_provider()())
     assert claims["appid"] == client or (client is None and claims["appid"] == SYSTEM)
-
-
-# --- the program ---
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """The program in a process of its own, warnings as errors."""
-    command = [sys.executable, "-W", "error", "-m", "azurerm_lite.auth", *arguments]
-    root = Path(az.__file__).parent.parent
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=60, cwd=root
-    )
-
-
-def test_the_program_prints_method_identity_and_expiry(sandbox: Sandbox) -> None:
-    """Status 0, nothing on standard error, and no token."""
-    done = run()
-    assert (done.returncode, done.stderr) == (0, "")
-    way, whom, until = done.stdout.splitlines()
-    assert way == "way    client secret, found by the environment: AZURE_CLIENT_SECRET"
-    assert whom == f"for    application {APPLICATION}, tenant {TENANT}"
-    assert re.fullmatch(
-        r"until  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \((59|60) minutes from now\); it is renewed.*",
-        until,
-    )
-    assert "eyJ" not in done.stdout
-
-
-def test_the_program_prints_why_there_is_no_token() -> None:
-    """Status 1, and one line on standard error that names each way."""
-    done = run()
-    assert (done.returncode, done.stdout) == (1, "")
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("error: The Azure CLI (az) is not on PATH")
-    assert (
-        "client secret: AZURE_CLIENT_SECRET and AZURE_TENANT_ID and AZURE_CLIENT_ID are not set"
-        in line
-    )
-
-
-def test_the_program_has_help() -> None:
-    """And refuses what it does not know."""
-    assert run("--help").returncode == 0
-    assert run("--nonsense").returncode == 2
-
-
-def token_of(claims: Any) -> str:
-    """A token that says this."""
-    return f"eyJh.{base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip('=')}.c2ln"
-
-
-@pytest.mark.parametrize(
-    ("claims", "message"),
-    [
-        (
-            {"upn": "ada@example.com", "appid": "cli", "tid": "t"},
-            "ada@example.com, by way of application cli, tenant t",
-        ),
-        ({"azp": "app"}, "application app"),
-        (
-            {"appid": "a", "xms_mirid": "/subscriptions/x"},
-            "application a, managed identity /subscriptions/x",
-        ),
-        ({}, "whom, the token does not say"),
-        ([], "whom, the token does not say"),
-    ],
-)
-def test_the_identity_is_read_from_the_claims(
-    claims: Any, message: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
-) -> None:
-    """People, applications, managed identities; and one that says nothing is no failure."""
-    provider = detect_method()
-    monkeypatch.setattr(program, "detect_method", lambda: provider)
-    monkeypatch.setattr(type(provider), "__call__", lambda self: token_of(claims))
-    assert program.main([]) == 0
-    out = capsys.readouterr().out.splitlines()
-    assert f"for    {message}" in out
-    assert "until  when, the token does not say" in out
-    assert len([line for line in out if line.startswith("not    ")]) == 4
-
-
-@pytest.mark.parametrize("token", ["opaque", "a.b.c", "a.!!!.c", "", "a..b"])
-def test_a_token_that_is_not_a_jwt_has_no_claims(token: str) -> None:
-    """Nothing is taken for granted."""
-    assert program.read_claims(token) == {}

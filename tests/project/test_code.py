@@ -29,9 +29,6 @@ ALLOWED = {
     },
     "azurerm_lite/auth/_error_advice.py": {'text.replace(secret, "***")'},
     "azurerm_lite/auth/_entra.py": {'str(record.msg).startswith(("event=", "Token response"))'},
-    # A file: JSON or CSV. An argument: JSON or ids.
-    "examples/fleet_rollout.py": {'text.lstrip().startswith("[")'},
-    "examples/vmss_upgrade.py": {'text.lstrip().startswith("[")', '"," in text'},
 }
 """What looks like a decision on a message and is none, by file."""
 

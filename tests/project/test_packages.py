@@ -73,11 +73,10 @@ def test_the_wheel_holds_the_package_and_its_licence(packages: dict[str, Path]) 
     modules = {
         str(path.relative_to(ROOT).as_posix()) for path in (ROOT / "azurerm_lite").rglob("*.py")
     }
-    assert {name for name in names if ".dist-info/" not in name} == modules | {
-        "azurerm_lite/py.typed"
-    }
+    others = {"azurerm_lite/py.typed", "azurerm_lite/cli/editor/editor.tcss"}
+    assert {name for name in names if ".dist-info/" not in name} == modules | others
     info = f"azurerm_lite-{az.__version__}.dist-info"
-    more = {"METADATA", "WHEEL", "RECORD", "licenses/LICENSE"}
+    more = {"METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE"}
     assert {name for name in names if ".dist-info/" in name} == {f"{info}/{name}" for name in more}
 
 

@@ -10,13 +10,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from editor.app import Editor
-from editor.dialogs import RollDialog
-from editor.heat_map import HeatMapView
 from textual.pilot import Pilot
 from textual.widgets import Button, Checkbox, Input, RichLog, Select, Static
 
 import azurerm_lite as az
+from azurerm_lite.cli.editor.app import Editor
+from azurerm_lite.cli.editor.dialogs import RollDialog
+from azurerm_lite.cli.editor.heat_map import HeatMapView
 from azurerm_lite.heatmap import STYLES, Cell
 from azurerm_lite.sandbox import Sandbox
 

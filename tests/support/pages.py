@@ -20,12 +20,17 @@ import pytest
 import azurerm_lite.sandbox
 from azurerm_lite.sandbox import Sandbox
 from azurerm_lite.sandbox.model.resources import SUBSCRIPTION
+from support.cli import environment
+from support.cli import run as run_here
 from support.clock import Clock
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 _COMPUTE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/sandbox/providers/Microsoft.Compute"
+CHANGING = ("rollout", "rollback", "upgrade", "bump", "follow", "fleet")
+"""Commands that ask before they change something."""
+
 # The scale sets that pages name, besides the sandbox's own; `web` is in any resource group.
 FLOATING = "Canonical:0001-com-ubuntu-server-jammy:22_04-lts-gen2"
 SETS: dict[str, dict[str, Any]] = {
@@ -93,10 +98,8 @@ def typed(source: str, names: dict[str, Any]) -> str:
 def commands(block: Block) -> list[tuple[str, str]]:
     """Return the commands of a console session with their output, or those of a workflow."""
     if block.language == "yaml":
-        return [
-            (line, "")
-            for line in re.findall(r"run: (python (?!-m pip).*)$", block.text, re.MULTILINE)
-        ]
+        ours = r"(?:run: |- |^ *)((?:azurerm-lite|python3 -m azurerm_lite) .*)$"
+        return [(line, "") for line in re.findall(ours, block.text, re.MULTILINE)]
     parts = re.split(r"^\$ (.*)\n", block.text, flags=re.MULTILINE)
     return list(zip(parts[1::2], parts[2::2], strict=True))
 
@@ -106,9 +109,10 @@ def run(
 ) -> tuple[int, str]:
     """Run a command of a page on the sandbox; return its exit status and its output.
 
-    An example runs in this process, on the test clock, and its questions are answered with yes.
-    Other commands run in a child process, without input.
+    A command of azurerm-lite and an example run in this process, on the test clock; questions are
+    answered with yes. Other commands run in a child process, without input.
     """
+    command = command.replace("python3 -m azurerm_lite ", "azurerm-lite ")
     words = [each.removeprefix(".venv/bin/") for each in shlex.split(command)]
     with monkeypatch.context() as patch:
         while "=" in words[0]:
@@ -121,32 +125,46 @@ def run(
                     "AZURE_RESOURCE_ENDPOINT",
                 ):
                     patch.delenv(other)
-        if not words[1].startswith("examples/"):
-            return _child([sys.executable if each == "python" else each for each in words])
-        _, example, *arguments = words
+        if words[0] == "python" and words[1].startswith("examples/"):
+            add(sandbox, words[-1], "myrg")
+            patch.setattr(sys, "argv", words[1:])
+            return _example(words[1])
+        if words[0] != "azurerm-lite" or words[1] == "sandbox":
+            return _child(words)
+        _, name, *arguments = words
         if "-r" in arguments:
             add(sandbox, arguments[arguments.index("-s") + 1], arguments[arguments.index("-r") + 1])
-            arguments = [*arguments, "-y"]
+            arguments += ["-y"] if name in CHANGING else []
         patch.setattr(
             azurerm_lite.sandbox, "Sandbox", partial(Sandbox, upgrade_seconds=60, clock=clock)
         )
-        patch.setattr(sys, "argv", [example, *arguments])
-        patch.syspath_prepend(str(ROOT / "examples"))
-        return _example(str(ROOT / example))
-
-
-def _child(words: list[str]) -> tuple[int, str]:
-    done = subprocess.run(
-        words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60
-    )
-    return done.returncode, done.stdout
+        done = run_here(name, *arguments)
+        return done.returncode, done.stdout
 
 
 def _example(path: str) -> tuple[int, str]:
+    """Run an example in this process, on the test clock."""
     printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), pytest.raises(SystemExit) as end:
-        runpy.run_path(path, run_name="__main__")
-    return int(end.value.code or 0), printed.getvalue()
+    with contextlib.redirect_stdout(printed):
+        runpy.run_path(str(ROOT / path), run_name="__main__")
+    return 0, printed.getvalue()
+
+
+def _child(words: list[str]) -> tuple[int, str]:
+    """Run a program in a child process, with this Python and this tree."""
+    programs = {"python": [sys.executable], "azurerm-lite": [sys.executable, "-m", "azurerm_lite"]}
+    command = [part for word in words for part in programs.get(word, [word])]
+    command = [str(ROOT / part) if part.startswith("examples/") else part for part in command]
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=environment(),
+    )
+    return done.returncode, done.stdout
 
 
 def add(sandbox: Sandbox, name: str, resource_group: str) -> None:

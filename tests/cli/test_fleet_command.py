@@ -1,4 +1,4 @@
-"""The example `fleet_rollout.py`, as an operator runs it: targets, waves, output, status."""
+"""The command `azurerm-lite fleet`, as an operator runs it: targets, waves, output, status."""
 
 from __future__ import annotations
 
@@ -7,23 +7,21 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fleet_rollout
 import pytest
+from support.cli import PROGRAM, environment, run_child
 
 import azurerm_lite as az
+from azurerm_lite.cli.main import main
 from azurerm_lite.fleet import rate_limit
 from azurerm_lite.fleet.events import FleetEvent
 from azurerm_lite.rollout.events import Event
 from azurerm_lite.sandbox import Sandbox
 from azurerm_lite.types import Target
-
-EXAMPLES = Path(__file__).parents[2] / "examples"
 
 NEW = "22.04.202411010"
 
@@ -41,12 +39,9 @@ def live(clean_environment: None) -> Iterator[Sandbox]:
     rate_limit.reset()
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    """The example in this process; its exit status."""
-    monkeypatch.setattr(sys, "argv", ["fleet_rollout.py", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        fleet_rollout.common.run(fleet_rollout.main)
-    return int(ended.value.code or 0)
+def run(*arguments: str) -> int:
+    """The command in this process; its exit status."""
+    return main(["fleet", *arguments])
 
 
 def versions(sandbox: Sandbox, name: str) -> set[str]:
@@ -58,10 +53,10 @@ def versions(sandbox: Sandbox, name: str) -> set[str]:
 
 
 def test_the_sets_of_a_query_are_rolled_out_in_waves(
-    live: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    live: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The version is put into the models, then rolled out by region; other sets stay."""
-    assert run(monkeypatch, "--tag", "ring", "-n", NEW, "--waves", "location", "-y") == 0
+    assert run("--tag", "ring", "-n", NEW, "--waves", "location", "-y") == 0
     told = capsys.readouterr().out
     assert told.startswith(
         "4 scale sets: 2 in eastus, 2 in westeurope\n4 of 4 models changed to 22.04.202411010.\n"
@@ -75,7 +70,6 @@ def test_the_sets_of_a_query_are_rolled_out_in_waves(
 @pytest.mark.parametrize("kind", ["json", "csv"])
 def test_the_sets_of_a_file_are_rolled_out(
     live: Sandbox,
-    monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
     tmp_path: Path,
     kind: str,
@@ -93,7 +87,6 @@ def test_the_sets_of_a_file_are_rolled_out(
     (tmp_path / "fleet").write_text(text, "utf-8")
     assert (
         run(
-            monkeypatch,
             "--targets",
             str(tmp_path / "fleet"),
             "-n",
@@ -123,25 +116,24 @@ def test_the_sets_of_a_file_are_rolled_out(
             1,
             "error: nosuch.csv cannot be read: No such file or directory",
         ),
-        (["--tag", "nosuch", "-y"], 1, "error: there is no such scale set"),
+        (["--tag", "nosuch", "-y"], 1, "error: no scale set fits: check --tag"),
         (
             ["--tag", "ring", "-y", "--waves", "nosuch"],
-            1,
+            2,
             "error: waves: sandbox/s0 has no 'nosuch'",
         ),
-        (["--tag", "ring", "-y", "--max-failed", "x"], 1, "error: max_failed must be"),
+        (["--tag", "ring", "-y", "--max-failed", "x"], 2, "error: max_failed must be"),
     ],
 )
 def test_an_error_is_one_sentence(
     live: Sandbox,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     arguments: list[str],
     status: int,
     told: str,
 ) -> None:
     """And the status of any other error."""
-    assert run(monkeypatch, *arguments) == status
+    assert run(*arguments) == status
     assert capsys.readouterr().err.startswith(told)
 
 
@@ -160,53 +152,49 @@ def puts(sandbox: Sandbox) -> list[str]:
         ["--dask", "127.0.0.1:nosuch"],
     ],
 )
-def test_invalid_options_change_no_model(
-    live: Sandbox, monkeypatch: pytest.MonkeyPatch, wrong: list[str]
-) -> None:
+def test_invalid_options_change_no_model(live: Sandbox, wrong: list[str]) -> None:
     """They would ask for a version that nobody rolls out then."""
     if "--dask" in wrong:
         pytest.importorskip("distributed")
-    assert run(monkeypatch, "--tag", "ring", "-n", NEW, "-y", *wrong) == 1
+    status = 1 if "--dask" in wrong else 2
+    assert run("--tag", "ring", "-n", NEW, "-y", *wrong) == status
     assert not puts(live)
 
 
 def test_one_model_that_does_not_fit_changes_no_model(
-    live: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    live: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The version goes into all of them or into none."""
     live.add_vmss("s9", 2, tags={"ring": "0"}, mode="Automatic")
-    assert run(monkeypatch, "--tag", "ring", "-n", NEW, "-y") == 1
+    assert run("--tag", "ring", "-n", NEW, "-y") == 1
     assert "error: s9 is in upgrade mode Automatic" in capsys.readouterr().err
     assert not puts(live)
 
 
 def test_a_model_that_azure_rejects_is_reported_with_the_others(
-    live: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    live: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The others are changed; the same command resumes, also to the newest version."""
     live.fail_next(403, method="PUT", path="s2", code="AuthorizationFailed", message="No.")
-    assert run(monkeypatch, "--tag", "ring", "-n", "latest", "-y") == 1
+    assert run("--tag", "ring", "-n", "latest", "-y") == 1
     out, error = capsys.readouterr()
     assert "3 of 4 models changed to latest." in out
     assert error.startswith(
         "error: 1 of the models could not be changed: s2: No. (AuthorizationFailed, HTTP 403"
     )
-    assert run(monkeypatch, "--tag", "ring", "-n", "latest", "-y") == 0
+    assert run("--tag", "ring", "-n", "latest", "-y") == 0
     assert puts(live) == ["s0", "s1", "s2", "s2", "s3"]
     assert {each for number in range(4) for each in versions(live, f"s{number}")} == {NEW}
 
 
 def test_a_halt_is_printed_and_has_its_status(
-    live: Sandbox, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    live: Sandbox, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """1, or 3 where all that failed was put back; as JSON with what failed and what is left."""
     for number in range(4):
         live.set_image(f"s{number}", version=NEW)
     live.break_upgrade("s0", "0", image=NEW)
-    assert (
-        run(monkeypatch, "--tag", "ring", "-y", "--json", "--waves", "location", "--workers", "1")
-        == 1
-    )
+    assert run("--tag", "ring", "-y", "--json", "--waves", "location", "--workers", "1") == 1
     out, error = capfd.readouterr()
     halt = json.loads(out.splitlines()[-1])
     assert (halt["kind"], list(halt["failed"]), halt["rolled_back"]) == (
@@ -216,18 +204,14 @@ def test_a_halt_is_printed_and_has_its_status(
     )
     assert "sandbox/s3" in halt["not_started"]
     assert "OSProvisioningTimedOut" in error
-    assert (
-        run(monkeypatch, "--tag", "ring=0", "-y", "--on-failure", "rollback", "--workers", "1") == 3
-    )
+    assert run("--tag", "ring=0", "-y", "--on-failure", "rollback", "--workers", "1") == 3
 
 
-def test_a_dry_run_changes_nothing(
-    live: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_dry_run_changes_nothing(live: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
     """Nobody is asked, and the batches are told."""
     for number in range(4):
         live.set_image(f"s{number}", version=NEW)
-    assert run(monkeypatch, "--tag", "ring", "--dry-run", "-n", "22.04.202410020") == 0
+    assert run("--tag", "ring", "--dry-run", "-n", "22.04.202410020") == 0
     told = capsys.readouterr().out
     assert "4 of 4 models would be changed; what follows is about them as they are.\n" in told
     assert "sandbox/s3: update domain 1: 1 instance (1)" in told
@@ -238,7 +222,7 @@ def test_a_dry_run_changes_nothing(
 def test_the_table_shows_waves_and_sets() -> None:
     """What is done, and what is under way with its last words; no more sets than fit."""
     console = pytest.importorskip("rich.console").Console(file=io.StringIO(), width=100)
-    board = fleet_rollout.Board()
+    board = pytest.importorskip("azurerm_lite.cli.fleet_board").FleetBoard()
     targets = [Target("s", "g", f"web-{number}", "eastus") for number in range(23)]
     for target in targets:
         board.add(FleetEvent("set_started", "x", target, 1, 2))
@@ -253,22 +237,13 @@ def test_the_table_shows_waves_and_sets() -> None:
     assert "1 of 2" in text
     assert "at work on web-2" in text
     assert "at work on web-1 " not in text
-    assert "and 1 more under way" in text
+    assert "and 1 more in progress" in text
 
 
 @pytest.mark.slow
 def test_the_sandbox_has_thirty_sets_in_three_regions() -> None:
     """The whole demo, in a process of its own."""
-    command = [
-        sys.executable,
-        "-W",
-        "error",
-        str(EXAMPLES / "fleet_rollout.py"),
-        "--sandbox",
-        "--workers",
-        "30",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
+    done = run_child("fleet", "--sandbox", "--workers", "30")
     assert (done.returncode, done.stderr) == (0, "")
     assert "30 scale sets: 10 in eastus, 10 in westcentralus, 10 in westeurope" in done.stdout
     assert "30 of 30 scale sets done" in done.stdout
@@ -283,8 +258,8 @@ def test_ctrl_c_lets_the_batches_end(clean_environment: None) -> None:
             sandbox.add_vmss(f"s{number}", 4, update_domains=4, tags={"ring": "0"})
             sandbox.set_image(f"s{number}", version=NEW)
         command = [
-            sys.executable,
-            str(EXAMPLES / "fleet_rollout.py"),
+            *PROGRAM,
+            "fleet",
             "--tag",
             "ring",
             "-y",
@@ -292,7 +267,11 @@ def test_ctrl_c_lets_the_batches_end(clean_environment: None) -> None:
             "2",
         ]
         process = subprocess.Popen(
-            command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+            command,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+            env=environment(),
         )
         while not any("manualupgrade" in each.path for each in sandbox.journal):
             time.sleep(0.05)
@@ -300,19 +279,21 @@ def test_ctrl_c_lets_the_batches_end(clean_environment: None) -> None:
         _, error = process.communicate(timeout=60)
         assert process.returncode == 130
         assert "stopping: waiting for the batches of 2 scale sets to end" in error
-        assert "0 of 3 scale sets done. Run the same command again to go on from there." in error
+        assert "0 of 3 scale sets done. Run the same command again to resume." in error
         assert "Traceback" not in error
         assert not sandbox.cloud.running
         assert len([each for each in sandbox.changes if each.what == "model"]) <= 4
         assert (
-            subprocess.run(command, check=False, timeout=120, stdout=subprocess.DEVNULL).returncode
+            subprocess.run(
+                command, check=False, timeout=120, stdout=subprocess.DEVNULL, env=environment()
+            ).returncode
             == 0
         )
         assert len([each for each in sandbox.changes if each.what == "model"]) == 12
 
 
 @pytest.mark.slow
-def test_dask_runs_the_fleet_on_a_cluster(live: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dask_runs_the_fleet_on_a_cluster(live: Sandbox) -> None:
     """`--dask` does it on the cluster at that address."""
     distributed = pytest.importorskip(
         "distributed", reason="the extra fleet (distributed) is not installed"
@@ -321,8 +302,5 @@ def test_dask_runs_the_fleet_on_a_cluster(live: Sandbox, monkeypatch: pytest.Mon
         n_workers=2, threads_per_worker=2, processes=True, host="127.0.0.1", dashboard_address=None
     ) as cluster:
         address = cluster.scheduler_address
-        assert (
-            run(monkeypatch, "--tag", "ring", "-n", NEW, "-y", "--dask", address, "--workers", "4")
-            == 0
-        )
+        assert run("--tag", "ring", "-n", NEW, "-y", "--dask", address, "--workers", "4") == 0
     assert {each for number in range(4) for each in versions(live, f"s{number}")} == {NEW}

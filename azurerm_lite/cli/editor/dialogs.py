@@ -133,7 +133,7 @@ class FormDialog(Dialog):
             with Horizontal(classes="buttons"):
                 yield Button("Cancel", id="no", compact=True)
                 yield Button("Go on", id="yes", variant="primary", compact=True)
-                yield Label("Enter goes on, Escape leaves", classes="hint")
+                yield Label("Enter continues, Escape cancels", classes="hint")
 
     def on_mount(self) -> None:
         """Fetch the choices."""
@@ -342,19 +342,19 @@ def _row(model: Any) -> list[str]:
 
 
 HELP = """\
-[b]Pick[/b]   arrows   walk the map, its headings too
-       space    pick what the cursor is on, or put it back; so a click
+[b]Pick[/b]   arrows   move over instances and headings
+       space    pick what the cursor is on, or unpick it; a click, too
        d  f  z  the cursor's update domain, fault domain, zone
        a        all            escape  none
 
-[b]Do[/b]     enter    upgrade, reimage, start, power off, restart,
+[b]Act[/b]    enter    upgrade, reimage, start, power off, restart,
                 deallocate, delete what is picked, else the cursor's
        w        start, restart, power off, deallocate the whole set
        c        scale in and out
        i  v     another image, another VM size in the model
        r        rolling upgrade     x  stop it     b  roll it back
 
-[b]See[/b]    g        look now       l  another scale set
+[b]See[/b]    g        poll now       l  another scale set
        ?        help           q  quit
 
 [b]Tiles[/b]  filled: on the latest model       outlined: on an older one

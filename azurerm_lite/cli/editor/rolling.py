@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,34 +12,26 @@ import azurerm_lite as az
 from .actions import count_instances, describe_image, image_of, in_thread, join_ids, sentence
 from .dialogs import RollDialog
 from .heat_map import HeatMapView
+from .state import EditorState, Job
 
 _ENDINGS = ("stopped", "finished", "rolled_back")
 _PASSING = ("progress", "waiting", "baking", "pausing")
 _CHANGES = ("batch_started", "batch_done", *_ENDINGS)
 
 
-class Job:
-    """What is being done to the scale set."""
-
-    def __init__(self, title: str, *, is_rollout: bool = False) -> None:
-        self.title = title
-        self.is_rollout = is_rollout
-        self.stop = threading.Event()
-
-
-class Rolling:
+class Rolling(EditorState):
     """The part of the editor that rolls images out and back."""
 
     @work(exclusive=True, group="ask", exit_on_error=False)
     async def action_roll(self) -> None:
         """Roll the model out to the instances."""
-        if not self._is_free():
+        if not self.is_free():
             return
         view = self.query_one("#map", HeatMapView)
         options = await self.push_screen_wait(
             RollDialog(self.set_name, self.instances, view.targets if view.picked else ())
         )
-        if options and self._is_free():
+        if options and self.is_free():
             self.job = Job(f"rolling upgrade of {self.set_name}", is_rollout=True)
             pause = self._pause(self.job, options.pop("pause"))
             self._roll(self.job, az.rollout(*self.where, **options, pause=pause))
@@ -48,7 +39,7 @@ class Rolling:
     @work(exclusive=True, group="ask", exit_on_error=False)
     async def action_undo(self) -> None:
         """Roll back: put the old image into the model, and batch by batch onto the instances."""
-        if not self._is_free():
+        if not self.is_free():
             return
         image_before = self.images_before.get(self.opened or ("", ""))
         if image_before == az.get_image(self.model):
@@ -56,11 +47,11 @@ class Rolling:
         ids = [cell.instance_id for cell in self.heat_map.cells if cell.has_latest_model]
         text = (
             f"The model of {self.set_name} gets {self._image_to_restore()}, "
-            f"and {count_instances(len(ids))} go back to it, batch by batch:"
+            f"and {count_instances(len(ids))} are rolled back to it, batch by batch:"
             f"\n\n{join_ids(ids, 200)}"
         )
         title = f"Roll {self.set_name} back?"
-        if await self._confirmed(title, text, "Roll back") and self._is_free():
+        if await self.confirmed(title, text, "Roll back") and self.is_free():
             self.job = Job(f"rollback of {self.set_name}", is_rollout=True)
             pause = self._pause(self.job, 0)
             self._roll(self.job, az.rollback(*self.where, image=image_before, pause=pause))
@@ -124,4 +115,4 @@ class Rolling:
             self.job.stop.set()
             self.log_line(f"{self.job.title}: stopping", "warning")
         else:
-            self.status("No rolling upgrade is under way.", "warning")
+            self.status("No rolling upgrade is in progress.", "warning")

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Any, ClassVar
 
 from rich.text import Text
-from textual import events, on, work
-from textual.app import App, ComposeResult
+from textual import on, work
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
-from textual.widgets import Footer, RichLog, Static
+from textual.widgets import Footer, Static
 from textual.worker import Worker, WorkerState
 
 import azurerm_lite as az
@@ -22,64 +20,27 @@ from azurerm_lite.heatmap import FLAG_SIGNS, STYLES, Heatmap
 
 from . import actions
 from .actions import Action, count_instances, describe_image, in_thread, join_ids, sentence
-from .dialogs import ChooseDialog, ConfirmDialog, Dialog, FormDialog, HelpDialog, MenuDialog
+from .dialogs import ChooseDialog, Dialog, FormDialog, HelpDialog, MenuDialog
 from .heat_map import HeatMapView
-from .rolling import Job, Rolling
+from .rolling import Rolling
+from .state import Job, Log
 from .tiles import facts, is_busy
 
 _WRITES = ("act", "whole_set", "capacity", "image", "size", "roll", "undo")
 _IDLE_SECONDS = 30.0
 """Between two polls while nothing is being changed here; longer for large sets."""
 _ENDED = ("", "succeeded", "failed", "canceled")
-_COLOURS = {
-    "warning": "#d29922",
-    "error": "#ff7b72",
-    "done": "#3fb950",
-    "work": "#58a6ff",
-    "": "#8b949e",
-}
-_LOG_SIGNS = {"error": "✗", "warning": "!", "done": "✓", "work": "↻"}
 _FLAG_COLOUR = "#ffd33d"
 
 
-class Log(RichLog):
-    """What was done, wrapped again if the window gets another width."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._messages: deque[Text] = deque(maxlen=self.max_lines)
-        self._width = 0
-
-    def add(self, message: Text) -> None:
-        """Add a message."""
-        self._messages.append(message)
-        self.write(message, expand=True)
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Write all messages again."""
-        if self._width not in (0, event.size.width):
-            self.clear()
-            for message in self._messages:
-                self.write(message, expand=True)
-        self._width = event.size.width
-
-
-class Editor(Rolling, App[None]):
-    """The editor of one subscription's scale sets.
-
-    Args:
-        access_token: A callable that returns a token, and renews it.
-        subscription_id: Subscription id.
-        opened: Resource group and name of the set to open; `None` to choose.
-        read_only: Whether to refuse everything that would change something.
-        now: A function that returns the time for the log.
-    """
+class Editor(Rolling):
+    """The editor of one subscription's scale sets."""
 
     CSS_PATH = "editor.tcss"
     TITLE = "azurerm-lite"
     ENABLE_COMMAND_PALETTE = False
-    HORIZONTAL_BREAKPOINTS: ClassVar = [(0, "-narrow"), (100, "-wide")]
-    VERTICAL_BREAKPOINTS: ClassVar = [(0, "-low"), (40, "-tall")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - Textual's type
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (40, "-tall")]  # noqa: RUF012 - Textual's type
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "act", "Act"),
         Binding("w", "whole_set", "Whole set"),
@@ -89,33 +50,14 @@ class Editor(Rolling, App[None]):
         Binding("r", "roll", "Roll"),
         Binding("x", "stop", "Stop"),
         Binding("b", "undo", "Back", show=False),
-        Binding("g", "poll", "Look", show=False),
+        Binding("g", "poll", "Poll", show=False),
         Binding("l", "choose", "Sets"),
         Binding("question_mark", "help", "Help", key_display="?"),
         Binding("q", "leave", "Quit"),
     ]
 
-    def __init__(
-        self,
-        access_token: Callable[[], str],
-        subscription_id: str,
-        opened: tuple[str, str] | None = None,
-        *,
-        read_only: bool = False,
-        now: Callable[[], str] = lambda: f"{datetime.now():%H:%M:%S}",
-    ) -> None:
-        super().__init__()
-        self.access_token = access_token
-        self.subscription_id = subscription_id
-        self.read_only = read_only
-        self.now = now
-        self.opened = opened
-        self.job: Job | None = None
-        self.model: Any = None
-        self.instances: list[Any] = []
-        self.heat_map = Heatmap(())
-        self.images_before: dict[tuple[str, str], Any] = {}
-        self.refresh_soon = asyncio.Event()
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
         self._not_before = 0.0
         self._poll_error = ""
         self._hide_warnings: Callable[[], None] = lambda: None
@@ -179,31 +121,6 @@ class Editor(Rolling, App[None]):
         self._hide_warnings()
         if self.job:
             self.job.stop.set()
-
-    def log_line(self, text: str, kind: str = "") -> None:
-        """Add a line to the log, and show it in the status line."""
-        self.status(text, kind)
-        line = Text(f"{self.now()} ", "#6e7681")
-        line.append(f"{_LOG_SIGNS.get(kind, '·')} {text}", _COLOURS[kind])
-        for log in self.query("#log").results(Log):
-            log.add(line)
-
-    def status(self, text: str, kind: str = "work") -> None:
-        """Show a text in the status line alone."""
-        line = Text(text, _COLOURS[kind], no_wrap=True, overflow="ellipsis")
-        # There is none once the editor closes, when threads may still have something to show.
-        for widget in self.query("#status").results(Static):
-            widget.update(line)
-
-    @property
-    def where(self) -> tuple[Any, ...]:
-        """The first four arguments of the library's functions."""
-        return (self.access_token, self.subscription_id, *(self.opened or ()))
-
-    @property
-    def set_name(self) -> str:
-        """The name of the scale set."""
-        return self.opened[1] if self.opened else "no scale set"
 
     def _draw(self) -> None:
         """Draw everything that shows what was read."""
@@ -296,7 +213,7 @@ class Editor(Rolling, App[None]):
         except asyncio.TimeoutError:
             return
         while (left := self._not_before - loop.time()) > 0:
-            self.status(f"Azure asks to wait: looking again in {left:.0f} s", "warning")
+            self.status(f"Azure asks to wait: polling again in {left:.0f} s", "warning")
             await asyncio.sleep(min(left, 1.0))
 
     def _is_busy(self) -> bool:
@@ -341,7 +258,7 @@ class Editor(Rolling, App[None]):
     async def action_choose(self) -> None:
         """Open another scale set."""
         if self.job:
-            self._refuse()
+            self.refuse()
             return
         chosen = await self.push_screen_wait(
             ChooseDialog(
@@ -370,29 +287,9 @@ class Editor(Rolling, App[None]):
         if event.state is WorkerState.ERROR and event.worker.error:
             self.log_line(sentence(event.worker.error), "error")
 
-    def _refuse(self) -> None:
-        title = self.job.title if self.job else ""
-        self.status(f"One thing at a time: {title} is under way.", "warning")
-
-    def _is_free(self) -> bool:
-        """Return whether a job can be started; show why not."""
-        if self.read_only:
-            self.status("This is read-only: nothing can be changed.", "warning")
-            return False
-        if self.job:
-            self._refuse()
-            return False
-        if not self.model:
-            self.status("There is no scale set to work on: press l to choose one.", "warning")
-            return False
-        return True
-
-    async def _confirmed(self, title: str, text: str, yes: str) -> bool:
-        return bool(await self.push_screen_wait(ConfirmDialog(title, text, yes)))
-
     def start_job(self, title: str, call: Callable[[], Any]) -> None:
         """Send a request, and wait for its operation."""
-        if self._is_free():
+        if self.is_free():
             self.job = Job(title)
             self._run_job(self.job, call)
 
@@ -422,7 +319,7 @@ class Editor(Rolling, App[None]):
     async def action_act(self) -> None:
         """Do something to the instances that are picked, or to those under the cursor."""
         ids = self.query_one("#map", HeatMapView).targets
-        if not self._is_free() or not ids:
+        if not self.is_free() or not ids:
             return
         title = f"{count_instances(len(ids))}: {join_ids(ids, 12)}"
         action = await self.push_screen_wait(MenuDialog(title, actions.ON_INSTANCES))
@@ -435,7 +332,7 @@ class Editor(Rolling, App[None]):
     @work(exclusive=True, group="ask", exit_on_error=False)
     async def action_whole_set(self) -> None:
         """Do something to the whole scale set."""
-        if not self._is_free():
+        if not self.is_free():
             return
         title = f"The whole of {self.set_name}"
         action = await self.push_screen_wait(MenuDialog(title, actions.ON_SET))
@@ -455,12 +352,12 @@ class Editor(Rolling, App[None]):
             f"\n\n{join_ids(ids, 200)}"
         )
         title = f"{action.name} {targets}?"[:60]
-        return await self._confirmed(title, text, f"{action.name} {len(ids)}")
+        return await self.confirmed(title, text, f"{action.name} {len(ids)}")
 
     @work(exclusive=True, group="ask", exit_on_error=False)
     async def action_capacity(self) -> None:
         """Scale in or out."""
-        if not self._is_free():
+        if not self.is_free():
             return
         now = int((self.model.get("sku") or {}).get("capacity") or 0)
 
@@ -481,11 +378,11 @@ class Editor(Rolling, App[None]):
     async def _may_delete(self, now: int, wanted: int) -> bool:
         """Ask before a scale set shrinks."""
         text = (
-            f"{count_instances(now - wanted)} of {self.set_name} will be deleted for good; "
+            f"{count_instances(now - wanted)} of {self.set_name} will be deleted permanently; "
             f"Azure chooses which of\n\n{join_ids(self._all_ids(), 200)}"
         )
         title = f"Scale in from {now} to {wanted}?"
-        return await self._confirmed(title, text, f"Delete {now - wanted}")
+        return await self.confirmed(title, text, f"Delete {now - wanted}")
 
     def _consequence(self, change: str) -> str:
         """Return what a change of the model means for the instances, by the upgrade mode."""
@@ -503,7 +400,7 @@ class Editor(Rolling, App[None]):
     @work(exclusive=True, group="ask", exit_on_error=False)
     async def action_image(self) -> None:
         """Put another image into the model."""
-        if not self._is_free():
+        if not self.is_free():
             return
         model = self.model
         where = self.where
@@ -525,7 +422,7 @@ class Editor(Rolling, App[None]):
             return
         wanted = az.set_image(model, **changes)
         text = self._consequence(f"the image {describe_image(az.get_image(wanted))}")
-        if await self._confirmed("Change the model's image?", text, "Change it"):
+        if await self.confirmed("Change the model's image?", text, "Change it"):
             self.images_before[self.opened or ("", "")] = image
             title = f"image {actions.version_of(wanted)}"
             self.start_job(title, lambda: actions.change_image(where, changes))
@@ -533,14 +430,14 @@ class Editor(Rolling, App[None]):
     @work(exclusive=True, group="ask", exit_on_error=False)
     async def action_size(self) -> None:
         """Put another VM size into the model."""
-        if not self._is_free():
+        if not self.is_free():
             return
         where = self.where
         now = str((self.model.get("sku") or {}).get("name", ""))
 
         def check(values: dict[str, str]) -> None:
             if not values["size"].strip():
-                raise ValueError("say which VM size")
+                raise ValueError("size must not be empty")
 
         dialog = FormDialog(
             f"VM size of {self.set_name}",
@@ -553,7 +450,7 @@ class Editor(Rolling, App[None]):
         if size == now:
             return
         text = self._consequence(f"the size {size}")
-        if await self._confirmed("Change the VM size?", text, "Change it"):
+        if await self.confirmed("Change the VM size?", text, "Change it"):
             self.start_job(f"VM size {size}", lambda: actions.change_size(where, size))
 
     # Help and quitting
@@ -575,11 +472,11 @@ class Editor(Rolling, App[None]):
         if not self.job:
             self.exit()
             return
-        text = "Azure goes on with what it was told."
+        text = "Azure continues with what was started."
         if self.job.is_rollout:
             text += " The rolling upgrade stops after that;"
-            text += " the same one begun again goes on from there."
-        if await self._confirmed(f"Quit? {self.job.title} is under way", text, "Quit"):
+            text += " started again, it goes on from there."
+        if await self.confirmed(f"Quit? {self.job.title} is in progress", text, "Quit"):
             self.exit()
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import threading
 import time
@@ -12,15 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from editor import actions, tiles
-from editor.dialogs import ChooseDialog, ConfirmDialog, FormDialog, MenuDialog, RollDialog
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cli import run
 from support.editor import Driver, cell, drive, hurry, roll
 from textual.widgets import Button, Checkbox, DataTable, Input, OptionList, Select, Static
 
 import azurerm_lite as az
 from azurerm_lite import _clock
+from azurerm_lite.cli.editor import actions, tiles
+from azurerm_lite.cli.editor.dialogs import (
+    ChooseDialog,
+    ConfirmDialog,
+    FormDialog,
+    MenuDialog,
+    RollDialog,
+)
 from azurerm_lite.heatmap import STYLES, Heatmap
 from azurerm_lite.sandbox import Sandbox
 
@@ -190,7 +195,7 @@ def test_scaling_in_asks_and_scaling_out_does_not(live: Sandbox) -> None:
         await driver.dialog(FormDialog)
         await driver.fill(capacity="21")
         confirm = await driver.dialog(ConfirmDialog)
-        assert "2 instances of web will be deleted for good" in str(
+        assert "2 instances of web will be deleted permanently" in str(
             confirm.query_one(Static).content
         )
         await driver.press("y")
@@ -404,9 +409,9 @@ def test_one_thing_at_a_time(still: Sandbox) -> None:
         driver.writes()
         for key in ("enter", "w", "c", "i", "v", "r", "b", "l"):
             await driver.press(key)
-            assert driver.status == "One thing at a time: Restart 7 is under way."
+            assert driver.status == "One thing at a time: Restart 7 is in progress."
         await driver.press("x")
-        assert driver.status == "No rolling upgrade is under way."
+        assert driver.status == "No rolling upgrade is in progress."
         assert driver.writes() == []
         await driver.press("q")
         await driver.dialog(ConfirmDialog)
@@ -468,7 +473,7 @@ def test_nothing_is_read_while_azure_asks_to_wait(live: Sandbox) -> None:
         await driver.until(lambda: any("A fault that was asked for" in line for line in driver.log))
         before = len(live.journal)
         await driver.press("g")
-        await driver.until(lambda: driver.status.startswith("Azure asks to wait: looking again in"))
+        await driver.until(lambda: driver.status.startswith("Azure asks to wait: polling again in"))
         await driver.press("g", "g")
         assert len(live.journal) == before
         assert len(driver.cells) == 20
@@ -697,28 +702,13 @@ def test_a_flexible_set(live: Sandbox) -> None:
 # From the command line
 
 
-def start(*arguments: str, code: str = "") -> subprocess.CompletedProcess[str]:
-    """The script in a process of its own."""
-    command = [
-        sys.executable,
-        *(["-c", code] if code else [str(ROOT / "examples" / "vmss_editor.py")]),
-        *arguments,
-    ]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "examples")}
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=60, env=environment
-    )
-
-
-def test_wrong_usage_and_a_missing_extra_are_sentences() -> None:
+def test_wrong_usage_and_a_missing_extra_are_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a name is wrong usage; without Textual the sentence says what to install."""
-    done = start("-s", "web")
+    done = run("editor", "-s", "web")
     assert (done.returncode, "go together" in done.stderr) == (2, True)
-    code = (
-        "import sys; sys.modules['textual'] = None; "
-        "import common, vmss_editor; common.run(vmss_editor.main)"
-    )
-    done = start("--sandbox", code=code)
+    monkeypatch.delitem(sys.modules, "azurerm_lite.cli.editor.app")
+    monkeypatch.setitem(sys.modules, "textual", None)
+    monkeypatch.setitem(sys.modules, "textual.binding", None)
+    done = run("editor", "--sandbox")
     assert done.returncode == 1
-    assert 'pip install "azurerm-lite[examples]"' in done.stderr
-    assert "Traceback" not in done.stderr
+    assert 'pip install "azurerm-lite[editor]"' in done.stderr

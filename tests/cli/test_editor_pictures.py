@@ -11,13 +11,13 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from editor.dialogs import ChooseDialog, ConfirmDialog, MenuDialog, RollDialog
-from editor.tiles import is_busy
 from support.editor import Driver, drive, hurry, roll
 from textual.widgets import DataTable
 
 import azurerm_lite as az
 from azurerm_lite import _clock
+from azurerm_lite.cli.editor.dialogs import ChooseDialog, ConfirmDialog, MenuDialog, RollDialog
+from azurerm_lite.cli.editor.tiles import is_busy
 from azurerm_lite.sandbox import Sandbox
 
 NEW = "22.04.202411010"

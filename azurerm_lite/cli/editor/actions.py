@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, TypeVar
 import azurerm_lite as az
 from azurerm_lite.heatmap import Heatmap
 
+from ..session import Where
+
 T = TypeVar("T")
 Row = tuple[str, str]
 
@@ -37,28 +39,28 @@ ON_INSTANCES = (
     Action(
         "u",
         "Upgrade",
-        "brought to the scale set's model, all at once, away meanwhile",
+        "upgraded to the scale set's model, all at once",
         az.manual_upgrade,
     ),
     Action(
         "i",
         "Reimage",
-        "set up anew from their image; what is on their OS disks is lost",
+        "reimaged; their OS disks are replaced",
         az.reimage_vmss,
     ),
     Action("s", "Start", "started", az.start_vmss, needs_confirmation=False),
-    Action("p", "Power off", "powered off; Azure goes on charging for them", az.poweroff_vmss),
+    Action("p", "Power off", "powered off; Azure continues to charge for them", az.poweroff_vmss),
     Action("r", "Restart", "restarted", az.restart_vmss),
     Action(
         "d",
         "Deallocate",
-        "powered off, and the machine under each given back",
+        "powered off, and their compute resources released",
         az.stopdealloc_vmss,
     ),
     Action(
         "x",
         "Delete",
-        "deleted for good, and the capacity shrinks with them",
+        "deleted permanently, and the capacity decreases",
         az.delete_vmss_vms,
     ),
 )
@@ -92,18 +94,18 @@ async def in_thread(call: Callable[..., T], *arguments: Any) -> T:
     return await future
 
 
-def read(where: Sequence[Any]) -> tuple[Any, list[Any]]:
+def read(where: Where) -> tuple[Any, list[Any]]:
     """Return the model of a scale set, and its instances."""
     model = az.get_vmss(*where)
     return model, az.get_instance_views(*where)
 
 
-def change_image(where: Sequence[Any], values: Mapping[str, str]) -> Any:
+def change_image(where: Where, values: Mapping[str, str]) -> Any:
     """Put another image into the model as it is now, which keeps the changes of others."""
     return az.put_vmss(*where, az.set_image(az.get_vmss(*where), **filled_in(values)))
 
 
-def change_size(where: Sequence[Any], size: str) -> Any:
+def change_size(where: Where, size: str) -> Any:
     """Put another VM size into the model as it is now."""
     model = az.get_vmss(*where)
     return az.put_vmss(*where, {**model, "sku": {**model["sku"], "name": size}})
@@ -114,7 +116,7 @@ def filled_in(values: Mapping[str, str]) -> dict[str, str]:
     return {name: value.strip() for name, value in values.items() if value.strip()}
 
 
-def images_to_choose(where: Sequence[Any], model: Any) -> list[str]:
+def images_to_choose(where: Where, model: Any) -> list[str]:
     """Return the versions of the model's platform image, newest first; none for other images."""
     image = az.get_image(model)
     if image["kind"] != "platform":
@@ -124,7 +126,7 @@ def images_to_choose(where: Sequence[Any], model: Any) -> list[str]:
     return [version["name"] for version in versions]
 
 
-def sizes_to_choose(where: Sequence[Any]) -> list[str]:
+def sizes_to_choose(where: Where) -> list[str]:
     """Return the VM sizes that the scale set can change to."""
     return sorted({str(sku["sku"]["name"]) for sku in az.list_vmss_skus(*where)})
 
@@ -221,11 +223,14 @@ def join_ids(ids: Sequence[str], limit: int = 60) -> str:
 
 def sentence(error: BaseException) -> str:
     """Return an error as a sentence for the status line."""
-    is_azure_error = isinstance(error, az.AzureError)
-    text = " ".join(str(error.message if is_azure_error else error).split())
+    code = ""
+    text = str(error)
+    if isinstance(error, az.AzureError):
+        code = f" ({error.code})" if error.code else ""
+        text = error.message
+    text = " ".join(text.split())
     if not text or not isinstance(error, OSError | ValueError | az.RolloutHalted):
         text = f"{type(error).__name__}: {text}"
-    code = f" ({error.code})" if is_azure_error and error.code else ""
     return text.rstrip(".") + code + "."
 
 

@@ -1,0 +1,1 @@
+"""The commands: `azurerm-lite COMMAND`, or `python -m azurerm_lite COMMAND` (extra `cli`)."""

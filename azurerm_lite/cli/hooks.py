@@ -1,0 +1,180 @@
+"""Programs of the user's that a command runs: --check and --on-event."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+import azurerm_lite as az
+
+from .exit_status import UsageError
+from .output import Output
+
+Hook: TypeAlias = Callable[[str], str]
+"""Is given an event as JSON; returns why it failed, or an empty string."""
+
+_CHECK_SECONDS = 1800.0
+_HOOK_SECONDS = 30.0
+_LONGEST = 300
+
+
+class HookFailed(Exception):
+    """A hook failed, and --stop-on-hook-failure was given."""
+
+
+def add_hooks(parser: argparse._ArgumentGroup) -> None:
+    """Add the arguments for hooks to a group."""
+    parser.add_argument(
+        "--on-event",
+        action="append",
+        metavar="COMMAND|URL",
+        help="give it each event as JSON (repeatable)",
+    )
+    parser.add_argument(
+        "--stop-on-hook-failure", action="store_true", help="stop if --on-event fails"
+    )
+
+
+def run_check(command: str, timeout: float | None) -> Callable[[Sequence[az.Instance]], object]:
+    """Return a check of a batch that runs a command.
+
+    Args:
+        command: The command. It gets the ids of the batch in `INSTANCE_IDS`, with commas.
+        timeout: Seconds after which it is ended; `None` for half an hour.
+
+    Returns:
+        A function of instances: `True` if the command ends with 0, else a string with the reason.
+
+    Raises:
+        UsageError: There is no such program.
+    """
+    words = _parse_command("--check", command)
+    seconds = max(1.0, _CHECK_SECONDS if timeout is None else timeout)
+
+    def check(instances: Sequence[az.Instance]) -> object:
+        ids = ",".join(instance["instanceId"] for instance in instances)
+        return _run(words, seconds, environment={"INSTANCE_IDS": ids}) or True
+
+    return check
+
+
+class Hooks:
+    """The hooks of --on-event.
+
+    Args:
+        targets: Commands and URLs.
+        output: Where to report a failure.
+        stop_on_failure: Whether a failure stops the command.
+
+    Raises:
+        UsageError: There is no such program.
+    """
+
+    def __init__(
+        self, targets: Sequence[str] | None, output: Output, *, stop_on_failure: bool = False
+    ) -> None:
+        self._hooks = [_hook(target) for target in targets or ()]
+        self._output = output
+        self._stop_on_failure = stop_on_failure
+        self._last_failure = ""
+
+    def send(self, record: Mapping[str, Any]) -> None:
+        """Send an event to each hook.
+
+        Raises:
+            HookFailed: A hook failed, and a failure is to stop the command.
+        """
+        text = json.dumps(record)
+        for hook in self._hooks:
+            failure = hook(text)
+            if not failure:
+                continue
+            if self._stop_on_failure:
+                raise HookFailed(f"--on-event: {failure}")
+            if failure != self._last_failure:  # one that always fails is reported once
+                self._last_failure = failure
+                self._output.warn(f"--on-event: {failure}")
+
+
+def make_hooks(options: argparse.Namespace, output: Output) -> Hooks:
+    """Return the hooks that the arguments name.
+
+    Raises:
+        UsageError: There is no such program.
+    """
+    return Hooks(options.on_event, output, stop_on_failure=options.stop_on_hook_failure)
+
+
+def _hook(target: str) -> Hook:
+    """Return a function that sends an event to a URL, or to a command's standard input."""
+    if urlsplit(target).scheme in ("http", "https"):
+        return lambda text: _post(target, text)
+    words = _parse_command("--on-event", target)
+    return lambda text: _run(words, _HOOK_SECONDS, text=text)
+
+
+def _post(url: str, text: str) -> str:
+    """POST an event; return why that failed, without the URL, which may hold a secret."""
+    import requests
+
+    host = urlsplit(url).hostname
+    try:
+        response = requests.post(
+            url,
+            data=text.encode(),
+            headers={"Content-Type": "application/json"},
+            timeout=_HOOK_SECONDS,
+        )
+    except (requests.RequestException, ValueError) as error:
+        return f"{host} did not answer: {type(error).__name__}"
+    return "" if response.ok else f"{host} answered with HTTP {response.status_code}"
+
+
+def _parse_command(argument: str, command: str) -> list[str]:
+    """Return the words of a command whose program exists."""
+    try:
+        words = shlex.split(command, posix=os.name != "nt")
+    except ValueError as error:
+        raise UsageError(f"{argument}: {error} in {command!r}") from None
+    words = [word.strip('"') if os.name == "nt" else word for word in words]
+    if not words or not shutil.which(words[0]):
+        raise UsageError(f"{argument}: there is no program {words[0] if words else command!r}")
+    return words
+
+
+def _run(
+    words: Sequence[str],
+    timeout: float,
+    *,
+    environment: Mapping[str, str] | None = None,
+    text: str = "",
+) -> str:
+    """Run a command; return why it failed, or an empty string."""
+    name = words[0]
+    try:
+        done = subprocess.run(  # noqa: S603 - the user's own command
+            words,
+            env={**os.environ, **(environment or {})},
+            input=text,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            timeout=timeout,
+        )
+    except subprocess.TimeoutExpired:
+        return f"{name} did not end within {timeout:g} s"
+    except OSError as error:
+        return f"{name} cannot be run: {error.strerror}"
+    if done.returncode == 0:
+        return ""
+    printed = " ".join((done.stderr or done.stdout).split())[:_LONGEST]
+    return f"{name} ended with {done.returncode}: {printed}"

@@ -1,0 +1,60 @@
+"""Who a token is for, as its claims say; the token itself is never shown."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
+
+_PERSON_CLAIMS = ("upn", "preferred_username", "unique_name")
+
+
+def read_claims(token: str) -> dict[str, Any]:
+    """Return the claims of a token, unverified: the resource manager verifies them.
+
+    Args:
+        token: A token, of which nothing else is shown.
+
+    Returns:
+        A dict of its claims; empty if it is not a JSON Web Token.
+    """
+    try:
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (IndexError, ValueError):
+        return {}
+    return claims if isinstance(claims, dict) else {}
+
+
+def describe_identity(claims: dict[str, Any]) -> str:
+    """Return whom the claims are about: a person, an application, a managed identity, a tenant."""
+    person = next((claims[name] for name in _PERSON_CLAIMS if claims.get(name)), None)
+    application = claims.get("appid") or claims.get("azp")
+    parts = []
+    if person:
+        parts.append(str(person))
+    if application:
+        parts.append(f"{'through ' if person else ''}application {application}")
+    if claims.get("xms_mirid"):
+        parts.append(f"managed identity {claims['xms_mirid']}")
+    if claims.get("tid"):
+        parts.append(f"tenant {claims['tid']}")
+    return ", ".join(parts) or "unknown (the token has no identity claims)"
+
+
+def describe_expiry(claims: dict[str, Any]) -> str:
+    """Return when the token expires."""
+    expires_at = claims.get("exp")
+    if not isinstance(expires_at, int | float):
+        return "unknown (the token has no expiry claim)"
+    stamp = datetime.fromtimestamp(expires_at, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+    minutes = (expires_at - time.time()) / 60
+    return f"{stamp} ({minutes:.0f} minutes from now); it is renewed ahead of that"
+
+
+def identity_of(access_token: Callable[[], str]) -> str:
+    """Return whom a token provider signs in."""
+    return describe_identity(read_claims(access_token()))

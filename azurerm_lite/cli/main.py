@@ -1,0 +1,135 @@
+"""The program `azurerm-lite`: its commands, and their errors as sentences and exit statuses."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import azurerm_lite as az
+
+from . import bump, editor, fleet, follow, login, rollback, rollout, sandbox, status, upgrade
+from .advice import with_advice
+from .arguments import HelpFormatter, add_help
+from .exit_status import DONE, FAILED, INTERRUPTED, ROLLED_BACK, USAGE, Declined, UsageError
+from .hooks import HookFailed
+from .output import Output
+from .session import extra_is_missing
+
+COMMANDS = (rollout, rollback, upgrade, bump, status, fleet, follow, editor, login, sandbox)
+SHELLS = ("bash", "zsh", "fish", "powershell")
+
+_EPILOG = """\
+exit status: 0 done, 1 failed or something is left, 2 wrong arguments,
+             3 a batch failed and was rolled back, 130 interrupted
+
+examples:
+  azurerm-lite rollout --sandbox
+  azurerm-lite rollout -r myrg -s web -n latest --dry-run
+  azurerm-lite COMMAND --help
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="azurerm-lite",
+        description="Move virtual machine scale sets to a new OS image, without downtime.",
+        usage="azurerm-lite COMMAND [options]",
+        epilog=_EPILOG,
+        formatter_class=HelpFormatter,
+        allow_abbrev=False,
+        add_help=False,
+    )
+    parser.add_argument("--version", action="version", version=f"azurerm-lite {az.__version__}")
+    parser.add_argument(
+        "--completion",
+        choices=SHELLS,
+        metavar="SHELL",
+        help=f"print completion: {', '.join(SHELLS)}",
+    )
+    add_help(parser)
+    commands = parser.add_subparsers(title="commands", dest="name", metavar="COMMAND")
+    for command in COMMANDS:
+        command.add(commands)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; a failure is a sentence and an exit status, never a traceback.
+
+    Args:
+        arguments: Those of the command line; `None` for the program's own.
+
+    Returns:
+        The exit status.
+    """
+    parser = make_parser()
+    complete(parser)
+    try:
+        options = parser.parse_args(arguments)
+    except SystemExit as end:  # argparse ends the program after help and usage errors
+        return end.code if isinstance(end.code, int) else USAGE
+    output = Output(is_json=getattr(options, "json", False))
+    try:
+        return run(parser, options, output)
+    except UsageError as error:
+        output.error(f"{error} (azurerm-lite {options.name} --help)")
+        return USAGE
+    except (KeyboardInterrupt, Declined):
+        print("Stopped.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        _discard_output()
+        print("Stopped: nothing reads the output any more.", file=sys.stderr)
+        return FAILED
+    except az.RolloutHalted as halt:
+        output.error(str(halt))
+        return ROLLED_BACK if halt.rolled_back else FAILED
+    except (ValueError, OSError, HookFailed) as error:  # Azure's errors and the network's, too
+        output.error(with_advice(error))
+        return FAILED
+
+
+def run(parser: argparse.ArgumentParser, options: argparse.Namespace, output: Output) -> int:
+    """Run what the arguments ask for; return the exit status."""
+    if options.completion:
+        output.text(completion_script(options.completion))
+        return DONE
+    if options.name is None:
+        parser.print_help(sys.stderr)
+        return USAGE
+    status: int = options.run(options, output)
+    return status
+
+
+def complete(parser: argparse.ArgumentParser) -> None:
+    """Answer a shell that asks for completions, if argcomplete is installed."""
+    if "_ARGCOMPLETE" not in os.environ:
+        return
+    with contextlib.suppress(ModuleNotFoundError):
+        argcomplete = importlib.import_module("argcomplete")
+        argcomplete.autocomplete(parser)
+
+
+def completion_script(shell: str) -> str:
+    """Return the script that a shell evaluates for completion.
+
+    Raises:
+        ValueError: argcomplete is not installed.
+    """
+    try:
+        argcomplete = importlib.import_module("argcomplete")
+    except ModuleNotFoundError as missing:
+        raise extra_is_missing(missing, "cli") from None
+    script: str = argcomplete.shellcode(["azurerm-lite"], shell=shell)
+    return script
+
+
+def _discard_output() -> None:
+    """Send standard output nowhere: at its end Python would complain that it cannot write."""
+    if sys.__stdout__:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())

@@ -1,0 +1,42 @@
+"""Where a command prints: text for people, lines of JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a command prints.
+
+    Attributes:
+        is_json: Whether standard output is for programs; text then goes to standard error.
+    """
+
+    is_json: bool = False
+
+    @property
+    def stream(self) -> TextIO:
+        """The stream for text."""
+        return sys.stderr if self.is_json else sys.stdout
+
+    def text(self, text: str) -> None:
+        """Print a text for people."""
+        print(text, file=self.stream, flush=True)
+
+    def record(self, record: Mapping[str, Any]) -> None:
+        """Print a line of JSON if the command was asked for JSON."""
+        if self.is_json:
+            print(json.dumps(record), flush=True)
+
+    def warn(self, text: str) -> None:
+        """Print a warning to standard error."""
+        print(f"warning: {text}", file=sys.stderr, flush=True)
+
+    def error(self, text: str) -> None:
+        """Print an error to standard error."""
+        print(f"error: {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,144 @@
+"""`azurerm-lite status`: the model's image, the heat map, and which instances are outdated."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import azurerm_lite as az
+
+from .arguments import Commands, add_command, add_scale_set, add_session
+from .exit_status import DONE
+from .image import image_of
+from .output import Output
+from .rollback import stop_half_way
+from .session import Where, open_scale_set
+
+
+class Reading(NamedTuple):
+    """What was read of a scale set."""
+
+    where: Where
+    model: az.ScaleSet
+    instances: list[az.Instance]
+
+
+class Section(NamedTuple):
+    """A part of the status: text for people, and members of the JSON object."""
+
+    text: str
+    record: Mapping[str, Any]
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = add_command(
+        commands,
+        "status",
+        "image, heat map, outdated instances",
+        "Print the model's image, the heat map, and which instances are outdated.",
+        usage="-r GROUP -s SET [options]",
+        examples=("--sandbox", "-r myrg -s web", "-r myrg -s web --json"),
+    )
+    add_scale_set(parser)
+    add_session(parser, changes=False)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, output: Output) -> int:
+    """Print the status of a scale set.
+
+    Returns:
+        The exit status.
+    """
+    with open_scale_set(options, output, prepare=stop_half_way) as where:
+        reading = Reading(where, az.get_vmss(*where), az.get_instance_views(*where))
+    sections = [describe(reading) for describe in SECTIONS]
+    if output.is_json:
+        output.record({name: value for each in sections for name, value in each.record.items()})
+    else:
+        output.text("\n\n".join(section.text for section in sections))
+    return DONE
+
+
+def describe_model(reading: Reading) -> Section:
+    """Return what the model says."""
+    where, model, _ = reading
+    try:
+        image = image_of(model)
+    except ValueError as error:  # such as a Flexible set without a profile
+        image = None
+        problem = str(error)
+    state = str(model["properties"].get("provisioningState", "unknown"))
+    mode = az.upgrade_mode(model)
+    rows = (
+        ("scale set", f"{where.resource_group}/{where.vmss_name}, {model['location']}"),
+        ("mode", f"{model['properties'].get('orchestrationMode', 'Uniform')}, upgrades {mode}"),
+        ("state", state),
+        ("image", image or problem),
+    )
+    record = {
+        "subscription_id": where.subscription_id,
+        "resource_group": where.resource_group,
+        "vmss_name": where.vmss_name,
+        "upgrade_mode": mode,
+        "provisioning_state": state,
+        "image": image,
+    }
+    return Section("\n".join(f"{name:<10} {value}" for name, value in rows), record)
+
+
+def describe_instances(reading: Reading) -> Section:
+    """Return the heat map."""
+    records = [
+        {
+            "instance_id": instance["instanceId"],
+            "latest_model": instance["properties"].get("latestModelApplied"),
+            "power_state": az.power_state(instance),
+            "provisioning_state": az.provisioning_state(instance),
+            "health": az.health(instance),
+            "image": _image_or_none(instance),
+        }
+        for instance in reading.instances
+    ]
+    if not reading.instances:
+        return Section("no instances", {"instances": records})
+    return Section(str(az.heatmap(reading.instances)), {"instances": records})
+
+
+def describe_pending(reading: Reading) -> Section:
+    """Return which instances a rollout would upgrade, and in which batches."""
+    if "virtualMachineProfile" not in reading.model["properties"]:
+        return Section("pending    none: the scale set has no model", {"pending": {}})
+    try:
+        batches = az.plan_rollout(reading.instances)
+    except ValueError as error:
+        return Section(f"pending    {error}", {"pending": None})
+    record = {"pending": {batch.name: list(batch.instance_ids) for batch in batches}}
+    if not batches:
+        return Section("pending    none: every instance has the latest model", record)
+    count = sum(len(batch.instance_ids) for batch in batches)
+    lines = [f"pending    {count} of {len(reading.instances)} instances"]
+    lines += [f"  {batch.name}: {', '.join(batch.instance_ids)}" for batch in batches]
+    return Section("\n".join(lines), record)
+
+
+def describe_images(reading: Reading) -> Section:
+    """Return how many instances run which image."""
+    counts = Counter(_image_or_none(instance) or "unknown" for instance in reading.instances)
+    lines = [f"  {count:>4} on {image}" for image, count in counts.most_common()]
+    return Section("\n".join(["images", *lines]), {"images": dict(counts)})
+
+
+SECTIONS = (describe_model, describe_instances, describe_images, describe_pending)
+"""What the status consists of, in this order; each section is a function of a `Reading`."""
+
+
+def _image_or_none(instance: az.Instance) -> str | None:
+    """Return the image of an instance; `None` if Azure does not say."""
+    try:
+        return image_of(instance)
+    except ValueError:
+        return None
