@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import azurerm_lite as az
+from azurerm_lite.images import is_floating
 
 from .arguments import Commands, add_command, add_scale_set, add_session
 from .exit_status import DONE, FAILED, UsageError
@@ -115,7 +116,7 @@ def check_result(where: Where, output: Output) -> int:
     """
     model = az.get_vmss(*where)
     wanted = image_of(model)
-    is_exact = az.get_image(model).get("version") != "latest"
+    is_exact = not is_floating(az.get_image(model))
     instances = az.get_instance_views(*where)
     outdated = []
     for instance in instances:

@@ -32,7 +32,7 @@ def add(commands: Commands) -> None:
         dest="client",
         default="python",
         metavar="CLIENT",
-        help="az, ansible, javascript...",
+        help="az, ansible, go...",
     )
     parser.add_argument(
         "command", nargs=argparse.REMAINDER, metavar="COMMAND", help="what to run on the sandbox"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import azurerm_lite as az
@@ -23,6 +23,7 @@ class Reading(NamedTuple):
     where: Where
     model: az.ScaleSet
     instances: list[az.Instance]
+    drift: Sequence[az.InstanceDrift] | str
 
 
 class Section(NamedTuple):
@@ -54,7 +55,9 @@ def run(options: argparse.Namespace, output: Output) -> int:
         The exit status.
     """
     with open_scale_set(options, output, prepare=stop_half_way) as where:
-        reading = Reading(where, az.get_vmss(*where), az.get_instance_views(*where))
+        reading = Reading(
+            where, az.get_vmss(*where), az.get_instance_views(*where), read_drift(where)
+        )
     sections = [describe(reading) for describe in SECTIONS]
     if output.is_json:
         output.record({name: value for each in sections for name, value in each.record.items()})
@@ -65,7 +68,8 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
 def describe_model(reading: Reading) -> Section:
     """Return what the model says."""
-    where, model, _ = reading
+    where = reading.where
+    model = reading.model
     try:
         image = image_of(model)
     except ValueError as error:  # such as a Flexible set without a profile
@@ -125,6 +129,31 @@ def describe_pending(reading: Reading) -> Section:
     return Section("\n".join(lines), record)
 
 
+def read_drift(where: Where) -> Sequence[az.InstanceDrift] | str:
+    """Return the drift of the instances; or why it is not known, as it needs a right of its own."""
+    try:
+        return az.image_drift(*where)
+    except az.AzureError as error:
+        return str(error)
+
+
+def describe_drift(reading: Reading) -> Section:
+    """Return how far the instances are behind the newest version of their image."""
+    drift = reading.drift
+    if isinstance(drift, str):
+        return Section(f"drift      unknown: {drift}", {"behind": None})
+    behind = {entry["instance_id"]: entry["behind"] for entry in drift}
+    newest = sorted({entry["newest"] for entry in drift if entry["newest"]})
+    late = [instance_id for instance_id, number in behind.items() if number]
+    unknown = [instance_id for instance_id, number in behind.items() if number is None]
+    text = f"drift      {len(late)} of {len(drift)} instances behind the newest version"
+    if newest:
+        text += f" ({', '.join(newest)})"
+    if unknown:
+        text += f", {len(unknown)} unknown"
+    return Section(text, {"behind": behind, "newest_versions": newest})
+
+
 def describe_images(reading: Reading) -> Section:
     """Return how many instances run which image."""
     counts = Counter(_image_or_none(instance) or "unknown" for instance in reading.instances)
@@ -132,7 +161,13 @@ def describe_images(reading: Reading) -> Section:
     return Section("\n".join(["images", *lines]), {"images": dict(counts)})
 
 
-SECTIONS = (describe_model, describe_instances, describe_images, describe_pending)
+SECTIONS = (
+    describe_model,
+    describe_instances,
+    describe_images,
+    describe_drift,
+    describe_pending,
+)
 """What the status consists of, in this order; each section is a function of a `Reading`."""
 
 

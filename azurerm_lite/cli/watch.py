@@ -124,8 +124,8 @@ class Watch:
         if not self.is_rolling_back or repeats_rollback:
             return f"Run the same command again{given} to resume."
         return (
-            f"It was rolling back: resume with azurerm-lite rollback{given} and without a new image;"
-            f" or with azurerm-lite rollout{given}, if the model has the old image already."
+            f"It was rolling back: resume with azurerm-lite rollback{given} and no new image; or"
+            f" with azurerm-lite rollout{given}, if the model has the old image already."
         )
 
 
