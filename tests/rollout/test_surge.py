@@ -255,7 +255,13 @@ def test_an_autoscale_setting_is_pointed_out(small: Sandbox) -> None:
     check_done(small, 6)
 
 
-@pytest.mark.parametrize("number", range(1, 40, 3))
+@pytest.mark.parametrize(
+    "number",
+    [
+        *range(1, 40, 6),
+        *(pytest.param(each, marks=pytest.mark.slow) for each in range(1, 40) if each % 6 != 1),
+    ],
+)
 @pytest.mark.parametrize("to", [5, 9])
 def test_autoscale_at_any_request_is_no_error(small: Sandbox, number: int, to: int) -> None:
     """It ends with the capacity that was asked for, all current."""
@@ -388,7 +394,7 @@ def kill_at(
 @pytest.mark.parametrize(
     ("is_sent", "step"),
     [
-        (True, 8),
+        (True, 12),
         pytest.param(True, 1, marks=pytest.mark.slow),
         pytest.param(False, 1, marks=pytest.mark.slow),
     ],
@@ -513,11 +519,16 @@ FAULTS: dict[str, dict[str, Any]] = {
     "403": {"status": 403, "code": "AuthorizationFailed"},
     "409 OperationNotAllowed": {"status": 409, "code": "OperationNotAllowed"},
 }
+# The requests that only a rollout with extra capacity sends; test_rollout_faults.py has the others.
+NEW_KINDS = ("capacity", "delete")
 HALTS = ("403", "409 OperationNotAllowed")
 
 
 @pytest.mark.parametrize("times", [1, pytest.param(4, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [each if each in NEW_KINDS else pytest.param(each, marks=pytest.mark.slow) for each in KINDS],
+)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_each_fault_at_each_request_is_a_delay_or_a_halt(
     small: Sandbox, fault: str, kind: str, times: int
