@@ -252,8 +252,11 @@ def test_the_published_keys_verify_the_tokens(sandbox: Sandbox, version: str) ->
     assert configuration["jwks_uri"] == f"{sandbox.url}/{TENANT}/discovery{version}/keys"
     keys = jwt.PyJWKSet.from_dict(read(sandbox, f"/{TENANT}/discovery{version}/keys"))
     token = sandbox.access_token
-    key = keys[jwt.get_unverified_header(token)["kid"]]
-    claims = jwt.decode(token, key, algorithms=["RS256"], audience="https://management.azure.com")
+    key_id = jwt.get_unverified_header(token)["kid"]
+    (key,) = [key for key in keys.keys if key.key_id == key_id]
+    claims = jwt.decode(
+        token, key.key, algorithms=["RS256"], audience="https://management.azure.com"
+    )
     assert claims["tid"] == TENANT
 
 
