@@ -61,7 +61,7 @@ def state_of(instance: az.Instance, done: Set[str] = frozenset()) -> str:
     provisioning_state = az.provisioning_state(instance)
     if provisioning_state == "failed":
         return "failed"
-    if provisioning_state == "updating":
+    if provisioning_state in ("updating", "creating", "deleting"):
         return "upgrading"
     has_model = instance["properties"].get("latestModelApplied")
     is_upgraded = has_model or (has_model is None and instance["instanceId"] in done)

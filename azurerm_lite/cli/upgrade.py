@@ -52,11 +52,11 @@ def add(commands: Commands) -> None:
     parser.set_defaults(run=run)
 
 
-def parse_id(text: str) -> str:
+def parse_id(value: str) -> str:
     """Return one id."""
-    if "," in text:
+    if "," in value:
         raise argparse.ArgumentTypeError("one instance; several go in --vmlist")
-    return text
+    return value
 
 
 def parse_ids(text: str) -> list[str]:

@@ -171,7 +171,8 @@ def test_each_state_of_an_instance_has_its_sign() -> None:
         return {"instanceId": "1", "properties": properties}
 
     assert state_of(instance("Failed", True)) == "failed"
-    assert state_of(instance("Updating", True)) == "upgrading"
+    for state in ("Updating", "Creating", "Deleting"):
+        assert state_of(instance(state, True)) == "upgrading"
     assert state_of(instance("Succeeded", True)) == "upgraded"
     assert state_of(instance("Succeeded", False), {"1"}) == "waiting"
     assert state_of(instance("Succeeded", None), {"1"}) == "upgraded"

@@ -433,7 +433,7 @@ def test_a_network_failure_is_retried_and_then_one_sentence(
     monkeypatch.setenv("AZURE_AUTH_ENDPOINT", "https://127.0.0.1:9")
     with ThreadPoolExecutor() as together:
         for done in together.map(
-            lambda each: run(each[0], *WEB, "-n", NEW, "-y", *each[1]), COMMANDS
+            lambda each: run_child(each[0], *WEB, "-n", NEW, "-y", *each[1]), COMMANDS
         ):
             assert done.returncode == 1
             *waits, last = done.stderr.splitlines()
