@@ -1,13 +1,13 @@
 """Apply OS updates inside the VMs, update domain by update domain, and restart what needs it.
 
-    python examples/patch_in_place.py SUBSCRIPTION_ID RESOURCE_GROUP SCALE_SET
+On the sandbox:  azurerm-lite sandbox python examples/patch_in_place.py sandbox web
+On Azure:        AZURE_SUBSCRIPTION_ID=... python examples/patch_in_place.py myrg web
 
-For Debian and Ubuntu. The model and its image stay as they are. After Ctrl-C or a failure run the
-same command again: an instance that is up to date has nothing to install and does not restart.
+For Debian and Ubuntu. The same command resumes an interrupted run. The sandbox runs no scripts, so
+that it halts there at the first instance: the output does not say PATCHED.
 """
 
-from __future__ import annotations
-
+import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -55,6 +55,6 @@ def patch_in_place(token: Callable[[], str], *names: str) -> None:
 
 if __name__ == "__main__":
     try:
-        patch_in_place(az.token_provider(), *sys.argv[1:])
+        patch_in_place(az.token_provider(), os.environ["AZURE_SUBSCRIPTION_ID"], *sys.argv[1:])
     except (ValueError, az.AzureError, az.RolloutHalted) as error:
         sys.exit(f"error: {error}")

@@ -18,7 +18,7 @@ def add(commands: Commands) -> None:
         "sandbox",
         "a local Azure, for any client or one command",
         "Serve a local Azure until Ctrl-C, or run one command on it.",
-        usage="[--port N] [--seconds N] [--for CLIENT] [COMMAND ...]",
+        usage="[--port N] [--seconds N] [--for NAME] [COMMAND ...]",
         examples=("", "python my_rollout.py", "python"),
     )
     parser.add_argument(
@@ -31,7 +31,7 @@ def add(commands: Commands) -> None:
         "--for",
         dest="client",
         default="python",
-        metavar="CLIENT",
+        metavar="NAME",
         help="az, ansible, go...",
     )
     parser.add_argument(

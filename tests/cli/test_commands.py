@@ -326,7 +326,7 @@ def test_a_rollback_is_not_resumed_by_the_same_command(
     following.is_rolling_back = is_rolling_back
     advice = following._how_to_resume(repeats_rollback)
     assert ("the same command" in advice) is same
-    assert ("azurerm-lite rollback and without a new image" in advice) is not same
+    assert ("azurerm-lite rollback and no new image" in advice) is not same
 
 
 def test_an_unknown_rollback_image_names_the_options(

