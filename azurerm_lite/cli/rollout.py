@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import azurerm_lite as az
-from azurerm_lite.images import is_floating
 
 from .arguments import Commands, add_command, add_scale_set, add_session
 from .exit_status import DONE, FAILED, UsageError
@@ -108,6 +107,17 @@ def roll_out(where: Where, options: argparse.Namespace, watch: Watch) -> int:
     return check_result(where, watch.output)
 
 
+def names_of_image(instance: az.Instance) -> set[str]:
+    """Return the names of an instance's image in a model: with its exact version, and without.
+
+    A model that asks for `latest`, or for a gallery image without a version, has no exact one.
+    """
+    image = az.get_image(instance)
+    exact = az.image_name(image).lower()
+    image["exact_version"] = ""
+    return {exact, az.image_name(image).lower()}
+
+
 def check_result(where: Where, output: Output) -> int:
     """Print how many instances run the model's image.
 
@@ -116,11 +126,10 @@ def check_result(where: Where, output: Output) -> int:
     """
     model = az.get_vmss(*where)
     wanted = image_of(model)
-    is_exact = not is_floating(az.get_image(model))
     instances = az.get_instance_views(*where)
     outdated = []
     for instance in instances:
-        has_other_image = is_exact and image_of(instance).lower() != wanted.lower()
+        has_other_image = wanted.lower() not in names_of_image(instance)
         # Of members of Flexible sets it may not be known.
         is_outdated = instance["properties"].get("latestModelApplied") is False
         if has_other_image or is_outdated:

@@ -575,3 +575,34 @@ def test_wrong_usage_ends_with_two(arguments: list[str]) -> None:
     done = run("upgrade", *arguments)
     assert done.returncode == 2
     assert "error:" in done.stderr
+
+
+def test_a_gallery_image_without_a_version_is_the_one_that_its_instances_run(live: Sandbox) -> None:
+    """The instances report the exact version, which the model does not have."""
+    gallery = f"/subscriptions/{live.subscription_id}/resourceGroups/sandbox/providers/"
+    live.add_vmss("gallery", 2, image=gallery + "Microsoft.Compute/galleries/demo/images/web")
+    done = run("rollout", "-r", "sandbox", "-s", "gallery", "-y")
+    assert done.returncode == 0
+    assert "2 of 2 instances of gallery run" in done.stdout
+
+
+def test_extra_capacity_is_resumed_with_the_capacity_that_is_printed(live: Sandbox) -> None:
+    """Halted half-way, and finished with the old number of instances, all of them new."""
+    live.add_vmss("small", 4)
+    small = ["-r", "sandbox", "-s", "small", "-n", NEW, "-y", "--surge", "2"]
+    live.break_upgrade("small", "1")
+    done = run("rollout", *small)
+    assert done.returncode == 1
+    assert "capacity=4" in done.stdout + done.stderr
+    live.break_upgrade("small", "1", "none")
+    assert run("rollout", *small, "--capacity", "4").returncode == 0
+    assert versions(live, "small") == [NEW] * 4
+
+
+def test_after_an_interruption_the_capacity_to_give_is_printed() -> None:
+    """With extra capacity the set itself does not show it."""
+    output = Output()
+    following = watch.Watch(output, hooks.Hooks((), output), Report("rollout", "web", ""))
+    following.last = az.Event("progress", "", capacity=20)
+    advice = following._how_to_resume(repeats_rollback=False)
+    assert advice == "Run the same command again with --capacity 20 to resume."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import runpy
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -66,5 +65,3 @@ def test_an_instance_that_is_not_patched_halts(both: Sandbox) -> None:
         example.patch_in_place(lambda: both.access_token, *names(both))
     assert len([each for each in both.changes if each.what == "command"]) == 1
     assert restarts(both) == Counter()
-
-

@@ -34,6 +34,7 @@ def gallery_version(name: str, *regions: Any, state: str = "Succeeded", **profil
     target = [{"name": each} if isinstance(each, str) else each for each in regions]
     publishing = {"targetRegions": target, **profile}
     return {
+        "id": f"/subscriptions/s2/versions/{name}",
         "name": name,
         "properties": {"provisioningState": state, "publishingProfile": publishing},
     }
@@ -58,7 +59,7 @@ def test_gallery_versions_count_if_latest_may_stand_for_them_in_the_region() -> 
         gallery_version("3.0.0", "West Europe", excludeFromLatest=True),
         gallery_version("4.0.0", {"name": "West Europe", "excludeFromLatest": True}),
         gallery_version("5.0.0", "West Europe", state="Creating"),
-        {"name": "6.0.0"},
+        {"id": "/subscriptions/s2/versions/6.0.0", "name": "6.0.0"},
     ]
     responses.get(f"{HOST}{DEFINITION}/versions", json={"value": versions})
     for image_id in (DEFINITION, f"{DEFINITION}/versions/latest", f"{DEFINITION}/versions/1.0.9"):
