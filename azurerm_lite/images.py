@@ -470,8 +470,10 @@ def check_image(argument: str, image: object) -> None:
         and all(isinstance(part, str) for part in image.values())
     )
     if not is_image:
-        kind = type(image).__name__
-        raise ValueError(f"{argument} must be an image as get_image() returns it, not a {kind}")
+        # What follows the ? of a URL may be a signature.
+        is_text = isinstance(image, str)
+        shown = repr(str(image).partition("?")[0]) if is_text else f"a {type(image).__name__}"
+        raise ValueError(f"{argument} must be an image as get_image() returns it, not {shown}")
 
 
 def exact_image_id(image: Image) -> str | None:

@@ -551,11 +551,13 @@ def test_an_image_has_a_name_on_one_line(image: Any, name: str) -> None:
     assert az.image_name(image) == name
 
 
-@pytest.mark.parametrize("value", [None, "P:O:S:1.2.3", 3, []])
-def test_the_name_of_what_is_not_an_image_is_an_error(value: Any) -> None:
-    """A name in place of an image, for example; the message has its type."""
-    kind = type(value).__name__
-    with pytest.raises(ValueError, match=f"^image must be an image .* not a {kind}$"):
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(None, "a NoneType"), ("P:O:S:1.2.3", "'P:O:S:1.2.3'"), (3, "a int"), ([], "a list")],
+)
+def test_the_name_of_what_is_not_an_image_is_an_error(value: Any, shown: str) -> None:
+    """A name in place of an image, for example, which the message shows; of others the type."""
+    with pytest.raises(ValueError, match=f"^image must be an image .* not {shown}$"):
         az.image_name(value)
 
 

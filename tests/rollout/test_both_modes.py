@@ -122,7 +122,7 @@ def test_a_protected_instance_is_left_out(both: Sandbox) -> None:
     assert set(running(both).values()) == {NEW}
 
 
-@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [19, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("mode", MODES)
 def test_a_rollout_cut_off_at_any_request_is_resumed(clock: Clock, mode: str, step: int) -> None:
     """Killed before an answer comes and run again, it ends with all on the new image.
@@ -161,7 +161,7 @@ def test_a_rollout_cut_off_at_any_request_is_resumed(clock: Clock, mode: str, st
 @pytest.mark.parametrize(
     "path", ["virtualMachines", "manualupgrade", "virtualMachineScaleSets/web"]
 )
-@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("batch", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_passing_fault_of_any_request_only_takes_longer(
     both: Sandbox, fault: dict[str, Any], path: str, batch: int
 ) -> None:

@@ -293,20 +293,20 @@ SETTINGS = settings(stateful_step_count=20, deadline=None, phases=[Phase.generat
 class TestRollouts(Rollouts.TestCase):  # type: ignore[name-defined]
     """A few games in every run."""
 
-    settings = settings(SETTINGS, max_examples=15)
+    settings = settings(SETTINGS, max_examples=8)
 
 
 class TestFlexibleRollouts(FlexibleRollouts.TestCase):  # type: ignore[name-defined]
     """A few games on Flexible sets in every run."""
 
-    settings = settings(SETTINGS, max_examples=10)
+    settings = settings(SETTINGS, max_examples=3)
 
 
 @pytest.mark.slow
 class TestManyRollouts(Rollouts.TestCase):  # type: ignore[name-defined]
     """And many, longer ones."""
 
-    settings = settings(SETTINGS, max_examples=150, stateful_step_count=40)
+    settings = settings(SETTINGS, max_examples=80, stateful_step_count=40)
 
 
 class ReimageJudge(Judge):
@@ -410,17 +410,17 @@ class FlexibleRefreshes(Refreshes):
 class TestRefreshes(Refreshes.TestCase):  # type: ignore[name-defined]
     """A few games in every run."""
 
-    settings = settings(SETTINGS, max_examples=6)
+    settings = settings(SETTINGS, max_examples=4)
 
 
 class TestFlexibleRefreshes(FlexibleRefreshes.TestCase):  # type: ignore[name-defined]
     """A few games on Flexible sets in every run."""
 
-    settings = settings(SETTINGS, max_examples=4)
+    settings = settings(SETTINGS, max_examples=2)
 
 
 @pytest.mark.slow
 class TestManyRefreshes(Refreshes.TestCase):  # type: ignore[name-defined]
     """And many, longer ones."""
 
-    settings = settings(SETTINGS, max_examples=100, stateful_step_count=40)
+    settings = settings(SETTINGS, max_examples=60, stateful_step_count=40)

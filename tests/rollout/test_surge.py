@@ -394,7 +394,7 @@ def kill_at(
 @pytest.mark.parametrize(
     ("is_sent", "step"),
     [
-        (True, 12),
+        (True, 31),
         pytest.param(True, 1, marks=pytest.mark.slow),
         pytest.param(False, 1, marks=pytest.mark.slow),
     ],
