@@ -74,14 +74,14 @@ class AzureError(requests.HTTPError):
         self.message = message
         self.code = code
         self.status_code = status_code
-        self.details = tuple(details)
+        self.details: tuple[Mapping[str, Any], ...] = tuple(details)
         self.target = target
         self.request_id = request_id
         self.method = method
         self.url = url
         self.retry_after = retry_after
-        self.inner_error = dict(inner_error or {})
-        self.additional_info = tuple(additional_info)
+        self.inner_error: dict[str, Any] = dict(inner_error or {})
+        self.additional_info: tuple[Mapping[str, Any], ...] = tuple(additional_info)
 
     def __str__(self) -> str:
         facts = [
@@ -178,7 +178,7 @@ class RolloutHalted(RuntimeError):
         super().__init__(message)
         self.message = message
         self.batch = batch
-        self.unhealthy = dict(unhealthy or {})
+        self.unhealthy: dict[str, str] = dict(unhealthy or {})
         self.rolled_back = rolled_back
         self.summary = summary
 
@@ -218,9 +218,9 @@ class FleetHalted(RolloutHalted):
             isinstance(error, RolloutHalted) and error.rolled_back for error in failed.values()
         )
         super().__init__(message, None, unhealthy, rolled_back, summary)
-        self.failed = dict(failed)
-        self.paused = tuple(paused)
-        self.not_started = tuple(not_started)
+        self.failed: dict[Target, Exception] = dict(failed)
+        self.paused: tuple[Target, ...] = tuple(paused)
+        self.not_started: tuple[Target, ...] = tuple(not_started)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.message, self.failed), vars(self)

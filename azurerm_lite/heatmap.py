@@ -198,8 +198,8 @@ class Heatmap:
     """
 
     def __init__(self, cells: Iterable[Cell]) -> None:
-        self.cells = tuple(cells)
-        self.tables = tuple(_tables(self.cells))
+        self.cells: tuple[Cell, ...] = tuple(cells)
+        self.tables: tuple[Table, ...] = tuple(_tables(self.cells))
 
     def __repr__(self) -> str:
         return f"<Heatmap of {plural(len(self.cells), 'instance')}: print it>"

@@ -53,7 +53,7 @@ while it is updated, which takes up to 70 s."""
 TIMEOUT = (5.0, 60.0)
 """Seconds to connect, and seconds that the line may be silent."""
 
-log = logging.getLogger("azurerm_lite")
+log: logging.Logger = logging.getLogger("azurerm_lite")
 
 
 _counting = threading.Lock()
@@ -71,8 +71,8 @@ class RequestHooks:
 
     def __init__(self, max_attempts: int = _retry.MAX_ATTEMPTS) -> None:
         self.max_attempts = max_attempts
-        self.requests = 0
-        self.throttled = 0
+        self.requests: int = 0
+        self.throttled: int = 0
 
     def before_send(self, _method: str, _url: str) -> None:
         """Count a request that is about to be sent.
@@ -124,7 +124,7 @@ class _Session(requests.Session):
         return super().send(request, **kwargs)
 
 
-session = _Session()
+session: _Session = _Session()
 
 
 class _SignInSession(_Session):

@@ -50,7 +50,7 @@ class Watch:
         self.hooks = hooks
         self.report = report
         self.last: az.Event | None = None
-        self.is_rolling_back = False
+        self.is_rolling_back: bool = False
 
     def follow(self, events: Iterator[az.Event], *, repeats_rollback: bool = False) -> None:
         """Follow the events to their end.

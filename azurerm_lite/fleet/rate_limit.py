@@ -105,7 +105,7 @@ class RateLimiter:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.share = 1.0
+        self.share: float = 1.0
         self._buckets: dict[Kind, TokenBucket] = {}
 
     def resize(self, share: float) -> None:

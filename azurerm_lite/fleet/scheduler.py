@@ -37,7 +37,7 @@ from .events import FleetEvent, FleetEventKind
 from .rate_limit import limiter_of
 from .worker import StepRequest, StepResult, Stop, close_queue, open_queue, run_step
 
-log = logging.getLogger("azurerm_lite")
+log: logging.Logger = logging.getLogger("azurerm_lite")
 
 POLL_SECONDS = 1.0
 """Between two looks at whether somebody wants to stop."""
@@ -93,25 +93,25 @@ class FleetScheduler:
         self.new_state = new_state
         self.max_parallel = max_parallel
         self.max_failed = max_failed
-        self.total = sum(len(wave) for wave in waves)
-        self.id = str(uuid.uuid4())
-        self.has_own_executor = executor is None
+        self.total: int = sum(len(wave) for wave in waves)
+        self.id: str = str(uuid.uuid4())
+        self.has_own_executor: bool = executor is None
         self.executor: Executor = executor or ThreadPoolExecutor(
             max(1, min(max_parallel, self.total)), "rollout"
         )
         self.workers: set[tuple[str, int]] = set()
-        self.wave = 0
+        self.wave: int = 0
         self.waiting: deque[Target] = deque()
         self.running: dict[Target, Future[StepResult]] = {}
         self.done: list[Target] = []
         self.paused: list[Target] = []
         self.failed: dict[Target, Exception] = {}
         self.not_started: list[Target] = [target for wave in waves for target in wave]
-        self.is_stopping = False
-        self.started_at = _clock.monotonic()
-        self.received_at = self.started_at
-        self.reported_at = self.started_at
-        self.sums = Summary()
+        self.is_stopping: bool = False
+        self.started_at: float = _clock.monotonic()
+        self.received_at: float = self.started_at
+        self.reported_at: float = self.started_at
+        self.sums: Summary = Summary()
 
     def run(self) -> Generator[FleetEvent, None, None]:
         """Run the fleet. Closing the generator blocks until the running batches are over."""

@@ -171,7 +171,7 @@ class Halt(Exception):
     def __init__(self, reason: str, unhealthy: Mapping[str, str] | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.unhealthy = dict(unhealthy or {})
+        self.unhealthy: dict[str, str] = dict(unhealthy or {})
 
 
 class Preempted(Halt):

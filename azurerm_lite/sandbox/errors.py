@@ -19,7 +19,7 @@ class ApiError(Exception):
     ) -> None:
         super().__init__(message)
         self.status = status
-        self.headers = headers or {}
+        self.headers: dict[str, str] = headers or {}
         self.error: dict[str, Any] = {"code": code, "message": message}
         if target:
             self.error["target"] = target

@@ -16,6 +16,7 @@ from .entra.client_auth import AUDIENCE, SUBJECT
 from .entra.managed_identity import environment_for
 from .entra.tokens import APPLICATION
 from .model import templates
+from .model.assumptions import Assumptions
 from .model.catalog import GalleryVersion, add_version
 from .model.cloud import Cloud
 from .model.resources import (
@@ -92,12 +93,12 @@ class Sandbox:
         demo: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.cloud = Cloud(upgrade_seconds=upgrade_seconds, clock=clock)
-        self.assumptions = self.cloud.assumptions
-        self.entra = Entra(token_seconds)
+        self.cloud: Cloud = Cloud(upgrade_seconds=upgrade_seconds, clock=clock)
+        self.assumptions: Assumptions = self.cloud.assumptions
+        self.entra: Entra = Entra(token_seconds)
         calls = {name: getattr(self, name) for name in control_api.CALLS}
         control = ControlApi(calls, self.at_request, self._journal_as_json)
-        self.app = App(self.cloud, self.entra, page_size, control)
+        self.app: App = App(self.cloud, self.entra, page_size, control)
         self._port = port
         self._server: Server | None = None
         self._plain_server: Server | None = None
@@ -125,9 +126,9 @@ class Sandbox:
         """Start to serve, without changing the environment."""
         self._server = Server(self.app, self._port)
         self._folder = tempfile.TemporaryDirectory(prefix="azure-sandbox-")
-        self.ca_file = str(Path(self._folder.name) / "ca.pem")
+        self.ca_file: str = str(Path(self._folder.name) / "ca.pem")
         Path(self.ca_file).write_bytes(self._server.ca_pem)
-        self.url = self._server.url
+        self.url: str = self._server.url
         self.entra.tokens.url = self.url
         self.entra.client_auth.issuer = f"{self.url}/issuer"
         self._server.start()

@@ -19,10 +19,10 @@ class Entra:
     """Everything that is answered without a token, because it issues one."""
 
     def __init__(self, token_seconds: float) -> None:
-        self.tokens = TokenIssuer(token_seconds)
-        self.client_auth = ClientAuth()
-        self.oauth = OAuthEndpoint(self.tokens, self.client_auth)
-        self.identities = ManagedIdentityEndpoint(self.tokens)
+        self.tokens: TokenIssuer = TokenIssuer(token_seconds)
+        self.client_auth: ClientAuth = ClientAuth()
+        self.oauth: OAuthEndpoint = OAuthEndpoint(self.tokens, self.client_auth)
+        self.identities: ManagedIdentityEndpoint = ManagedIdentityEndpoint(self.tokens)
 
     def has_path(self, path: str) -> bool:
         """Return whether a path is one of the sign-in's."""

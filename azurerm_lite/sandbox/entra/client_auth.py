@@ -24,7 +24,7 @@ class ClientAuth:
     """The credentials with which the one application is registered."""
 
     def __init__(self) -> None:
-        self.secret = secrets.token_urlsafe(24)
+        self.secret: str = secrets.token_urlsafe(24)
         self.expired_secrets: set[str] = set()
         self.issuer = ""
         self._certificates: dict[str, x509.Certificate] = {}

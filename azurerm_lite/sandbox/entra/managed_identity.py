@@ -68,7 +68,7 @@ class ManagedIdentityEndpoint:
     """
 
     def __init__(self, tokens: TokenIssuer) -> None:
-        self.header = secrets.token_urlsafe(16)
+        self.header: str = secrets.token_urlsafe(16)
         self.arc_key_file = ""
         self._tokens = tokens
 

@@ -31,7 +31,7 @@ class SignInError(Exception):
         trace = str(uuid.uuid4())
         correlation = str(uuid.uuid4())
         stamp = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%SZ")
-        self.body = {
+        self.body: dict[str, Any] = {
             "error": error,
             "error_description": (
                 f"AADSTS{number}: {message} Trace ID: {trace} Correlation ID: {correlation} "
@@ -62,7 +62,7 @@ class TokenIssuer:
     def __init__(self, token_seconds: float = 3599) -> None:
         self.token_seconds = token_seconds
         self.url = ""
-        self.key_id = secrets.token_urlsafe(20)
+        self.key_id: str = secrets.token_urlsafe(20)
 
     @property
     def public_keys(self) -> dict[str, Any]:

@@ -21,7 +21,7 @@ TYPES = {
     )
 }
 # The parts that have ids of their own.
-PARTS = {
+PARTS: dict[str, tuple[str, ...]] = {
     "virtualNetworks": ("subnets",),
     "networkSecurityGroups": ("securityRules",),
     "loadBalancers": (

@@ -79,20 +79,20 @@ class Cloud:
     ) -> None:
         self.upgrade_seconds = upgrade_seconds
         self.clock = clock
-        self.lock = threading.RLock()
+        self.lock: threading.RLock = threading.RLock()
         self.groups: dict[str, Json] = {}
         self.sets: dict[tuple[str, str], ScaleSet] = {}
         self.operations: dict[str, Operation] = {}
         self.running: dict[str, Operation] = {}
         self.images: set[str] = set()
-        self.platform_images = copy.deepcopy(catalog.IMAGES)
+        self.platform_images: catalog.Images = copy.deepcopy(catalog.IMAGES)
         self.gallery_versions: dict[str, catalog.GalleryVersion] = {}
-        self.other = OtherResources()
+        self.other: OtherResources = OtherResources()
         self.changes: list[Change] = []
         self.endings: list[tuple[str, Json]] = []
         self.autoscale_settings: list[Json] = []
-        self.graph_queries = (-math.inf, 0)
-        self.assumptions = Assumptions()
+        self.graph_queries: tuple[float, int] = (-math.inf, 0)
+        self.assumptions: Assumptions = Assumptions()
         self.on_upgrade: Callable[[ScaleSet, Sequence[str], Operation], object] | None = None
         self.on_command: Callable[[ScaleSet, Instance, str], CommandOutcome | None] | None = None
         self._moment: float | None = None

@@ -15,7 +15,7 @@ _AUTOMATIC_POLICY = {
     "useRollingUpgradePolicy": False,
     "disableAutomaticRollback": False,
 }
-ROLLING_POLICY = {
+ROLLING_POLICY: dict[str, Any] = {
     "maxBatchInstancePercent": 20,
     "maxUnhealthyInstancePercent": 20,
     "maxUnhealthyUpgradedInstancePercent": 20,

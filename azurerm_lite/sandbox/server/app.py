@@ -60,7 +60,7 @@ class App:
         self.journal: list[JournalEntry] = []
         self.faults: list[Fault] = []
         self.hooks: list[tuple[int, Callable[[], object]]] = []
-        self.limits = RateLimits(cloud.clock)
+        self.limits: RateLimits = RateLimits(cloud.clock)
         self._cloud = cloud
         self._entra = entra
         self._page_size = page_size

@@ -329,7 +329,7 @@ ROUTES = [
     ),
 ]
 
-URLS = Map(
+URLS: Map = Map(
     [Rule(route.path, methods=[route.method], endpoint=route) for route in ROUTES],
     strict_slashes=False,
 )
