@@ -306,7 +306,7 @@ class TestFlexibleRollouts(FlexibleRollouts.TestCase):  # type: ignore[name-defi
 class TestManyRollouts(Rollouts.TestCase):  # type: ignore[name-defined]
     """And many, longer ones."""
 
-    settings = settings(SETTINGS, max_examples=80, stateful_step_count=40)
+    settings = settings(SETTINGS, max_examples=40, stateful_step_count=40)
 
 
 class ReimageJudge(Judge):
@@ -423,4 +423,4 @@ class TestFlexibleRefreshes(FlexibleRefreshes.TestCase):  # type: ignore[name-de
 class TestManyRefreshes(Refreshes.TestCase):  # type: ignore[name-defined]
     """And many, longer ones."""
 
-    settings = settings(SETTINGS, max_examples=60, stateful_step_count=40)
+    settings = settings(SETTINGS, max_examples=30, stateful_step_count=40)

@@ -395,8 +395,8 @@ def kill_at(
     ("is_sent", "step"),
     [
         (True, 31),
-        pytest.param(True, 1, marks=pytest.mark.slow),
-        pytest.param(False, 1, marks=pytest.mark.slow),
+        pytest.param(True, 1, marks=[pytest.mark.slow, pytest.mark.exhaustive]),
+        pytest.param(False, 1, marks=[pytest.mark.slow, pytest.mark.exhaustive]),
     ],
 )
 def test_killed_at_any_request_the_next_call_ends_at_the_capacity(
@@ -419,7 +419,7 @@ def test_killed_at_any_request_the_next_call_ends_at_the_capacity(
     assert number > 30
 
 
-@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [4, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.exhaustive])])
 @pytest.mark.parametrize("how", ["allocation", "quota"])
 def test_killed_while_a_creation_is_undone_the_next_call_still_finishes(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, how: str, step: int
