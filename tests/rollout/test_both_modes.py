@@ -122,7 +122,9 @@ def test_a_protected_instance_is_left_out(both: Sandbox) -> None:
     assert set(running(both).values()) == {NEW}
 
 
-@pytest.mark.parametrize("step", [19, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.exhaustive])])
+@pytest.mark.parametrize(
+    "step", [19, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.exhaustive])]
+)
 @pytest.mark.parametrize("mode", MODES)
 def test_a_rollout_cut_off_at_any_request_is_resumed(clock: Clock, mode: str, step: int) -> None:
     """Killed before an answer comes and run again, it ends with all on the new image.

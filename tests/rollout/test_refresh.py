@@ -248,7 +248,9 @@ def test_a_reimage_whose_answer_is_lost_is_not_sent_twice(both: Sandbox, drop: s
 
 
 @pytest.mark.parametrize("is_answer_lost", [False, True])
-@pytest.mark.parametrize("step", [17, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.exhaustive])])
+@pytest.mark.parametrize(
+    "step", [17, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.exhaustive])]
+)
 @pytest.mark.parametrize("mode", MODES)
 def test_a_refresh_killed_at_any_request_is_finished_by_the_next(
     clock: Clock, mode: str, step: int, is_answer_lost: bool

@@ -127,7 +127,9 @@ def test_a_halt_says_how_to_go_on(both: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("is_answer_lost", [False, True])
-@pytest.mark.parametrize("step", [19, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.exhaustive])])
+@pytest.mark.parametrize(
+    "step", [19, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.exhaustive])]
+)
 @pytest.mark.parametrize("mode", MODES)
 def test_a_restart_killed_at_any_request_is_finished_by_the_next(
     clock: Clock, mode: str, step: int, is_answer_lost: bool

@@ -259,7 +259,11 @@ def test_an_autoscale_setting_is_pointed_out(small: Sandbox) -> None:
     "number",
     [
         *range(1, 40, 6),
-        *(pytest.param(each, marks=pytest.mark.slow) for each in range(1, 40) if each % 6 != 1),
+        *(
+            pytest.param(each, marks=[pytest.mark.slow, pytest.mark.exhaustive])
+            for each in range(1, 40)
+            if each % 6 != 1
+        ),
     ],
 )
 @pytest.mark.parametrize("to", [5, 9])
@@ -419,7 +423,9 @@ def test_killed_at_any_request_the_next_call_ends_at_the_capacity(
     assert number > 30
 
 
-@pytest.mark.parametrize("step", [4, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.exhaustive])])
+@pytest.mark.parametrize(
+    "step", [4, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.exhaustive])]
+)
 @pytest.mark.parametrize("how", ["allocation", "quota"])
 def test_killed_while_a_creation_is_undone_the_next_call_still_finishes(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, how: str, step: int
@@ -524,10 +530,17 @@ NEW_KINDS = ("capacity", "delete")
 HALTS = ("403", "409 OperationNotAllowed")
 
 
-@pytest.mark.parametrize("times", [1, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "times", [1, pytest.param(4, marks=[pytest.mark.slow, pytest.mark.exhaustive])]
+)
 @pytest.mark.parametrize(
     "kind",
-    [each if each in NEW_KINDS else pytest.param(each, marks=pytest.mark.slow) for each in KINDS],
+    [
+        each
+        if each in NEW_KINDS
+        else pytest.param(each, marks=[pytest.mark.slow, pytest.mark.exhaustive])
+        for each in KINDS
+    ],
 )
 @pytest.mark.parametrize("fault", FAULTS)
 def test_each_fault_at_each_request_is_a_delay_or_a_halt(
