@@ -28,9 +28,6 @@ from azurerm_lite import _retry
 from azurerm_lite.sandbox import Sandbox
 from azurerm_lite.types import Batch
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
-
-
 # The main job
 
 
@@ -747,7 +744,9 @@ def killed_at(number: int, folder: Path) -> bool:
     try:
         command = [
             sys.executable,
-            str(EXAMPLES / "rollout.py"),
+            "-m",
+            "azurerm_lite",
+            "rollout",
             "-r",
             "sandbox",
             "-s",

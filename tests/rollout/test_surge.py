@@ -466,7 +466,7 @@ def sigkilled_at(number: int, folder: Path) -> bool:
     sandbox.add_vmss("web", 6, update_domains=2)
     sandbox.start()
     try:
-        command = [sys.executable, str(ROOT / "examples" / "rollout.py"), "-y", "-r", "sandbox"]
+        command = [sys.executable, "-m", "azurerm_lite", "rollout", "-y", "-r", "sandbox"]
         command += ["-s", "web", "-n", NEW, "--surge", "2", "--capacity", "6"]
         environment = {**os.environ, **sandbox.environment, "PYTHONPATH": str(ROOT)}
         victim = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=folder, env=environment)
