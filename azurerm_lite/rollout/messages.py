@@ -455,6 +455,14 @@ def with_capacity(text: str, capacity: int | None) -> str:
     return f"{text}; capacity={capacity}"
 
 
+def too_many_surplus(capacity: int, found: int, most: int) -> str:
+    """Return why a capacity is refused that would delete more instances than were added."""
+    return (
+        f"capacity={capacity}: the set has {plural(found, 'instance')}, and a rollout adds at most"
+        f" {most}: give the capacity that the set had before"
+    )
+
+
 def surge_planned(created: int, deleted: int, now: int, capacity: int) -> str:
     """Return what extra capacity a rollout takes."""
     parts = []

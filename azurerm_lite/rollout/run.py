@@ -142,6 +142,7 @@ def find_capacity(state: RolloutState) -> Iterator[Event]:
         yield from surge.wait_until_settled(state)
     if state.capacity is None:
         state.capacity = options.capacity or surge.capacity_of(state)
+        surge.check_surplus(state)
 
 
 def read_set(state: RolloutState) -> Iterator[Event]:

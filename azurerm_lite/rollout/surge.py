@@ -118,6 +118,24 @@ def surge_size(state: RolloutState) -> int:
     return resolve_count(state.options.surge, target(state), "surge", least=1)
 
 
+def check_surplus(state: RolloutState) -> None:
+    """Refuse a capacity that would delete more instances than a rollout ever adds.
+
+    Args:
+        state: A run that has read the set, and was given a capacity.
+
+    Raises:
+        ValueError: The capacity is not the one that the set had before its extra instances.
+    """
+    capacity = target(state)
+    # A rollback is not told how many were added: at most as many as there were.
+    most = capacity if state.options.surge is None else surge_size(state)
+    surplus = present(state) - capacity
+    # Autoscale may have added some as well.
+    if surplus > 2 * most:
+        raise ValueError(messages.too_many_surplus(capacity, present(state), most))
+
+
 def capacity_of(state: RolloutState) -> int:
     """Return the capacity in the model as last read."""
     sku: Mapping[str, Any] = known_model(state).get("sku") or {}

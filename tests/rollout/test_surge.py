@@ -669,3 +669,18 @@ def test_a_fleet_takes_extra_capacity(clock: Clock) -> None:
             assert (len(vmss.instances), vmss.sku["capacity"]) == (number, number)
             assert set(running(sandbox, name).values()) == {NEW}
             assert least_serving(sandbox, name) == number
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_mistyped_capacity_deletes_nothing(sandbox: Sandbox, dry_run: bool) -> None:
+    """With 20 instances and 2 more at most, 3 cannot be the capacity that the set had."""
+    bump(sandbox)
+    with pytest.raises(ValueError, match="capacity=3: the set has 20 instances"):
+        list(az.rollout(*sandbox.where(), surge=2, capacity=3, dry_run=dry_run))
+    with pytest.raises(ValueError, match="capacity=3: the set has 20 instances"):
+        list(az.rollback(*sandbox.where(), capacity=3))
+    with pytest.raises(ValueError, match="capacity=3: the set has 20 instances"):
+        list(az.roll(*sandbox.where(), "restart", surge=2, capacity=3, dry_run=dry_run))
+    assert {each.method for each in sandbox.journal[3:]} <= {"GET", "POST", "PUT"}
+    assert not deleted(sandbox)
+    assert len(sandbox.cloud.scale_set("sandbox", "web").instances) == 20
