@@ -299,7 +299,11 @@ def test_dask_runs_the_fleet_on_a_cluster(live: Sandbox) -> None:
         "distributed", reason="the extra fleet (distributed) is not installed"
     )
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=2, processes=True, host="127.0.0.1", dashboard_address=None
+        n_workers=2,
+        threads_per_worker=2,
+        processes=True,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
     ) as cluster:
         address = cluster.scheduler_address
         assert run("--tag", "ring", "-n", NEW, "-y", "--dask", address, "--workers", "4") == 0

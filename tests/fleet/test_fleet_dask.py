@@ -36,7 +36,11 @@ def client(fast: Sandbox) -> Iterator[Any]:
     """
     rate_limit.reset()
     cluster = distributed.LocalCluster(
-        n_workers=2, threads_per_worker=2, processes=True, host="127.0.0.1", dashboard_address=None
+        n_workers=2,
+        threads_per_worker=2,
+        processes=True,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
     )
     with cluster, distributed.Client(cluster) as client:
         client.register_worker_callbacks(fast_time.hurry)
