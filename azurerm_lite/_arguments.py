@@ -23,6 +23,22 @@ def check_seconds(argument: str, value: object) -> None:
         raise ValueError(f"{argument} must be seconds, 0 or more, not {value!r}")
 
 
+def check_whole_number(argument: str, value: object, least: int) -> None:
+    """Refuse what is not a whole number, or too small a one.
+
+    Args:
+        argument: The name of the caller's argument, for the error.
+        value: What was given.
+        least: The least that it may be.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    if not is_number or value < least:  # type: ignore[operator]
+        raise ValueError(f"{argument} must be a whole number of {least} or more, not {value!r}")
+
+
 def check_flag(argument: str, value: object) -> None:
     """Refuse anything but `True` and `False`.
 

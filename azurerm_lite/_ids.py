@@ -39,6 +39,11 @@ def fold_id(resource_id: object) -> str:
     return resource_id.rstrip("/").lower() if isinstance(resource_id, str) else ""
 
 
+def fold_region(name: object) -> str:
+    """Return the name of a region, out of that or its display name, such as `West Europe`."""
+    return str(name).replace(" ", "").lower()
+
+
 def is_same_id(resource_id: object, other: object) -> bool:
     """Return whether two resource ids name the same resource.
 

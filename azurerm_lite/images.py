@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from . import _shapes, rest, settings
 from ._arguments import check_flag
+from ._ids import fold_region
 from .errors import AzureError
 from .types import Image, ImageEntry, Token
 
@@ -299,14 +300,9 @@ def _is_replicated_to(version: Mapping[str, Any], location: str) -> bool:
     regions = [
         region
         for region in profile.get("targetRegions") or ()
-        if _region(region.get("name")) == _region(location)
+        if fold_region(region.get("name")) == fold_region(location)
     ]
     return any(not region.get("excludeFromLatest") for region in regions)
-
-
-def _region(name: object) -> str:
-    """Return a region as Azure names it: galleries have its display name."""
-    return str(name).replace(" ", "").lower()
 
 
 def get_image(model: Mapping[str, Any]) -> Image:

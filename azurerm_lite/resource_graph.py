@@ -7,6 +7,7 @@ from typing import Any
 
 from . import _shapes, images, rest, settings
 from ._arguments import is_list
+from ._ids import fold_region
 from .errors import AzureError
 from .types import FoundScaleSet, Image, Token
 
@@ -47,7 +48,7 @@ def parse_scope(
     regions = [location] if isinstance(location, str) else location
     _check_names("subscriptions", subscriptions, subscriptions)
     _check_names("location", location, regions)
-    return [region.replace(" ", "").lower() for region in regions or ()]
+    return [fold_region(region) for region in regions or ()]
 
 
 def _check_names(argument: str, value: object, names: Sequence[str] | None) -> None:

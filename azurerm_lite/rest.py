@@ -18,7 +18,7 @@ import requests
 import requests.adapters
 
 from . import _clock, _retry, settings
-from ._arguments import check_json, check_mapping, check_text
+from ._arguments import check_json, check_mapping, check_text, check_whole_number
 from ._shapes import Shape, list_of, require
 from ._text import one_line
 from ._urls import build_url as url
@@ -487,8 +487,7 @@ def _check_request(method: str, body: Any, headers: Any, max_attempts: int) -> N
         check_mapping("headers", headers)
         for name, value in headers.items():
             check_text(f"headers: {name}", value)
-    if isinstance(max_attempts, bool) or not isinstance(max_attempts, int) or max_attempts < 1:
-        raise ValueError(f"max_attempts must be a whole number of 1 or more, not {max_attempts!r}")
+    check_whole_number("max_attempts", max_attempts, 1)
 
 
 def _may_send_again(method: str, error: AzureError, attempt: int) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from requests import Response
 
 from . import _flexible, _run_command, _shapes, rest, settings
-from ._arguments import check_json, check_text
+from ._arguments import check_json, check_text, check_whole_number
 from ._flexible import SetPath
 from ._ids import check_version
 from .errors import AzureError
@@ -235,8 +235,7 @@ def scale_vmss(
 
     Azure: Virtual Machine Scale Sets - Update.
     """
-    if isinstance(capacity, bool) or not isinstance(capacity, int) or capacity < 0:
-        raise ValueError(f"capacity must be a whole number of 0 or more, not {capacity!r}")
+    check_whole_number("capacity", capacity, 0)
     return patch_vmss(
         access_token, subscription_id, resource_group, vmss_name, {"sku": {"capacity": capacity}}
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from .._arguments import is_list
+from .._ids import fold_region
 from ..rollout.options import resolve_count
 from ..types import Target, TargetLike, Waves
 
@@ -46,7 +47,7 @@ def parse_target(given: TargetLike) -> Target:
             "targets: each must be as find_scale_sets() returns it, a resource id, or subscription,"
             f" resource group and name, not {given!r}"
         )
-    return Target(*names[:3], *(each.replace(" ", "").lower() for each in names[3:]))
+    return Target(*names[:3], *(fold_region(each) for each in names[3:]))
 
 
 def split_into_waves(targets: Iterable[TargetLike], waves: Waves) -> list[list[Target]]:

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias, cast
 from requests import Response
 
 from .. import _run_command
+from .._arguments import check_callable
 from ..types import CommandOutput, Instance
 
 ActionName: TypeAlias = Literal[
@@ -164,8 +165,7 @@ def for_roll(
         ValueError: An argument cannot be used, or they do not fit together.
     """
     for argument, value in (("pending", pending), ("check_output", check_output)):
-        if value is not None and not callable(value):
-            raise ValueError(f"{argument} must be a function, not {value!r}")
+        check_callable(argument, value)
     is_named = isinstance(action, str) and action in _NAMED
     if not is_named and (isinstance(action, str) or not callable(action)):
         known = ", ".join(_NAMED)

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from .. import instances as _instances
 from .. import rest
-from .._arguments import check_callable, check_seconds, is_list
+from .._arguments import check_callable, check_seconds, check_whole_number, is_list
 from ..images import check_image
 from ..types import Batch, CountOrPercentage, Image, Instance, OnFailure, Only, Token
 from .actions import UPGRADE, Action
@@ -62,7 +62,8 @@ class RolloutOptions:
         resolve_count(self.max_unhealthy, 0, "max_unhealthy")
         if self.surge is not None:
             resolve_count(self.surge, 0, "surge", least=1)
-        check_capacity(self.capacity)
+        if self.capacity is not None:
+            check_whole_number("capacity", self.capacity, 1)
         if self.on_failure not in ("stop", "rollback"):
             raise ValueError(f"on_failure must be 'stop' or 'rollback', not {self.on_failure!r}")
         if self.rollback_image is not None:
@@ -126,22 +127,6 @@ def resolve_count(
     numerator = total * int(whole + fraction)
     denominator: int = 100 * 10 ** len(fraction)
     return max(least, numerator // denominator)
-
-
-def check_capacity(capacity: object) -> None:
-    """Refuse what cannot be a number of instances to end with.
-
-    Args:
-        capacity: What was given; `None` is accepted.
-
-    Raises:
-        ValueError: It is not a whole number of 1 or more.
-    """
-    if capacity is None:
-        return
-    is_number = isinstance(capacity, int) and not isinstance(capacity, bool)
-    if not is_number or cast("int", capacity) < 1:
-        raise ValueError(f"capacity must be a whole number of 1 or more, not {capacity!r}")
 
 
 def _parse_only(only: Only | None) -> frozenset[str | int] | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .. import _clock, _flexible, vmss
 from .._ids import normalize
 from ..instances import provisioning_state, upgrade_mode
-from ..types import Instance, ScaleSet
+from ..types import Batch, Instance, ScaleSet
 from . import messages, plan
 from .events import Event, event
 from .progress import note_current
@@ -104,44 +104,74 @@ def read_instances(state: RolloutState) -> Iterator[Event]:
 
 def wait_until_instances_idle(state: RolloutState) -> Iterator[Event]:
     """Wait until no instance is being updated, by a rollout that was cut off or by anybody else."""
-    limit = _clock.monotonic() + state.options.health_timeout
-
-    def judge() -> Wait | None:
-        ids = updating_ids(state)
-        if not ids:
-            return None
-        reasons = with_since(state, dict.fromkeys(ids, "updating"))
-        timeout = messages.instances_still_busy(ids, state.options.health_timeout)
-        busy = event(state, "waiting", messages.waiting_for_instances(ids), instance_ids=ids)
-        return Wait(busy, Halt(timeout, reasons))
-
-    def read() -> Iterator[Event]:
-        return read_instances(state)
-
-    yield from poll(state, judge, read, limit=limit)
+    yield from wait_while(
+        state,
+        updating_ids,
+        "updating",
+        messages.waiting_for_instances,
+        messages.instances_still_busy,
+        read_instances,
+    )
 
 
 def wait_until_created(state: RolloutState) -> Iterator[Event]:
     """Wait until no instance is being created: one that began before the put may be outdated."""
+    yield from wait_while(
+        state,
+        _ids_in_creation,
+        plan.BEING_CREATED,
+        messages.waiting_for_created,
+        messages.still_being_created,
+        read_instances,
+    )
+
+
+def wait_while(
+    state: RolloutState,
+    find: Callable[[RolloutState], list[str]],
+    reason: str,
+    describe: Callable[[list[str]], str],
+    describe_timeout: Callable[[list[str], float], str],
+    read: Callable[[RolloutState], Iterator[Event]],
+    batch: Batch | None = None,
+) -> Iterator[Event]:
+    """Read again as long as there are instances in some state; halt at the timeout.
+
+    Args:
+        state: The run.
+        find: Returns the ids of these instances.
+        reason: What is wrong with each of them, for the halt.
+        describe: Returns the message of the event.
+        describe_timeout: Returns the reason of the halt.
+        read: Reads the instances.
+        batch: The batch that waits; `None` for the set.
+
+    Yields:
+        Events.
+    """
     limit = _clock.monotonic() + state.options.health_timeout
 
     def judge() -> Wait | None:
-        skipped = plan.skipped(
-            state.instances, state.options, state.retry_failed, current=state.current
-        )
-        ids = skipped.get(plan.BEING_CREATED, [])
+        ids = find(state)
         if not ids:
             return None
-        reasons = with_since(state, dict.fromkeys(ids, plan.BEING_CREATED))
-        timeout = messages.still_being_created(ids, state.options.health_timeout)
-        waiting = messages.waiting_for_created(ids)
-        busy = event(state, "waiting", waiting, instance_ids=ids)
-        return Wait(busy, Halt(timeout, reasons))
+        reasons = with_since(state, dict.fromkeys(ids, reason))
+        timeout = describe_timeout(ids, state.options.health_timeout)
+        waiting = event(state, "waiting", describe(ids), instance_ids=ids, batch=batch)
+        return Wait(waiting, Halt(timeout, reasons))
 
-    def read() -> Iterator[Event]:
-        return read_instances(state)
+    def read_again() -> Iterator[Event]:
+        return read(state)
 
-    yield from poll(state, judge, read, limit=limit)
+    yield from poll(state, judge, read_again, limit=limit)
+
+
+def _ids_in_creation(state: RolloutState) -> list[str]:
+    """Return the chosen instances that are being created, and may be outdated."""
+    skipped = plan.skipped(
+        state.instances, state.options, state.retry_failed, current=state.current
+    )
+    return skipped.get(plan.BEING_CREATED, [])
 
 
 def updating_ids(state: RolloutState) -> list[str]:

@@ -41,6 +41,7 @@ from .reading import (
     known_model,
     read_instances,
     wait_until_instances_idle,
+    wait_while,
 )
 from .state import BatchFailed, Halt, ModelChanged, Preempted, RolloutState, by_id, with_since
 from .waiting import Wait, poll, retry
@@ -280,23 +281,21 @@ def _zone(instance: Instance) -> str:
 
 def wait_until_settled(state: RolloutState) -> Iterator[Event]:
     """Wait until no instance is being created or deleted."""
-    limit = _clock.monotonic() + state.options.health_timeout
+    yield from wait_while(
+        state,
+        _passing_ids,
+        "being created or deleted",
+        messages.waiting_until_settled,
+        messages.still_unsettled,
+        _read_set,
+        state.batch,
+    )
 
-    def judge() -> Wait | None:
-        ids = _passing_ids(state)
-        if not ids:
-            return None
-        reasons = with_since(state, dict.fromkeys(ids, "being created or deleted"))
-        timeout = messages.still_unsettled(ids, state.options.health_timeout)
-        waiting = messages.waiting_until_settled(ids)
-        waited = event(state, "waiting", waiting, instance_ids=ids, batch=state.batch)
-        return Wait(waited, Halt(timeout, reasons))
 
-    def read() -> Iterator[Event]:
-        yield from check_model_unchanged(state)
-        yield from read_instances(state)
-
-    yield from poll(state, judge, read, limit=limit)
+def _read_set(state: RolloutState) -> Iterator[Event]:
+    """Read the model, which must be unchanged, and the instances."""
+    yield from check_model_unchanged(state)
+    yield from read_instances(state)
 
 
 def _passing_ids(state: RolloutState) -> list[str]:
@@ -427,8 +426,7 @@ def _wait_for_new(state: RolloutState, attached: int) -> Iterator[Event]:
         return Wait(waiting, Halt(timeout, dict.fromkeys(passing, "being created or deleted")))
 
     def read() -> Iterator[Event]:
-        yield from check_model_unchanged(state)
-        yield from read_instances(state)
+        return _read_set(state)
 
     yield from check_model_unchanged(state)
     yield from poll(state, judge, read, limit=state.deadline)
