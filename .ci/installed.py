@@ -1,4 +1,4 @@
-"""Check a Python that has only azurerm-lite: nothing was installed but its dependencies."""
+"""Check that azurerm-lite and its dependencies are the only installed packages."""
 
 import re
 from importlib import metadata
@@ -9,12 +9,12 @@ DIRECT = {"requests", "msal", "typing-extensions"}
 
 
 def normalise(name: str) -> str:
-    """Return a name as package indexes compare it."""
+    """Return a package name in its normalised form."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def needed(name: str) -> set[str]:
-    """Return what a distribution needs without extras."""
+def requirements_of(name: str) -> set[str]:
+    """Return the requirements of a distribution, without extras."""
     requirements = [text for text in metadata.requires(name) or [] if "extra ==" not in text]
     return {normalise(re.split(r"[^\w.-]", text, maxsplit=1)[0]) for text in requirements}
 
@@ -24,8 +24,8 @@ reached: set[str] = set()
 pending = {"azurerm-lite"}
 while pending:
     reached |= pending
-    pending = {name for found in pending for name in needed(found) & installed} - reached
-assert needed("azurerm-lite") == DIRECT, needed("azurerm-lite")
+    pending = {name for found in pending for name in requirements_of(found) & installed} - reached
+assert requirements_of("azurerm-lite") == DIRECT, requirements_of("azurerm-lite")
 assert installed == reached, installed - reached
 assert metadata.version("azurerm-lite") == az.__version__, az.__version__
 assert all(hasattr(az, name) for name in az.__all__)
@@ -33,6 +33,6 @@ print(
     az.__version__,
     len(az.__all__),
     "public names;",
-    "installed with it:",
+    "installed dependencies:",
     *sorted(installed - {"azurerm-lite"}),
 )

@@ -7,7 +7,7 @@ text = (Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf
 (dependencies,) = re.findall(r"^dependencies = \[\n(.*?)^\]", text, re.MULTILINE | re.DOTALL)
 bounds = re.findall(r'^ *"([\w-]+)>=([\d.]+)"', dependencies, re.MULTILINE)
 assert len(bounds) == len(dependencies.strip().splitlines()), (
-    "a dependency has no lower bound, or more than one"
+    "each dependency must have exactly one lower bound"
 )
 for name, version in bounds:
     print(f"{name}=={version}")
