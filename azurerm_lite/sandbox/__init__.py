@@ -1,4 +1,7 @@
-"""A local Azure for trials and tests: `with Sandbox() as sandbox: ...` (extra `sandbox`)."""
+"""A local Azure for trying things out and for tests: `with Sandbox() as sandbox: ...`.
+
+Install it with the extra `sandbox`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ __all__ = ["Sandbox"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the sandbox at its first use, so that importing the pytest plugin costs nothing."""
+    """Import the sandbox at its first use, so that importing the pytest plugin stays fast."""
     if name == "Sandbox":
         from .sandbox import Sandbox
 

@@ -1,4 +1,4 @@
-"""`python -m azurerm_lite.sandbox`: a local Azure for any client, or for one command."""
+"""Serve a local Azure for other programs, or run one command on it."""
 
 from __future__ import annotations
 
@@ -18,20 +18,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until Ctrl-C, or run a command and exit with its status."""
     parser = argparse.ArgumentParser(prog="python -m azurerm_lite.sandbox", description=__doc__)
     parser.add_argument(
-        "--port", type=int, default=0, help="port on 127.0.0.1 (default: any that is free)"
+        "--port", type=int, default=0, help="port on 127.0.0.1 (default: any free port)"
     )
     parser.add_argument(
-        "--seconds", type=float, default=1.0, help="how long a VM takes to upgrade (default: 1)"
+        "--seconds",
+        type=float,
+        default=1.0,
+        help="how many seconds the upgrade of a VM takes (default: 1)",
     )
     parser.add_argument(
         "--for",
         dest="client",
         choices=tuple(CLIENTS),
         default="python",
-        help="whose variables and commands to print (default: python)",
+        help="the client whose settings to print (default: python)",
     )
     parser.add_argument(
-        "command", nargs=argparse.REMAINDER, help="what to run there, such as: python my_rollout.py"
+        "command",
+        nargs=argparse.REMAINDER,
+        help="the command to run on the sandbox, such as: python my_rollout.py",
     )
     options = parser.parse_args(arguments)
     sys.exit(open_sandbox(options.port, options.seconds, options.command, options.client))
@@ -41,13 +46,13 @@ def open_sandbox(port: int, seconds: float, command: Sequence[str], client: str)
     """Serve until Ctrl-C, or run a command.
 
     Args:
-        port: Port on 127.0.0.1; 0 for any that is free.
-        seconds: How long a VM takes to upgrade.
-        command: The command; empty to serve.
-        client: Whose variables and commands to print, or to run the command with.
+        port: Port on 127.0.0.1; 0 for any free port.
+        seconds: How many seconds the upgrade of a VM takes.
+        command: The command and its arguments; empty to serve.
+        client: The client whose settings to print, or to run the command with.
 
     Returns:
-        The exit status of the command; 0 after Ctrl-C.
+        An int: the exit status of the command; 0 after Ctrl-C.
     """
     sandbox = Sandbox(upgrade_seconds=seconds, port=port)
     sandbox.add_vmss("flex", 6, orchestration="Flexible")
@@ -57,7 +62,7 @@ def open_sandbox(port: int, seconds: float, command: Sequence[str], client: str)
             return run(sandbox, command, client)
         serve(sandbox, client)
     except KeyboardInterrupt:
-        print("\nThe sandbox has stopped.")
+        print("\nSandbox stopped.")
     finally:
         sandbox.stop()
     return 0
@@ -68,8 +73,8 @@ def serve(sandbox: Sandbox, client: str) -> None:
     settings = settings_for(client, sandbox)
     form = '$env:{} = "{}"' if os.name == "nt" else "export {}='{}'"
     print(
-        f"# A local Azure at {sandbox.url}, with throw-away credentials. Ctrl-C ends it. "
-        "In another shell:"
+        f"# Sandbox running at {sandbox.url}. Press Ctrl-C to stop it. "
+        "Paste these lines into another shell:"
     )
     for name, value in settings.variables.items():
         print(form.format(name, value))
@@ -81,14 +86,18 @@ def serve(sandbox: Sandbox, client: str) -> None:
 
 
 def run(sandbox: Sandbox, command: Sequence[str], client: str) -> int:
-    """Run a command whose environment points at the sandbox; return its exit status."""
-    # The command handles Ctrl-C. It inherits SIG_IGN, but not a handler of ours.
+    """Run a command with an environment that points at the sandbox.
+
+    Returns:
+        An int: the exit status of the command; 127 if it cannot be started.
+    """
+    # The command handles Ctrl-C. It would inherit SIG_IGN, but it does not inherit a handler.
     signal.signal(signal.SIGINT, lambda *_: None)
     environment = {**os.environ, **settings_for(client, sandbox).variables}
     try:
         done = subprocess.run(command, env=environment, check=False)  # noqa: S603 - the user's own
     except OSError as error:
-        print(f"error: {command[0]} cannot be run: {error.strerror}", file=sys.stderr)
+        print(f"error: cannot run {command[0]}: {error.strerror}", file=sys.stderr)
         return 127
     return done.returncode
 

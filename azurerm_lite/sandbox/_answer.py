@@ -1,4 +1,4 @@
-"""The answer to a request, before it becomes HTTP."""
+"""The answer to a request, before it is turned into HTTP."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class Answer:
         status: HTTP status.
         body: JSON, or `None` for an empty body.
         headers: HTTP headers.
-        page: HTML to send instead of JSON.
+        page: HTML to send instead of JSON, or `None`.
         vm_policy: The rate limit that counts the VMs of the request; empty for none.
-        vm_count: How many VMs it counts.
+        vm_count: How many VMs that limit counts.
     """
 
     status: int

@@ -1,4 +1,4 @@
-"""The variables and commands that point other people's clients at a sandbox."""
+"""Environment variables and commands that point other clients at a sandbox."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .sandbox import Sandbox
 
 
 class Settings(NamedTuple):
-    """What a client needs: variables of its environment, then commands to run once."""
+    """Environment variables of a client, and commands to run once before it is used."""
 
     variables: Mapping[str, str]
     commands: Sequence[str] = ()
@@ -27,7 +27,7 @@ def settings_for(client: str, sandbox: Sandbox) -> Settings:
         ValueError: `client` has another value.
     """
     if client not in CLIENTS:
-        raise ValueError(f"client must be one of {', '.join(CLIENTS)}, not {client!r}")
+        raise ValueError(f"client must be one of {', '.join(CLIENTS)}, got {client!r}")
     return CLIENTS[client](sandbox)
 
 
@@ -38,7 +38,7 @@ def _for_python(sandbox: Sandbox) -> Settings:
 def _for_az(sandbox: Sandbox) -> Settings:
     variables = {
         **_network_variables(sandbox),
-        # A folder of its own keeps the clouds and sign-ins of this machine as they are.
+        # A separate folder protects the registered clouds and sign-ins of this machine.
         "AZURE_CONFIG_DIR": f"{sandbox.ca_file.removesuffix('ca.pem')}az",
         # Otherwise MSAL asks login.microsoftonline.com about the sandbox.
         "AZURE_CORE_INSTANCE_DISCOVERY": "false",
@@ -88,7 +88,7 @@ def _for_terraform(sandbox: Sandbox) -> Settings:
 
 
 def _network_variables(sandbox: Sandbox) -> dict[str, str]:
-    """Return the variables for the CA and against a proxy."""
+    """Return the variables that set the CA and bypass a proxy."""
     names = ("REQUESTS_CA_BUNDLE", "NO_PROXY", "no_proxy")
     return {name: sandbox.environment[name] for name in names}
 

@@ -1,4 +1,4 @@
-"""Azure's error responses: statuses, codes and messages, each written once."""
+"""Azure's error responses, with their statuses, codes and messages."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def location_not_available(
 
 
 def subscription_not_found(subscription_id: str) -> ApiError:
-    """Return the error for any subscription but the sandbox's own."""
+    """Return the error for a subscription other than the sandbox's own."""
     message = f"The subscription '{subscription_id}' could not be found."
     return ApiError(404, "SubscriptionNotFound", message)
 
@@ -126,7 +126,7 @@ def entity_not_found() -> ApiError:
 
 def path_not_implemented(path: str) -> ApiError:
     """Return the error for a path that the sandbox does not implement."""
-    return ApiError(404, "InvalidResourceType", f"The sandbox has nothing at '{path}'.")
+    return ApiError(404, "InvalidResourceType", f"The sandbox does not implement '{path}'.")
 
 
 def platform_image_not_found(image: str) -> ApiError:
@@ -149,7 +149,7 @@ def image_not_found(image_id: str, location: str) -> ApiError:
 
 
 def operation_not_allowed(message: str, target: str | None = None) -> ApiError:
-    """Return the error for what the state of a scale set forbids; waiting does not help."""
+    """Return the error for a request that the scale set's state forbids; a retry does not help."""
     return ApiError(409, "OperationNotAllowed", message, target=target)
 
 
@@ -163,7 +163,7 @@ def concurrent_request_conflict(name: str) -> ApiError:
 
 
 def operation_preempted() -> dict[str, Any]:
-    """Return the error with which an operation ends that a newer one has overtaken."""
+    """Return the error of an operation that a newer operation ended."""
     message = "Operation execution has been preempted by a more recent operation."
     return {"code": "OperationPreempted", "message": message}
 
@@ -230,7 +230,7 @@ def subnet_is_full(required: int) -> ApiError:
 
 
 def allocation_failed() -> ApiError:
-    """Return the error for a scale-out for which the region has no machines at the moment."""
+    """Return the error for a scale-out if the region has no capacity at the moment."""
     message = (
         "Allocation failed. We do not have sufficient capacity for the requested VM size in this"
         " region."
@@ -242,7 +242,7 @@ def allocation_failed() -> ApiError:
 
 
 def operation_not_allowed_on_flexible(operation: str, name: str) -> ApiError:
-    """Return the error for an operation that only Uniform scale sets have."""
+    """Return the error for an operation that only Uniform scale sets support."""
     message = (
         f"Operation 'VirtualMachineScaleSets.{operation}' is not allowed on "
         f"Virtual Machine Scale Set '{name}'."
@@ -251,13 +251,13 @@ def operation_not_allowed_on_flexible(operation: str, name: str) -> ApiError:
 
 
 def instance_id_not_a_number() -> ApiError:
-    """Return the error for an instance's name where Azure requires a number."""
+    """Return the error for an instance name if Azure requires a number."""
     message = "Virtual Machine Scale Set VM instanceId must be a number."
     return invalid_parameter(message, "instanceId")
 
 
 def instance_not_active(instance_id: str) -> ApiError:
-    """Return the error for an id, in a list of ids, that the scale set does not have."""
+    """Return the error for a list of ids with an id that the scale set does not have."""
     message = (
         f"The provided instanceId {instance_id} is not an active Virtual Machine Scale Set VM "
         "instanceId."
@@ -266,7 +266,7 @@ def instance_not_active(instance_id: str) -> ApiError:
 
 
 def invalid_instance_id(instance_id: str) -> ApiError:
-    """Return the error for an id, in a list of ids, that is neither a number nor `*`."""
+    """Return the error for a list of ids with an id that is neither a number nor `*`."""
     message = (
         f"The provided instanceId {instance_id} is invalid. It must be a non-negative integer or "
         'the character "*".'

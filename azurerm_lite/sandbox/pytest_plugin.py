@@ -1,6 +1,6 @@
 """A pytest plugin with the fixture `azure_sandbox`.
 
-To use it, write `pytest_plugins = ["azurerm_lite.sandbox.pytest_plugin"]` in a conftest.py.
+Put `pytest_plugins = ["azurerm_lite.sandbox.pytest_plugin"]` into conftest.py to use it.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def azure_sandbox() -> Iterator[Sandbox]:
-    """Yield a sandbox for one test: operations end at once, and the environment points at it."""
-    from .sandbox import Sandbox  # tests without it do not pay for it
+    """Provide a sandbox in which operations end at once; the environment points at it."""
+    from .sandbox import Sandbox  # imported late, so that other tests start fast
 
     with Sandbox(upgrade_seconds=0) as sandbox:
         yield sandbox

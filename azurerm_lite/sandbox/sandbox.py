@@ -1,4 +1,4 @@
-"""Sandbox: a local Azure in a with block, with a few scale sets, for the library to use."""
+"""The class `Sandbox`: a local Azure with a few scale sets, used as a context manager."""
 
 from __future__ import annotations
 
@@ -43,38 +43,41 @@ _DROPS = ("before", "after", "truncate")
 
 
 class Sandbox:
-    """A local Azure on 127.0.0.1, over HTTPS, with a throw-away CA and throw-away credentials.
+    """A local Azure on 127.0.0.1 over HTTPS, with its own temporary CA and credentials.
 
-    A with block points the library, and everything else that reads the environment, at it, and
-    restores the environment at the end. It holds the scale sets `web` (20 instances over 5 update
-    and 5 fault domains, a platform image), `legacy` (an unmanaged image, by its URI), `custom` (a
-    managed image, by its id) and `auto` (in mode Automatic).
+    Inside a `with` block, environment variables point the library and other clients at the
+    sandbox. At its end the environment is restored.
+
+    The sandbox has the scale sets `web` (20 instances in 5 update domains and 5 fault domains, a
+    platform image), `legacy` (an unmanaged image, by its URI), `custom` (a managed image, by its
+    id) and `auto` (upgrade mode Automatic).
 
     Args:
-        upgrade_seconds: How long the upgrade of a VM takes; other operations take a part of that.
-            0: at once.
-        port: Port to listen on; 0 for any free one.
-        page_size: Entries on a page of a list.
-        token_seconds: How long tokens are valid.
-        demo: Whether to create the scale sets above; else there is only the resource group.
-        clock: Seconds that never go back; for tests that control the time.
+        upgrade_seconds: How many seconds the upgrade of a VM takes. Other operations take a part
+            of that. 0 means that every operation ends at once.
+        port: Port to listen on; 0 for any free port.
+        page_size: Entries on each page of a list.
+        token_seconds: How many seconds tokens are valid.
+        demo: Whether to create the scale sets above. Otherwise the resource group is empty.
+        clock: A monotonic clock: a function that returns seconds. Pass your own to control the
+            time in a test.
 
     Attributes:
-        url: The URL that it serves.
-        ca_file: The CA's certificate, for other clients.
-        environment: The environment variables that point clients here.
-        access_token: A token for it.
-        subscription_id, resource_group, tenant_id, application_id, application_secret: What a
-            client needs to know.
-        journal: The requests answered so far: `method`, `path`, `body`, `status` (0: the connection
-            was broken), `seconds` of the clock, `query`.
+        url: URL of the resource manager and of the sign-in.
+        ca_file: Path of the CA's certificate, for other clients.
+        environment: The environment variables that point clients at the sandbox.
+        access_token: A new token for the resource manager.
+        subscription_id, resource_group, tenant_id, application_id, application_secret: The ids
+            and the secret that a client needs.
+        journal: The requests answered so far, each with `method`, `path`, `body`, `status` (0 if
+            the connection was broken), `seconds` of the clock, and `query`.
         changes: What happened to which instance: `seconds` of the clock, `scale_set`,
-            `instance_id`, `what`, `before`, `after`; `what` is `provisioning`, `power`, `health`,
+            `instance_id`, `what`, `before`, `after`. `what` is `provisioning`, `power`, `health`,
             `model` with its image, `image` with the version that a reimage installs, or `command`
             with a script.
-        assumptions: What it answers where Azure's behaviour is not known.
-        cloud: What it holds; a test hook.
-        app: The WSGI application, with the faults and rate limits; a test hook.
+        assumptions: How the sandbox behaves if Azure's behaviour is not known.
+        cloud: The state of the sandbox; a test hook.
+        app: The WSGI app, with the faults and rate limits; a test hook.
         entra: The sign-in, with its tokens and identities; a test hook.
     """
 
@@ -123,7 +126,7 @@ class Sandbox:
         self.stop()
 
     def start(self) -> None:
-        """Start to serve, without changing the environment."""
+        """Start serving, without changing the environment."""
         self._server = Server(self.app, self._port)
         self._folder = tempfile.TemporaryDirectory(prefix="azure-sandbox-")
         self.ca_file: str = str(Path(self._folder.name) / "ca.pem")
@@ -134,7 +137,7 @@ class Sandbox:
         self._server.start()
 
     def stop(self) -> None:
-        """Stop serving; everything that it held is lost."""
+        """Stop serving. The state of the sandbox is lost."""
         if self._server and self._folder:
             self._server.stop()
             if self._plain_server:
@@ -146,12 +149,12 @@ class Sandbox:
 
     @property
     def access_token(self) -> str:
-        """A fresh token for the resource manager."""
+        """A new token for the resource manager."""
         return self.entra.tokens.issue()
 
     @property
     def application_secret(self) -> str:
-        """The secret of the one application; each sandbox has another."""
+        """The application's secret, which is different in each sandbox."""
         return self.entra.client_auth.secret
 
     @property
@@ -166,9 +169,9 @@ class Sandbox:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment variables that point clients here.
+        """The environment variables that point clients at the sandbox.
 
-        They are those of this library, azurerm, requests, MSAL and azure-identity.
+        This library, azurerm, requests, MSAL and azure-identity read them.
         """
         current = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
         no_proxy = f"{current},127.0.0.1" if current else "127.0.0.1"
@@ -189,7 +192,15 @@ class Sandbox:
     def where(
         self, vmss_name: str = "web", resource_group: str = GROUP
     ) -> tuple[str, str, str, str]:
-        """Return the first four arguments of most functions: `get_vmss(*sandbox.where())`."""
+        """Return the first four arguments of most functions: `get_vmss(*sandbox.where())`.
+
+        Args:
+            vmss_name: Scale set name.
+            resource_group: Resource group name.
+
+        Returns:
+            A tuple: token, subscription id, resource group and scale set name.
+        """
         return self.access_token, SUBSCRIPTION, resource_group, vmss_name
 
     def add_vmss(
@@ -210,28 +221,27 @@ class Sandbox:
         tags: dict[str, str] | None = None,
         profile: bool = True,
     ) -> None:
-        """Create a scale set, at once.
+        """Create a scale set at once.
 
         Args:
             name: Scale set name.
-            instances: How many instances; more than 100 are spread over several placement groups.
+            instances: How many instances; more than 100 are in several placement groups.
             image: `publisher:offer:sku:version`, the id of an image, or the URL of a VHD.
             mode: Upgrade mode: `Manual`, `Automatic` or `Rolling`; `None` for a Flexible set
                 without an upgrade policy.
-            update_domains: How many update domains; 0 for none (then there are no fault domains
-                either).
-            fault_domains: How many fault domains; `None` for Azure's default, 5, or 1 in a zonal or
-                Flexible set.
-            zones: Availability zones, used in turn.
+            update_domains: How many update domains; 0 for no update domains and no fault domains.
+            fault_domains: How many fault domains; `None` for Azure's default: 1 in a zonal or
+                Flexible set, otherwise 5.
+            zones: Availability zones; instances are spread over them evenly.
             health: Whether the instances report application health.
             rolling_policy: The `rollingUpgradePolicy`; `None` for Azure's default.
-            orchestration: `Uniform`, or `Flexible`: names for ids, no update domains, and views
-                of single VMs.
+            orchestration: `Uniform` or `Flexible`. A Flexible set has names as instance ids, no
+                update domains, and instance views of single VMs only.
             resource_group: Resource group name; created if it does not exist.
             location: Region.
-            tags: Tags, by their names.
-            profile: Whether the set has a model; only a Flexible set may have none, and no
-                instances then.
+            tags: Tags by name.
+            profile: Whether the set has a model. Only a Flexible set can be without one; it then
+                has no instances.
         """
         body = templates.scale_set_body(name, instances, image, mode, rolling_policy, orchestration)
         body |= {"location": location, "zones": list(zones), "tags": dict(tags or {})}
@@ -259,7 +269,7 @@ class Sandbox:
             del self.cloud.changes[before:]
 
     def scale(self, vmss_name: str, capacity: int, resource_group: str = GROUP) -> None:
-        """Scale a set out or in, at once, as autoscale does.
+        """Scale a set out or in at once, as autoscale does.
 
         Args:
             vmss_name: Scale set name.
@@ -272,7 +282,7 @@ class Sandbox:
                 self._finish(self.cloud.patch(vmss, {"sku": {"capacity": capacity}}))
 
     def set_image(self, vmss_name: str, resource_group: str = GROUP, **image: str) -> None:
-        """Change the image in a model, at once, as somebody else may do during a rollout.
+        """Change the image in a model at once, as another client may do during a rollout.
 
         Args:
             vmss_name: Scale set name.
@@ -294,24 +304,24 @@ class Sandbox:
         *,
         image: str = "",
     ) -> None:
-        """Make the upgrades of an instance go wrong from now on.
+        """Make the upgrades of an instance fail from now on.
 
         Args:
             vmss_name: Scale set name.
             instance_id: Instance id.
-            how: `fail` (the operation ends Failed), `stick` (it never ends), `unhealthy` (it
-                succeeds, and the application is unhealthy), `silent` (it reports no health),
-                `agentless` (it reports no health and has no agent), or `none` (upgrades work
-                again).
+            how: `fail` (the operation ends Failed), `stick` (the operation never ends),
+                `unhealthy` (it succeeds, but the instance is unhealthy), `silent` (the instance
+                reports no health), `agentless` (it reports no health and has no agent), or `none`
+                (upgrades work again).
             resource_group: Resource group name.
-            image: Only upgrades to an image whose name contains this, such as a version, go wrong;
+            image: Part of an image name, such as a version. Only upgrades to such an image fail;
                 by default all do.
 
         Raises:
             ValueError: `how` has another value.
         """
         if how not in _UPGRADE_FAULTS:
-            raise ValueError(f"how must be one of {', '.join(_UPGRADE_FAULTS)}, not {how!r}")
+            raise ValueError(f"how must be one of {', '.join(_UPGRADE_FAULTS)}, got {how!r}")
         with self.cloud.lock:
             instance = self.cloud.scale_set(resource_group, vmss_name).instances[str(instance_id)]
             instance.fault = how
@@ -326,23 +336,22 @@ class Sandbox:
         *,
         made: int | None = None,
     ) -> None:
-        """Make adding instances to a set go wrong from now on.
+        """Make scale-outs of a set fail from now on.
 
         Args:
             vmss_name: Scale set name.
-            how: `quota` or `subnet` (the request is rejected), `allocation` (the operation fails,
-                and so do its instances), `fail` (the OS of new instances does not come up),
-                `unhealthy` (they come up, and the application is unhealthy), or `none` (adding
-                works again).
+            how: `quota` or `subnet` (the request is rejected), `allocation` (the operation and
+                its instances fail), `fail` (the OS of new instances does not start), `unhealthy`
+                (new instances are unhealthy), or `none` (scale-outs work again).
             resource_group: Resource group name.
-            made: How many instances come up before the operation fails; for `quota` and `subnet`
-                also `None`, which rejects the request.
+            made: How many instances come up before the operation fails. With `quota` and
+                `subnet`, `None` rejects the request itself.
 
         Raises:
             ValueError: `how` has another value.
         """
         if how not in _SCALE_OUT_FAULTS:
-            raise ValueError(f"how must be one of {', '.join(_SCALE_OUT_FAULTS)}, not {how!r}")
+            raise ValueError(f"how must be one of {', '.join(_SCALE_OUT_FAULTS)}, got {how!r}")
         fault = None if how == "none" else ScaleOutFault(how, made)
         with self.cloud.lock:
             self.cloud.scale_set(resource_group, vmss_name).scale_out_fault = fault
@@ -356,14 +365,14 @@ class Sandbox:
         resource_group: str = GROUP,
         enabled: bool = True,
     ) -> None:
-        """Add an autoscale setting for a set; it is shown, and changes nothing by itself.
+        """Add an autoscale setting to a set. It can be read, but it does not scale the set.
 
         Args:
             vmss_name: Scale set name.
-            minimum: The fewest instances.
-            maximum: The most instances.
+            minimum: The smallest number of instances.
+            maximum: The largest number of instances.
             resource_group: Resource group name.
-            enabled: Whether it is on.
+            enabled: Whether the setting is enabled.
         """
         with self.cloud.lock:
             vmss = self.cloud.scale_set(resource_group, vmss_name)
@@ -393,20 +402,22 @@ class Sandbox:
         regions: Sequence[str] = ("East US",),
         exclude_from_latest: bool = False,
     ) -> None:
-        """Publish a version of an image, which `latest` may stand for from now on.
+        """Publish a version of an image, to which `latest` may resolve from now on.
 
         Args:
             image: `publisher:offer:sku:version`, or the id of a version in a gallery.
             regions: Display names of the regions that a gallery version is replicated to.
-            exclude_from_latest: Whether `latest` never stands for a gallery version.
+            exclude_from_latest: Whether `latest` never resolves to this gallery version.
 
         Raises:
-            ValueError: `image` is neither.
+            ValueError: `image` has another form.
         """
         names = image.split(":")
         is_version = "/galleries/" in image.lower() and "/versions/" in image.lower()
         if len(names) != 4 and not is_version:
-            raise ValueError(f"image must be publisher:offer:sku:version or an id, not {image!r}")
+            raise ValueError(
+                f"image must be publisher:offer:sku:version or a version id, got {image!r}"
+            )
         with self.cloud.lock:
             if is_version:
                 version = GalleryVersion(tuple(regions), exclude_from_latest)
@@ -433,8 +444,8 @@ class Sandbox:
             stdout: The standard output.
             stderr: The standard error.
             resource_group: Resource group name.
-            code: Azure's error code with which the operation fails; by default it succeeds, as
-                Azure's does even if the script ends with an error.
+            code: Error code with which the operation fails. By default it succeeds, as on Azure
+                even if the script ends with an error.
         """
         with self.cloud.lock:
             instance = self.cloud.scale_set(resource_group, vmss_name).instances[str(instance_id)]
@@ -449,32 +460,32 @@ class Sandbox:
         times: int = 1,
         retry_after: int | None = None,
         code: str = "SandboxFault",
-        message: str = "A fault that was asked for.",
+        message: str = "Fault injected by the sandbox.",
         delay: float = 0.0,
         drop: str | None = None,
         text: str | None = None,
     ) -> None:
-        """Make the next requests of a kind go wrong.
+        """Make the next matching requests fail.
 
         Args:
-            status: HTTP status to answer with, without doing what the request asks; `None` to do
-                it.
+            status: HTTP status of an error response; the request then has no effect. `None` for
+                no error response.
             method: HTTP method; `None` for all.
-            path: One or more whole segments of the path, in either case: `"web/manualupgrade"`.
+            path: One or more whole segments of the path, in any case: `"web/manualupgrade"`.
             times: How many requests.
-            retry_after: Seconds for `Retry-After`, or `None` for no such header.
-            code: Azure's error code.
-            message: Azure's message.
-            delay: Seconds to wait before the answer.
-            drop: `"before"` breaks the connection before the request takes effect, `"after"`
-                afterwards, `"truncate"` in the middle of the answer.
-            text: Answer with this text instead of JSON.
+            retry_after: Seconds in the header `Retry-After`, or `None` for no such header.
+            code: Error code of the response.
+            message: Error message of the response.
+            delay: Seconds to wait before the response.
+            drop: When to break the connection: `"before"` the request takes effect, `"after"` it,
+                or `"truncate"` in the middle of the response. `None` for never.
+            text: Text to send instead of JSON, or `None`.
 
         Raises:
             ValueError: `drop` has another value.
         """
         if drop is not None and drop not in _DROPS:
-            raise ValueError(f"drop must be before, after or truncate, not {drop!r}")
+            raise ValueError(f"drop must be before, after or truncate, got {drop!r}")
         headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
         fault = Fault(method, path, times, status, code, message, headers, delay, drop, text)
         with self.cloud.lock:
@@ -483,68 +494,68 @@ class Sandbox:
     def end_next(
         self, status: str = "Failed", *, code: str = "InternalExecutionError", message: str = ""
     ) -> None:
-        """Make the next long-running operation end in another way, without doing its work.
+        """Make the next long-running operation fail or be canceled, without any effect.
 
         Args:
             status: `Failed` or `Canceled`.
-            code: Azure's error code.
-            message: Azure's message.
+            code: Error code of the operation.
+            message: Error message of the operation.
 
         Raises:
             ValueError: `status` has another value.
         """
         if status not in ("Failed", "Canceled"):
-            raise ValueError(f"status must be Failed or Canceled, not {status!r}")
-        message = message or f"The operation ended {status}, as was asked for."
+            raise ValueError(f"status must be Failed or Canceled, got {status!r}")
+        message = message or f"The sandbox ended the operation as {status}."
         with self.cloud.lock:
             self.cloud.endings.append((status, {"code": code, "message": message}))
 
     def at_request(self, number: int, act: Callable[[], object]) -> None:
-        """Call a function just before a request is answered.
+        """Call a function just before a later request is answered.
 
         `sandbox.at_request(3, lambda: sandbox.scale("web", 25))` scales before the third request.
 
         Args:
-            number: Which request to the resource manager from now on, from 1.
-            act: What to call.
+            number: The number of the request to the resource manager; the next one is 1.
+            act: The function to call.
 
         Raises:
             ValueError: `number` is less than 1.
         """
         if number < 1:
-            raise ValueError(f"number must be 1 or more, not {number!r}")
+            raise ValueError(f"number must be 1 or more, got {number!r}")
         with self.cloud.lock:
             self.app.hooks.append((number, act))
 
     def throttle(self, policy: str) -> None:
-        """Spend what is left of a rate limit: 429 until three minutes have passed.
+        """Use up a rate limit: its requests get 429 for three minutes.
 
         Args:
             policy: Azure's name for the limit, such as `VMScaleSetActions`.
 
         Raises:
-            ValueError: There is no such limit.
+            ValueError: The limit does not exist.
         """
         with self.cloud.lock:
             self.app.limits.exhaust(policy)
 
     def set_token_seconds(self, seconds: float) -> None:
-        """Set how long tokens issued from now on are valid.
+        """Set how long tokens are valid that are issued from now on.
 
         Args:
-            seconds: Seconds.
+            seconds: Seconds for which they are valid.
         """
         self.entra.tokens.token_seconds = seconds
 
     def register_certificate(
         self, file: str | os.PathLike[str], *, subject: str | None = None
     ) -> None:
-        """Register a certificate, with which the application may then sign in.
+        """Register a certificate with which the application may sign in.
 
         Args:
-            file: Path of the certificate, as PEM.
-            subject: A subject name, such as `CN=web`: any certificate with that name that is sent
-                along is then trusted (SNI).
+            file: Path of the certificate in PEM format.
+            subject: Subject name, such as `CN=web`. Then every certificate with this name is
+                trusted if the client sends it (SNI). By default only the one in the file is.
         """
         with self.cloud.lock:
             self.entra.client_auth.register_certificate(Path(file).read_bytes(), subject)
@@ -552,42 +563,44 @@ class Sandbox:
     def federated_token(
         self, subject: str = SUBJECT, *, audience: str = AUDIENCE, seconds: float = 3600
     ) -> str:
-        """Return an assertion for a workload identity, by the issuer that the application trusts.
+        """Return an assertion about a workload by the issuer that the application trusts.
 
         Args:
-            subject: The workload; the application trusts the issuer for one alone.
-            audience: For whom it is.
-            seconds: How long it is valid.
+            subject: The workload. The application trusts the issuer only for the default.
+            audience: Audience of the assertion.
+            seconds: How many seconds the assertion is valid.
 
         Returns:
-            A JSON Web Token.
+            A str: a JSON Web Token.
         """
         return self.entra.client_auth.federated_token(subject, audience, seconds)
 
     def enter_code(self, user_code: str, *, agreed: bool = True) -> None:
-        """Do what a person does at the page for device codes.
+        """Enter a device code, as a person does on the sign-in page.
 
         Args:
-            user_code: The code that was shown, or the text that contains it.
-            agreed: Whether the person signs in, or declines.
+            user_code: The code, or a text that contains it.
+            agreed: Whether the person signs in; False means that the person declines.
 
         Raises:
-            ValueError: There is no such code.
+            ValueError: `user_code` does not contain a code that a client requested.
         """
         with self.cloud.lock:
             codes = self.entra.oauth.user_codes
             found = next((code for code in codes if code in user_code), None)
             if found is None:
-                raise ValueError(f"there is no code in {user_code!r} that anybody asked for")
+                raise ValueError(
+                    f"user_code must contain a requested device code, got {user_code!r}"
+                )
             self.entra.oauth.consent(found, agreed)
 
     def sign_out(self) -> None:
-        """Revoke what renews the tokens of people who signed in."""
+        """Revoke the refresh tokens of all people who signed in."""
         with self.cloud.lock:
             self.entra.oauth.revoke_refresh_tokens()
 
     def expire_secret(self) -> None:
-        """Let the application's secret expire."""
+        """Make the application's secret expire."""
         with self.cloud.lock:
             self.entra.client_auth.expired_secrets.add(self.application_secret)
 
@@ -598,14 +611,14 @@ class Sandbox:
             kind: `vm`, `app_service`, `machine_learning`, `arc` or `service_fabric`.
 
         Returns:
-            A dict of variables, which name an endpoint of this sandbox.
+            A dict: the variables by name, which point at an endpoint of this sandbox.
 
         Raises:
             ValueError: `kind` has another value, or the sandbox is not running.
         """
         if self._server is None:
             raise ValueError("the sandbox is not running: call start(), or use a with block")
-        if self._plain_server is None:  # on a machine these endpoints are plain HTTP
+        if self._plain_server is None:  # these endpoints use plain HTTP
             self._plain_server = Server(self.app, has_tls=False)
             self._plain_server.start()
         header = self.entra.identities.header
@@ -619,13 +632,13 @@ class Sandbox:
         }
 
     def _finish(self, job: Operation) -> None:
-        """End an operation now."""
+        """Finish an operation now."""
         job.due = self.cloud.clock()
-        self.cloud.settle()
+        self.cloud.apply_due_changes()
 
     @contextlib.contextmanager
     def _while_busy(self) -> Iterator[None]:
-        """Permit a change while an operation is in progress, which Azure would mostly reject."""
+        """Allow a change during another operation; Azure would reject most of them."""
         running = self.cloud.running
         self.cloud.running = {}
         try:
@@ -634,7 +647,7 @@ class Sandbox:
             self.cloud.running |= running
 
     def _add_demo(self) -> None:
-        """Add the scale sets of the demo, and images that two of them can be upgraded to."""
+        """Add the scale sets of the demo, and images for upgrades of two of them."""
         vhd = "https://sandboxstorage.blob.core.windows.net/images/web-1.vhd"
         self.add_vmss("web")
         self.add_vmss("legacy", 6, image=vhd, health=False)

@@ -1,7 +1,7 @@
-"""Other people's clients, each installed in a folder of its own, and a sandbox that they reach.
+"""Fixtures that install other clients, each in its own folder, and start a sandbox.
 
-`AZURERM_LITE_CLIENTS` names a folder in which they are installed once, which takes minutes. Without
-it, and for a client that cannot be installed, the tests are skipped.
+The clients are installed once, in the folder `AZURERM_LITE_CLIENTS`, which takes minutes. Tests are
+skipped if the variable is not set, or if a client cannot be installed.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from azurerm_lite.sandbox import Sandbox
 @pytest.fixture(scope="session")
 def clients() -> Path:
     """Return the folder of the clients."""
-    kept = os.environ.get("AZURERM_LITE_CLIENTS")
-    if not kept:
-        pytest.skip("AZURERM_LITE_CLIENTS is not set: it names the folder to install clients in")
-    folder = Path(kept)
+    path = os.environ.get("AZURERM_LITE_CLIENTS")
+    if not path:
+        pytest.skip("AZURERM_LITE_CLIENTS is not set: set it to a folder to install clients in")
+    folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 @pytest.fixture(scope="session")
 def python_client(clients: Path) -> Install:
-    """Return a function that installs packages, and returns the folder of their programs.
+    """Return a function that installs Python packages and returns the folder of their programs.
 
-    `extra` is a file of requirements in one of the packages, which are installed too.
+    `extra` is a requirements file in one of the packages, which is installed too.
     """
 
     def install(name: str, *packages: str, extra: str = "") -> Path:
@@ -55,7 +55,7 @@ def python_client(clients: Path) -> Install:
 
 @pytest.fixture(scope="session")
 def node_client(clients: Path) -> Install:
-    """Return a function that installs packages of npm, and returns their folder."""
+    """Return a function that installs npm packages and returns their folder."""
 
     def install(name: str, *packages: str) -> Path:
         npm = shutil.which("npm")
@@ -83,7 +83,7 @@ def real_sandbox() -> Iterator[Sandbox]:
 
 
 def run_or_skip(*command: str) -> None:
-    """Run a step of an installation; skip the test if it fails."""
+    """Run a step of an installation, and skip the test if it fails."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     if done.returncode:
         pytest.skip(f"cannot install the client: {done.stderr.strip()[-500:]}")

@@ -1,4 +1,4 @@
-"""Other people's clients, unmodified: each puts a version and upgrades domain by domain."""
+"""Unmodified other clients: each puts a new version and upgrades one domain after another."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ARGUMENTS = ("sandbox", "shop", NEW)
 
 
 def test_the_azure_cli_rolls_out(real_sandbox: Sandbox, python_client: Install) -> None:
-    """It registers the sandbox as a cloud, by its endpoints, and signs in as an application."""
+    """It registers the sandbox as a cloud and signs in as an application."""
     program = str(python_client("az", "azure-cli") / "az")
     settings = settings_for("az", real_sandbox)
     variables = {**settings.variables, "AZURE_CORE_COLLECT_TELEMETRY": "false"}
@@ -44,9 +44,9 @@ def test_the_azure_cli_rolls_out(real_sandbox: Sandbox, python_client: Install) 
 
 
 def test_ansible_rolls_out(real_sandbox: Sandbox, python_client: Install, tmp_path: Path) -> None:
-    """It reads the endpoints of the cloud from the sandbox, in the shape of Azure Stack.
+    """It reads the cloud's endpoints from the sandbox, in the format of Azure Stack.
 
-    The collection calls a function for that which azure-cli-core no longer has; msrestazure has it.
+    The collection calls a function that azure-cli-core no longer has, so msrestazure is installed.
     """
     programs = python_client("ansible", "ansible", "msrestazure", extra=ANSIBLE_REQUIREMENTS)
     group, name, version = ARGUMENTS
@@ -70,7 +70,7 @@ def test_ansible_rolls_out(real_sandbox: Sandbox, python_client: Install, tmp_pa
 
 
 def test_the_sdk_for_javascript_rolls_out(real_sandbox: Sandbox, node_client: Install) -> None:
-    """By its newest packages, with MSAL for JavaScript."""
+    """The newest packages work, with MSAL for JavaScript."""
     folder = node_client("js", "@azure/arm-compute", "@azure/identity")
     run_client(
         [str(shutil.which("node")), str(SCRIPTS / "rollout.mjs"), str(folder), *ARGUMENTS],
@@ -80,14 +80,14 @@ def test_the_sdk_for_javascript_rolls_out(real_sandbox: Sandbox, node_client: In
 
 
 def test_an_older_sdk_for_python_rolls_out(real_sandbox: Sandbox, python_client: Install) -> None:
-    """The last one whose models are serialized by msrest's successor in the package itself."""
+    """It is the last version with its own serializer, the successor of msrest."""
     python = python_client("sdk-30", "azure-mgmt-compute==30.6.0", "azure-identity") / "python"
     run_client([str(python), str(SCRIPTS / "rollout_sdk.py"), *ARGUMENTS], real_sandbox.environment)
     assert upgraded_domains(real_sandbox) == [0, 1]
 
 
 def test_a_track_1_sdk_for_python_rolls_out(real_sandbox: Sandbox, python_client: Install) -> None:
-    """With a token for a resource, and the endpoints in the shape of the oldest version."""
+    """It needs a v1 token, and the endpoints in the oldest format."""
     packages = ("azure-mgmt-compute==4.6.2", "msrestazure", "azure-common", "setuptools")
     python = python_client("sdk-4", *packages) / "python"
     run_client(
@@ -99,7 +99,7 @@ def test_a_track_1_sdk_for_python_rolls_out(real_sandbox: Sandbox, python_client
 def test_the_calls_of_the_original_tools_roll_out(
     real_sandbox: Sandbox, python_client: Install
 ) -> None:
-    """Azurerm 0.10.0 does what Vmssupgrade and the dashboard do: put, poll the views, upgrade."""
+    """Azurerm 0.10.0 works as in Vmssupgrade and the dashboard: put, poll the views, upgrade."""
     python = python_client("azurerm", "azurerm==0.10.0", "setuptools<70") / "python"
     run_client(
         [str(python), str(SCRIPTS / "rollout_azurerm.py"), *ARGUMENTS],

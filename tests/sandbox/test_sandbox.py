@@ -1,4 +1,4 @@
-"""The sandbox speaks Azure's protocol, behaves as Azure's scale sets do, and cleans up."""
+"""The sandbox: environment, sign-in, protocol, behaviour of scale sets, and command line."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from azurerm_lite.sandbox import Sandbox
 API = {"api-version": "2024-11-01"}
 
 
-def ask(sandbox: Sandbox, method: str, path: str, **options: Any) -> requests.Response:
-    """A bare request, as another client would send it."""
+def send_request(sandbox: Sandbox, method: str, path: str, **options: Any) -> requests.Response:
+    """Send a plain request, as another client would."""
     headers = {"Authorization": f"Bearer {sandbox.access_token}", **options.pop("headers", {})}
     url = path if path.startswith("https") else sandbox.url + path
     with requests.Session() as session:
@@ -32,12 +32,12 @@ def ask(sandbox: Sandbox, method: str, path: str, **options: Any) -> requests.Re
 
 
 def code(response: requests.Response) -> tuple[int, str]:
-    """Status and Azure's code of a refusal."""
+    """Return the status and Azure's code of an error response."""
     return response.status_code, response.json()["error"]["code"]
 
 
 def vmss(sandbox: Sandbox, name: str = "web") -> str:
-    """The path of a scale set."""
+    """Return the path of a scale set."""
     group = f"/subscriptions/{sandbox.subscription_id}/resourceGroups/sandbox"
     return f"{group}/providers/Microsoft.Compute/virtualMachineScaleSets/{name}"
 
@@ -46,7 +46,7 @@ def vmss(sandbox: Sandbox, name: str = "web") -> str:
 
 
 def test_the_environment_is_restored(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the block the environment points to the sandbox; afterwards it is as before."""
+    """The environment points at the sandbox only inside the block."""
     monkeypatch.setenv("AZURE_RM_ENDPOINT", "https://management.example.com")
     before = dict(os.environ)
     with Sandbox(upgrade_seconds=0) as sandbox:
@@ -58,30 +58,30 @@ def test_the_environment_is_restored(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_error_in_the_block_restores_the_environment_too() -> None:
-    """Tests fail now and then; the next one must not find the sandbox's settings."""
+    """A failed test must not leave the sandbox's settings for the next one."""
     before = dict(os.environ)
     with pytest.raises(RuntimeError), Sandbox():
         raise RuntimeError
     assert dict(os.environ) == before
 
 
-def test_it_listens_on_loopback_only(sandbox: Sandbox) -> None:
-    """Nobody else on the network can reach it."""
+def test_it_listens_only_on_loopback(sandbox: Sandbox) -> None:
+    """Other machines on the network cannot reach it."""
     assert sandbox.url.startswith("https://127.0.0.1:")
     port = int(sandbox.url.rpartition(":")[2])
     with pytest.raises(OSError), socket.create_connection(("127.0.0.2", port), timeout=2):  # noqa: PT011
         pass
 
 
-def test_an_idle_client_blocks_no_other(sandbox: Sandbox) -> None:
-    """The TLS handshake is each connection's own business."""
+def test_an_idle_client_does_not_block_others(sandbox: Sandbox) -> None:
+    """Each connection does its TLS handshake in its own thread."""
     port = int(sandbox.url.rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port)):
         assert az.get_vmss(*sandbox.where())["name"] == "web"
 
 
 def test_it_stops_while_a_client_keeps_its_connection(tmp_path: Path) -> None:
-    """Leaving the block does not wait for others to hang up; their next request finds nobody."""
+    """The end of the block does not wait for clients; their next request fails."""
     with requests.Session() as session:
         session.trust_env = False
         session.verify = str(tmp_path / "ca.pem")
@@ -93,7 +93,7 @@ def test_it_stops_while_a_client_keeps_its_connection(tmp_path: Path) -> None:
 
 
 def test_two_sandboxes_run_at_the_same_time() -> None:
-    """Each has a port, a CA and credentials of its own; a token of one is no good at the other."""
+    """Each has its own port, CA and credentials; a token is valid at one of them only."""
     with Sandbox() as outer:
         token = outer.access_token
         with Sandbox() as inner:
@@ -133,20 +133,20 @@ def test_several_clients_are_served_at_once(sandbox: Sandbox) -> None:
     ],
 )
 def test_a_request_needs_a_valid_token(sandbox: Sandbox, header: str | None, expected: str) -> None:
-    """Missing, foreign, expired, or for another audience: 401 with Azure's code."""
+    """A missing, invalid or expired token, or another audience, is 401 with Azure's code."""
     if header:
         header = header.replace("GOOD", sandbox.access_token)
     if header == "EXPIRED":
         header = "Bearer " + sandbox.entra.tokens.issue(seconds=-1)
     if header == "ELSEWHERE":
         header = "Bearer " + sandbox.entra.tokens.issue("https://graph.microsoft.com")
-    answer = ask(sandbox, "GET", "/subscriptions", headers={"Authorization": header})
+    answer = send_request(sandbox, "GET", "/subscriptions", headers={"Authorization": header})
     assert code(answer) == (401, expected)
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
 def test_msal_signs_in(sandbox: Sandbox) -> None:
-    """The client-credentials flow of MSAL, for real."""
+    """MSAL signs in with its client-credentials flow."""
     token = az.get_access_token(
         sandbox.tenant_id, sandbox.application_id, sandbox.application_secret
     )
@@ -160,7 +160,7 @@ def test_msal_signs_in(sandbox: Sandbox) -> None:
 def test_wrong_credentials_fail_with_azures_code(
     sandbox: Sandbox, place: int, value: str, number: str
 ) -> None:
-    """A wrong secret, an unknown application: Microsoft's number, and never the secret."""
+    """A wrong secret or an unknown application fails with Microsoft's number."""
     given = [sandbox.tenant_id, sandbox.application_id, sandbox.application_secret]
     given[place] = value
     with pytest.raises(az.AuthenticationFailed) as caught:
@@ -188,42 +188,42 @@ def test_wrong_credentials_fail_with_azures_code(
 def test_a_missing_resource_fails_with_azures_code(
     sandbox: Sandbox, method: str, path: str, expected: tuple[int, str]
 ) -> None:
-    """Status and code, as Azure gives them."""
+    """Status and code are Azure's."""
     path = path.format(
         vmss=vmss(sandbox),
         nope=vmss(sandbox, "nope"),
         nogroup=vmss(sandbox).replace("/sandbox/", "/nope/"),
     )
-    assert code(ask(sandbox, method, path)) == expected
+    assert code(send_request(sandbox, method, path)) == expected
 
 
 def test_an_api_version_is_required(sandbox: Sandbox) -> None:
-    """Without one, or with one that is none, nothing is answered."""
-    assert code(ask(sandbox, "GET", vmss(sandbox), params={})) == (
+    """A request without one, or with an invalid one, is rejected."""
+    assert code(send_request(sandbox, "GET", vmss(sandbox), params={})) == (
         400,
         "MissingApiVersionParameter",
     )
-    assert code(ask(sandbox, "GET", vmss(sandbox), params={"api-version": "new"})) == (
+    assert code(send_request(sandbox, "GET", vmss(sandbox), params={"api-version": "new"})) == (
         400,
         "InvalidApiVersionParameter",
     )
 
 
 def test_paths_match_in_any_case(sandbox: Sandbox) -> None:
-    """As Azure's do; names come back as they were given at creation."""
+    """As on Azure, names are returned as they were spelled at creation."""
     assert (
-        ask(sandbox, "GET", vmss(sandbox).upper().replace("SUBSCRIPTIONS", "subscriptions")).json()[
-            "name"
-        ]
+        send_request(
+            sandbox, "GET", vmss(sandbox).upper().replace("SUBSCRIPTIONS", "subscriptions")
+        ).json()["name"]
         == "web"
     )
 
 
 def test_every_answer_has_request_ids_and_limits(sandbox: Sandbox) -> None:
-    """Request ids, and what is left of the rate limits, which counts down."""
+    """Each answer has request ids, and the rest of the rate limits, which decreases."""
     left = []
     for _ in range(2):
-        headers = ask(
+        headers = send_request(
             sandbox, "GET", vmss(sandbox), headers={"x-ms-return-client-request-id": "true"}
         ).headers
         assert {"x-ms-request-id", "x-ms-correlation-request-id", "x-ms-routing-request-id"} <= set(
@@ -241,7 +241,7 @@ def test_every_answer_has_request_ids_and_limits(sandbox: Sandbox) -> None:
 
 
 def test_a_stale_etag_is_rejected(sandbox: Sandbox) -> None:
-    """If-Match with the current etag passes once; then it is 412, and nothing is overwritten."""
+    """An If-Match with the current etag succeeds once; then it is 412, and nothing changes."""
     where = sandbox.where()
     model = az.get_vmss(*where)
     az.wait(where[0], az.put_vmss(*where, az.set_image(model, version="22.04.202411010")))
@@ -252,23 +252,25 @@ def test_a_stale_etag_is_rejected(sandbox: Sandbox) -> None:
 
 
 def test_older_api_versions_return_no_etag(sandbox: Sandbox) -> None:
-    """Before 2023-09-01 there was none."""
+    """Etags exist since 2023-09-01."""
     assert (
         "etag"
-        not in ask(sandbox, "GET", vmss(sandbox), params={"api-version": "2020-06-01"}).json()
+        not in send_request(
+            sandbox, "GET", vmss(sandbox), params={"api-version": "2020-06-01"}
+        ).json()
     )
 
 
 def test_lists_are_paged(clock: Clock) -> None:
-    """A page holds so many entries and a link to the next; a bad link is refused."""
+    """A page has `page_size` entries and a link to the next page; an invalid link is rejected."""
     with Sandbox(page_size=7, clock=clock) as sandbox:
-        first = ask(sandbox, "GET", vmss(sandbox) + "/virtualMachines").json()
+        first = send_request(sandbox, "GET", vmss(sandbox) + "/virtualMachines").json()
         assert len(first["value"]) == 7
         assert first["nextLink"].startswith(sandbox.url)
         assert [vm["instanceId"] for vm in az.get_instance_views(*sandbox.where())] == [
             str(entry) for entry in range(20)
         ]
-        bad = ask(
+        bad = send_request(
             sandbox, "GET", vmss(sandbox) + "/virtualMachines", params={**API, "$skiptoken": "x"}
         )
         assert code(bad) == (400, "InvalidParameter")
@@ -277,29 +279,31 @@ def test_lists_are_paged(clock: Clock) -> None:
 def test_a_long_running_operation_has_azures_headers_and_states(
     sandbox: Sandbox, clock: Clock
 ) -> None:
-    """202 with both headers, InProgress, then Succeeded with an end; Location 202, then 200."""
-    answer = ask(sandbox, "POST", vmss(sandbox) + "/restart")
+    """It is 202 with both headers. The operation ends Succeeded, and the Location turns to 200."""
+    answer = send_request(sandbox, "POST", vmss(sandbox) + "/restart")
     assert (answer.status_code, answer.content) == (202, b"")
     assert answer.headers["Retry-After"] == "10"
-    state = ask(sandbox, "GET", answer.headers["Azure-AsyncOperation"], params={})
+    state = send_request(sandbox, "GET", answer.headers["Azure-AsyncOperation"], params={})
     assert state.json()["status"] == "InProgress"
     assert "endTime" not in state.json()
-    assert ask(sandbox, "GET", answer.headers["Location"], params={}).status_code == 202
+    assert send_request(sandbox, "GET", answer.headers["Location"], params={}).status_code == 202
     clock.sleep(60)
     assert (
-        ask(sandbox, "GET", answer.headers["Azure-AsyncOperation"], params={}).json()["status"]
+        send_request(sandbox, "GET", answer.headers["Azure-AsyncOperation"], params={}).json()[
+            "status"
+        ]
         == "Succeeded"
     )
-    done = ask(sandbox, "GET", answer.headers["Location"], params={})
+    done = send_request(sandbox, "GET", answer.headers["Location"], params={})
     assert (done.status_code, done.content) == (200, b"")
 
 
 def test_a_put_returns_the_resource(sandbox: Sandbox) -> None:
-    """200 for an existing set and 201 for a new one, with a provisioning state, no Location."""
+    """It is 200 for an existing set and 201 for a new one, with a state and without a Location."""
     body = az.get_vmss(*sandbox.where())
-    old = ask(sandbox, "PUT", vmss(sandbox), json=body)
+    old = send_request(sandbox, "PUT", vmss(sandbox), json=body)
     assert (old.status_code, old.json()["properties"]["provisioningState"]) == (200, "Updating")
-    new = ask(sandbox, "PUT", vmss(sandbox, "new"), json=body)
+    new = send_request(sandbox, "PUT", vmss(sandbox, "new"), json=body)
     assert (new.status_code, new.json()["properties"]["provisioningState"]) == (201, "Creating")
     for answer in (old, new):
         assert "Azure-AsyncOperation" in answer.headers
@@ -310,7 +314,7 @@ def test_a_put_returns_the_resource(sandbox: Sandbox) -> None:
 
 
 def test_a_put_upgrades_no_instance_in_mode_manual(sandbox: Sandbox) -> None:
-    """The model changes; the instances run what they ran, and say that it is not the latest."""
+    """The model changes; the instances keep their image and are outdated."""
     where = sandbox.where()
     az.wait(
         where[0], az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="22.04.202411010"))
@@ -321,7 +325,7 @@ def test_a_put_upgrades_no_instance_in_mode_manual(sandbox: Sandbox) -> None:
 
 
 def test_a_put_upgrades_all_instances_in_mode_automatic(sandbox: Sandbox) -> None:
-    """As Azure does it, which is why the rollout refuses such sets."""
+    """Azure does this too, so a rollout rejects such sets."""
     where = sandbox.where("auto")
     answer = az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="22.04.202411010"))
     assert {vm["properties"]["provisioningState"] for vm in az.get_instance_views(*where)} == {
@@ -334,7 +338,7 @@ def test_a_put_upgrades_all_instances_in_mode_automatic(sandbox: Sandbox) -> Non
 
 
 def test_an_upgrade_takes_upgrade_seconds(sandbox: Sandbox, clock: Clock) -> None:
-    """Meanwhile the instances are Updating on the old image, and another write conflicts."""
+    """Until then the instances are Updating on the old image, and another write conflicts."""
     where = sandbox.where()
     az.wait(
         where[0], az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="22.04.202411010"))
@@ -351,7 +355,7 @@ def test_an_upgrade_takes_upgrade_seconds(sandbox: Sandbox, clock: Clock) -> Non
 
 
 def test_upgrading_current_instances_charges_nothing(sandbox: Sandbox, clock: Clock) -> None:
-    """The operation charges nothing and ends soon: it takes a while to find nothing to do."""
+    """The operation charges nothing, and ends sooner than an upgrade."""
     answer = az.manual_upgrade(*sandbox.where(), "*")
     assert answer.headers["x-ms-request-charge"] == "0"
     before = clock()
@@ -361,7 +365,7 @@ def test_upgrading_current_instances_charges_nothing(sandbox: Sandbox, clock: Cl
 
 
 def test_one_unknown_id_rejects_the_whole_request(sandbox: Sandbox) -> None:
-    """Azure's own word for it, and none of the others is touched."""
+    """The message is Azure's, and the other instances do not change."""
     with pytest.raises(az.AzureError, match="instanceId 99 is not an active"):
         az.manual_upgrade(*sandbox.where(), ["1", "99"])
 
@@ -380,7 +384,7 @@ def test_one_unknown_id_rejects_the_whole_request(sandbox: Sandbox) -> None:
 def test_power_actions_pass_through_their_states(
     sandbox: Sandbox, action: Any, during: str, after: str
 ) -> None:
-    """Only the instances that are named, and then the state that the action leaves."""
+    """Only the named instances change, and end in the action's power state."""
     where = sandbox.where()
     answer = action(*where, [7])
 
@@ -421,18 +425,18 @@ def test_scaling_out_and_in_changes_the_instances(sandbox: Sandbox) -> None:
 def test_an_invalid_image_is_rejected(
     sandbox: Sandbox, name: str, reference: dict[str, Any], expected: tuple[int, str]
 ) -> None:
-    """A version that is not there, another kind of image, an id beside a version, an unknown id."""
+    """Missing version, another kind of image, an id together with a version, unknown id."""
     body: Any = az.get_vmss(*sandbox.where(name))
     image = body["properties"]["virtualMachineProfile"]["storageProfile"]["imageReference"]
     image |= reference
     if image.get("id") and name == "web":
         image = {"id": image["id"]}
         body["properties"]["virtualMachineProfile"]["storageProfile"]["imageReference"] = image
-    assert code(ask(sandbox, "PUT", vmss(sandbox, name), json=body)) == expected
+    assert code(send_request(sandbox, "PUT", vmss(sandbox, name), json=body)) == expected
 
 
 def test_latest_is_resolved_on_the_instances(sandbox: Sandbox) -> None:
-    """The model keeps the word; an instance has the version it runs in exactVersion."""
+    """The model keeps `latest`; an instance has its version in exactVersion."""
     sandbox.add_vmss("moving", 1, image="Canonical:0001-com-ubuntu-server-jammy:22_04-lts:latest")
     image = az.get_image(az.get_instance_views(*sandbox.where("moving"))[0])
     assert (image["version"], image["exact_version"]) == ("latest", "22.04.202411010")
@@ -440,7 +444,7 @@ def test_latest_is_resolved_on_the_instances(sandbox: Sandbox) -> None:
 
 
 def test_a_rolling_upgrade_runs_and_can_be_cancelled(sandbox: Sandbox, clock: Clock) -> None:
-    """Batch by batch by the policy; a cancellation lets the current batch end."""
+    """It runs in batches by the policy; a cancellation lets the current batch finish."""
     where = sandbox.where()
     az.wait(
         where[0], az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="22.04.202411010"))
@@ -468,7 +472,7 @@ def test_a_rolling_upgrade_runs_and_can_be_cancelled(sandbox: Sandbox, clock: Cl
 
 
 def test_a_deleted_set_is_gone(sandbox: Sandbox) -> None:
-    """Deleting takes its time; then it is 404, and deleting again is nothing to do."""
+    """After the deletion it is 404, and another deletion is 204."""
     where = sandbox.where("legacy")
     az.wait(where[0], az.delete_vmss(*where))
     with pytest.raises(az.NotFound):
@@ -477,9 +481,9 @@ def test_a_deleted_set_is_gone(sandbox: Sandbox) -> None:
 
 
 def test_a_fault_occurs_as_often_as_requested(sandbox: Sandbox) -> None:
-    """The next requests of a kind fail, then all is as before; the journal has them all."""
+    """The next matching requests fail, then requests succeed; the journal has all of them."""
     sandbox.fail_next(503, method="GET", path="/subscriptions", times=2, code="Busy")
-    answers = [ask(sandbox, "GET", "/subscriptions").status_code for _ in range(3)]
+    answers = [send_request(sandbox, "GET", "/subscriptions").status_code for _ in range(3)]
     assert answers == [503, 503, 200]
     assert [entry.status for entry in sandbox.journal] == answers
 
@@ -496,7 +500,7 @@ def test_a_fault_occurs_as_often_as_requested(sandbox: Sandbox) -> None:
             1,
             "",
         ),
-        (["there-is-no-such-program"], 127, "error: there-is-no-such-program cannot be run: "),
+        (["there-is-no-such-program"], 127, "error: cannot run there-is-no-such-program: "),
     ],
     ids=["a script", "nothing"],
 )

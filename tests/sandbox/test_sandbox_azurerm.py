@@ -1,6 +1,6 @@
-"""The original azurerm 0.10.0, unmodified, works against the sandbox as it did against Azure.
+"""The original azurerm 0.10.0, unmodified, works on the sandbox.
 
-It runs in an environment of its own, which `interpreter` in conftest makes.
+It runs in a separate virtual environment, which the fixture `interpreter` creates.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from support.clock import Clock
-from support.original_azurerm import Original, running
+from support.original_azurerm import Original, start_azurerm
 
 from azurerm_lite.sandbox import Sandbox
 
@@ -23,19 +23,19 @@ IMAGE = ("eastus", "Canonical", "0001-com-ubuntu-server-jammy", "22_04-lts-gen2"
 
 @pytest.fixture
 def azurerm(interpreter: str, sandbox: Sandbox) -> Iterator[Original]:
-    """Azurerm at work on the sandbox."""
-    with running(interpreter, sandbox) as call:
+    """Run azurerm on the sandbox."""
+    with start_azurerm(interpreter, sandbox) as call:
         yield call
 
 
 def views(azurerm: Original, sandbox: Sandbox, name: str = "web") -> dict[str, Any]:
-    """The instance views of a scale set, by instance id."""
+    """Return the instance views of a scale set, by instance id."""
     listed = azurerm("list_vmss_vm_instance_view", *sandbox.where(name))["value"]
     return {entry["instanceId"]: entry["properties"]["instanceView"] for entry in listed}
 
 
 def powers(azurerm: Original, sandbox: Sandbox) -> dict[str, str]:
-    """The power state of each instance."""
+    """Return the power state of each instance."""
     return {
         instance_id: next(
             entry["code"] for entry in view["statuses"] if entry["code"].startswith("PowerState/")
@@ -48,7 +48,7 @@ def powers(azurerm: Original, sandbox: Sandbox) -> dict[str, str]:
 
 
 def test_scale_sets_are_listed(azurerm: Original, sandbox: Sandbox) -> None:
-    """By resource group and by subscription, each with its capacity."""
+    """Lists by resource group and by subscription have each set with its capacity."""
     token, subscription, group, _ = sandbox.where()
     capacities = {"web": 20, "legacy": 6, "custom": 6, "auto": 4}
     for listed in (
@@ -59,7 +59,7 @@ def test_scale_sets_are_listed(azurerm: Original, sandbox: Sandbox) -> None:
 
 
 def test_a_scale_set_is_read(azurerm: Original, sandbox: Sandbox) -> None:
-    """Model, instance view, SKUs, and what hangs on the network."""
+    """Model, instance view, SKUs, network interfaces and public IPs."""
     where = sandbox.where()
     model = azurerm("get_vmss", *where)
     assert (model["name"], model["location"], model["sku"]["capacity"]) == ("web", "eastus", 20)
@@ -68,7 +68,7 @@ def test_a_scale_set_is_read(azurerm: Original, sandbox: Sandbox) -> None:
         model["properties"]["virtualMachineProfile"]["storageProfile"]["imageReference"]["version"]
         == OLD
     )
-    assert "etag" not in model, "azurerm asks for an api-version that had none"
+    assert "etag" not in model, "azurerm's api-version has no etag"
     view = azurerm("get_vmss_instance_view", *where)
     assert {entry["code"]: entry["count"] for entry in view["virtualMachine"]["statusesSummary"]}[
         "ProvisioningState/succeeded"
@@ -82,7 +82,7 @@ def test_a_scale_set_is_read(azurerm: Original, sandbox: Sandbox) -> None:
 
 
 def test_an_instance_is_read(azurerm: Original, sandbox: Sandbox) -> None:
-    """By its id as a number; its view stands alone and says where it is."""
+    """The id is a number; the separate view has the update domain."""
     where = sandbox.where()
     instance = azurerm("get_vmss_vm", *where, 7)
     assert (instance["instanceId"], instance["name"]) == ("7", "web_7")
@@ -95,7 +95,10 @@ def test_an_instance_is_read(azurerm: Original, sandbox: Sandbox) -> None:
 
 def test_instances_are_listed_page_by_page(interpreter: str, clock: Clock) -> None:
     """Both azurerm's own loop over nextLink and one request per page find all instances."""
-    with Sandbox(page_size=7, clock=clock) as sandbox, running(interpreter, sandbox) as azurerm:
+    with (
+        Sandbox(page_size=7, clock=clock) as sandbox,
+        start_azurerm(interpreter, sandbox) as azurerm,
+    ):
         where = sandbox.where()
         everyone = [str(entry) for entry in range(20)]
         assert [
@@ -109,10 +112,10 @@ def test_instances_are_listed_page_by_page(interpreter: str, clock: Clock) -> No
         assert [entry["instanceId"] for page in pages for entry in page["value"]] == everyone
 
 
-def test_selecting_the_instance_view_leaves_out_the_rest(
+def test_selecting_the_instance_view_omits_other_properties(
     azurerm: Original, sandbox: Sandbox
 ) -> None:
-    """Azurerm's $select=instanceView: an entry has its id, and no latestModelApplied."""
+    """With azurerm's $select=instanceView an entry has its id, but no latestModelApplied."""
     for entry in azurerm("list_vmss_vm_instance_view", *sandbox.where())["value"]:
         assert entry["instanceId"]
         assert "instanceView" in entry["properties"]
@@ -120,7 +123,7 @@ def test_selecting_the_instance_view_leaves_out_the_rest(
 
 
 def test_images_are_found(azurerm: Original, sandbox: Sandbox) -> None:
-    """Publishers, offers, SKUs and versions lead from one to the next; they are bare arrays."""
+    """Publishers, offers, SKUs and versions are plain arrays."""
     path = [sandbox.access_token, sandbox.subscription_id, IMAGE[0]]
     for function, wanted in zip(
         ("list_publishers", "list_offers", "list_skus"), IMAGE[1:], strict=True
@@ -131,7 +134,7 @@ def test_images_are_found(azurerm: Original, sandbox: Sandbox) -> None:
 
 
 def test_the_subscription_and_its_groups_are_found(azurerm: Original, sandbox: Sandbox) -> None:
-    """Subscriptions, locations, resource groups: at paths that end in a slash, as azurerm's."""
+    """Subscriptions, locations and resource groups; azurerm's paths end with a slash."""
     token, subscription, group, _ = sandbox.where()
     assert [entry["subscriptionId"] for entry in azurerm("list_subscriptions", token)["value"]] == [
         subscription
@@ -150,7 +153,7 @@ def test_the_subscription_and_its_groups_are_found(azurerm: Original, sandbox: S
 def test_a_few_instances_are_upgraded_to_a_new_image(
     azurerm: Original, sandbox: Sandbox, clock: Clock
 ) -> None:
-    """The upgrade as azurerm's scripts do it: read the model, change it, put it, upgrade ids."""
+    """As in azurerm's scripts: read, change and put the model, then upgrade instances."""
     where = sandbox.where()
     model = azurerm("get_vmss", *where)
     model["properties"]["virtualMachineProfile"]["storageProfile"]["imageReference"]["version"] = (
@@ -162,7 +165,7 @@ def test_a_few_instances_are_upgraded_to_a_new_image(
     assert azurerm("get_vmss", *where)["properties"]["provisioningState"] == "Succeeded"
 
     def images() -> dict[str, tuple[str, bool]]:
-        """The exact version of each instance, and whether it is the latest model's."""
+        """Return the exact version of each instance, and whether it has the latest model."""
         return {
             entry["instanceId"]: (
                 entry["properties"]["storageProfile"]["imageReference"]["exactVersion"],
@@ -178,8 +181,8 @@ def test_a_few_instances_are_upgraded_to_a_new_image(
         if view["platformUpdateDomain"] == 0
     ]
     assert azurerm("upgrade_vmss_vms", *where, json.dumps(first))["status"] == 202
-    refused = azurerm("upgrade_vmss_vms", *where, '["1"]')
-    assert (refused["status"], json.loads(refused["text"])["error"]["code"]) == (409, "Conflict")
+    conflict = azurerm("upgrade_vmss_vms", *where, '["1"]')
+    assert (conflict["status"], json.loads(conflict["text"])["error"]["code"]) == (409, "Conflict")
     clock.sleep(60)
     assert (
         {name for name, image in images().items() if image == (NEW, True)}
@@ -194,7 +197,7 @@ def test_a_few_instances_are_upgraded_to_a_new_image(
 def test_an_upgrade_right_after_the_model_is_accepted(
     azurerm: Original, sandbox: Sandbox, clock: Clock
 ) -> None:
-    """Vmssupgrade's sequence: PUT, views, manualupgrade, with no wait in between."""
+    """As in Vmssupgrade: PUT, views and manualupgrade without waiting."""
     where = sandbox.where()
     model = azurerm("get_vmss", *where)
     image = model["properties"]["virtualMachineProfile"]["storageProfile"]["imageReference"]
@@ -223,7 +226,7 @@ def test_an_upgrade_right_after_the_model_is_accepted(
 def test_power_actions_apply_to_the_set_or_to_some_instances(
     azurerm: Original, sandbox: Sandbox, clock: Clock, function: str, after: str
 ) -> None:
-    """A function for a few leaves the others alone; the one for the set takes them all."""
+    """One function changes only the given instances, the other one the whole set."""
     where = sandbox.where()
     everyone = [str(entry) for entry in range(20)]
     if function == "start_vmss":
@@ -240,7 +243,7 @@ def test_power_actions_apply_to_the_set_or_to_some_instances(
 
 
 def test_an_instance_is_reimaged(azurerm: Original, sandbox: Sandbox, clock: Clock) -> None:
-    """It is Updating meanwhile, and Succeeded after; its neighbours are left alone."""
+    """It is Updating, then Succeeded; other instances do not change."""
     where = sandbox.where()
     assert azurerm("reimage_vmss_vms", *where, '["2"]')["status"] == 202
     assert azurerm("get_vmss_vm", *where, 2)["properties"]["provisioningState"] == "Updating"
@@ -250,7 +253,7 @@ def test_an_instance_is_reimaged(azurerm: Original, sandbox: Sandbox, clock: Clo
 
 
 def test_the_capacity_may_be_text(azurerm: Original, sandbox: Sandbox, clock: Clock) -> None:
-    """Azurerm sends it so, out and in; it comes back as a number."""
+    """Azurerm sends the capacity as text; it is returned as a number."""
     where = sandbox.where("custom")
     for capacity in (9, 4):
         answer = azurerm("scale_vmss", *where, capacity)
@@ -278,7 +281,7 @@ def test_instances_and_sets_are_deleted(azurerm: Original, sandbox: Sandbox, clo
 def test_a_scale_set_is_created(
     azurerm: Original, sandbox: Sandbox, clock: Clock, version: str
 ) -> None:
-    """201 and Creating, then three running instances; the password is returned nowhere."""
+    """It is 201 and Creating, then has three running instances; no answer has the password."""
     where = sandbox.where("fresh")
     group = f"/subscriptions/{sandbox.subscription_id}/resourceGroups/sandbox"
     subnet = f"{group}/providers/Microsoft.Network/x/subnets/y"
@@ -312,10 +315,8 @@ def test_a_scale_set_is_created(
     assert "canary" not in json.dumps([answer, model, instances])
 
 
-def test_an_instance_is_put_back_with_a_protection(
-    azurerm: Original, sandbox: Sandbox, clock: Clock
-) -> None:
-    """put_vmss_vm with the policy alone; scaling in then spares the instance."""
+def test_an_instance_is_protected(azurerm: Original, sandbox: Sandbox, clock: Clock) -> None:
+    """put_vmss_vm with only the policy protects an instance from scaling in."""
     where = sandbox.where("custom")
     answer = azurerm(
         "put_vmss_vm", *where, 5, {"properties": {"protectionPolicy": {"protectFromScaleIn": True}}}
@@ -327,10 +328,10 @@ def test_an_instance_is_put_back_with_a_protection(
     assert "5" in [entry["instanceId"] for entry in azurerm("list_vmss_vms", *where)["value"]]
 
 
-def test_a_resource_group_is_made_and_deleted(
+def test_a_resource_group_is_created_and_deleted(
     azurerm: Original, sandbox: Sandbox, clock: Clock
 ) -> None:
-    """201, found by its name in letters of either case, and gone after its deletion."""
+    """It is 201, found by name in any case, and not found after its deletion."""
     token, subscription = sandbox.access_token, sandbox.subscription_id
     assert (
         azurerm("create_resource_group", token, subscription, "Fresh", "westeurope")["status"]
@@ -346,7 +347,7 @@ def test_a_resource_group_is_made_and_deleted(
     )
 
 
-# Refusals
+# Errors
 
 
 @pytest.mark.parametrize(
@@ -368,12 +369,12 @@ def test_errors_have_azures_messages(
     arguments: list[Any],
     expected: tuple[int, str],
 ) -> None:
-    """Bad ids, bodies that are not JSON, bad capacities: status and code, never a 5xx."""
+    """Invalid ids, bodies and capacities fail with Azure's status and code, never with a 5xx."""
     answer = azurerm(function, *sandbox.where(), *arguments)
     assert (answer["status"], json.loads(answer["text"])["error"]["code"]) == expected
 
 
 def test_an_invalid_token_is_rejected(azurerm: Original, sandbox: Sandbox) -> None:
-    """Azurerm returns what Azure said."""
+    """Azurerm returns Azure's error."""
     where = ("canary-token", *sandbox.where()[1:])
     assert azurerm("list_vmss_vms", *where)["error"]["code"] == "InvalidAuthenticationToken"

@@ -1,4 +1,4 @@
-"""How the sandbox's scale sets behave: placement, scaling, models, and Azure's own upgrades."""
+"""Behaviour of scale sets: placement, scaling, models, and Azure's own upgrades."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NEW = "22.04.202411010"
 
 
 def bump(sandbox: Sandbox, name: str, version: str = NEW) -> Any:
-    """Puts a new version into a model."""
+    """Put a new version into a model, and wait."""
     where = sandbox.where(name)
     return az.wait(
         where[0], az.put_vmss(*where, az.set_image(az.get_vmss(*where), version=version))
@@ -26,29 +26,29 @@ def bump(sandbox: Sandbox, name: str, version: str = NEW) -> Any:
 
 
 def views(sandbox: Sandbox, name: str) -> list[Any]:
-    """Every instance with its view."""
+    """Return every instance with its view."""
     return az.get_instance_views(*sandbox.where(name))
 
 
 def spread(sandbox: Sandbox, name: str, *fields: str) -> Counter[Any]:
-    """How many instances share each value of some fields of the instance view."""
+    """Return the number of instances for each combination of fields of the instance view."""
     return Counter(
         tuple(vm["properties"]["instanceView"].get(field) for field in fields)
         for vm in views(sandbox, name)
     )
 
 
-# Spreading
+# Placement
 
 
-def test_a_regional_set_is_spread_over_five_by_five(sandbox: Sandbox) -> None:
-    """Each update domain and each fault domain has its share."""
+def test_a_regional_set_has_five_update_and_five_fault_domains(sandbox: Sandbox) -> None:
+    """Each of them has four of the 20 instances."""
     assert set(spread(sandbox, "web", "platformUpdateDomain").values()) == {4}
     assert set(spread(sandbox, "web", "platformFaultDomain").values()) == {4}
 
 
 def test_a_zonal_set_is_spread_over_its_zones(sandbox: Sandbox) -> None:
-    """The same in each zone, which counts its own update domains; one fault domain by default."""
+    """Each zone has its own five update domains, and one fault domain by default."""
     sandbox.add_vmss("zonal", 30, zones=["1", "2", "3"])
     seen = Counter(
         (vm["zones"][0], vm["properties"]["instanceView"]["platformUpdateDomain"])
@@ -59,14 +59,14 @@ def test_a_zonal_set_is_spread_over_its_zones(sandbox: Sandbox) -> None:
 
 
 def test_a_large_set_has_placement_groups_of_100(sandbox: Sandbox) -> None:
-    """250 instances make three of them; a domain spans all three."""
+    """250 instances need three placement groups; an update domain is in all three."""
     sandbox.add_vmss("large", 250)
     assert sorted(spread(sandbox, "large", "placementGroupId").values()) == [50, 100, 100]
     assert len(spread(sandbox, "large", "placementGroupId", "platformUpdateDomain")) == 15
 
 
 def test_a_single_placement_group_holds_100(sandbox: Sandbox) -> None:
-    """One more is refused; the set can be opened, but not closed again."""
+    """One more is rejected, and a set with several groups cannot become a single one again."""
     where = sandbox.where()
     with pytest.raises(az.Conflict, match="total limit of '100'"):
         az.scale_vmss(*where, 101)
@@ -80,7 +80,7 @@ def test_a_single_placement_group_holds_100(sandbox: Sandbox) -> None:
 
 
 def test_the_number_of_fault_domains_is_fixed(sandbox: Sandbox) -> None:
-    """As Azure has it: decided at creation."""
+    """It cannot change after the creation of the set."""
     model: Any = az.get_vmss(*sandbox.where())
     model["properties"]["platformFaultDomainCount"] = 3
     with pytest.raises(az.Conflict) as caught:
@@ -115,8 +115,8 @@ def test_nics_and_public_ips(sandbox: Sandbox) -> None:
 # Scaling
 
 
-def test_scaling_in_keeps_zones_and_fault_domains_even(sandbox: Sandbox) -> None:
-    """From the fullest zone, there from the fullest fault domain, there the highest id."""
+def test_scaling_in_keeps_zones_and_fault_domains_balanced(sandbox: Sandbox) -> None:
+    """It deletes from the largest zone, then the largest fault domain, then the highest id."""
     sandbox.add_vmss("zonal", 9, zones=["1", "2", "3"])
     where = sandbox.where("zonal")
     az.wait(where[0], az.delete_vmss_vms(*where, [0, 3]))
@@ -129,7 +129,7 @@ def test_scaling_in_keeps_zones_and_fault_domains_even(sandbox: Sandbox) -> None
 
 
 def test_new_instances_have_the_newest_model(sandbox: Sandbox) -> None:
-    """In every mode; the old ones keep theirs in mode Manual."""
+    """Old instances keep their model in mode Manual."""
     bump(sandbox, "web")
     where = sandbox.where()
     az.wait(where[0], az.scale_vmss(*where, 22))
@@ -140,7 +140,7 @@ def test_new_instances_have_the_newest_model(sandbox: Sandbox) -> None:
 
 
 def test_an_eleventh_model_is_rejected(sandbox: Sandbox) -> None:
-    """Ten models may be in use by instances; upgrading some makes room."""
+    """Instances may use ten models; upgrades reduce the number."""
     where = sandbox.where()
     for number in range(10):
         az.wait(where[0], az.patch_vmss(*where, {"sku": {"name": f"Standard_D{number}"}}))
@@ -157,7 +157,7 @@ def test_an_eleventh_model_is_rejected(sandbox: Sandbox) -> None:
 
 
 def test_actions_on_the_set_skip_protected_instances(sandbox: Sandbox) -> None:
-    """Actions on the whole set skip them; actions that name them do not."""
+    """Only actions that name them change them."""
     where = sandbox.where("custom")
     az.wait(where[0], az.protect_vmss_vm(*where, 2, from_scale_set_actions=True))
     az.wait(where[0], az.poweroff_vmss(*where))
@@ -168,7 +168,7 @@ def test_actions_on_the_set_skip_protected_instances(sandbox: Sandbox) -> None:
 
 
 def test_instances_report_health_if_their_own_model_has_the_extension(sandbox: Sandbox) -> None:
-    """An instance reports health as soon as it has a model with the extension, and not before."""
+    """An instance does not report health until its own model has the extension."""
     where = sandbox.where("legacy")
 
     def healths() -> list[str]:
@@ -187,20 +187,20 @@ def test_instances_report_health_if_their_own_model_has_the_extension(sandbox: S
 
 
 def test_one_of_several_concurrent_writes_succeeds(sandbox: Sandbox) -> None:
-    """Eight clients at once: one restarts the set, the others conflict with it."""
+    """Of eight clients one restarts the set; the others get a conflict."""
     with ThreadPoolExecutor(8) as pool:
         jobs = [pool.submit(az.restart_vmss, *sandbox.where()) for _ in range(8)]
-    refused = [job.exception() for job in jobs if job.exception()]
-    assert [type(entry) for entry in refused] == [az.Conflict] * 7
-    asked = [entry.status for entry in sandbox.journal if entry.method == "POST"]
-    assert asked.count(202) == 1
+    errors = [job.exception() for job in jobs if job.exception()]
+    assert [type(entry) for entry in errors] == [az.Conflict] * 7
+    statuses = [entry.status for entry in sandbox.journal if entry.method == "POST"]
+    assert statuses.count(202) == 1
 
 
 # Upgrades that Azure runs
 
 
 def test_mode_rolling_upgrades_in_batches(sandbox: Sandbox, clock: Clock) -> None:
-    """A change of the model starts it; its status changes batch by batch, with pauses."""
+    """A change of the model starts the upgrade, which pauses between batches."""
     sandbox.add_vmss(
         "rolls", 10, mode="Rolling", rolling_policy={"pauseTimeBetweenBatches": "PT2M"}
     )
@@ -220,7 +220,7 @@ def test_mode_rolling_upgrades_in_batches(sandbox: Sandbox, clock: Clock) -> Non
 
 
 def test_a_rolling_upgrade_stops_at_its_unhealthy_limit(sandbox: Sandbox, clock: Clock) -> None:
-    """Too many upgraded instances are unhealthy: Faulted, with Azure's code; the rest stays."""
+    """It is Faulted with Azure's code, and the other instances are not upgraded."""
     sandbox.add_vmss("rolls", 10, mode="Rolling")
     sandbox.break_upgrade("rolls", "1", "unhealthy")
     bump(sandbox, "rolls")
@@ -236,18 +236,18 @@ def test_a_rolling_upgrade_stops_at_its_unhealthy_limit(sandbox: Sandbox, clock:
 def test_a_rolling_upgrade_does_not_start_on_an_unhealthy_set(
     sandbox: Sandbox, clock: Clock
 ) -> None:
-    """More unhealthy than allowed before the first batch: Faulted at once."""
-    sandbox.add_vmss("ill", 4, mode="Rolling")
+    """It is Faulted before its first batch."""
+    sandbox.add_vmss("unhealthy", 4, mode="Rolling")
     for instance_id in ("0", "1"):
-        sandbox.cloud.scale_set("sandbox", "ill").instances[instance_id].health = "unhealthy"
-    bump(sandbox, "ill")
-    properties = az.get_rolling_upgrade(*sandbox.where("ill"))["properties"]
+        sandbox.cloud.scale_set("sandbox", "unhealthy").instances[instance_id].health = "unhealthy"
+    bump(sandbox, "unhealthy")
+    properties = az.get_rolling_upgrade(*sandbox.where("unhealthy"))["properties"]
     assert properties["error"]["code"] == "MaxUnhealthyInstancePercentExceededBeforeRollingUpgrade"
     assert properties["progress"]["pendingInstanceCount"] == 4
 
 
-def test_a_rolling_upgrade_goes_zone_by_zone(sandbox: Sandbox, clock: Clock) -> None:
-    """Unless the policy lets it cross zones."""
+def test_a_rolling_upgrade_upgrades_zone_by_zone(sandbox: Sandbox, clock: Clock) -> None:
+    """By default a batch has instances of one zone only."""
     sandbox.add_vmss(
         "zonal", 6, zones=["1", "2"], mode="Rolling", rolling_policy={"maxBatchInstancePercent": 50}
     )
@@ -260,7 +260,7 @@ def test_a_rolling_upgrade_goes_zone_by_zone(sandbox: Sandbox, clock: Clock) -> 
 
 
 def test_the_operation_of_an_os_upgrade_lasts_as_long_as_the_upgrade(sandbox: Sandbox) -> None:
-    """Also in mode Manual: waiting for it waits for all batches."""
+    """Waiting for the operation waits for all batches, in mode Manual too."""
     bump(sandbox, "web")
     where = sandbox.where()
     az.wait(where[0], az.start_os_upgrade(*where))
@@ -268,7 +268,7 @@ def test_the_operation_of_an_os_upgrade_lasts_as_long_as_the_upgrade(sandbox: Sa
 
 
 def test_mode_automatic_upgrades_all_at_once(sandbox: Sandbox, clock: Clock) -> None:
-    """All instances are down together: the reason to refuse such sets."""
+    """All instances are down at the same time."""
     where = sandbox.where("auto")
     az.put_vmss(*where, az.set_image(az.get_vmss(*where), version=NEW))
     assert all("PowerState/stopping" in str(vm) for vm in views(sandbox, "auto"))
@@ -276,10 +276,10 @@ def test_mode_automatic_upgrades_all_at_once(sandbox: Sandbox, clock: Clock) -> 
     assert all("PowerState/running" in str(vm) for vm in views(sandbox, "auto"))
 
 
-def test_unhealthy_instances_come_first_if_the_policy_says_so(
+def test_unhealthy_instances_come_first_if_the_policy_prioritizes_them(
     sandbox: Sandbox, clock: Clock
 ) -> None:
-    """`prioritizeUnhealthyInstances`: else they would come in their turn."""
+    """The policy sets `prioritizeUnhealthyInstances`."""
     policy = {"prioritizeUnhealthyInstances": True, "maxUnhealthyInstancePercent": 50}
     sandbox.add_vmss("rolls", 10, mode="Rolling", rolling_policy=policy)
     for instance_id in ("8", "9"):
@@ -292,10 +292,10 @@ def test_unhealthy_instances_come_first_if_the_policy_says_so(
     assert upgraded == {"8", "9"}
 
 
-def test_a_rolling_upgrade_crosses_zones_if_the_policy_says_so(
+def test_a_rolling_upgrade_crosses_zones_if_the_policy_allows_it(
     sandbox: Sandbox, clock: Clock
 ) -> None:
-    """`enableCrossZoneUpgrade`: a batch takes from all zones."""
+    """With `enableCrossZoneUpgrade` a batch has instances of all zones."""
     policy = {"maxBatchInstancePercent": 50, "enableCrossZoneUpgrade": True}
     sandbox.add_vmss("zonal", 6, zones=["1", "2"], mode="Rolling", rolling_policy=policy)
     bump(sandbox, "zonal")
@@ -307,7 +307,7 @@ def test_a_rolling_upgrade_crosses_zones_if_the_policy_says_so(
 
 
 def test_a_batch_that_fails_ends_a_rolling_upgrade(sandbox: Sandbox, clock: Clock) -> None:
-    """Faulted with Azure's code, the failed instance counted, and no further batch."""
+    """It is Faulted with Azure's code, counts the failed instance, and starts no other batch."""
     sandbox.add_vmss("rolls", 10, mode="Rolling")
     sandbox.break_upgrade("rolls", "2")
     bump(sandbox, "rolls")
@@ -327,7 +327,7 @@ def test_a_batch_that_fails_ends_a_rolling_upgrade(sandbox: Sandbox, clock: Cloc
 def test_a_stuck_instance_blocks_a_rolling_upgrade(
     sandbox: Sandbox, clock: Clock, mode: str
 ) -> None:
-    """Updating for as long as one likes; mended, it and what waited for it end."""
+    """It stays Updating until it is fixed; then the upgrade finishes."""
     sandbox.add_vmss("stuck", 4, mode=mode)
     sandbox.break_upgrade("stuck", "0", "stick")
     where = sandbox.where("stuck")
@@ -342,7 +342,7 @@ def test_a_stuck_instance_blocks_a_rolling_upgrade(
 
 
 def test_the_history_has_the_last_five_upgrades(sandbox: Sandbox) -> None:
-    """The newest first, each with the image that it was to bring."""
+    """The newest is first, each with its target image."""
     where = sandbox.where()
     versions = ["22.04.202409120", "22.04.202410020", NEW] * 2
     for version in versions:
@@ -356,7 +356,7 @@ def test_the_history_has_the_last_five_upgrades(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("name", ["legacy", "custom"])
 def test_an_os_upgrade_needs_an_image_with_versions(sandbox: Sandbox, name: str) -> None:
-    """A single image is rejected, unless the upgrade is one of extensions."""
+    """An image without versions is rejected; an upgrade of extensions is not."""
     with pytest.raises(az.Conflict, match="cannot be used") as caught:
         az.start_os_upgrade(*sandbox.where(name))
     assert caught.value.code == "OperationNotAllowed"
@@ -367,7 +367,7 @@ def test_an_os_upgrade_needs_an_image_with_versions(sandbox: Sandbox, name: str)
 
 
 def test_a_reimage_installs_the_version_it_names(sandbox: Sandbox) -> None:
-    """A reimage installs `exactVersion`; without it, the version of the instance's own model."""
+    """Without `exactVersion` it installs the version of the instance's own model."""
     where = sandbox.where()
     provider = f"/subscriptions/{where[1]}/resourceGroups/{where[2]}/providers/Microsoft.Compute"
     path = f"{provider}/virtualMachineScaleSets/web"
@@ -415,8 +415,7 @@ def test_an_instance_can_fail_with_one_image_only(sandbox: Sandbox) -> None:
 
 # Scale-in policies
 
-# The ids in each zone, and in which order they go: the examples in Azure's own documentation of the
-# policies.
+# The ids in each zone, from the examples in Azure's documentation of scale-in policies.
 DOCUMENTED = {"1": [3, 4, 5, 10], "2": [2, 6, 9, 11], "3": [1, 7, 8]}
 
 
@@ -424,7 +423,7 @@ DOCUMENTED = {"1": [3, 4, 5, 10], "2": [2, 6, 9, 11], "3": [1, 7, 8]}
     ("rule", "order"), [("OldestVM", [2, 3, 1, 4, 6, 5]), ("NewestVM", [11, 10, 9, 8, 5, 7])]
 )
 def test_scaling_in_follows_the_policy(sandbox: Sandbox, rule: str, order: list[int]) -> None:
-    """Zones are evened out first; in the fullest zone the oldest or the newest goes."""
+    """It deletes the oldest or the newest instance in the largest zone."""
     sandbox.add_vmss("zonal", 36, zones=["1", "2", "3"])
     vmss = sandbox.cloud.scale_set("sandbox", "zonal")
     found = {number: zone for zone, numbers in DOCUMENTED.items() for number in numbers}
@@ -437,7 +436,7 @@ def test_scaling_in_follows_the_policy(sandbox: Sandbox, rule: str, order: list[
 
 
 def test_scaling_in_spares_protected_instances(sandbox: Sandbox) -> None:
-    """The oldest stays where it is protected, and the next oldest goes."""
+    """The oldest instance is protected, so the next oldest is deleted."""
     where = sandbox.where("custom")
     az.wait(
         where[0], az.patch_vmss(*where, {"properties": {"scaleInPolicy": {"rules": ["OldestVM"]}}})
@@ -451,7 +450,7 @@ def test_scaling_in_spares_protected_instances(sandbox: Sandbox) -> None:
 
 
 def test_a_flexible_set_scales_and_upgrades(sandbox: Sandbox, clock: Clock) -> None:
-    """New names on scaling out; Azure's own rolling upgrade takes its instances in batches."""
+    """A scale-out adds new names; Azure's own rolling upgrade works in batches."""
     sandbox.add_vmss("flex", 5, zones=["1", "2"], orchestration="Flexible", mode="Rolling")
     where = sandbox.where("flex")
     before = [vm["instanceId"] for vm in az.list_vmss_vms(*where)]
@@ -470,7 +469,7 @@ def test_a_flexible_set_scales_and_upgrades(sandbox: Sandbox, clock: Clock) -> N
 
 
 def test_a_flexible_set_may_have_a_thousand_instances(sandbox: Sandbox) -> None:
-    """It has no placement groups to fill."""
+    """It has no placement groups."""
     sandbox.add_vmss("flex", 1, orchestration="Flexible")
     where = sandbox.where("flex")
     with pytest.raises(az.Conflict, match="total limit of '1000'"):

@@ -1,4 +1,4 @@
-"""The variables and commands that point other people's clients at the sandbox."""
+"""Environment variables and commands that point other clients at the sandbox."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from azurerm_lite.sandbox.client_settings import CLIENTS, settings_for
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_each_client_gets_endpoint_ca_and_credentials(sandbox: Sandbox, client: str) -> None:
-    """In variables or in commands; nothing else of the machine is in them."""
+    """They are in the variables or in the commands."""
     settings = settings_for(client, sandbox)
     text = str(settings)
     for needed in (
@@ -29,13 +29,13 @@ def test_each_client_gets_endpoint_ca_and_credentials(sandbox: Sandbox, client: 
 
 
 def test_an_unknown_client_is_an_error(sandbox: Sandbox) -> None:
-    """It names those that there are."""
-    with pytest.raises(ValueError, match=r"client must be one of python, az, .* not 'cobol'"):
+    """The error names the known clients."""
+    with pytest.raises(ValueError, match=r"client must be one of python, az, .* got 'cobol'"):
         settings_for("cobol", sandbox)
 
 
 def test_the_commands_of_az_are_three_lines(sandbox: Sandbox) -> None:
-    """A secret that begins with a hyphen is not taken for an option."""
+    """A secret that starts with a hyphen is not parsed as an option."""
     register, choose, login = settings_for("az", sandbox).commands
     assert shlex.split(register)[-2:] == ["--endpoint-resource-manager", sandbox.url]
     assert choose == "az cloud set --name sandbox"
@@ -43,7 +43,7 @@ def test_the_commands_of_az_are_three_lines(sandbox: Sandbox) -> None:
 
 
 def test_the_command_line_prints_the_lines_of_a_client() -> None:
-    """`python -m azurerm_lite.sandbox --for az`."""
+    """`python -m azurerm_lite.sandbox --for az` prints variables and commands."""
     command = [sys.executable, "-u", "-m", "azurerm_lite.sandbox", "--for", "az"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""The table of operations in the docs is that of the routes, and complete by Azure's SDK."""
+"""The table of operations in the docs matches the routes and Azure's SDK."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ DOCS = Path(__file__).parents[2] / "docs" / "sandbox.md"
 
 @pytest.mark.parametrize("table", [coverage_table, version_table])
 def test_the_docs_have_the_table_of_the_routes(table: object) -> None:
-    """To renew it: `python -m azurerm_lite.sandbox.server.coverage` prints both tables."""
+    """`python -m azurerm_lite.sandbox.server.coverage` prints both tables."""
     assert callable(table)
     assert table() in DOCS.read_text(encoding="utf-8")
 
 
 def test_each_handler_names_its_operation() -> None:
-    """The first line of its docstring."""
+    """The name is the first line of its docstring."""
     names = [operation_of(route) for route in ROUTES]
     assert all(names)
     assert not [name for name in names if len(name) > 110]
 
 
 def comparable(method: str, path: str) -> str:
-    """A request with `{}` for each name, in lower case."""
+    """Return a request in lower case, with `{}` for each name."""
     return f"{method} {re.sub(r'{[^}]*}', '{}', path).lower()}"
 
 
 def test_the_table_has_every_operation_of_the_sdk() -> None:
-    """On scale sets, managed images and galleries, which the SDK declares as templates of URLs."""
+    """It has those on scale sets, images and galleries, which the SDK has as URL templates."""
     compute = pytest.importorskip("azure.mgmt.compute.operations._operations")
     source = Path(compute.__file__).read_text(encoding="utf-8")
     requests = re.findall(
@@ -54,7 +54,7 @@ def test_the_table_has_every_operation_of_the_sdk() -> None:
         below = path.rpartition("/providers/Microsoft.Compute")[2].partition("?")[0]
         if re.match(r"/(virtualMachineScaleSets|images|galleries)(/|$)", below):
             declared.add(comparable(method, below))
-    assert len(declared) > 60, "the SDK declares its operations in another way"
+    assert len(declared) > 60, "the SDK declares its operations differently"
     known = {comparable(*entry) for entry in NOT_IMPLEMENTED}
     for route in ROUTES:
         for path in readable_paths(route.path):

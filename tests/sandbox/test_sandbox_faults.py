@@ -1,4 +1,4 @@
-"""The sandbox's faults on request, from Python and over HTTP, and changes by other people."""
+"""Faults and changes by other clients, from Python and over the control API."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from azurerm_lite.sandbox import Sandbox
 
 
 def bump(sandbox: Sandbox) -> None:
-    """Puts a new image into the model of `web`."""
+    """Put a new image into the model of `web`, and wait."""
     where = sandbox.where()
     az.wait(
         where[0], az.put_vmss(*where, az.set_image(az.get_vmss(*where), version="22.04.202411010"))
@@ -25,32 +25,32 @@ def bump(sandbox: Sandbox) -> None:
 
 
 def control(sandbox: Sandbox, call: str, **arguments: Any) -> requests.Response:
-    """A call to the control endpoint, as a client in any language would make it."""
+    """Call the control API, as a client in any language would."""
     return requests.post(f"{sandbox.url}/sandbox/{call}", json=arguments, timeout=10)
 
 
-# Answers that go wrong
+# Faults of requests
 
 
 def test_a_fault_matches_whole_segments_of_a_path(sandbox: Sandbox) -> None:
     """`virtualMachines` does not match `virtualMachineScaleSets`."""
     sandbox.fail_next(400, method="get", path="web/virtualMachines")
     assert az.get_vmss(*sandbox.where())["name"] == "web"
-    with pytest.raises(az.AzureError, match="asked for"):
+    with pytest.raises(az.AzureError, match="Fault injected"):
         az.list_vmss_vms(*sandbox.where())
 
 
 def test_a_broken_connection_before_the_request_takes_effect(sandbox: Sandbox) -> None:
-    """Nothing was done, and the client cannot know."""
+    """The request has no effect, which the client cannot know."""
     sandbox.fail_next(method="POST", drop="before")
-    with pytest.raises(requests.ConnectionError, match="No answer from 127"):
+    with pytest.raises(requests.ConnectionError, match="No response from 127"):
         az.restart_vmss(*sandbox.where())
     assert sandbox.journal[-1].status == 0
     assert sandbox.changes == []
 
 
 def test_a_broken_connection_after_the_request_took_effect(sandbox: Sandbox) -> None:
-    """All was done, and the client cannot know."""
+    """The request has its effect, which the client cannot know."""
     sandbox.fail_next(method="POST", drop="after")
     with pytest.raises(requests.ConnectionError):
         az.restart_vmss(*sandbox.where(), [3])
@@ -58,7 +58,7 @@ def test_a_broken_connection_after_the_request_took_effect(sandbox: Sandbox) -> 
 
 
 def test_a_truncated_answer_raises_a_connection_error(sandbox: Sandbox, clock: Clock) -> None:
-    """Half of the body that the header promised: a GET is asked again, and then complete."""
+    """The library repeats a GET after half of a body."""
     sandbox.fail_next(path="virtualMachines", drop="truncate")
     assert len(az.get_instance_views(*sandbox.where())) == 20
     assert [entry.status for entry in sandbox.journal] == [0, 200]
@@ -66,16 +66,16 @@ def test_a_truncated_answer_raises_a_connection_error(sandbox: Sandbox, clock: C
 
 
 def test_an_answer_can_be_text_instead_of_json(sandbox: Sandbox) -> None:
-    """The page of a proxy, with status 200."""
+    """It can imitate the page of a proxy, with status 200."""
     sandbox.fail_next(text="<html>Please sign in</html>")
-    with pytest.raises(az.AzureError, match="is a proxy or a portal in between"):
+    with pytest.raises(az.AzureError, match="a proxy or a login portal may have sent it"):
         az.get_vmss(*sandbox.where())
 
 
-def test_a_delay_holds_up_that_request_only(
+def test_a_delay_affects_only_that_request(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A client with a shorter timeout gives up; another request is answered meanwhile."""
+    """A client with a shorter timeout fails; another request is answered at once."""
     monkeypatch.setattr(rest, "TIMEOUT", (5.0, 0.2))
     sandbox.fail_next(method="POST", delay=1.0)
     with pytest.raises(requests.ReadTimeout):
@@ -84,13 +84,13 @@ def test_a_delay_holds_up_that_request_only(
 
 
 @pytest.mark.parametrize(("status", "state"), [("Failed", "Failed"), ("Canceled", "Succeeded")])
-def test_an_operation_can_be_made_to_end_in_another_way(
+def test_an_operation_can_be_made_to_fail_or_be_canceled(
     sandbox: Sandbox, status: str, state: str
 ) -> None:
-    """Failed or Canceled with the error that was asked for; the instances keep their model."""
+    """It has the requested error, and the instances keep their model."""
     bump(sandbox)
-    sandbox.end_next(status, code="AllocationFailed", message="No room.")
-    with pytest.raises(az.OperationFailed, match="No room") as caught:
+    sandbox.end_next(status, code="AllocationFailed", message="No capacity.")
+    with pytest.raises(az.OperationFailed, match="No capacity") as caught:
         az.wait(sandbox.access_token, az.manual_upgrade(*sandbox.where(), [1, 2]))
     assert caught.value.code == "AllocationFailed"
     one = az.get_vmss_vm(*sandbox.where(), 1)["properties"]
@@ -102,7 +102,7 @@ def test_an_operation_can_be_made_to_end_in_another_way(
 def test_a_failed_operation_returns_its_error_at_its_location_too(
     sandbox: Sandbox, clock: Clock
 ) -> None:
-    """For clients that follow that header alone: an error instead of the 200 of success."""
+    """Clients that follow only this header get an error instead of 200."""
     sandbox.end_next("Failed", code="AllocationFailed")
     answer = az.restart_vmss(*sandbox.where())
     clock.sleep(60)
@@ -111,10 +111,8 @@ def test_a_failed_operation_returns_its_error_at_its_location_too(
     assert (monitor.status_code, monitor.json()["error"]["code"]) == (409, "AllocationFailed")
 
 
-def test_a_rolling_upgrade_can_be_made_to_end_in_another_way(
-    sandbox: Sandbox, clock: Clock
-) -> None:
-    """Faulted with that error; the current batch is abandoned, and the next upgrade starts."""
+def test_a_rolling_upgrade_can_be_made_to_fail(sandbox: Sandbox, clock: Clock) -> None:
+    """It is Faulted with that error and stops its batch; the next upgrade succeeds."""
     bump(sandbox)
     sandbox.end_next("Failed", code="InternalExecutionError")
     with pytest.raises(az.OperationFailed):
@@ -134,7 +132,7 @@ def test_a_rolling_upgrade_can_be_made_to_end_in_another_way(
 
 
 def test_a_failed_deletion_can_be_repeated(sandbox: Sandbox) -> None:
-    """The set is still there, and then it is gone."""
+    """The first deletion keeps the set, and the second one deletes it."""
     where = sandbox.where("custom")
     sandbox.end_next("Failed")
     with pytest.raises(az.OperationFailed):
@@ -145,10 +143,10 @@ def test_a_failed_deletion_can_be_repeated(sandbox: Sandbox) -> None:
         az.get_vmss(*where)
 
 
-def test_a_spent_limit_rejects_requests_until_its_window_ends(
+def test_a_used_up_limit_rejects_requests_until_its_window_ends(
     sandbox: Sandbox, clock: Clock
 ) -> None:
-    """Compute's own 429: OperationNotAllowed, a detail with the limit's name, Retry-After."""
+    """Compute's 429 has OperationNotAllowed, the limit's name in a detail, and Retry-After."""
     sandbox.throttle("GetVMScaleSet")
     with pytest.raises(az.Throttled) as caught:
         az.get_vmss(*sandbox.where())
@@ -159,8 +157,8 @@ def test_a_spent_limit_rejects_requests_until_its_window_ends(
     assert az.get_vmss(*sandbox.where())["name"] == "web"
 
 
-def test_too_many_requests_spend_the_limit_of_a_scale_set(sandbox: Sandbox, clock: Clock) -> None:
-    """After 30 lists it is 429 until the bucket has refilled; other sets have their own."""
+def test_too_many_requests_use_up_the_limit_of_a_scale_set(sandbox: Sandbox, clock: Clock) -> None:
+    """After 30 lists it is 429 until the bucket is refilled; other sets have their own limit."""
     where = sandbox.where()
     for _ in range(30):
         az.list_vmss_vms(*where)
@@ -174,7 +172,7 @@ def test_too_many_requests_spend_the_limit_of_a_scale_set(sandbox: Sandbox, cloc
 def test_later_pages_may_count_against_the_limit_of_a_scale_set(
     sandbox: Sandbox, clock: Clock
 ) -> None:
-    """By default a list counts once, however many pages it has."""
+    """By default only the first page of a list counts."""
     sandbox.add_vmss("large", 200)
     where = sandbox.where("large")
     for _ in range(10):
@@ -190,25 +188,25 @@ SETS = "/providers/Microsoft.Compute/virtualMachineScaleSets"
 
 
 def test_tokens_expire_after_token_seconds(sandbox: Sandbox) -> None:
-    """Tokens last as long as was asked for; past that they are refused as expired."""
+    """After that, tokens are rejected as expired."""
     sandbox.set_token_seconds(-1)
     with pytest.raises(az.AuthenticationFailed) as caught:
         az.get_vmss(*sandbox.where())
     assert caught.value.code == "ExpiredAuthenticationToken"
 
 
-# What other people do meanwhile
+# Changes by other clients
 
 
 def test_a_set_can_be_scaled_at_a_request(sandbox: Sandbox) -> None:
-    """Just before the third request from now the set has grown."""
+    """The set is scaled just before the third request."""
     sandbox.at_request(3, lambda: sandbox.scale("web", 25))
     sizes = [len(az.list_vmss_vms(*sandbox.where())) for _ in range(4)]
     assert sizes == [20, 20, 25, 25]
 
 
 def test_a_set_can_be_scaled_in_during_a_batch(sandbox: Sandbox) -> None:
-    """Even in the middle of an operation; the rollout takes it as it comes."""
+    """It works during an operation, and the rollout finishes with the remaining instances."""
     bump(sandbox)
     events = []
     for event in az.rollout(*sandbox.where()):
@@ -219,7 +217,7 @@ def test_a_set_can_be_scaled_in_during_a_batch(sandbox: Sandbox) -> None:
 
 
 def test_a_model_can_be_changed_at_a_request(sandbox: Sandbox) -> None:
-    """A PUT with the etag that was read meets a set that has moved on."""
+    """A PUT with an etag that was read before the change fails."""
     where = sandbox.where()
     model = az.get_vmss(*where)
     sandbox.at_request(1, lambda: sandbox.set_image("web", version="22.04.202409120"))
@@ -228,11 +226,11 @@ def test_a_model_can_be_changed_at_a_request(sandbox: Sandbox) -> None:
     assert az.get_image(az.get_vmss(*where))["version"] == "22.04.202409120"
 
 
-# The control endpoint
+# The control API
 
 
 def test_any_client_can_request_faults(sandbox: Sandbox) -> None:
-    """A POST of JSON, without a token, does what the method of that name does."""
+    """A POST of JSON without a token calls the method of that name."""
     assert control(
         sandbox, "fail_next", status=503, method="GET", times=1, retry_after=7
     ).json() == {"done": "fail_next"}
@@ -243,8 +241,8 @@ def test_any_client_can_request_faults(sandbox: Sandbox) -> None:
     assert [len(az.list_vmss_vms(*sandbox.where("more"))) for _ in range(3)] == [3, 5, 5]
 
 
-def status(sandbox: Sandbox) -> Any:
-    """The status of a GET of `web`, or what happened to its connection."""
+def get_status(sandbox: Sandbox) -> Any:
+    """Return the status of a GET of `web`, its text, or "broken"."""
     url = f"{sandbox.url}/subscriptions/{sandbox.subscription_id}/resourceGroups/sandbox{SETS}/web"
     headers = {"Authorization": f"Bearer {sandbox.access_token}"}
     try:
@@ -256,8 +254,8 @@ def status(sandbox: Sandbox) -> Any:
     return answer.text if answer.text.startswith("<") else answer.status_code
 
 
-def upgraded(sandbox: Sandbox) -> Any:
-    """How the operation of an upgrade of instance 7 ends, and how the instance is then."""
+def upgrade_result(sandbox: Sandbox) -> Any:
+    """Upgrade instance 7; return the end of the operation, its health, and if it has an agent."""
     bump(sandbox)
     try:
         az.wait(sandbox.access_token, az.manual_upgrade(*sandbox.where(), "7"), timeout=600)
@@ -270,15 +268,15 @@ def upgraded(sandbox: Sandbox) -> Any:
     return ended, view.get("vmHealth", {}).get("status", {}).get("code", ""), "vmAgent" in view
 
 
-def ended(sandbox: Sandbox) -> Any:
-    """Code and message with which a restart ends."""
+def restart_error(sandbox: Sandbox) -> Any:
+    """Return the code and message with which a restart fails."""
     with pytest.raises(az.OperationFailed) as caught:
         az.wait(sandbox.access_token, az.restart_vmss(*sandbox.where()))
     return caught.value.code, caught.value.message
 
 
-def read(sandbox: Sandbox) -> Any:
-    """The capacity and the version in the model."""
+def capacity_and_version(sandbox: Sandbox) -> Any:
+    """Return the capacity and the version in the model."""
     model: Any = az.get_vmss(*sandbox.where())
     return model["sku"]["capacity"], az.get_image(model)["version"]
 
@@ -287,68 +285,83 @@ WEB: Any = {"vmss_name": "web", "instance_id": "7"}
 
 
 @pytest.mark.parametrize(
-    ("call", "arguments", "look", "expected"),
+    ("call", "arguments", "observe", "expected"),
     [
-        ("fail_next", {"status": 404}, status, 404),
-        ("fail_next", {"drop": "before"}, status, "broken"),
-        ("fail_next", {"drop": "after"}, status, "broken"),
-        ("fail_next", {"drop": "truncate"}, status, "broken"),
-        ("fail_next", {"text": "<html>"}, status, "<html>"),
-        ("fail_next", {"delay": 0.01}, status, 200),
-        ("throttle", {"policy": "GetVMScaleSet"}, status, 429),
-        ("set_token_seconds", {"seconds": -1}, status, 401),
-        ("break_upgrade", WEB, upgraded, ("OSProvisioningTimedOut", "HealthState/healthy", True)),
-        ("break_upgrade", {**WEB, "how": "stick"}, upgraded, ("InProgress", "", False)),
+        ("fail_next", {"status": 404}, get_status, 404),
+        ("fail_next", {"drop": "before"}, get_status, "broken"),
+        ("fail_next", {"drop": "after"}, get_status, "broken"),
+        ("fail_next", {"drop": "truncate"}, get_status, "broken"),
+        ("fail_next", {"text": "<html>"}, get_status, "<html>"),
+        ("fail_next", {"delay": 0.01}, get_status, 200),
+        ("throttle", {"policy": "GetVMScaleSet"}, get_status, 429),
+        ("set_token_seconds", {"seconds": -1}, get_status, 401),
+        (
+            "break_upgrade",
+            WEB,
+            upgrade_result,
+            ("OSProvisioningTimedOut", "HealthState/healthy", True),
+        ),
+        ("break_upgrade", {**WEB, "how": "stick"}, upgrade_result, ("InProgress", "", False)),
         (
             "break_upgrade",
             {**WEB, "how": "unhealthy"},
-            upgraded,
+            upgrade_result,
             ("Succeeded", "HealthState/unhealthy", True),
         ),
-        ("break_upgrade", {**WEB, "how": "silent"}, upgraded, ("Succeeded", "", True)),
-        ("break_upgrade", {**WEB, "how": "agentless"}, upgraded, ("Succeeded", "", False)),
+        ("break_upgrade", {**WEB, "how": "silent"}, upgrade_result, ("Succeeded", "", True)),
+        ("break_upgrade", {**WEB, "how": "agentless"}, upgrade_result, ("Succeeded", "", False)),
         (
             "break_upgrade",
             {**WEB, "how": "none"},
-            upgraded,
+            upgrade_result,
             ("Succeeded", "HealthState/healthy", True),
         ),
         (
             "end_next",
             {"code": "AllocationFailed", "message": "Full."},
-            ended,
+            restart_error,
             ("AllocationFailed", "Full."),
         ),
-        ("end_next", {"status": "Canceled", "code": "A", "message": "B."}, ended, ("A", "B.")),
-        ("scale", {"vmss_name": "web", "capacity": 25}, read, (25, "22.04.202410020")),
+        (
+            "end_next",
+            {"status": "Canceled", "code": "A", "message": "B."},
+            restart_error,
+            ("A", "B."),
+        ),
+        (
+            "scale",
+            {"vmss_name": "web", "capacity": 25},
+            capacity_and_version,
+            (25, "22.04.202410020"),
+        ),
         (
             "scale",
             {"vmss_name": "web", "capacity": 15, "at_request": 1},
-            read,
+            capacity_and_version,
             (15, "22.04.202410020"),
         ),
         (
             "set_image",
             {"vmss_name": "web", "version": "22.04.202409120"},
-            read,
+            capacity_and_version,
             (20, "22.04.202409120"),
         ),
     ],
 )
 def test_every_fault_can_be_requested_over_http(
-    sandbox: Sandbox, call: str, arguments: dict[str, Any], look: Any, expected: Any
+    sandbox: Sandbox, call: str, arguments: dict[str, Any], observe: Any, expected: Any
 ) -> None:
-    """It has the effect that it has from Python."""
+    """It has the same effect as from Python."""
     answer = control(sandbox, call, **arguments)
     assert answer.status_code == 200, answer.text
-    assert look(sandbox) == expected
+    assert observe(sandbox) == expected
 
 
 @pytest.mark.parametrize(
     ("call", "arguments", "message"),
     [
-        ("stop", {}, "there is no 'stop'"),
-        ("_app", {}, "there is no '_app'"),
+        ("stop", {}, "got 'stop'"),
+        ("_app", {}, "got '_app'"),
         ("fail_next", {"drop": "sideways"}, "drop must be before, after or truncate"),
         ("fail_next", {"nonsense": 1}, "nonsense"),
         (
@@ -365,16 +378,16 @@ def test_every_fault_can_be_requested_over_http(
 def test_an_invalid_call_returns_the_reason(
     sandbox: Sandbox, call: str, arguments: dict[str, Any], message: str
 ) -> None:
-    """400 with what is wrong; only what is meant for others can be called."""
+    """It is 400 with the reason; only public calls are possible."""
     answer = control(sandbox, call, **arguments)
     assert answer.status_code == 400
     assert message in answer.json()["error"]["message"]
 
 
 def test_the_journal_contains_requests_and_changes(sandbox: Sandbox, clock: Clock) -> None:
-    """Requests with their statuses, and each change of an instance with its time."""
+    """It has requests with statuses, and changes of instances with times."""
     bump(sandbox)
-    began = clock.now
+    started = clock.now
     az.wait(sandbox.access_token, az.manual_upgrade(*sandbox.where(), "7"))
     journal = requests.get(f"{sandbox.url}/sandbox/journal", timeout=10).json()
     assert [entry["status"] for entry in journal["requests"] if entry["method"] == "POST"] == [202]
@@ -387,17 +400,17 @@ def test_the_journal_contains_requests_and_changes(sandbox: Sandbox, clock: Cloc
         ("provisioning", "Succeeded"),
         ("model", "Canonical:0001-com-ubuntu-server-jammy:22_04-lts-gen2:22.04.202411010"),
     ]
-    (asked,) = [entry for entry in journal["requests"] if entry["method"] == "POST"]
-    assert (asked["seconds"], asked["query"]["api-version"][:2]) == (began, "20")
-    assert changes[0]["seconds"] == began
-    assert changes[-1]["seconds"] - began >= 60
+    (request,) = [entry for entry in journal["requests"] if entry["method"] == "POST"]
+    assert (request["seconds"], request["query"]["api-version"][:2]) == (started, "20")
+    assert changes[0]["seconds"] == started
+    assert changes[-1]["seconds"] - started >= 60
 
 
 # The pytest plugin
 
 
 def test_the_pytest_plugin_provides_a_fixture(tmp_path: Path) -> None:
-    """`azure_sandbox` works in a test suite of somebody else's."""
+    """`azure_sandbox` works in another test suite."""
     (tmp_path / "conftest.py").write_text(
         'pytest_plugins = ["azurerm_lite.sandbox.pytest_plugin"]\n'
     )
@@ -419,7 +432,7 @@ def test_the_pytest_plugin_provides_a_fixture(tmp_path: Path) -> None:
 
 
 def test_the_pytest_plugin_imports_nothing_until_it_is_used() -> None:
-    """Importing it loads no part of the sandbox."""
+    """Importing the plugin does not load the sandbox."""
     code = (
         "import sys, azurerm_lite.sandbox.pytest_plugin\n"
         "assert not {'werkzeug', 'trustme', 'azurerm_lite.sandbox.sandbox'} & set(sys.modules)"

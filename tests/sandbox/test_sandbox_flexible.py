@@ -1,4 +1,4 @@
-"""Flexible scale sets in the sandbox: bare lists, the plain VM API, and what is not known."""
+"""Flexible scale sets in the sandbox: lists, the VM API, and assumptions."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def flexible(sandbox: Sandbox) -> Sandbox:
     return sandbox
 
 
-def ask(
+def send_request(
     sandbox: Sandbox, method: str, path: str, body: Any = None, version: str = API, **query: str
 ) -> requests.Response:
-    """A request below the provider of the sandbox's group."""
+    """Send a request; a relative path is below Microsoft.Compute in the sandbox's group."""
     group = f"/subscriptions/{sandbox.subscription_id}/resourceGroups/{sandbox.resource_group}"
     base = "" if path.startswith("/subscriptions") else f"{group}/providers/Microsoft.Compute/"
     return requests.request(
@@ -39,45 +39,45 @@ def ask(
 
 
 def members(sandbox: Sandbox, version: str = API, **query: str) -> list[dict[str, Any]]:
-    """The VMs of the set, by the filter on its id."""
+    """Return the VMs of the set, by the filter on its id."""
     set_id = sandbox.cloud.scale_set("sandbox", "flex").id
     query = {"$filter": f"'virtualMachineScaleSet/id' eq '{set_id}'", **query}
-    answer = ask(sandbox, "GET", "virtualMachines", None, version, **query)
+    answer = send_request(sandbox, "GET", "virtualMachines", None, version, **query)
     assert answer.status_code == 200, answer.text
     return answer.json()["value"]
 
 
 def names(sandbox: Sandbox) -> list[str]:
-    """The names of the VMs of the set."""
+    """Return the names of the VMs of the set."""
     return list(sandbox.cloud.scale_set("sandbox", "flex").instances)
 
 
 def error(answer: requests.Response) -> tuple[int, str]:
-    """Status and Azure's code."""
+    """Return the status and Azure's code."""
     return answer.status_code, answer.json()["error"]["code"]
 
 
 def upgrade(sandbox: Sandbox, clock: Clock, *ids: str) -> None:
-    """Upgrade VMs by the set, and wait for it."""
+    """Upgrade VMs with the set's operation, and wait."""
     body = {"instanceIds": list(ids)}
-    answer = ask(sandbox, "POST", "virtualMachineScaleSets/flex/manualupgrade", body)
+    answer = send_request(sandbox, "POST", "virtualMachineScaleSets/flex/manualupgrade", body)
     assert answer.status_code == 202, answer.text
     assert "x-ms-request-charge" not in answer.headers
     clock.sleep(60)
 
 
-def test_the_list_of_a_set_has_names_and_ids_alone(flexible: Sandbox) -> None:
-    """No properties, no etag; protection appears once there is some."""
+def test_the_list_of_a_set_has_only_names_and_ids(flexible: Sandbox) -> None:
+    """It has no properties and no etag, except the protection of a protected VM."""
     path = "virtualMachineScaleSets/flex/virtualMachines"
-    listed = ask(flexible, "GET", path).json()["value"]
+    listed = send_request(flexible, "GET", path).json()["value"]
     assert {tuple(sorted(entry)) for entry in listed} == {
         ("id", "instanceId", "location", "name", "type")
     }
     assert all(re.fullmatch("flex_[0-9a-f]{8}", entry["instanceId"]) for entry in listed)
     policy = {"protectFromScaleIn": True, "protectFromScaleSetActions": False}
     body = {"location": "eastus", "properties": {"protectionPolicy": policy}}
-    assert ask(flexible, "PUT", f"{path}/{names(flexible)[0]}", body).status_code == 200
-    protected = ask(flexible, "GET", path).json()["value"][0]
+    assert send_request(flexible, "PUT", f"{path}/{names(flexible)[0]}", body).status_code == 200
+    protected = send_request(flexible, "GET", path).json()["value"][0]
     assert protected["properties"] == {"protectionPolicy": policy}
 
 
@@ -85,37 +85,37 @@ def test_the_list_of_a_set_has_names_and_ids_alone(flexible: Sandbox) -> None:
 def test_zones_are_a_list_with_a_null_in_old_api_versions(
     flexible: Sandbox, version: str, zones: Any
 ) -> None:
-    """Recorded in 2024 with the one version, in 2025 with the other."""
+    """The first version was recorded in 2024, the second one in 2025."""
     path = "virtualMachineScaleSets/flex/virtualMachines"
-    listed = ask(flexible, "GET", path, None, version).json()["value"]
+    listed = send_request(flexible, "GET", path, None, version).json()["value"]
     assert {str(entry.get("zones", "absent")) for entry in listed} == {str(zones)}
 
 
 def test_a_member_names_its_vm_since_2025(flexible: Sandbox) -> None:
-    """Before, it has nothing that the list does not have."""
+    """Before that it has only the members that the list has."""
     path = f"virtualMachineScaleSets/flex/virtualMachines/{names(flexible)[0]}"
-    body = ask(flexible, "GET", path).json()
+    body = send_request(flexible, "GET", path).json()
     assert body["properties"].keys() == {"virtualMachineResourceId"}
     assert body["etag"] == '"1"'
-    assert "properties" not in ask(flexible, "GET", path, None, "2024-11-01").json()
+    assert "properties" not in send_request(flexible, "GET", path, None, "2024-11-01").json()
 
 
 def test_a_patch_of_a_member_is_not_allowed(flexible: Sandbox) -> None:
-    """The method does not exist, as for an instance of a Uniform set."""
+    """As for an instance of a Uniform set, the status is 405."""
     path = f"virtualMachineScaleSets/flex/virtualMachines/{names(flexible)[0]}"
-    assert ask(flexible, "PATCH", path, {}).status_code == 405
+    assert send_request(flexible, "PATCH", path, {}).status_code == 405
 
 
 def test_a_filter_on_a_missing_set_finds_nothing(flexible: Sandbox) -> None:
-    """An empty list, not an error; a filter in another form is an error."""
+    """It is an empty list; a filter of another form is an error."""
     query = {"$filter": "'virtualMachineScaleSet/id' eq 'notexists'"}
-    assert ask(flexible, "GET", "virtualMachines", **query).json() == {"value": []}
+    assert send_request(flexible, "GET", "virtualMachines", **query).json() == {"value": []}
     query = {"$filter": "virtualMachineScaleSet/id eq 'notexists'"}
-    assert error(ask(flexible, "GET", "virtualMachines", **query)) == (400, "BadRequest")
+    assert error(send_request(flexible, "GET", "virtualMachines", **query)) == (400, "BadRequest")
 
 
 def test_a_member_is_a_vm_with_its_model_and_a_tag(flexible: Sandbox) -> None:
-    """The group of its id and of its set's id is in capitals; lists have etags since 2025."""
+    """Its ids have the group in capitals, and lists have etags since 2025."""
     vm = members(flexible)[0]
     assert "/resourceGroups/SANDBOX/" in vm["id"]
     assert "/resourceGroups/SANDBOX/" in vm["properties"]["virtualMachineScaleSet"]["id"]
@@ -124,29 +124,31 @@ def test_a_member_is_a_vm_with_its_model_and_a_tag(flexible: Sandbox) -> None:
     assert re.fullmatch(pattern, vm["tags"]["VirtualMachineProfileTimeCreated"])
     assert "instanceView" not in vm["properties"]
     assert ("etag" in vm, "etag" in members(flexible, "2024-07-01")[0]) == (True, False)
-    answer = ask(flexible, "GET", f"virtualMachines/{vm['name']}", None, "2024-07-01")
+    answer = send_request(flexible, "GET", f"virtualMachines/{vm['name']}", None, "2024-07-01")
     assert answer.headers["ETag"] == answer.json()["etag"]
 
 
-def test_views_are_in_the_plain_vm_api(flexible: Sandbox) -> None:
-    """Fault domains and power there; no update domain; health in the view of a single VM."""
+def test_views_are_in_the_vm_api(flexible: Sandbox) -> None:
+    """They have fault domain and power but no update domain; only a single view has health."""
     views = [
         vm["properties"]["instanceView"] for vm in members(flexible, **{"$expand": "instanceView"})
     ]
     assert [view["platformFaultDomain"] for view in views] == [0, 1, 0]
     assert all("platformUpdateDomain" not in view and "vmHealth" not in view for view in views)
-    view = ask(flexible, "GET", f"virtualMachines/{names(flexible)[0]}/instanceView").json()
+    view = send_request(
+        flexible, "GET", f"virtualMachines/{names(flexible)[0]}/instanceView"
+    ).json()
     assert view["vmHealth"]["status"]["code"] == "HealthState/healthy"
-    single = ask(
+    single = send_request(
         flexible, "GET", f"virtualMachines/{names(flexible)[0]}", **{"$expand": "instanceView"}
     )
     assert single.json()["properties"]["instanceView"]["vmHealth"] == view["vmHealth"]
 
 
 def test_status_only_lists_the_states_of_a_subscription(flexible: Sandbox) -> None:
-    """It exists for the subscription; the list of a group ignores it."""
+    """The list of a resource group ignores `statusOnly`."""
     path = f"/subscriptions/{flexible.subscription_id}/providers/Microsoft.Compute/virtualMachines"
-    listed = ask(flexible, "GET", path, statusOnly="true").json()["value"]
+    listed = send_request(flexible, "GET", path, statusOnly="true").json()["value"]
     assert {tuple(sorted(vm["properties"])) for vm in listed} == {
         ("instanceView", "provisioningState", "vmId")
     }
@@ -154,10 +156,10 @@ def test_status_only_lists_the_states_of_a_subscription(flexible: Sandbox) -> No
 
 
 def test_an_upgrade_by_names_leaves_the_etag_and_the_tag(flexible: Sandbox, clock: Clock) -> None:
-    """Names in any case and `*` are accepted; whether the tag moves is an assumption."""
+    """Names in any case and `*` are accepted; the tag is an assumption."""
     path = "virtualMachineScaleSets/flex"
     flexible.set_image("flex", version=NEW)
-    etag = ask(flexible, "GET", path).headers["ETag"]
+    etag = send_request(flexible, "GET", path).headers["ETag"]
     tags = [vm["tags"] for vm in members(flexible)]
     upgrade(flexible, clock, names(flexible)[0].upper())
     versions = [
@@ -166,21 +168,21 @@ def test_an_upgrade_by_names_leaves_the_etag_and_the_tag(flexible: Sandbox, cloc
     ]
     assert versions == [NEW, OLD, OLD]
     upgrade(flexible, clock, "*")
-    assert ask(flexible, "GET", path).headers["ETag"] == etag
+    assert send_request(flexible, "GET", path).headers["ETag"] == etag
     assert [vm["tags"] for vm in members(flexible)] == tags
 
 
 def test_an_upgrade_of_a_uniform_set_moves_its_etag(sandbox: Sandbox, clock: Clock) -> None:
-    """By two, as recorded; so an If-Match from before it fails after it."""
+    """It increases by two, as recorded, so an older If-Match fails."""
     path = "virtualMachineScaleSets/web"
-    etag = ask(sandbox, "GET", path).headers["ETag"]
+    etag = send_request(sandbox, "GET", path).headers["ETag"]
     body = {"instanceIds": ["0", "1"]}
-    answer = ask(sandbox, "POST", f"{path}/manualupgrade", body)
+    answer = send_request(sandbox, "POST", f"{path}/manualupgrade", body)
     assert "VMScaleSetActionsResource" not in answer.headers["x-ms-ratelimit-remaining-resource"]
     clock.sleep(60)
-    assert (etag, ask(sandbox, "GET", path).headers["ETag"]) == ('"1"', '"3"')
-    assert "ETag" not in ask(sandbox, "GET", f"{path}/virtualMachines").headers
-    assert "ETag" in ask(sandbox, "GET", f"{path}/virtualMachines/0").headers
+    assert (etag, send_request(sandbox, "GET", path).headers["ETag"]) == ('"1"', '"3"')
+    assert "ETag" not in send_request(sandbox, "GET", f"{path}/virtualMachines").headers
+    assert "ETag" in send_request(sandbox, "GET", f"{path}/virtualMachines/0").headers
 
 
 @pytest.mark.parametrize(
@@ -197,23 +199,26 @@ def test_an_upgrade_of_a_uniform_set_moves_its_etag(sandbox: Sandbox, clock: Clo
 def test_actions_on_a_member_are_those_of_a_vm(
     flexible: Sandbox, clock: Clock, action: str, power: str, policy: str
 ) -> None:
-    """Other members are free meanwhile; the same one conflicts."""
+    """A second action on the same member conflicts; on another one it does not."""
     first, second, _ = names(flexible)
-    answer = ask(flexible, "POST", f"virtualMachines/{first}/{action}")
+    answer = send_request(flexible, "POST", f"virtualMachines/{first}/{action}")
     assert answer.status_code == 202
     assert {"Azure-AsyncOperation", "Location"} <= set(answer.headers)
     assert policy in answer.headers["x-ms-ratelimit-remaining-resource"]
-    assert error(ask(flexible, "POST", f"virtualMachines/{first}/restart")) == (409, "Conflict")
-    assert ask(flexible, "POST", f"virtualMachines/{second}/restart").status_code == 202
+    assert error(send_request(flexible, "POST", f"virtualMachines/{first}/restart")) == (
+        409,
+        "Conflict",
+    )
+    assert send_request(flexible, "POST", f"virtualMachines/{second}/restart").status_code == 202
     clock.sleep(60)
-    view = ask(flexible, "GET", f"virtualMachines/{first}/instanceView").json()
+    view = send_request(flexible, "GET", f"virtualMachines/{first}/instanceView").json()
     assert f"PowerState/{power}" in [status["code"] for status in view["statuses"]]
 
 
 def test_a_new_member_runs_while_it_is_being_created(flexible: Sandbox, clock: Clock) -> None:
-    """So running alone does not mean ready."""
+    """A running VM may not be provisioned yet."""
     body = {"sku": {"capacity": 4}}
-    assert ask(flexible, "PATCH", "virtualMachineScaleSets/flex", body).status_code == 200
+    assert send_request(flexible, "PATCH", "virtualMachineScaleSets/flex", body).status_code == 200
     new = members(flexible, **{"$expand": "instanceView"})[-1]["properties"]
     codes = [status["code"] for status in new["instanceView"]["statuses"]]
     assert (new["provisioningState"], "PowerState/running" in codes) == ("Creating", True)
@@ -222,42 +227,42 @@ def test_a_new_member_runs_while_it_is_being_created(flexible: Sandbox, clock: C
 
 
 def test_a_member_that_is_being_deleted_has_no_view(flexible: Sandbox) -> None:
-    """Deleting by the set lowers the capacity."""
+    """A deletion with the set's operation lowers the capacity."""
     path = "virtualMachineScaleSets/flex"
     body = {"instanceIds": names(flexible)[:1]}
-    assert ask(flexible, "POST", f"{path}/delete", body).status_code == 202
+    assert send_request(flexible, "POST", f"{path}/delete", body).status_code == 202
     deleted = members(flexible, **{"$expand": "instanceView"})[0]["properties"]
     assert deleted["provisioningState"] == "Deleting"
     assert "instanceView" not in deleted
-    assert ask(flexible, "GET", path).json()["sku"]["capacity"] == 2
+    assert send_request(flexible, "GET", path).json()["sku"]["capacity"] == 2
 
 
 def test_a_set_may_have_no_profile_and_no_upgrade_policy(sandbox: Sandbox) -> None:
-    """By a PUT, or by `add_vmss`; a Uniform set without a profile is rejected."""
+    """A PUT and `add_vmss` can create it; a Uniform set without a profile is rejected."""
     body = {"location": "eastus", "properties": {"orchestrationMode": "Flexible"}}
-    assert ask(sandbox, "PUT", "virtualMachineScaleSets/bare", body).status_code == 201
-    bare = ask(sandbox, "GET", "virtualMachineScaleSets/bare").json()
+    assert send_request(sandbox, "PUT", "virtualMachineScaleSets/bare", body).status_code == 201
+    bare = send_request(sandbox, "GET", "virtualMachineScaleSets/bare").json()
     assert "sku" not in bare
     assert not {"virtualMachineProfile", "upgradePolicy"} & bare["properties"].keys()
     sandbox.add_vmss("empty", 0, orchestration="Flexible", mode=None, profile=False)
-    empty = ask(sandbox, "GET", "virtualMachineScaleSets/empty").json()
+    empty = send_request(sandbox, "GET", "virtualMachineScaleSets/empty").json()
     assert empty["properties"].keys() == bare["properties"].keys()
-    answer = ask(
+    answer = send_request(
         sandbox, "POST", "virtualMachineScaleSets/empty/manualupgrade", {"instanceIds": ["*"]}
     )
     assert error(answer) == (409, "OperationNotAllowed")
     body = {"location": "eastus", "properties": {"orchestrationMode": "Uniform"}}
-    assert error(ask(sandbox, "PUT", "virtualMachineScaleSets/no", body)) == (
+    assert error(send_request(sandbox, "PUT", "virtualMachineScaleSets/no", body)) == (
         400,
         "InvalidParameter",
     )
 
 
-# What is not known
+# Assumptions
 
 
 def test_the_expanded_list_may_lack_the_model_or_have_health(flexible: Sandbox) -> None:
-    """Either way its entries have names, so that two lists can be merged."""
+    """Its entries always have names, so that two lists can be merged."""
     flexible.assumptions.expanded_list_has_model = False
     flexible.assumptions.expanded_list_has_health = True
     vm = members(flexible, **{"$expand": "instanceView"})[0]
@@ -266,15 +271,18 @@ def test_the_expanded_list_may_lack_the_model_or_have_health(flexible: Sandbox) 
 
 
 def test_the_expanded_list_may_need_no_filter(flexible: Sandbox) -> None:
-    """Without members it needs none in any case."""
+    """By default the list is rejected without a filter."""
     query = {"$expand": "instanceView"}
-    assert error(ask(flexible, "GET", "virtualMachines", **query)) == (400, "InvalidParameter")
+    assert error(send_request(flexible, "GET", "virtualMachines", **query)) == (
+        400,
+        "InvalidParameter",
+    )
     flexible.assumptions.expanded_list_needs_filter = False
-    assert len(ask(flexible, "GET", "virtualMachines", **query).json()["value"]) == 3
+    assert len(send_request(flexible, "GET", "virtualMachines", **query).json()["value"]) == 3
 
 
 def test_an_upgrade_may_move_the_tag(flexible: Sandbox, clock: Clock) -> None:
-    """Then the tag has the moment of the set's current profile."""
+    """Then the tag has the time of the set's current profile."""
     flexible.assumptions.upgrade_moves_tag = True
     flexible.set_image("flex", version=NEW)
     flexible.cloud.scale_set("sandbox", "flex").profile_created = "2031-02-03T16:05:06+00:00"
@@ -284,28 +292,28 @@ def test_an_upgrade_may_move_the_tag(flexible: Sandbox, clock: Clock) -> None:
 
 
 def test_a_vm_that_is_being_deleted_may_have_no_id(flexible: Sandbox) -> None:
-    """An empty id, as one client has met."""
+    """Then the id is empty, as one client has received it."""
     flexible.assumptions.deleting_vm_has_id = False
     body = {"instanceIds": names(flexible)[:1]}
-    ask(flexible, "POST", "virtualMachineScaleSets/flex/delete", body)
+    send_request(flexible, "POST", "virtualMachineScaleSets/flex/delete", body)
     assert [bool(vm["id"]) for vm in members(flexible)] == [False, True, True]
 
 
 def test_a_set_may_have_power_actions_and_a_vm_no_reimage(flexible: Sandbox) -> None:
     """The documentation contradicts itself about both."""
     path = "virtualMachineScaleSets/flex/restart"
-    assert error(ask(flexible, "POST", path, {})) == (400, "BadRequest")
+    assert error(send_request(flexible, "POST", path, {})) == (400, "BadRequest")
     flexible.assumptions.flexible_set_has_power_actions = True
     flexible.assumptions.vm_has_reimage = False
     vm = f"virtualMachines/{names(flexible)[0]}"
-    assert error(ask(flexible, "POST", f"{vm}/reimage")) == (409, "OperationNotAllowed")
-    assert ask(flexible, "POST", path, {}).status_code == 202
+    assert error(send_request(flexible, "POST", f"{vm}/reimage")) == (409, "OperationNotAllowed")
+    assert send_request(flexible, "POST", path, {}).status_code == 202
 
 
 def test_an_upgrade_may_need_an_upgrade_policy(sandbox: Sandbox) -> None:
-    """A set that has none is upgraded by default."""
+    """By default a set without a policy is upgraded."""
     sandbox.add_vmss("flex", 2, orchestration="Flexible", mode=None)
     sandbox.assumptions.upgrade_needs_policy = True
     path = "virtualMachineScaleSets/flex/manualupgrade"
     body = {"instanceIds": ["*"]}
-    assert error(ask(sandbox, "POST", path, body)) == (409, "OperationNotAllowed")
+    assert error(send_request(sandbox, "POST", path, body)) == (409, "OperationNotAllowed")

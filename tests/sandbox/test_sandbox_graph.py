@@ -1,4 +1,4 @@
-"""Azure Resource Graph: the query that we send, its pages, and the sandbox's answers."""
+"""Azure Resource Graph: queries, pages, and the sandbox's responses."""
 
 from __future__ import annotations
 
@@ -57,15 +57,15 @@ FOUND = {
 
 
 def names(found: list[Any]) -> list[str]:
-    """The names of the sets found."""
+    """Return the names of the found sets."""
     return [entry["vmss_name"] for entry in found]
 
 
-# On the wire
+# Requests
 
 
 def test_one_query_covers_all_subscriptions(token: str) -> None:
-    """A POST to one URL, with the query, the format and the page size, and no subscription."""
+    """The request is a POST with query, format and page size, without a subscription."""
     with responses.RequestsMock() as wire:
         wire.post(URL, json={"data": [ROW], "resultTruncated": "false"})
         assert az.find_scale_sets(token) == [FOUND]
@@ -78,7 +78,7 @@ def test_one_query_covers_all_subscriptions(token: str) -> None:
 
 
 def test_the_criteria_are_in_the_query(token: str) -> None:
-    """Regions, tags and the image are its conditions; subscriptions are a field of the body."""
+    """Regions, tags and image are conditions; subscriptions are a member of the body."""
     with responses.RequestsMock() as wire:
         wire.post(URL, json={"data": []})
         az.find_scale_sets(
@@ -108,16 +108,14 @@ def test_the_criteria_are_in_the_query(token: str) -> None:
         ("/CommunityGalleries/public/Images/web/Versions/1.0.0", "communityGalleryImageId"),
     ],
 )
-def test_an_image_id_is_compared_with_the_member_that_holds_such_ids(
-    image_id: str, key: str
-) -> None:
-    """A shared or community gallery's id stands in a member of its own."""
+def test_an_image_id_is_compared_with_the_member_for_its_kind(image_id: str, key: str) -> None:
+    """An id of a shared or community gallery has its own member."""
     text = resource_graph.query(image_id, None, [])
     assert f"imageReference.{key}) =~ '{image_id}' or" in text
 
 
 def test_pages_are_followed_by_their_skip_tokens(token: str) -> None:
-    """The same query again with the token of the page before, until there is none."""
+    """The same query is sent with the token of the previous page, until there is none."""
     with responses.RequestsMock() as wire:
         wire.post(URL, json={"data": [ROW], "$skipToken": "two", "resultTruncated": "true"})
         wire.post(URL, json={"data": [], "$skipToken": "three"})
@@ -140,7 +138,7 @@ def test_pages_are_followed_by_their_skip_tokens(token: str) -> None:
 def test_a_truncated_result_without_a_token_is_an_error(
     token: str, pages: list[Any], code: str
 ) -> None:
-    """A part of the sets is never returned as if it were all."""
+    """An incomplete list is never returned as complete."""
     with responses.RequestsMock() as wire:
         for page in pages:
             wire.post(URL, json=page)
@@ -167,7 +165,7 @@ def test_a_truncated_result_without_a_token_is_an_error(
     ],
 )
 def test_each_kind_of_image_is_returned(row: dict[str, Any], image: Any, version: str) -> None:
-    """The image has the form of `get_image`; what a row lacks is empty."""
+    """The image has the format of `get_image`; missing values are empty."""
     (found,) = resource_graph.scale_sets([{**ROW, **row}])
     assert (found["image"], found["version"]) == (image, version)
     assert found["mode"] == "Manual"
@@ -179,7 +177,7 @@ def test_each_kind_of_image_is_returned(row: dict[str, Any], image: Any, version
         ({"image": ""}, "image must be"),
         ({"image": "a::b"}, "image must be"),
         ({"image": "a:b:c:d:e"}, "image must be"),
-        ({"image": "a\nb"}, "no text that a query could hold"),
+        ({"image": "a\nb"}, "cannot be used in a query"),
         ({"tag": ""}, "tag must be"),
         ({"tag": {"a": 1}}, "tag must be"),
         ({"location": ""}, "location must be"),
@@ -190,7 +188,7 @@ def test_each_kind_of_image_is_returned(row: dict[str, Any], image: Any, version
 def test_invalid_criteria_are_rejected_before_sending(
     token: str, options: dict[str, Any], message: str
 ) -> None:
-    """Naming the argument."""
+    """The error names the argument."""
     with responses.RequestsMock(), pytest.raises(ValueError, match=message):
         az.find_scale_sets(token, **options)
 
@@ -201,7 +199,7 @@ def test_invalid_criteria_are_rejected_before_sending(
     )
 )
 def test_values_are_quoted_in_the_query(value: str) -> None:
-    """Whatever a tag's value holds, the query asks for exactly that, and for nothing else."""
+    """A query with any tag value finds exactly this value."""
     text = resource_graph.query(None, {"env": value}, [])
     row = {"type": "microsoft.compute/virtualmachinescalesets", "id": "x", "tags": {"env": value}}
     assert len(Query(text).run([row])) == 1
@@ -217,7 +215,7 @@ def test_values_are_quoted_in_the_query(value: str) -> None:
 
 
 def test_sets_are_found_by_image_tag_and_region(sandbox: Sandbox) -> None:
-    """Conditions are met together; names of images and regions in letters of either case."""
+    """All conditions apply; names of images and regions match in any case."""
     sandbox.add_vmss("a", 2, location="westeurope", tags={"env": "prod", "ring": "0"})
     sandbox.add_vmss("b", 2, location="japaneast", tags={"env": "test"})
     token = sandbox.access_token
@@ -244,15 +242,15 @@ def test_sets_are_found_by_image_tag_and_region(sandbox: Sandbox) -> None:
 
 
 def test_a_change_of_a_model_is_found(sandbox: Sandbox) -> None:
-    """The query sees what the model asks for."""
+    """A query searches the models."""
     sandbox.set_image("web", version="22.04.202411010")
     assert names(az.find_scale_sets(sandbox.access_token, image=UBUNTU + ":22.04.202411010")) == [
         "web"
     ]
 
 
-def test_the_pages_of_the_sandbox_contain_each_set_once(clock: Clock) -> None:
-    """Each set once, ordered by id, however small a page is; the quota is waited for."""
+def test_the_sandboxs_pages_contain_each_set_once(clock: Clock) -> None:
+    """Sets are ordered by id, and the library waits for the quota."""
     with Sandbox(page_size=3, clock=clock, demo=False) as sandbox:
         for number in range(50):
             sandbox.add_vmss(f"s{number:02}", 0)
@@ -264,10 +262,10 @@ def test_the_pages_of_the_sandbox_contain_each_set_once(clock: Clock) -> None:
     assert max(clock.slept) >= 5
 
 
-def asked(
+def post_query(
     sandbox: Sandbox, query: str, version: str = "2024-04-01", **more: Any
 ) -> requests.Response:
-    """What the sandbox answers to a query."""
+    """Send a query; return the sandbox's response."""
     headers = {"Authorization": f"Bearer {sandbox.access_token}"}
     url = f"{sandbox.url}/providers/Microsoft.ResourceGraph/resources?api-version={version}"
     return requests.post(
@@ -276,18 +274,22 @@ def asked(
 
 
 def test_an_answer_has_counts_and_the_quota(sandbox: Sandbox) -> None:
-    """The total, the number of rows here, whether that is all, and how many queries remain."""
-    answer = asked(sandbox, "resources | project id, name | order by id desc", options={"$top": 2})
+    """It has the total, the rows of the page, and the remaining queries."""
+    answer = post_query(
+        sandbox, "resources | project id, name | order by id desc", options={"$top": 2}
+    )
     body = answer.json()
     assert (body["totalRecords"], body["count"], body["resultTruncated"]) == (4, 2, "true")
     assert [row["name"] for row in body["data"]] == ["web", "legacy"]
     assert answer.headers["x-ms-user-quota-remaining"] == "14"
     assert re.fullmatch(r"00:00:0\d", answer.headers["x-ms-user-quota-resets-after"])
     options = {"$top": 2, "$skipToken": body["$skipToken"]}
-    last = asked(sandbox, "resources | project id, name | order by id desc", options=options).json()
+    last = post_query(
+        sandbox, "resources | project id, name | order by id desc", options=options
+    ).json()
     assert [row["name"] for row in last["data"]] == ["custom", "auto"]
     assert (last["resultTruncated"], "$skipToken" in last) == ("false", False)
-    other = asked(sandbox, "resources", options=options)
+    other = post_query(sandbox, "resources", options=options)
     assert (other.status_code, other.json()["error"]["details"][0]["code"]) == (
         400,
         "InvalidSkipToken",
@@ -311,8 +313,8 @@ def test_an_answer_has_counts_and_the_quota(sandbox: Sandbox) -> None:
     ],
 )
 def test_a_query_that_cannot_be_parsed_fails_with_azures_code(sandbox: Sandbox, query: str) -> None:
-    """BadRequest with InvalidQuery and ParserFailure: nothing is answered by guessing."""
-    answer = asked(sandbox, query)
+    """It is BadRequest with InvalidQuery and ParserFailure."""
+    answer = post_query(sandbox, query)
     error = answer.json()["error"]
     assert (answer.status_code, error["code"]) == (400, "BadRequest")
     assert [entry["code"] for entry in error["details"]] == ["InvalidQuery", "ParserFailure"]
@@ -334,22 +336,22 @@ def test_a_query_that_cannot_be_parsed_fails_with_azures_code(sandbox: Sandbox, 
     ],
 )
 def test_invalid_requests_are_rejected(sandbox: Sandbox, more: dict[str, Any], code: str) -> None:
-    """Each with its own code."""
+    """Each has its own code."""
     query = more.pop("query", "resources")
-    error = asked(sandbox, query, **more).json()["error"]
+    error = post_query(sandbox, query, **more).json()["error"]
     assert error["details"][0]["code"] == code
 
 
 def test_an_unknown_api_version_is_rejected(sandbox: Sandbox) -> None:
-    """Those of Compute are none of its own."""
+    """The versions of Compute are not valid here."""
     assert (
-        asked(sandbox, "resources", "2024-11-01").json()["error"]["code"]
+        post_query(sandbox, "resources", "2024-11-01").json()["error"]["code"]
         == "NoRegisteredProviderFound"
     )
 
 
 def test_an_error_is_raised_with_its_reason(sandbox: Sandbox) -> None:
-    """Azure hides it in the details; the message has it."""
+    """Azure returns the reason in the details; the exception has it in the message."""
     with pytest.raises(az.AzureError, match="There must be at least one subscription") as caught:
         az.find_scale_sets(
             sandbox.access_token, subscriptions=["00000000-0000-0000-0000-000000000000"]
@@ -364,7 +366,7 @@ def test_an_error_is_raised_with_its_reason(sandbox: Sandbox) -> None:
     "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
 )
 def test_azures_sdk_queries_the_sandbox(sandbox: Sandbox) -> None:
-    """The SDK gets the same rows, and the answer has no field that the SDK does not declare."""
+    """The SDK gets the same rows, and declares every field of the response."""
     identity = pytest.importorskip(
         "azure.identity", reason="needs the extra conformance (azure-identity)"
     )

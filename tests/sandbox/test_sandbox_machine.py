@@ -1,4 +1,4 @@
-"""Two clients change two scale sets in any order, and the settled state is valid (Hypothesis)."""
+"""Two clients change two scale sets in any order; the state after that is valid (Hypothesis)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ clients = st.sampled_from([0, 1])
 versions = st.sampled_from(VERSIONS)
 sizes = st.sampled_from(["Standard_D2s_v5", "Standard_D4s_v5"])
 capacities = st.integers(0, 6)
-# Which of the instances that were there at the last look, counted round: some may be gone by now.
+# Positions in the last list of instances, modulo its length. Some instances may be deleted by now.
 picks = st.lists(st.integers(0, 7), min_size=1, max_size=4)
 actions = st.sampled_from(
     [
@@ -41,7 +41,7 @@ actions = st.sampled_from(
 
 
 def model(name: str, mode: str, size: str, version: str, capacity: int) -> Any:
-    """The body of a PUT that makes a scale set, or replaces its model."""
+    """Return the body of a PUT that creates a scale set or replaces its model."""
     image = {
         "publisher": "Canonical",
         "offer": "0001-com-ubuntu-server-jammy",
@@ -69,7 +69,7 @@ def model(name: str, mode: str, size: str, version: str, capacity: int) -> Any:
 
 
 def image(resource: Any) -> dict[str, str]:
-    """The image in a model or of an instance, as the model has it."""
+    """Return the image of a model or an instance, without its exact version."""
     properties = resource["properties"]
     reference = properties.get("virtualMachineProfile", properties)["storageProfile"][
         "imageReference"
@@ -80,12 +80,12 @@ def image(resource: Any) -> dict[str, str]:
 def put_vmss_vm(
     token: Any, subscription_id: str, group: str, name: str, body: Any
 ) -> requests.Response:
-    """The PUT of an instance, which the library leaves to those who know what it does."""
+    """Send a PUT of an instance, for which the library has no function."""
     return rest.send(token, "PUT", rest.url(body["id"], {}, "2024-11-01"), body)
 
 
 class Clients(RuleBasedStateMachine):
-    """Two clients and a clock; what they may see is checked whenever nothing is under way."""
+    """Two clients and a clock; the state is checked whenever no operation is in progress."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,7 +97,7 @@ class Clients(RuleBasedStateMachine):
         self.sandbox = self.at_end.enter_context(
             Sandbox(demo=False, upgrade_seconds=60, clock=self.clock)
         )
-        # The clients send more at a time than a scale set may get.
+        # The clients send more requests than the limit of a scale set allows.
         self.sandbox.app.limits.has_resource_limits = False
         self.http = self.at_end.enter_context(requests.Session())
         self.tokens = [self.sandbox.access_token, self.sandbox.access_token]
@@ -106,13 +106,13 @@ class Clients(RuleBasedStateMachine):
         self.places: dict[tuple[str, str], tuple[str, int, int]] = {}
 
     def teardown(self) -> None:
-        """Everything ends, and is in order once more."""
+        """Wait for all operations, and check the state again."""
         try:
-            self.everything_ends()
+            self.finish_everything()
         finally:
             self.at_end.close()
 
-    def ask(
+    def send(
         self, client: int, call: Callable[..., Any], name: str, *arguments: Any, **options: Any
     ) -> Any:
         """Send a call of one client; return `None` if it was rejected with a 4xx."""
@@ -135,20 +135,20 @@ class Clients(RuleBasedStateMachine):
         return answer
 
     def pick(self, name: str, picks: list[int]) -> list[str]:
-        """Return ids of some instances of the last read; an unknown id if there were none."""
+        """Return ids of the last list of instances; an unknown id if it was empty."""
         seen = self.seen[name] or ["999"]
         return sorted({seen[entry % len(seen)] for entry in picks})
 
-    # What the clients do
+    # Actions of the clients
 
     @initialize(capacity=capacities, version=versions)
-    def both_sets_are_there(self, capacity: int, version: str) -> None:
-        """One regional and one zonal scale set to begin with."""
+    def create_sets(self, capacity: int, version: str) -> None:
+        """Create a regional and a zonal scale set."""
         for name in ZONES:
-            self.ask(
+            self.send(
                 0, az.put_vmss, name, model(name, "Manual", "Standard_D2s_v5", version, capacity)
             )
-        self.everything_ends()
+        self.finish_everything()
 
     @rule(
         client=clients,
@@ -161,86 +161,86 @@ class Clients(RuleBasedStateMachine):
     def put_a_model(
         self, client: int, name: str, mode: str, size: str, version: str, capacity: int
     ) -> None:
-        """Makes a set, or replaces all of its model: mode, size, image and capacity."""
-        self.ask(client, az.put_vmss, name, model(name, mode, size, version, capacity))
+        """Create a set, or replace its model: mode, size, image and capacity."""
+        self.send(client, az.put_vmss, name, model(name, mode, size, version, capacity))
 
     @rule(client=clients, name=names, version=versions)
     def put_an_image(self, client: int, name: str, version: str) -> None:
-        """Reads the model and puts it back with another image."""
-        current = self.ask(client, az.get_vmss, name)
+        """Read the model and write it with another image."""
+        current = self.send(client, az.get_vmss, name)
         if current is not None:
-            self.ask(client, az.put_vmss, name, az.set_image(current, version=version))
+            self.send(client, az.put_vmss, name, az.set_image(current, version=version))
 
     @rule(client=clients, name=names, size=sizes)
     def put_a_size(self, client: int, name: str, size: str) -> None:
-        """Reads the model and puts it back with another VM size."""
-        current = self.ask(client, az.get_vmss, name)
+        """Read the model and write it with another VM size."""
+        current = self.send(client, az.get_vmss, name)
         if current is not None:
-            self.ask(
+            self.send(
                 client, az.put_vmss, name, {**current, "sku": {**current["sku"], "name": size}}
             )
 
     @rule(client=clients, name=names, capacity=capacities)
     def scale(self, client: int, name: str, capacity: int) -> None:
-        """Out or in."""
-        self.ask(client, az.scale_vmss, name, capacity)
+        """Scale a set out or in."""
+        self.send(client, az.scale_vmss, name, capacity)
 
     @rule(client=clients, name=names, picks=picks)
     def upgrade(self, client: int, name: str, picks: list[int]) -> None:
-        """Brings some instances to the model."""
-        self.ask(client, az.manual_upgrade, name, self.pick(name, picks))
+        """Upgrade some instances to the model."""
+        self.send(client, az.manual_upgrade, name, self.pick(name, picks))
 
     @rule(client=clients, name=names, action=actions, picks=picks | st.none())
     def act(
         self, client: int, name: str, action: Callable[..., Any], picks: list[int] | None
     ) -> None:
-        """Power, reimage and redeploy: of some instances, or of the set."""
-        self.ask(client, action, name, picks and self.pick(name, picks))
+        """Start, stop, reimage or redeploy some instances or the whole set."""
+        self.send(client, action, name, picks and self.pick(name, picks))
 
     @rule(client=clients, name=names, picks=picks)
     def delete_instances(self, client: int, name: str, picks: list[int]) -> None:
-        """Some instances go, and the capacity goes down with them."""
-        self.ask(client, az.delete_vmss_vms, name, self.pick(name, picks))
+        """Delete some instances, which lowers the capacity."""
+        self.send(client, az.delete_vmss_vms, name, self.pick(name, picks))
 
     @rule(client=clients, name=names, picks=picks, scale_in=st.booleans(), actions=st.booleans())
     def protect(
         self, client: int, name: str, picks: list[int], scale_in: bool, actions: bool
     ) -> None:
-        """Protects an instance, or protects it no longer."""
+        """Protect an instance, or remove its protection."""
         instance_id = self.pick(name, picks)[0]
         options = {"from_scale_in": scale_in or actions, "from_scale_set_actions": actions}
-        self.ask(client, az.protect_vmss_vm, name, instance_id, **options)
+        self.send(client, az.protect_vmss_vm, name, instance_id, **options)
 
     @rule(client=clients, name=names, picks=picks)
-    def put_an_instance_back(self, client: int, name: str, picks: list[int]) -> None:
-        """All of it, as a GET gave it: from then on it has a model of its own."""
-        whole = self.ask(client, az.get_vmss_vm, name, self.pick(name, picks)[0])
+    def put_an_instance(self, client: int, name: str, picks: list[int]) -> None:
+        """Read an instance and write it back unchanged."""
+        whole = self.send(client, az.get_vmss_vm, name, self.pick(name, picks)[0])
         if whole is not None:
-            self.ask(client, put_vmss_vm, name, whole)
+            self.send(client, put_vmss_vm, name, whole)
 
     @rule(client=clients, name=names)
     def start_rolling_upgrade(self, client: int, name: str) -> None:
-        """Azure's own rolling upgrade, of what is not on the model."""
-        self.ask(client, az.start_os_upgrade, name)
+        """Start Azure's own rolling upgrade of the outdated instances."""
+        self.send(client, az.start_os_upgrade, name)
 
     @rule(client=clients, name=names)
     def cancel_rolling_upgrade(self, client: int, name: str) -> None:
-        """Stops it, where there is one."""
-        self.ask(client, az.cancel_rolling_upgrade, name)
+        """Cancel the rolling upgrade, if there is one."""
+        self.send(client, az.cancel_rolling_upgrade, name)
 
     @rule(client=clients, name=names)
     def delete_set(self, client: int, name: str) -> None:
-        """All of it."""
-        self.ask(client, az.delete_vmss, name)
+        """Delete a whole set."""
+        self.send(client, az.delete_vmss, name)
 
     @rule(seconds=st.sampled_from([1, 30, 60, 300, 900]))
-    def time_passes(self, seconds: int) -> None:
-        """Some operations end, others are half-way."""
+    def pass_time(self, seconds: int) -> None:
+        """Advance the clock, so that some operations end."""
         self.clock.sleep(seconds)
 
     @rule()
-    def everything_ends(self) -> None:
-        """Check that within an hour, read each minute, every operation ends."""
+    def finish_everything(self) -> None:
+        """Wait until every operation ends, for an hour at most."""
         for _ in range(60):
             if not self.is_busy():
                 break
@@ -249,28 +249,28 @@ class Clients(RuleBasedStateMachine):
         for name in ZONES:
             self.check(name)
 
-    # What holds
+    # Invariants
 
     @invariant()
-    def what_is_settled_is_in_order(self) -> None:
-        """Whenever nothing is under way."""
+    def idle_sets_are_valid(self) -> None:
+        """Check both sets whenever no operation is in progress."""
         if not self.is_busy():
             for name in ZONES:
                 self.check(name)
 
     def is_busy(self) -> bool:
-        """Whether an operation is not over, or a rolling upgrade that Azure began by itself."""
+        """Return whether an operation or a rolling upgrade of Azure's is in progress."""
         self.unfinished = [entry for entry in self.unfinished if self.status(entry) == "InProgress"]
         if self.unfinished:
             return True
-        upgrades = [self.ask(0, az.get_rolling_upgrade, name) for name in ZONES]
+        upgrades = [self.send(0, az.get_rolling_upgrade, name) for name in ZONES]
         return any(
             entry and entry["properties"]["runningStatus"]["code"] == "RollingForward"
             for entry in upgrades
         )
 
     def status(self, operation: str) -> str:
-        """Check an operation: one that has ended succeeded, unless its set was deleted."""
+        """Return the status of an operation; check that it did not fail."""
         answer = self.http.get(
             operation, headers={"Authorization": f"Bearer {self.tokens[0]}"}, timeout=10
         )
@@ -281,28 +281,28 @@ class Clients(RuleBasedStateMachine):
         return body["status"]
 
     def check(self, name: str) -> None:
-        """Check a settled set: as many instances as its capacity, each with a valid state."""
-        current = self.ask(1, az.get_vmss, name)
+        """Check an idle set: it has as many instances as its capacity, each in a valid state."""
+        current = self.send(1, az.get_vmss, name)
         if current is None:
             self.seen[name] = []
             return
-        instances = self.ask(0, az.get_instance_views, name)
+        instances = self.send(0, az.get_instance_views, name)
         ids = [entry["instanceId"] for entry in instances]
         self.seen[name] = ids
         assert current["properties"]["provisioningState"] == "Succeeded"
         assert len(set(ids)) == len(ids)
-        kept = [
+        protected = [
             entry
             for entry in instances
             if entry["properties"].get("protectionPolicy", {}).get("protectFromScaleIn")
         ]
-        # Scaling in below the number of protected instances leaves those: see the test at the end.
-        assert len(ids) == max(current["sku"]["capacity"], len(kept))
+        # Scaling in does not delete protected instances: see the test at the end.
+        assert len(ids) == max(current["sku"]["capacity"], len(protected))
         for instance in instances:
             self.check_instance(current, instance)
 
     def check_instance(self, current: Any, instance: Any) -> None:
-        """Check an instance: the same VM in the same place, settled, with a known model."""
+        """Check an instance: same VM, same domains, no transition, and correct model flags."""
         properties = instance["properties"]
         view = properties["instanceView"]
         assert view["platformUpdateDomain"] in range(5)
@@ -313,7 +313,7 @@ class Clients(RuleBasedStateMachine):
         place = (properties["vmId"], view["platformUpdateDomain"], view["platformFaultDomain"])
         key = (current["properties"]["uniqueId"], instance["instanceId"])
         assert self.places.setdefault(key, place) == place, (
-            "an id was used again, or an instance has moved"
+            "an id was reused, or an instance has moved"
         )
 
         assert properties["provisioningState"] == "Succeeded"
@@ -332,7 +332,7 @@ class Clients(RuleBasedStateMachine):
 
 
 class TestClients(Clients.TestCase):
-    """A few short walks in every run; they are short because shrinking takes minutes."""
+    """A few short runs; they are short because shrinking takes minutes."""
 
     settings = settings(
         max_examples=8, stateful_step_count=20, phases=[Phase.reuse, Phase.generate]
@@ -341,26 +341,26 @@ class TestClients(Clients.TestCase):
 
 @pytest.mark.slow
 class TestClientsAtLength(Clients.TestCase):
-    """Long walks; more of them with HYPOTHESIS_PROFILE=thorough."""
+    """Long runs; more of them with HYPOTHESIS_PROFILE=thorough."""
 
     settings = settings(max_examples=settings().max_examples // 10, stateful_step_count=40)
 
 
-# What such walks found
+# Bugs that these runs have found
 
 
 @pytest.fixture
 def small(clock: Clock) -> Iterator[Sandbox]:
-    """A sandbox with a small set, on a clock that only sleeping moves."""
+    """Start a sandbox with a small set, on a fake clock."""
     with Sandbox(demo=False, upgrade_seconds=60, clock=clock) as sandbox:
         sandbox.add_vmss("one", 5)
         yield sandbox
 
 
-def test_scaling_in_ends_with_as_many_instances_as_the_capacity_says(
+def test_the_capacity_after_scaling_in_is_the_number_of_instances(
     small: Sandbox, clock: Clock
 ) -> None:
-    """If protected instances cannot go, the request is rejected or the capacity counts them."""
+    """Protected instances reject the request, or the capacity counts them."""
     where = small.where("one")
     az.wait(where[0], az.protect_vmss_vm(*where, 3, from_scale_in=True))
     with suppress(az.AzureError):
@@ -368,8 +368,8 @@ def test_scaling_in_ends_with_as_many_instances_as_the_capacity_says(
     assert len(az.list_vmss_vms(*where)) == az.get_vmss(*where)["sku"]["capacity"]
 
 
-def test_a_second_deletion_spares_a_set_created_afterwards(small: Sandbox, clock: Clock) -> None:
-    """The second DELETE is about the set that was there, not about the next one of that name."""
+def test_a_second_deletion_does_not_delete_a_new_set(small: Sandbox, clock: Clock) -> None:
+    """The second DELETE refers to the old set, not to the new one of the same name."""
     where = small.where("one")
     az.delete_vmss(*where)
     clock.sleep(30)
@@ -382,7 +382,7 @@ def test_a_second_deletion_spares_a_set_created_afterwards(small: Sandbox, clock
 
 
 def test_a_deleted_set_does_not_block_a_new_one_of_that_name(small: Sandbox, clock: Clock) -> None:
-    """What was under way on it is over with it."""
+    """Operations on a deleted set end with it."""
     where = small.where("one")
     small.break_upgrade("one", "0", "stick")
     az.wait(where[0], az.put_vmss(*where, az.set_image(az.get_vmss(*where), version=VERSIONS[2])))
@@ -394,8 +394,8 @@ def test_a_deleted_set_does_not_block_a_new_one_of_that_name(small: Sandbox, clo
     assert az.restart_vmss(*where).status_code == 202
 
 
-def test_a_rolling_upgrade_proceeds_without_requests(small: Sandbox, clock: Clock) -> None:
-    """An hour is enough for five batches of a minute, whoever asks in between."""
+def test_a_rolling_upgrade_continues_without_requests(small: Sandbox, clock: Clock) -> None:
+    """An hour is enough for five batches of a minute, without any poll."""
     where = small.where("one")
     az.wait(where[0], az.put_vmss(*where, az.set_image(az.get_vmss(*where), version=VERSIONS[2])))
     az.start_os_upgrade(*where)
@@ -404,7 +404,7 @@ def test_a_rolling_upgrade_proceeds_without_requests(small: Sandbox, clock: Cloc
 
 
 def test_a_finished_rolling_upgrade_does_not_change(small: Sandbox, clock: Clock) -> None:
-    """A change of the model afterwards is none of its business."""
+    """A later change of the model does not change its progress."""
     where = small.where("one")
     az.wait(where[0], az.put_vmss(*where, az.set_image(az.get_vmss(*where), version=VERSIONS[2])))
     az.wait(where[0], az.start_os_upgrade(*where))

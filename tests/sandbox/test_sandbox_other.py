@@ -1,4 +1,4 @@
-"""What clients call around a rollout: images, sizes, networks, templates, and empty lists."""
+"""Other resources: images, sizes, networks, templates, and empty lists."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REFERENCE = {
 }
 
 
-def ask(sandbox: Sandbox, method: str, path: str, body: Any = None) -> requests.Response:
+def send_request(sandbox: Sandbox, method: str, path: str, body: Any = None) -> requests.Response:
     """Send a request below the subscription."""
     version = "2024-03-03" if "/galleries" in path else "2024-11-01"
     version = "2021-07-01" if path.endswith("/skus") else version
@@ -34,14 +34,14 @@ def ask(sandbox: Sandbox, method: str, path: str, body: Any = None) -> requests.
 
 
 def read(sandbox: Sandbox, path: str) -> Any:
-    """The JSON at a path below the subscription."""
-    answer = ask(sandbox, "GET", path)
+    """Return the JSON at a path below the subscription."""
+    answer = send_request(sandbox, "GET", path)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
 def code(answer: requests.Response) -> tuple[int, str]:
-    """Status and Azure's code of an error."""
+    """Return the status and Azure's code of an error response."""
     return answer.status_code, answer.json()["error"]["code"]
 
 
@@ -52,7 +52,7 @@ WEB = f"{COMPUTE}/virtualMachineScaleSets/web"
 
 @pytest.fixture
 def instant() -> Any:
-    """A sandbox that does everything at once."""
+    """Start a sandbox in which every operation ends at once."""
     with Sandbox(upgrade_seconds=0) as sandbox:
         yield sandbox
 
@@ -61,18 +61,18 @@ def instant() -> Any:
 
 
 def test_an_image_that_a_client_creates_can_be_put_into_a_model(instant: Sandbox) -> None:
-    """And is gone after it was deleted."""
+    """After its deletion it is not found."""
     path = f"{COMPUTE}/images/golden"
     source = {"sourceVirtualMachine": {"id": "/subscriptions/s/virtualMachines/golden"}}
     body = {"location": "eastus", "properties": source}
-    created = ask(instant, "PUT", path, body)
+    created = send_request(instant, "PUT", path, body)
     assert created.status_code == 201
     image_id = read(instant, path)["id"]
     instant.set_image("custom", image_id=image_id)
-    assert ask(instant, "PUT", path, body).status_code == 200
-    assert ask(instant, "DELETE", path).status_code == 202
-    assert code(ask(instant, "GET", path)) == (404, "ResourceNotFound")
-    assert ask(instant, "DELETE", path).status_code == 204
+    assert send_request(instant, "PUT", path, body).status_code == 200
+    assert send_request(instant, "DELETE", path).status_code == 202
+    assert code(send_request(instant, "GET", path)) == (404, "ResourceNotFound")
+    assert send_request(instant, "DELETE", path).status_code == 204
 
 
 @pytest.mark.parametrize(
@@ -86,12 +86,12 @@ def test_an_image_that_a_client_creates_can_be_put_into_a_model(instant: Sandbox
     ],
 )
 def test_an_image_needs_a_region_and_a_source(instant: Sandbox, body: Any, expected: str) -> None:
-    """As the reference says."""
-    assert code(ask(instant, "PUT", f"{COMPUTE}/images/golden", body)) == (400, expected)
+    """The reference requires both."""
+    assert code(send_request(instant, "PUT", f"{COMPUTE}/images/golden", body)) == (400, expected)
 
 
 def test_galleries_and_their_images_are_listed(instant: Sandbox) -> None:
-    """Those that the known image versions lie in; another group has none."""
+    """They are derived from the known image versions; another group has none."""
     assert [entry["name"] for entry in read(instant, f"{COMPUTE}/galleries")["value"]] == ["demo"]
     listed = read(instant, f"{COMPUTE}/galleries/demo/images")["value"]
     assert [entry["name"] for entry in listed] == ["web"]
@@ -115,13 +115,13 @@ def test_galleries_and_their_images_are_listed(instant: Sandbox) -> None:
         ("Custom", 1, "standardFamily"),
     ],
 )
-def test_the_name_of_a_size_says_its_cores_and_family(name: str, cores: int, family: str) -> None:
-    """By Azure's naming convention."""
+def test_a_size_name_contains_cores_and_family(name: str, cores: int, family: str) -> None:
+    """They follow from Azure's naming convention."""
     assert (count_cores(name), family_of(name)) == (cores, family)
 
 
-def test_usages_count_what_the_sandbox_holds(instant: Sandbox) -> None:
-    """In the region: 36 VMs of two cores in four sets."""
+def test_usages_count_the_sandboxs_resources(instant: Sandbox) -> None:
+    """The region has 36 VMs with two cores each in four sets."""
     path = "/providers/Microsoft.Compute/locations/eastus/usages"
     usages = {entry["name"]["value"]: entry for entry in read(instant, path)["value"]}
     assert usages["virtualMachines"]["currentValue"] == 36
@@ -132,80 +132,82 @@ def test_usages_count_what_the_sandbox_holds(instant: Sandbox) -> None:
     assert {entry["currentValue"] for entry in elsewhere} == {0}
 
 
-# Around a rollout
+# Other operations on scale sets
 
 
 def test_scale_out_sets_the_capacity_or_adds_to_it(instant: Sandbox) -> None:
-    """The reference says neither clearly, so there is an assumption for it."""
-    assert ask(instant, "POST", f"{WEB}/scaleOut", {"capacity": 22}).status_code == 202
+    """The reference is not clear, so there is an assumption for it."""
+    assert send_request(instant, "POST", f"{WEB}/scaleOut", {"capacity": 22}).status_code == 202
     assert read(instant, WEB)["sku"]["capacity"] == 22
-    assert code(ask(instant, "POST", f"{WEB}/scaleOut", {"capacity": 3})) == (
+    assert code(send_request(instant, "POST", f"{WEB}/scaleOut", {"capacity": 3})) == (
         400,
         "InvalidParameter",
     )
     instant.assumptions.scale_out_adds = True
-    assert ask(instant, "POST", f"{WEB}/scaleOut", {"capacity": 3}).status_code == 202
+    assert send_request(instant, "POST", f"{WEB}/scaleOut", {"capacity": 3}).status_code == 202
     assert read(instant, WEB)["sku"]["capacity"] == 25
     zone = {"capacity": 1, "properties": {"zone": "1"}}
-    assert code(ask(instant, "POST", f"{WEB}/scaleOut", zone)) == (400, "InvalidParameter")
+    assert code(send_request(instant, "POST", f"{WEB}/scaleOut", zone)) == (400, "InvalidParameter")
 
 
 def test_automatic_repairs_are_suspended_and_resumed(instant: Sandbox) -> None:
-    """The instance view shows the state, but only if they are enabled."""
+    """The instance view has their state only if they are enabled."""
     suspend = {"serviceName": "AutomaticRepairs", "action": "Suspend"}
     path = f"{WEB}/setOrchestrationServiceState"
-    assert code(ask(instant, "POST", path, suspend)) == (409, "OperationNotAllowed")
+    assert code(send_request(instant, "POST", path, suspend)) == (409, "OperationNotAllowed")
     assert "orchestrationServices" not in read(instant, f"{WEB}/instanceView")
     policy = {"automaticRepairsPolicy": {"enabled": True, "gracePeriod": "PT10M"}}
-    assert ask(instant, "PATCH", WEB, {"properties": policy}).status_code == 200
+    assert send_request(instant, "PATCH", WEB, {"properties": policy}).status_code == 200
     states = []
     for action in ("Suspend", "Resume"):
-        assert ask(instant, "POST", path, {**suspend, "action": action}).status_code == 202
+        assert send_request(instant, "POST", path, {**suspend, "action": action}).status_code == 202
         states += read(instant, f"{WEB}/instanceView")["orchestrationServices"]
     assert [entry["serviceState"] for entry in states] == ["Suspended", "Running"]
-    assert code(ask(instant, "POST", path, {"serviceName": "Backups"}))[0] == 400
+    assert code(send_request(instant, "POST", path, {"serviceName": "Backups"}))[0] == 400
 
 
 @pytest.mark.parametrize(("policy", "power"), [("Deallocate", "deallocated"), ("Delete", "")])
 def test_a_spot_vm_is_evicted(instant: Sandbox, policy: str, power: str) -> None:
-    """By the policy of its model: deallocated, or deleted."""
+    """It is deallocated or deleted, depending on the policy of its model."""
     vmss = instant.cloud.scale_set("sandbox", "web")
     for vm in vmss.instances.values():
         vm.profile = {**vm.profile, "priority": "Spot", "evictionPolicy": policy}
     path = f"{WEB}/virtualMachines/3"
-    assert ask(instant, "POST", f"{path}/simulateEviction").status_code == 204
-    ask(instant, "GET", WEB)
+    assert send_request(instant, "POST", f"{path}/simulateEviction").status_code == 204
+    send_request(instant, "GET", WEB)
     assert (vmss.instances["3"].power if power else vmss.instances.get("3", "")) == power
 
 
-def test_a_set_in_several_placement_groups_stays_so(instant: Sandbox) -> None:
-    """Converting it to a single one is rejected; a small set is converted."""
+def test_a_set_in_several_placement_groups_cannot_be_converted(instant: Sandbox) -> None:
+    """The request is rejected; a small set is converted."""
     instant.add_vmss("large", 150)
     sets = f"{COMPUTE}/virtualMachineScaleSets"
-    answer = ask(instant, "POST", f"{sets}/large/convertToSinglePlacementGroup", {})
+    answer = send_request(instant, "POST", f"{sets}/large/convertToSinglePlacementGroup", {})
     assert code(answer) == (409, "OperationNotAllowed")
-    assert ask(instant, "POST", f"{WEB}/convertToSinglePlacementGroup", {}).status_code == 200
+    assert (
+        send_request(instant, "POST", f"{WEB}/convertToSinglePlacementGroup", {}).status_code == 200
+    )
     assert read(instant, WEB)["properties"]["singlePlacementGroup"] is True
 
 
-def test_a_run_command_keeps_its_secrets(instant: Sandbox) -> None:
-    """It ends as a script that printed nothing; what is protected is in no answer."""
+def test_a_run_command_does_not_return_its_secrets(instant: Sandbox) -> None:
+    """It ends without output, and no response contains its secrets."""
     path = f"{WEB}/virtualMachines/0/runCommands/deploy"
     properties = {
         "source": {"script": "echo $1"},
         "runAsPassword": "canary-31",
         "protectedParameters": [{"name": "key", "value": "canary-31"}],
     }
-    answer = ask(instant, "PUT", path, {"location": "eastus", "properties": properties})
+    answer = send_request(instant, "PUT", path, {"location": "eastus", "properties": properties})
     assert answer.status_code == 201
     view = read(instant, f"{path}?$expand=instanceView")["properties"]["instanceView"]
     assert (view["executionState"], view["exitCode"]) == ("Succeeded", 0)
     listed = read(instant, path.rpartition("/")[0])["value"]
     assert [entry["name"] for entry in listed] == ["deploy"]
     assert "canary-31" not in answer.text + str(listed) + str(instant.journal)
-    assert ask(instant, "DELETE", path).status_code == 202
-    assert code(ask(instant, "GET", path)) == (404, "NotFound")
-    assert code(ask(instant, "PUT", path, {"properties": {}})) == (400, "InvalidParameter")
+    assert send_request(instant, "DELETE", path).status_code == 202
+    assert code(send_request(instant, "GET", path)) == (404, "NotFound")
+    assert code(send_request(instant, "PUT", path, {"properties": {}})) == (400, "InvalidParameter")
 
 
 # Other providers
@@ -222,23 +224,23 @@ def test_a_run_command_keeps_its_secrets(instant: Sandbox) -> None:
         "/providers/Microsoft.Insights/eventtypes/management/values",
     ],
 )
-def test_what_the_sandbox_has_none_of_is_an_empty_list(instant: Sandbox, path: str) -> None:
-    """Clients look for locks, autoscale settings and events before they change a set."""
+def test_locks_autoscale_settings_and_events_are_empty_lists(instant: Sandbox, path: str) -> None:
+    """Clients read these lists before they change a set."""
     assert read(instant, path) == {"value": []}
 
 
 def test_a_provider_is_registered_already(instant: Sandbox) -> None:
-    """Clients read the api-versions of a type there."""
-    answer = ask(instant, "POST", "/providers/microsoft.compute/register")
+    """The response has the api-versions of its types, which clients read."""
+    answer = send_request(instant, "POST", "/providers/microsoft.compute/register")
     assert answer.json()["registrationState"] == "Registered"
     assert answer.json() == read(instant, "/providers/Microsoft.Compute")
     assert len(read(instant, "/providers")["value"]) > 3
-    unknown = ask(instant, "GET", "/providers/Microsoft.Coffee")
+    unknown = send_request(instant, "GET", "/providers/Microsoft.Coffee")
     assert code(unknown) == (404, "InvalidResourceNamespace")
 
 
 def test_tag_names_are_counted(instant: Sandbox) -> None:
-    """Over groups and scale sets."""
+    """The tags of groups and scale sets are counted."""
     instant.add_vmss("a", 1, tags={"team": "red"})
     instant.add_vmss("b", 1, tags={"team": "blue"})
     (tag,) = read(instant, "/tagNames")["value"]
@@ -246,27 +248,27 @@ def test_tag_names_are_counted(instant: Sandbox) -> None:
 
 
 def test_networks_are_stored_as_they_were_sent(instant: Sandbox) -> None:
-    """With ids for their parts."""
+    """Their parts get ids."""
     path = f"{GROUP}/providers/Microsoft.Network/virtualNetworks/net"
     subnet = {"name": "front", "properties": {"addressPrefix": "10.0.0.0/24"}}
     body = {"location": "eastus", "properties": {"subnets": [subnet]}}
-    assert ask(instant, "PUT", path, body).status_code == 201
+    assert send_request(instant, "PUT", path, body).status_code == 201
     found = read(instant, f"{path}/subnets/front")
     assert found == read(instant, path)["properties"]["subnets"][0]
     assert found["id"].endswith("/virtualNetworks/net/subnets/front")
-    assert code(ask(instant, "GET", f"{path}/subnets/back")) == (404, "ResourceNotFound")
+    assert code(send_request(instant, "GET", f"{path}/subnets/back")) == (404, "ResourceNotFound")
     networks = "/providers/Microsoft.Network/virtualNetworks"
     assert len(read(instant, networks)["value"]) == 1
     assert read(instant, networks.replace("virtualNetworks", "loadBalancers"))["value"] == []
-    assert ask(instant, "DELETE", path).status_code == 200
-    assert code(ask(instant, "GET", path)) == (404, "ResourceNotFound")
+    assert send_request(instant, "DELETE", path).status_code == 200
+    assert code(send_request(instant, "GET", path)) == (404, "ResourceNotFound")
 
 
 # Templates
 
 
 def template() -> dict[str, Any]:
-    """What `az vmss create` sends, shortened: a network, a load balancer with a rule, and a set."""
+    """Return a short form of the template that `az vmss create` sends."""
     network_id = "resourceId('Microsoft.Network/virtualNetworks', 'net')"
     balancer = "resourceId('Microsoft.Network/loadBalancers', 'shopLB')"
     rule = {
@@ -322,17 +324,17 @@ DEPLOYMENT = f"{GROUP}/providers/Microsoft.Resources/deployments/first"
 
 
 def deploy(sandbox: Sandbox, content: dict[str, Any], action: str = "") -> requests.Response:
-    """Send a template."""
+    """Send a template, and return the response."""
     parameters = {"adminPassword": {"value": "canary-77"}}
     properties = {"template": content, "parameters": parameters, "mode": "Incremental"}
     method = "POST" if action else "PUT"
-    return ask(sandbox, method, DEPLOYMENT + action, {"properties": properties})
+    return send_request(sandbox, method, DEPLOYMENT + action, {"properties": properties})
 
 
 def test_a_template_creates_networks_and_a_set(instant: Sandbox) -> None:
-    """Its expressions are evaluated, its outputs are returned, its secret is in no answer."""
+    """Expressions are evaluated, outputs are returned, and no response has the secret."""
     assert deploy(instant, template(), "/validate").status_code == 200
-    assert code(ask(instant, "GET", DEPLOYMENT)) == (404, "DeploymentNotFound")
+    assert code(send_request(instant, "GET", DEPLOYMENT)) == (404, "DeploymentNotFound")
     started = deploy(instant, template())
     assert started.status_code == 201
     url = started.headers["Azure-AsyncOperation"]
@@ -358,7 +360,7 @@ def test_a_template_creates_networks_and_a_set(instant: Sandbox) -> None:
 
 
 def test_a_template_with_an_image_that_does_not_exist_fails(instant: Sandbox) -> None:
-    """The deployment ends Failed, with the error of the scale set as its detail."""
+    """The deployment fails, with the error of the scale set in the details."""
     content = template()
     profile = content["resources"][3]["properties"]["virtualMachineProfile"]
     profile["storageProfile"]["imageReference"] = {**REFERENCE, "version": "0.0.1"}
@@ -383,10 +385,8 @@ def test_a_template_with_an_image_that_does_not_exist_fails(instant: Sandbox) ->
         "[§]",
     ],
 )
-def test_a_template_that_the_sandbox_cannot_evaluate_is_rejected(
-    instant: Sandbox, expression: str
-) -> None:
-    """Before anything is created."""
+def test_an_unsupported_template_expression_is_rejected(instant: Sandbox, expression: str) -> None:
+    """It is rejected before anything is created."""
     content = template()
     content["resources"][3]["tags"] = {"a": expression}
     assert code(deploy(instant, content)) == (400, "InvalidTemplate")
@@ -401,13 +401,13 @@ def test_a_template_that_the_sandbox_cannot_evaluate_is_rejected(
         {"type": "Microsoft.Network/virtualNetworks", "name": "a", "copy": {"count": 2}},
     ],
 )
-def test_a_template_with_another_resource_is_rejected(
+def test_an_unsupported_template_resource_is_rejected(
     instant: Sandbox, resource: dict[str, Any]
 ) -> None:
-    """With a sentence that says what the sandbox deploys."""
+    """The error names what to do."""
     answer = deploy(instant, {**template(), "resources": [resource]})
     assert code(answer) == (400, "InvalidTemplateDeployment")
-    assert "Take the resource out of the template" in answer.json()["error"]["message"]
+    assert "Remove the resource from the template" in answer.json()["error"]["message"]
 
 
 def test_an_escaped_bracket_is_text(instant: Sandbox) -> None:

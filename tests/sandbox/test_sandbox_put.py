@@ -1,4 +1,4 @@
-"""A PUT is Azure's: what it leaves out stays, and what it has comes back as Azure spells it."""
+"""PUT requests: members that are left out stay, and responses have Azure's spelling."""
 
 from __future__ import annotations
 
@@ -33,15 +33,17 @@ def set_url(sandbox: Sandbox, name: str = "web", tail: str = "") -> str:
 
 
 def put(sandbox: Sandbox, body: Any, name: str = "web", tail: str = "") -> Any:
-    """Send a PUT as it is, follow it, and return what a GET returns then."""
+    """Send a PUT, wait for it, and return the body of a GET after it."""
     token = sandbox.access_token
     url = set_url(sandbox, name, tail)
     az.wait(token, rest.send(token, "PUT", url, body=body))
     return rest.get(token, url)
 
 
-def rejected(sandbox: Sandbox, body: Any, name: str = "web", tail: str = "") -> az.AzureError:
-    """Send a PUT that Azure rejects, and return the error."""
+def expect_rejection(
+    sandbox: Sandbox, body: Any, name: str = "web", tail: str = ""
+) -> az.AzureError:
+    """Send a PUT that is rejected, and return the error."""
     with pytest.raises(az.AzureError) as caught:
         rest.send(sandbox.access_token, "PUT", set_url(sandbox, name, tail), body=body)
     return caught.value
@@ -60,7 +62,7 @@ def at(body: Any, path: tuple[Any, ...]) -> Any:
 
 
 def objects(body: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Yield the path of each member of each object in a body, but not of those in lists."""
+    """Yield the path of each member of each object in a body, except objects in lists."""
     for key, value in body.items():
         yield (*path, key)
         if isinstance(value, dict) and key != "tags":
@@ -68,7 +70,7 @@ def objects(body: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
 
 
 def model_of(body: Any) -> Any:
-    """Return a body without what Azure alone writes."""
+    """Return a body without read-only members."""
     body = copy.deepcopy(body)
     body.pop("etag", None)
     for part in (body["properties"], body["properties"]["virtualMachineProfile"]):
@@ -79,8 +81,8 @@ def model_of(body: Any) -> Any:
 # What a PUT leaves out
 
 
-def test_location_and_sku_alone_scale(sandbox: Sandbox) -> None:
-    """As `az vmss scale` and the cluster autoscaler do it: the rest of the model stays."""
+def test_a_put_of_location_and_sku_scales(sandbox: Sandbox) -> None:
+    """The rest of the model stays, as for `az vmss scale` and the cluster autoscaler."""
     before = put(sandbox, {"tags": {"env": "prod"}})
     sku = {**before["sku"], "capacity": 23}
     after = put(sandbox, {"location": before["location"], "sku": sku})
@@ -88,8 +90,8 @@ def test_location_and_sku_alone_scale(sandbox: Sandbox) -> None:
     assert model_of(after) == model_of({**before, "sku": sku})
 
 
-def test_a_version_alone_changes_the_version(sandbox: Sandbox) -> None:
-    """Publisher, offer and SKU of the image stay, and so does everything else."""
+def test_a_put_of_a_version_changes_only_the_version(sandbox: Sandbox) -> None:
+    """Publisher, offer and SKU of the image and everything else stay."""
     before = read(sandbox)
     body: Any = {"location": "eastus", "properties": {}}
     storage = {"imageReference": {"version": NEW}}
@@ -101,10 +103,10 @@ def test_a_version_alone_changes_the_version(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("value", ["left out", None])
-def test_a_set_that_is_put_back_without_its_image_keeps_it(
+def test_a_set_that_is_written_without_its_image_keeps_it(
     sandbox: Sandbox, value: str | None
 ) -> None:
-    """As `az vmss update` sends it: the mode is changed, and nothing else."""
+    """Only the mode changes, as for `az vmss update`."""
     before = read(sandbox)
     body = copy.deepcopy(before)
     del at(body, IMAGE[:-1])["imageReference"]
@@ -116,14 +118,14 @@ def test_a_set_that_is_put_back_without_its_image_keeps_it(
     assert after["properties"]["upgradePolicy"]["mode"] == "Automatic"
 
 
-def test_whatever_member_is_left_out_stays() -> None:
-    """Each member of each object in turn is left out, or is null: the model is the same then."""
-    with Sandbox(upgrade_seconds=0) as sandbox:  # without limits of requests
+def test_a_member_that_is_left_out_stays() -> None:
+    """Each member of each object is left out or null, and the model does not change."""
+    with Sandbox(upgrade_seconds=0) as sandbox:  # without the rate limits of single sets
         leave_out_each_member(sandbox)
 
 
 def leave_out_each_member(sandbox: Sandbox) -> None:
-    """Put a model without each of its members, and with a null for each."""
+    """Put a model without each of its members, and with null for it."""
     full = {
         "tags": {"env": "prod"},
         "properties": {
@@ -143,7 +145,7 @@ def leave_out_each_member(sandbox: Sandbox) -> None:
 
 
 def test_lists_and_tags_are_replaced(sandbox: Sandbox) -> None:
-    """A list or tags with less in it take the rest away."""
+    """Entries that the new list or tags do not have are removed."""
     put(sandbox, {"tags": {"env": "prod", "ring": "0"}})
     profile = {"extensionProfile": {"extensions": []}}
     body = {"tags": {"ring": "1"}, "properties": {"virtualMachineProfile": profile}}
@@ -165,18 +167,18 @@ def test_lists_and_tags_are_replaced(sandbox: Sandbox) -> None:
 def test_an_image_of_another_kind_replaces_the_reference(
     sandbox: Sandbox, name: str, storage: dict[str, Any]
 ) -> None:
-    """So it is a change of the image type, which Azure rejects, and not a mixture of two."""
+    """So it is a change of the image type, which Azure rejects."""
     body = {"properties": {"virtualMachineProfile": {"storageProfile": storage}}}
-    error = rejected(sandbox, body, name)
+    error = expect_rejection(sandbox, body, name)
     assert (error.status_code, error.code) == (409, "OperationNotAllowed")
     assert "image type" in str(error)
 
 
-# How it comes back
+# The response
 
 
-def test_members_and_values_come_back_in_azures_letters(sandbox: Sandbox) -> None:
-    """Whatever letters were sent, for a new set too."""
+def test_members_and_values_are_returned_in_azures_spelling(sandbox: Sandbox) -> None:
+    """The case of the request does not matter, for a new set either."""
     body: Any = read(sandbox)
     body = {key: body[key] for key in ("location", "sku")}
     body["sku"] = {"NAME": "Standard_D2s_v5", "Capacity": 1, "tier": "standard"}
@@ -208,7 +210,7 @@ def test_members_and_values_come_back_in_azures_letters(sandbox: Sandbox) -> Non
 
 
 def test_a_set_without_tags_has_empty_ones(sandbox: Sandbox) -> None:
-    """`az vmss update --set tags.a=b` needs them; older api-versions leave them out."""
+    """`az vmss update --set tags.a=b` needs them; older api-versions omit them."""
     body = read(sandbox)
     del body["tags"]
     fresh = put(sandbox, body, "fresh")
@@ -217,8 +219,8 @@ def test_a_set_without_tags_has_empty_ones(sandbox: Sandbox) -> None:
     assert "tags" not in rest.get(sandbox.access_token, older)
 
 
-def test_azure_fills_in_the_tier_and_the_kind_of_system(sandbox: Sandbox) -> None:
-    """Both follow from other values: the name of the size, and the image."""
+def test_the_tier_and_the_operating_system_are_filled_in(sandbox: Sandbox) -> None:
+    """They are derived from the name of the size and from the image."""
     body = read(sandbox)
     body["sku"] = {"name": "Standard_D2s_v5", "capacity": 1}
     del at(body, IMAGE[:-1])["osDisk"]["osType"]
@@ -234,7 +236,7 @@ def test_azure_fills_in_the_tier_and_the_kind_of_system(sandbox: Sandbox) -> Non
 
 
 def test_network_interfaces_have_ip_configurations(sandbox: Sandbox) -> None:
-    """Those of the sandbox's own sets have them, and Azure's default version of IP."""
+    """The sandbox's own sets have them, with Azure's default IP version."""
     profile = read(sandbox)["properties"]["virtualMachineProfile"]
     (nic,) = profile["networkProfile"]["networkInterfaceConfigurations"]
     (configuration,) = nic["properties"]["ipConfigurations"]
@@ -275,9 +277,9 @@ def test_network_interfaces_have_ip_configurations(sandbox: Sandbox) -> None:
 def test_an_unknown_member_is_rejected(
     sandbox: Sandbox, tail: str, body: Any, code: str, message: str
 ) -> None:
-    """With Azure's words, and nothing is changed."""
+    """The message is Azure's, and nothing changes."""
     before = read(sandbox)
-    error = rejected(sandbox, body, tail=tail)
+    error = expect_rejection(sandbox, body, tail=tail)
     assert (error.status_code, error.code) == (400, code)
     assert message in str(error)
     assert read(sandbox) == before
@@ -287,16 +289,16 @@ def test_an_unknown_member_is_rejected(
 def test_a_network_interface_needs_ip_configurations(
     sandbox: Sandbox, properties: dict[str, Any]
 ) -> None:
-    """The list of network interfaces is replaced, so each entry must be whole."""
+    """A PUT replaces the list of network interfaces, so each entry must be complete."""
     nics = [{"name": "nic", "properties": properties}]
     network = {"networkProfile": {"networkInterfaceConfigurations": nics}}
-    error = rejected(sandbox, {"properties": {"virtualMachineProfile": network}})
+    error = expect_rejection(sandbox, {"properties": {"virtualMachineProfile": network}})
     assert (error.status_code, error.code) == (400, "InvalidParameter")
     assert "'ipConfigurations' is missing" in str(error)
 
 
 def test_settings_and_tags_have_members_of_any_name(sandbox: Sandbox) -> None:
-    """Azure does not know what is in them."""
+    """Azure does not check their members."""
     settings = {"Colour": {"mode": "manual"}}
     properties = {"publisher": "p", "type": "t", "typeHandlerVersion": "1.0", "settings": settings}
     put(sandbox, {"tags": {"Colour": "blue"}})
@@ -306,13 +308,13 @@ def test_settings_and_tags_have_members_of_any_name(sandbox: Sandbox) -> None:
 
 
 def test_every_type_of_a_member_is_in_the_table() -> None:
-    """One that is not would be accepted with any member."""
+    """A missing type would be accepted with any member."""
     kinds = {member.kind for known in members.TYPES.values() for member in known.values()}
     assert kinds - {""} <= members.TYPES.keys() | members.VALUES.keys()
 
 
 def test_the_members_are_those_of_azures_sdk() -> None:
-    """The same names, types and values for all that a PUT can have, at the newest api-version."""
+    """Names, types and values are those of the SDK for the newest api-version."""
     models = pytest.importorskip("azure.mgmt.compute").models
     for name, known in members.TYPES.items():
         declared = fields(getattr(models, name))
@@ -326,50 +328,50 @@ def test_the_members_are_those_of_azures_sdk() -> None:
 
 
 def instance_body(sandbox: Sandbox) -> Any:
-    """Return the instance 3 of the set custom, as it is read."""
+    """Return instance 3 of the set `custom`."""
     return az.get_vmss_vm(*sandbox.where("custom"), 3)
 
 
-def applied(body: Any) -> tuple[bool, str]:
+def model_state(body: Any) -> tuple[bool, str]:
     """Return whether an instance has the latest model, and whose model it has."""
     properties = body["properties"]
     return properties["latestModelApplied"], properties["modelDefinitionApplied"]
 
 
 @pytest.mark.parametrize("has_image", [True, False])
-def test_an_instance_that_is_put_back_as_it_was_read_stays_as_it_is(
+def test_writing_an_instance_as_it_was_read_changes_nothing(
     sandbox: Sandbox, has_image: bool
 ) -> None:
-    """As recorded; `az vmss update --instance-id` leaves out the image."""
+    """This is recorded; `az vmss update --instance-id` leaves out the image."""
     body = instance_body(sandbox)
     if not has_image:
         del body["properties"]["storageProfile"]["imageReference"]
     body["properties"]["protectionPolicy"] = {"protectFromScaleIn": True}
     after = put(sandbox, body, "custom", "/virtualMachines/3")
-    assert applied(after) == (True, "VirtualMachineScaleSet")
+    assert model_state(after) == (True, "VirtualMachineScaleSet")
     assert after["properties"]["protectionPolicy"] == {"protectFromScaleIn": True}
 
 
-def test_an_instance_that_is_put_back_is_outdated_if_asked_for(sandbox: Sandbox) -> None:
-    """As reported once."""
+def test_writing_an_instance_as_it_was_read_can_make_it_outdated(sandbox: Sandbox) -> None:
+    """One user reports this."""
     sandbox.assumptions.put_back_makes_own_model = True
     after = put(sandbox, instance_body(sandbox), "custom", "/virtualMachines/3")
-    assert applied(after) == (False, "VirtualMachine")
+    assert model_state(after) == (False, "VirtualMachine")
 
 
-def test_an_instance_that_is_changed_has_a_model_of_its_own(sandbox: Sandbox) -> None:
-    """Until an upgrade brings it back to that of the set."""
+def test_a_changed_instance_has_its_own_model(sandbox: Sandbox) -> None:
+    """An upgrade gives it the set's model again."""
     body = {"properties": {"diagnosticsProfile": {"bootDiagnostics": {"enabled": True}}}}
     after = put(sandbox, body, "custom", "/virtualMachines/3")
-    assert applied(after) == (False, "VirtualMachine")
+    assert model_state(after) == (False, "VirtualMachine")
     where = sandbox.where("custom")
     az.wait(where[0], az.manual_upgrade(*where, "3"))
-    assert applied(instance_body(sandbox)) == (True, "VirtualMachineScaleSet")
+    assert model_state(instance_body(sandbox)) == (True, "VirtualMachineScaleSet")
 
 
 @pytest.mark.parametrize("is_latest", [True, False])
-def test_a_model_that_is_changed_back_may_be_a_new_one(sandbox: Sandbox, is_latest: bool) -> None:
-    """Then its instances are outdated until they are upgraded."""
+def test_a_model_that_is_changed_back_can_count_as_new(sandbox: Sandbox, is_latest: bool) -> None:
+    """If it does, its instances are outdated until they are upgraded."""
     sandbox.assumptions.reverted_model_is_latest = is_latest
     before = read(sandbox)
     changed = copy.deepcopy(before)
@@ -378,10 +380,10 @@ def test_a_model_that_is_changed_back_may_be_a_new_one(sandbox: Sandbox, is_late
         body.pop("etag")
         put(sandbox, body)
     where = sandbox.where()
-    outdated = [vm for vm in az.get_instance_views(*where) if not applied(vm)[0]]
+    outdated = [vm for vm in az.get_instance_views(*where) if not model_state(vm)[0]]
     assert len(outdated) == (0 if is_latest else 20)
     az.wait(where[0], az.manual_upgrade(*where, "*"))
-    assert all(applied(vm)[0] for vm in az.get_instance_views(*where))
+    assert all(model_state(vm)[0] for vm in az.get_instance_views(*where))
 
 
 # Images of galleries
@@ -394,7 +396,7 @@ def exact_versions(sandbox: Sandbox, name: str) -> set[str | None]:
 
 
 def test_a_gallery_image_without_a_version_is_its_newest(sandbox: Sandbox) -> None:
-    """A later version is run by instances that are made or reimaged later."""
+    """Instances that are created or reimaged later run a later version."""
     body = put(sandbox, with_id(sandbox, "custom", GALLERY), "custom")
     assert at(body, IMAGE) == {"id": GALLERY}
     where = sandbox.where("custom")
@@ -417,8 +419,8 @@ def with_id(sandbox: Sandbox, name: str, image: str) -> Any:
 
 
 def test_a_gallery_image_without_any_version_is_not_found(sandbox: Sandbox) -> None:
-    """An image definition that has no version cannot be run."""
-    error = rejected(sandbox, with_id(sandbox, "custom", f"{GALLERY}-empty"), "custom")
+    """An image definition without a version cannot be used."""
+    error = expect_rejection(sandbox, with_id(sandbox, "custom", f"{GALLERY}-empty"), "custom")
     assert (error.status_code, error.code) == (404, "NotFound")
 
 
@@ -432,7 +434,7 @@ def test_a_gallery_image_without_any_version_is_not_found(sandbox: Sandbox) -> N
 def test_images_of_shared_and_community_galleries_are_accepted(
     sandbox: Sandbox, member: str, image: str
 ) -> None:
-    """In a PUT, and in `add_vmss()`."""
+    """They are accepted in a PUT and in `add_vmss()`."""
     sandbox.add_vmss("shared", 2, image=image)
     assert at(read(sandbox, "shared"), IMAGE) == {member: image}
     assert exact_versions(sandbox, "shared") == {"2.0.3"}
@@ -445,8 +447,8 @@ def test_images_of_shared_and_community_galleries_are_accepted(
 # How long it takes
 
 
-def test_a_change_of_the_model_alone_ends_within_half_a_second(clock: Clock) -> None:
-    """Whatever `upgrade_seconds` is; one that adds an instance takes as long as that."""
+def test_a_change_of_only_the_model_ends_within_half_a_second(clock: Clock) -> None:
+    """`upgrade_seconds` does not matter, unless an instance is added."""
     with Sandbox(upgrade_seconds=3600, clock=clock) as sandbox:
         where = sandbox.where()
         az.put_vmss(*where, az.set_image(az.get_vmss(*where), version=NEW))

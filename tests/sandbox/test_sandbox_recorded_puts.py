@@ -1,6 +1,6 @@
-"""The sandbox answers each recorded PUT of a scale set or an instance with the values of Azure.
+"""The sandbox answers recorded PUTs of scale sets and instances with Azure's values.
 
-What a PUT leaves out, and how it comes back, is in docs/sandbox.md.
+docs/sandbox.md describes what a PUT changes.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ pytestmark = pytest.mark.skipif(
 
 # A scale set, or an instance of one.
 RESOURCE = re.compile(r"(?i)\S*/virtualMachineScaleSets/[^/?]+(/virtualMachines/[^/?]+)?(\?\S*)?")
-# What Azure makes up, and what is compared by the other replay.
+# Generated values; test_sandbox_recordings.py compares the others.
 MADE_UP = {"etag", "timeCreated", "uniqueId", "vmId", "exactVersion", "computerName"}
-# Where the values differ: pattern -> reason.
+# Expected differences: pattern -> reason.
 DIFFERENCES = {
     r".*\.(orchestrationMode|platformFaultDomainCount|maxSurge|disableTcpStateTracking|osType"
     r"|rollbackFailedInstancesOnPolicyBreach): \S+, not null": (
@@ -35,19 +35,19 @@ DIFFERENCES = {
     r".*\.(enableAcceleratedNetworking|enableVMAgentPlatformUpdates|patchSettings): null, not .*": (
         "the defaults are those of 2024"
     ),
-    r".*: \.identity: null, not .*": "a policy of that subscription gave it one",
-    r".*\.osDisk\.(name|managedDisk\.id): .*": "the sandbox makes up other names of disks",
+    r".*: \.identity: null, not .*": "a policy of that subscription added it",
+    r".*\.osDisk\.(name|managedDisk\.id): .*": "the sandbox generates other disk names",
 }
 
 
 def is_resource(interaction: Recorded) -> bool:
-    """Return whether a request is the PUT or GET of a scale set or an instance that Azure took."""
-    is_taken = interaction["method"] in ("GET", "PUT") and interaction["status"] in (200, 201)
-    return is_taken and bool(RESOURCE.fullmatch(interaction["path"]))
+    """Return whether a request is a successful PUT or GET of a scale set or an instance."""
+    is_successful = interaction["method"] in ("GET", "PUT") and interaction["status"] in (200, 201)
+    return is_successful and bool(RESOURCE.fullmatch(interaction["path"]))
 
 
 def value_differences(theirs: Any, ours: Any, path: str = "") -> Iterator[str]:
-    """Yield where two bodies differ, in values too."""
+    """Yield the differences of two bodies, including values."""
     if isinstance(theirs, dict) and isinstance(ours, dict):
         for key in sorted(theirs.keys() | ours.keys()):
             if key not in MADE_UP:
@@ -66,14 +66,14 @@ def recorded_files() -> list[str]:
 
 
 def puts(name: str) -> list[Recorded]:
-    """Return the PUTs of a file that Azure took."""
+    """Return the successful PUTs of a file."""
     file = json.loads((FOLDER / name).read_text("utf-8"))["interactions"]
     return [entry for entry in file if entry["method"] == "PUT" and is_resource(entry)]
 
 
 @pytest.mark.parametrize("name", recorded_files())
 def test_recorded_puts_have_the_recorded_values(sandbox: Sandbox, clock: Clock, name: str) -> None:
-    """The answers to each PUT and to the GETs that follow are Azure's, value by value."""
+    """The responses to each PUT and to later GETs have Azure's values."""
     file = json.loads((FOLDER / name).read_text("utf-8"))["interactions"]
     sandbox.cloud.platform_images = known_images(file)
     for key in list(sandbox.cloud.sets):
@@ -102,5 +102,5 @@ def test_recorded_puts_have_the_recorded_values(sandbox: Sandbox, clock: Clock, 
 
 
 def test_there_are_recorded_puts() -> None:
-    """A folder without any would prove nothing."""
+    """Without any PUT the test above would test nothing."""
     assert sum(len(puts(name)) for name in recorded_files()) >= 20

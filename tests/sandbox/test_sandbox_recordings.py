@@ -1,4 +1,4 @@
-"""The sandbox answers recorded requests as Azure did: status, headers and shape of the JSON."""
+"""The sandbox answers recorded requests like Azure: status, headers and shape of the JSON."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ pytestmark = pytest.mark.skipif(
 
 FILES = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.glob("**/*.json"))
 
-# Where the sandbox answers in another way than Azure did: pattern -> reason. First in any file,
-# then in one; a pattern for one file that matches nothing there fails the test.
+# Expected differences from Azure: pattern -> reason. ANYWHERE is for all files, DIFFERENCES for
+# single files. A pattern for a single file that does not match anything there fails the test.
 ANYWHERE = {
-    r"GET locations/\S+/versions/\S+: \.properties\..*": "facts of images that differ by image",
-    r".*: header retry-after (added|missing)": "Azure sends it with some answers only",
+    r"GET locations/\S+/versions/\S+: \.properties\..*": "properties that differ by image",
+    r".*: header retry-after (added|missing)": "Azure sends it only with some responses",
     r".*\]\.properties\.(disableTcpStateTracking added|enableAcceleratedNetworking missing)": (
         "the defaults of a network interface are those of 2024"
     ),
@@ -40,10 +40,10 @@ DIFFERENCES: dict[str, dict[str, str]] = {
     },
     "cli/test_vmss_create_and_modify.json": {
         r"GET \S+/virtualMachines: header x-ms-request-charge is 5, not 8": (
-            "Azure charged VMs that overprovisioning had added; the sandbox adds none"
+            "Azure counts overprovisioned VMs; the sandbox does not add any"
         ),
         r"GET virtualMachineScaleSets: policy HighCostGetVMScaleSetSubscriptionMaximum added": (
-            "an empty list, which the resource manager answered without Compute"
+            "an empty list, which the resource manager returns without Compute"
         ),
     },
     "cli/test_vmss_reimage.json": {
@@ -54,47 +54,47 @@ DIFFERENCES: dict[str, dict[str, str]] = {
     },
     "cli/test_vmss_simple_orchestration_mode.json": {
         r"GET virtualMachines/vm1: .*networkInterfaces\[\]\.properties added": (
-            "this VM was created by itself and attached; those of the sandbox come from a set"
+            "this VM was attached after its creation; a set creates the sandbox's VMs"
         ),
         r"GET virtualMachines/vm1: \.properties\.(platformFault|proximityPlacement)\w+ missing": (
-            "likewise: its creator chose them"
+            "likewise: they were set at its creation"
         ),
     },
     "cli/test_vmss_update.json": {
         r"(GET|PUT) virtualMachineScaleSets/winvmss: header etag is .*": (
-            "one of the PUTs moved the etag by two, for a reason that was not recorded"
+            "one of the PUTs increased the etag by two, for an unknown reason"
         ),
     },
     "cli/test_vmss_update_enable_auto_os_upgrade.json": {
-        r"PUT \S+: header x-ms-request-charge is 0, not 1": "automatic OS upgrades are not run",
-        r"(GET|PUT) \S+/vmss000002: header etag is .*": "likewise: the upgrade moved the etag",
+        r"PUT \S+: header x-ms-request-charge is 0, not 1": "automatic OS upgrades do not run",
+        r"(GET|PUT) \S+/vmss000002: header etag is .*": "likewise: the upgrade changed the etag",
     },
     "vmss-vm.json": {
-        SINCE_2023: "later api-versions brought it to all",
+        SINCE_2023: "later api-versions have it in all responses",
         r".*windowsConfiguration\.patchSettings missing": "instances of 2024 do not have it",
     },
-    "vmss-rolling-upgrades.json": {SINCE_2023: "later api-versions brought it to all"},
+    "vmss-rolling-upgrades.json": {SINCE_2023: "later api-versions have it in all responses"},
     "vmss-vm-2022.json": {
-        SINCE_2023: "later api-versions brought it to all",
+        SINCE_2023: "later api-versions have it in all responses",
         r".*windowsConfiguration\.enableVMAgentPlatformUpdates missing": "no default of 2024",
         r".*/instanceView: \.(extensions\[\]\.statuses\[\]\.time|vmAgent\S*\.message) added": (
-            "one of the extensions had just begun"
+            "one of the extensions had just started"
         ),
-        r".*/virtualMachines/1: \.identity missing": "a policy of that subscription gave it one",
+        r".*/virtualMachines/1: \.identity missing": "a policy of that subscription added it",
     },
     "vm-images.json": {},
     "vm-2022.json": {
         r".*: \.properties\.(virtualMachineScaleSet|networkProfile\S*\.deleteOption) added": (
-            "this VM was in no set; those of the sandbox are"
+            "this VM was not in a set; the sandbox's VMs are"
         ),
         r".*instanceView: \.platformFaultDomain added": "likewise",
-        r".*: \.(tags\.\S+|identity) missing": "a policy of that subscription wrote them",
+        r".*: \.(tags\.\S+|identity) missing": "a policy of that subscription added them",
         r".*(\.extensions missing|\.resources missing|\.extensionHandlers empty)": (
             "extensions of single VMs are not implemented"
         ),
     },
 }
-# Requests that the sandbox does not implement: single VMs are there as members of a set alone.
+# Requests that the sandbox does not implement, because it has only members of sets as single VMs.
 NOT_IMPLEMENTED = re.compile(
     r"(PUT|PATCH|DELETE) \S+/virtualMachines/[^/?]+\?"
     r"|\w+ \S+/virtualMachines/[^/]+/(extensions|runCommand|generalize|reapply)"
@@ -103,10 +103,10 @@ NOT_IMPLEMENTED = re.compile(
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_recorded_requests_are_answered_as_azure_did(
+def test_recorded_requests_get_azures_responses(
     sandbox: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """Each recorded request is sent in its order, to a sandbox with the recorded sets."""
+    """The recorded requests are sent in order, to a sandbox with the recorded sets."""
     file = json.loads((FOLDER / name).read_text("utf-8"))["interactions"]
     monkeypatch.setattr(sandbox.cloud, "platform_images", known_images(file))
     for key in list(sandbox.cloud.sets):
@@ -132,13 +132,13 @@ def test_recorded_requests_are_answered_as_azure_did(
     assert unused == []
 
 
-def test_every_file_with_differences_is_there() -> None:
-    """A reason for a file that is not there helps nobody."""
+def test_every_file_with_expected_differences_exists() -> None:
+    """Differences of a file that does not exist are outdated."""
     assert DIFFERENCES.keys() <= set(FILES)
 
 
 def test_a_difference_is_found() -> None:
-    """The comparison finds a missing key, an added key, another type, and an empty list."""
+    """The comparison finds missing and added keys, other types, and empty lists."""
     theirs = {"a": 1, "b": [{"c": "x"}, {}], "d": None, "f": ["x"]}
     ours = {"a": "1", "b": [{"c": "y"}, {"e": 1}], "f": []}
     assert shape_differences(theirs, ours) == {

@@ -1,4 +1,4 @@
-"""What the sandbox rejects in a model, a version or an id: with Azure's code, never a 5xx."""
+"""Invalid models, api-versions and ids are rejected with Azure's code, never with a 5xx."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ IMAGES = "/providers/Microsoft.Compute/locations/eastus/publishers"
 
 
 @pytest.fixture(scope="module")
-def quiet() -> Sandbox:
-    """A sandbox that listens nowhere: its answers are asked for without a network."""
+def offline() -> Sandbox:
+    """Return a sandbox without a server; tests call its WSGI app directly."""
     sandbox = Sandbox(upgrade_seconds=0, clock=Clock())
     sandbox.add_vmss("zonal", 3, zones=["1", "2", "3"])
     return sandbox
 
 
-def ask(
+def send_request(
     sandbox: Sandbox, method: str, path: str, body: Any = None, version: str = API, **headers: str
 ) -> TestResponse:
-    """A request and its answer."""
+    """Send a request to the WSGI app."""
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     return Client(sandbox.app).open(
         path,
@@ -41,13 +41,13 @@ def ask(
 
 
 def vmss(sandbox: Sandbox, name: str = "web") -> str:
-    """The path of a scale set."""
+    """Return the path of a scale set."""
     group = f"/subscriptions/{sandbox.subscription_id}/resourceGroups/sandbox"
     return f"{group}/providers/Microsoft.Compute/virtualMachineScaleSets/{name}"
 
 
 def status_and_code(answer: TestResponse) -> tuple[int, str]:
-    """Status and Azure's code."""
+    """Return the status and Azure's code."""
     return answer.status_code, (answer.json or {}).get("error", {}).get("code", "")
 
 
@@ -76,26 +76,26 @@ def status_and_code(answer: TestResponse) -> tuple[int, str]:
     ],
 )
 def test_an_api_version_must_exist(
-    quiet: Sandbox, path: str, version: str, expected: tuple[int, str]
+    offline: Sandbox, path: str, version: str, expected: tuple[int, str]
 ) -> None:
-    """Missing, malformed, impossible and unknown versions; newer ones are accepted."""
-    path = path.format(vmss=vmss(quiet), sub=f"/subscriptions/{quiet.subscription_id}")
-    assert status_and_code(ask(quiet, "GET", path, version=version)) == expected
+    """Missing, malformed and unknown versions are rejected; newer ones are accepted."""
+    path = path.format(vmss=vmss(offline), sub=f"/subscriptions/{offline.subscription_id}")
+    assert status_and_code(send_request(offline, "GET", path, version=version)) == expected
 
 
 # Models
 
 
-def changed(sandbox: Sandbox, path: str, value: Any, name: str = "web") -> TestResponse:
-    """A PUT of what a GET gave, with another value at a path."""
-    body = ask(sandbox, "GET", vmss(sandbox, name)).json
+def put_with(sandbox: Sandbox, path: str, value: Any, name: str = "web") -> TestResponse:
+    """Put a model as it was read, with another value at a path."""
+    body = send_request(sandbox, "GET", vmss(sandbox, name)).json
     assert body is not None
-    *way, last = path.split(".")
+    *parents, last = path.split(".")
     place = body
-    for key in way:
+    for key in parents:
         place = place.setdefault(key, {})
     place[last] = value
-    return ask(sandbox, "PUT", vmss(sandbox, name), body)
+    return send_request(sandbox, "PUT", vmss(sandbox, name), body)
 
 
 @pytest.mark.parametrize(
@@ -155,59 +155,59 @@ def changed(sandbox: Sandbox, path: str, value: Any, name: str = "web") -> TestR
     ],
 )
 def test_an_invalid_model_is_rejected(
-    quiet: Sandbox, path: str, value: Any, expected: tuple[int, str]
+    offline: Sandbox, path: str, value: Any, expected: tuple[int, str]
 ) -> None:
-    """A value of another kind, out of bounds, or one that was decided at creation."""
-    assert status_and_code(changed(quiet, path, value)) == expected
+    """A value has a wrong type, is out of range, or is fixed at creation."""
+    assert status_and_code(put_with(offline, path, value)) == expected
 
 
 @pytest.mark.parametrize("zones", [None, [], ["1", "2"]])
-def test_the_zones_of_a_set_cannot_change(quiet: Sandbox, zones: list[str] | None) -> None:
-    """Sent empty they are taken for a change; left out they stay."""
-    assert status_and_code(changed(quiet, "zones", zones, "zonal")) == (
+def test_the_zones_of_a_set_cannot_change(offline: Sandbox, zones: list[str] | None) -> None:
+    """An empty list is a change; if they are left out they stay."""
+    assert status_and_code(put_with(offline, "zones", zones, "zonal")) == (
         409,
         "PropertyChangeNotAllowed",
     )
-    body = ask(quiet, "GET", vmss(quiet, "zonal")).json
+    body = send_request(offline, "GET", vmss(offline, "zonal")).json
     assert body is not None
     del body["zones"]
-    answer = ask(quiet, "PUT", vmss(quiet, "zonal"), body)
+    answer = send_request(offline, "PUT", vmss(offline, "zonal"), body)
     assert answer.json is not None
     assert answer.json["zones"] == ["1", "2", "3"]
 
 
-def test_mode_rolling_needs_health_reports(quiet: Sandbox) -> None:
-    """The extension or the probe of a load balancer; without one it is refused."""
+def test_mode_rolling_needs_health_reports(offline: Sandbox) -> None:
+    """It needs the extension or the probe of a load balancer."""
     assert status_and_code(
-        changed(quiet, "properties.upgradePolicy.mode", "Rolling", "legacy")
+        put_with(offline, "properties.upgradePolicy.mode", "Rolling", "legacy")
     ) == (
         400,
         "BadRequest",
     )
     probe = {"id": "/subscriptions/x/probes/y"}
     path = "properties.virtualMachineProfile.networkProfile.healthProbe"
-    assert status_and_code(changed(quiet, path, probe, "legacy")) == (200, "")
+    assert status_and_code(put_with(offline, path, probe, "legacy")) == (200, "")
     assert status_and_code(
-        changed(quiet, "properties.upgradePolicy.mode", "Rolling", "legacy")
+        put_with(offline, "properties.upgradePolicy.mode", "Rolling", "legacy")
     ) == (200, "")
 
 
-def test_a_new_set_needs_a_location(quiet: Sandbox) -> None:
-    """Azure's word for it is that of all resources."""
-    assert status_and_code(changed(quiet, "location", None, "web")) == (200, "")
-    body = ask(quiet, "GET", vmss(quiet)).json
+def test_a_new_set_needs_a_location(offline: Sandbox) -> None:
+    """A missing or unknown location is rejected with Azure's code."""
+    assert status_and_code(put_with(offline, "location", None, "web")) == (200, "")
+    body = send_request(offline, "GET", vmss(offline)).json
     assert body is not None
     del body["location"]
-    assert status_and_code(ask(quiet, "PUT", vmss(quiet, "fresh"), body)) == (
+    assert status_and_code(send_request(offline, "PUT", vmss(offline, "fresh"), body)) == (
         400,
         "LocationRequired",
     )
     elsewhere = {**body, "location": "Mars"}
-    assert status_and_code(ask(quiet, "PUT", vmss(quiet, "fresh"), elsewhere)) == (
+    assert status_and_code(send_request(offline, "PUT", vmss(offline, "fresh"), elsewhere)) == (
         400,
         "LocationNotAvailableForResourceType",
     )
-    answer = ask(quiet, "PUT", vmss(quiet, "fresh"), {**body, "location": "West US 2"})
+    answer = send_request(offline, "PUT", vmss(offline, "fresh"), {**body, "location": "West US 2"})
     assert answer.json is not None
     assert (answer.status_code, answer.json["location"]) == (201, "westus2")
 
@@ -223,18 +223,21 @@ def test_a_new_set_needs_a_location(quiet: Sandbox) -> None:
     ],
 )
 def test_stale_etags_are_rejected_for_sets_and_instances(
-    quiet: Sandbox, path: str, header: str, value: str, status: int
+    offline: Sandbox, path: str, header: str, value: str, status: int
 ) -> None:
-    """If-Match with a stale etag, If-None-Match with a star: 412, and nothing is done."""
+    """A stale If-Match and `If-None-Match: *` are 412."""
     body = (
-        ask(quiet, "GET", vmss(quiet)).json
+        send_request(offline, "GET", vmss(offline)).json
         if not path
         else {"properties": {"protectionPolicy": {}}}
     )
-    assert ask(quiet, "PUT", vmss(quiet) + path, body, **{header: value}).status_code == status
+    assert (
+        send_request(offline, "PUT", vmss(offline) + path, body, **{header: value}).status_code
+        == status
+    )
 
 
-# Whatever is sent
+# Random input
 
 anything = st.recursive(
     st.none()
@@ -250,7 +253,7 @@ anything = st.recursive(
 
 
 def places(body: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Every place in some JSON."""
+    """Yield the path of every value in a JSON body."""
     entries = (
         body.items()
         if isinstance(body, dict)
@@ -264,28 +267,30 @@ def places(body: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def fresh() -> Sandbox:
-    """A sandbox with two instances, and limits that nobody has spent."""
+    """Return a new sandbox with two instances and unused rate limits."""
     sandbox = Sandbox(demo=False, upgrade_seconds=0, clock=Clock())
     sandbox.add_vmss("web", 2)
     address = {"name": "ip", "properties": {"publicIPAddressConfiguration": {"name": "public"}}}
     nic = {"name": "nic", "properties": {"primary": True, "ipConfigurations": [address]}}
     profile = {"networkProfile": {"networkInterfaceConfigurations": [nic]}}
-    ask(sandbox, "PATCH", vmss(sandbox), {"properties": {"virtualMachineProfile": profile}})
+    send_request(
+        sandbox, "PATCH", vmss(sandbox), {"properties": {"virtualMachineProfile": profile}}
+    )
     return sandbox
 
 
 @given(data=st.data(), value=anything, method=st.sampled_from(["PUT", "PATCH"]))
 def test_no_model_causes_an_internal_error(data: st.DataObject, value: Any, method: str) -> None:
-    """A model with any value anywhere is accepted or rejected, and all stays readable."""
+    """A model with any value is accepted or rejected, and the set stays readable."""
     sandbox = fresh()
-    sound = ask(sandbox, "GET", vmss(sandbox)).json
+    sound = send_request(sandbox, "GET", vmss(sandbox)).json
     body: Any = copy.deepcopy(sound)
-    *way, last = data.draw(st.sampled_from(list(places(sound))))
+    *parents, last = data.draw(st.sampled_from(list(places(sound))))
     place = body
-    for key in way:
+    for key in parents:
         place = place[key]
     place[last] = value
-    assert ask(sandbox, method, vmss(sandbox), body).status_code in (200, 400, 404, 409)
+    assert send_request(sandbox, method, vmss(sandbox), body).status_code in (200, 400, 404, 409)
     for path in (
         "",
         "/virtualMachines",
@@ -294,9 +299,11 @@ def test_no_model_causes_an_internal_error(data: st.DataObject, value: Any, meth
         "/networkInterfaces",
         "/publicIPAddresses",
     ):
-        assert ask(sandbox, "GET", vmss(sandbox) + path).status_code == 200
+        assert send_request(sandbox, "GET", vmss(sandbox) + path).status_code == 200
     for entry in ({"instanceIds": ["*"]}, {"instanceIds": ["0"]}):
-        assert ask(sandbox, "POST", vmss(sandbox) + "/manualupgrade", entry).status_code in (
+        assert send_request(
+            sandbox, "POST", vmss(sandbox) + "/manualupgrade", entry
+        ).status_code in (
             202,
             400,
         )
@@ -309,15 +316,15 @@ def test_no_model_causes_an_internal_error(data: st.DataObject, value: Any, meth
     ),
 )
 def test_no_body_of_an_action_causes_an_internal_error(body: Any, path: str) -> None:
-    """Anything instead of ids, a version or a policy is refused, or taken for nothing."""
+    """Any value instead of ids, a version or a policy is rejected or ignored."""
     sandbox = fresh()
     for entry in (body, {"instanceIds": body}, {"exactVersion": body}, {"properties": body}):
         method = "PUT" if path[1] == "v" else "POST"
-        assert ask(sandbox, method, vmss(sandbox) + path, entry).status_code in (
+        assert send_request(sandbox, method, vmss(sandbox) + path, entry).status_code in (
             200,
             202,
             400,
             404,
             409,
         )
-    assert ask(sandbox, "GET", vmss(sandbox) + "/virtualMachines").status_code == 200
+    assert send_request(sandbox, "GET", vmss(sandbox) + "/virtualMachines").status_code == 200

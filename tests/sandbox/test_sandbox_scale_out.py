@@ -1,4 +1,4 @@
-"""How the sandbox adds instances: zones, additional instances, and what goes wrong."""
+"""Scale-outs of the sandbox: zones, overprovisioning, and faults."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from azurerm_lite.sandbox import Sandbox
 
 @pytest.fixture
 def small(clock: Clock) -> Iterator[Sandbox]:
-    """Four instances of a Uniform set."""
+    """Start a sandbox with a Uniform set of four instances."""
     with Sandbox(upgrade_seconds=60, clock=clock, demo=False) as sandbox:
         sandbox.add_vmss("web", 4)
         yield sandbox
@@ -27,12 +27,12 @@ def scale(sandbox: Sandbox, capacity: int) -> None:
 
 
 def states(sandbox: Sandbox) -> list[str]:
-    """The provisioning state of each instance, by its id."""
+    """Return the provisioning state of each instance, in the order of ids."""
     return [az.provisioning_state(each) for each in az.get_instance_views(*sandbox.where())]
 
 
 def test_a_quota_rejects_the_request_and_changes_nothing(small: Sandbox) -> None:
-    """With the code, the status and the words that are reported of Azure."""
+    """Code, status and message are those that users report of Azure."""
     small.break_scale_out("web", "quota")
     with pytest.raises(az.Conflict, match="approved Total Regional Cores quota") as caught:
         scale(small, 6)
@@ -44,7 +44,7 @@ def test_a_quota_rejects_the_request_and_changes_nothing(small: Sandbox) -> None
 
 
 def test_a_full_subnet_rejects_the_request(small: Sandbox) -> None:
-    """SubnetIsFull, for as many addresses as are missing."""
+    """It is SubnetIsFull, with the number of missing addresses."""
     small.break_scale_out("web", "subnet")
     with pytest.raises(az.AzureError, match="enough capacity for 2 IP addresses") as caught:
         scale(small, 6)
@@ -52,8 +52,8 @@ def test_a_full_subnet_rejects_the_request(small: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("how", ["quota", "subnet"])
-def test_a_scale_out_may_fail_after_a_part_of_it(small: Sandbox, how: str) -> None:
-    """The capacity is as asked for, and there are fewer instances."""
+def test_a_scale_out_can_fail_after_some_instances(small: Sandbox, how: str) -> None:
+    """The set has the requested capacity, but fewer instances."""
     small.break_scale_out("web", how, made=1)
     with pytest.raises(az.OperationFailed):
         scale(small, 7)
@@ -61,8 +61,8 @@ def test_a_scale_out_may_fail_after_a_part_of_it(small: Sandbox, how: str) -> No
     assert az.get_vmss(*small.where())["sku"]["capacity"] == 7
 
 
-def test_instances_without_a_machine_stay_as_failed_ones(small: Sandbox) -> None:
-    """They count in the capacity until they are deleted."""
+def test_instances_that_cannot_be_allocated_stay_failed(small: Sandbox) -> None:
+    """They are part of the capacity until they are deleted."""
     small.break_scale_out("web", "allocation", made=1)
     with pytest.raises(az.OperationFailed) as caught:
         scale(small, 6)
@@ -74,7 +74,7 @@ def test_instances_without_a_machine_stay_as_failed_ones(small: Sandbox) -> None
 
 @pytest.mark.parametrize(("how", "code"), [("fail", "OSProvisioningTimedOut"), ("unhealthy", "")])
 def test_new_instances_may_not_come_up(small: Sandbox, how: str, code: str) -> None:
-    """The operation fails, or the application is unhealthy."""
+    """The operation fails, or the new instance is unhealthy."""
     small.break_scale_out("web", how)
     if code:
         with pytest.raises(az.OperationFailed, match=code):
@@ -88,15 +88,15 @@ def test_new_instances_may_not_come_up(small: Sandbox, how: str, code: str) -> N
         assert (az.provisioning_state(new), az.health(new)) == ("succeeded", "unhealthy")
 
 
-def test_scaling_in_is_never_hindered(small: Sandbox) -> None:
-    """A quota does not keep anybody from giving instances back."""
+def test_scale_out_faults_do_not_affect_scaling_in(small: Sandbox) -> None:
+    """A used-up quota does not reject fewer instances."""
     small.break_scale_out("web", "quota")
     scale(small, 2)
     assert len(states(small)) == 2
 
 
-def test_an_unknown_fault_is_refused(small: Sandbox) -> None:
-    """With what there is."""
+def test_an_unknown_fault_is_rejected(small: Sandbox) -> None:
+    """The error names the known faults."""
     with pytest.raises(ValueError, match="how must be one of quota, subnet"):
         small.break_scale_out("web", "weather")
 
@@ -105,7 +105,7 @@ def test_an_unknown_fault_is_refused(small: Sandbox) -> None:
 def test_additional_instances_are_listed_for_a_while(
     small: Sandbox, clock: Clock, are_listed: bool
 ) -> None:
-    """A fifth more; some time after the operation they are gone, and never count."""
+    """A fifth more are listed until some time after the operation; the capacity ignores them."""
     small.cloud.scale_set("sandbox", "web").properties["overprovision"] = True
     small.assumptions.overprovisioned_vms_are_listed = are_listed
     scale(small, 9)
@@ -116,7 +116,7 @@ def test_additional_instances_are_listed_for_a_while(
 
 
 def test_new_instances_go_to_the_zone_with_the_fewest(clock: Clock) -> None:
-    """After a deletion in one zone, the next instance comes there."""
+    """After deletions in one zone, the next instances are created there."""
     with Sandbox(upgrade_seconds=60, clock=clock, demo=False) as sandbox:
         sandbox.add_vmss("web", 6, zones=("1", "2", "3"))
         az.wait(sandbox.access_token, az.delete_vmss_vms(*sandbox.where(), ["1", "4"]))
@@ -126,7 +126,7 @@ def test_new_instances_go_to_the_zone_with_the_fewest(clock: Clock) -> None:
 
 
 def test_autoscale_settings_are_listed_by_resource_group(small: Sandbox) -> None:
-    """With the target and the capacities as text, as Azure Monitor writes them."""
+    """They have the target, and the capacities as text, like Azure Monitor's."""
     small.add_autoscale("web", 2, 9, enabled=False)
     url = (
         f"{small.url}/subscriptions/{small.subscription_id}/resourceGroups/sandbox/providers"

@@ -1,4 +1,4 @@
-"""Azure's own SDK works against the sandbox, and declares every field in its answers."""
+"""Azure's own SDK works on the sandbox, and declares every field of its responses."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ GROUP = "sandbox"
 IMAGE = ("eastus", "Canonical", "0001-com-ubuntu-server-jammy", "22_04-lts-gen2")
 
 
-# The SDK, and what it is given
+# The SDK, and the responses that it gets
 
 
 class Seen(NamedTuple):
-    """An answer: what was asked for, and the JSON of it."""
+    """A response: its route, the query of its request, its status and its JSON."""
 
     route: Route
     query: dict[str, str]
@@ -54,13 +54,13 @@ class Seen(NamedTuple):
 
 
 class Recorder(SansIOHTTPPolicy):  # type: ignore[misc]
-    """Keeps every answer that a client gets: those to its polls and its pages too."""
+    """A policy that records every response of a client, including polls and pages."""
 
     def __init__(self) -> None:
         self.seen: list[Seen] = []
 
     def on_response(self, request: Any, response: Any) -> None:
-        """Called by the client's pipeline."""
+        """Record a response; the client's pipeline calls this."""
         path, _, query = request.http_request.url.partition("?")
         route, _ = URLS.bind("sandbox").match(
             "/" + path.split("/", 3)[3].lower(), request.http_request.method
@@ -72,7 +72,7 @@ class Recorder(SansIOHTTPPolicy):  # type: ignore[misc]
 
 
 class Clients:
-    """The SDK's clients for one sandbox, signed in by azure-identity; made at first use."""
+    """The SDK's clients for one sandbox, created at first use and signed in by azure-identity."""
 
     def __init__(self, live: Sandbox) -> None:
         self.live = live
@@ -85,7 +85,7 @@ class Clients:
             disable_instance_discovery=True,
             connection_verify=live.ca_file,
         )
-        self._made: list[Any] = []
+        self._clients: list[Any] = []
 
     def _make(self, client: Any, *arguments: Any) -> Any:
         made = client(
@@ -97,7 +97,7 @@ class Clients:
             polling_interval=0,
             per_call_policies=[self.recorder],
         )
-        self._made.append(made)
+        self._clients.append(made)
         return made
 
     @functools.cached_property
@@ -126,23 +126,23 @@ class Clients:
         ).subscriptions
 
     def close(self) -> None:
-        """Ends their connections, and fails where an answer had what their models do not know."""
-        for client in (*self._made, self.credential):
+        """Close the clients; fail if a response had fields that the models do not declare."""
+        for client in (*self._clients, self.credential):
             client.close()
         lines = sorted({line for seen in self.recorder.seen for line in unknown(seen)})
-        assert lines == [], "the sandbox answered what the SDK's models do not declare"
+        assert lines == [], "the SDK's models do not declare some fields of responses"
 
 
 @pytest.fixture
 def live(clean_environment: None) -> Iterator[Sandbox]:
-    """A sandbox that does everything at once, with small pages."""
+    """Start a sandbox with small pages, in which every operation ends at once."""
     with Sandbox(upgrade_seconds=0, page_size=6) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
 def sdk(live: Sandbox) -> Iterator[ComputeManagementClient]:
-    """The SDK's client for it; every answer is checked against the SDK's models."""
+    """Provide the SDK's client; every response is checked against the SDK's models."""
     clients = Clients(live)
     yield clients.compute
     clients.close()
@@ -150,7 +150,7 @@ def sdk(live: Sandbox) -> Iterator[ComputeManagementClient]:
 
 @pytest.fixture(scope="module")
 def walker() -> Iterator[Clients]:
-    """The clients that walk through every operation, on one sandbox that has something for each."""
+    """Provide clients for a sandbox with a resource for each operation."""
     with Sandbox(upgrade_seconds=0, page_size=6) as sandbox:
         for name in ("gone", "patched"):
             sandbox.add_vmss(name, 1)
@@ -161,22 +161,22 @@ def walker() -> Iterator[Clients]:
         custom = sandbox.cloud.scale_set(GROUP, "custom")
         profile = {"networkProfile": {"networkInterfaceConfigurations": [nic]}}
         sandbox.cloud.patch(custom, {"properties": {"virtualMachineProfile": profile}})
-        sandbox.cloud.settle()
+        sandbox.cloud.apply_due_changes()
         sandbox.cloud.upgrade(custom, ["*"])
         clients = Clients(sandbox)
         yield clients
         clients.close()
 
 
-def finished(answer: Any) -> Any:
-    """What an SDK call comes to: its poller followed to the end, its pages to the last."""
+def finish(answer: Any) -> Any:
+    """Return the result of an SDK call: the end of its poller, or all its pages."""
     if isinstance(answer, LROPoller):
         return answer.result()
     return list(answer) if isinstance(answer, ItemPaged) else answer
 
 
 def ids(*numbers: int) -> Any:
-    """The body that names instances."""
+    """Return a body with instance ids."""
     return models.VirtualMachineScaleSetVMInstanceRequiredIDs(
         instance_ids=[str(entry) for entry in numbers]
     )
@@ -186,7 +186,7 @@ def ids(*numbers: int) -> Any:
 
 
 class Row(NamedTuple):
-    """How the SDK calls a route, the model of the answer, and the code of its error if any."""
+    """The SDK's calls of a route, the model of the response, and the code of its error."""
 
     model: str | None
     calls: tuple[Callable[[Clients], Any], ...]
@@ -194,35 +194,35 @@ class Row(NamedTuple):
 
 
 def row(model: str | None, *calls: Callable[[Clients], Any], code: str | None = None) -> Row:
-    """A row, more legible so."""
+    """Return a row."""
     return Row(model, calls, code)
 
 
 def sets(
     operation: str, *arguments: Any, vmss: str = "custom", **options: Any
 ) -> Callable[[Clients], Any]:
-    """A call on a scale set."""
+    """Return a call on a scale set."""
     return lambda sdk: getattr(sdk.compute.virtual_machine_scale_sets, operation)(
         GROUP, vmss, *arguments, **options
     )
 
 
 def vms(operation: str, *arguments: Any, vm: str = "2", **options: Any) -> Callable[[Clients], Any]:
-    """A call on an instance."""
+    """Return a call on an instance."""
     return lambda sdk: getattr(sdk.compute.virtual_machine_scale_set_vms, operation)(
         GROUP, "custom", vm, *arguments, **options
     )
 
 
 def extensions(operation: str, *arguments: Any, vmss: str = "patched") -> Callable[[Clients], Any]:
-    """A call on the extensions of a scale set."""
+    """Return a call on the extensions of a scale set."""
     return lambda sdk: getattr(sdk.compute.virtual_machine_scale_set_extensions, operation)(
         GROUP, vmss, *arguments
     )
 
 
 def hooks(operation: str, *arguments: Any) -> Callable[[Clients], Any]:
-    """A call on the life-cycle hook events of a scale set."""
+    """Return a call on the lifecycle hook events of a scale set."""
     return lambda sdk: getattr(
         sdk.compute.virtual_machine_scale_set_life_cycle_hook_events, operation
     )(GROUP, "web", *arguments)
@@ -231,28 +231,28 @@ def hooks(operation: str, *arguments: Any) -> Callable[[Clients], Any]:
 def of_instance(
     kind: str, operation: str = "list", *arguments: Any, **options: Any
 ) -> Callable[[Clients], Any]:
-    """A call on the extensions or the run commands of an instance."""
+    """Return a call on the extensions or the run commands of an instance."""
     return lambda sdk: getattr(
         getattr(sdk.compute, f"virtual_machine_scale_set_vm_{kind}"), operation
     )(GROUP, "web", "1", *arguments, **options)
 
 
 def rolling(operation: str) -> Callable[[Clients], Any]:
-    """A call on the rolling upgrades of the set `web`."""
+    """Return a call on the rolling upgrades of the set `web`."""
     return lambda sdk: getattr(sdk.compute.virtual_machine_scale_set_rolling_upgrades, operation)(
         GROUP, "web"
     )
 
 
 def images(operation: str, number: int, **options: Any) -> Callable[[Clients], Any]:
-    """A call on the platform images, with so many parts of an image's name."""
+    """Return a call on the platform images, with the first `number` parts of a name."""
     return lambda sdk: getattr(sdk.compute.virtual_machine_images, operation)(
         *IMAGE[:number], **options
     )
 
 
 def flexible(sdk: Clients) -> list[str]:
-    """The names of the instances of the Flexible set."""
+    """Return the names of the instances of the Flexible set."""
     return [
         entry.instance_id
         for entry in sdk.compute.virtual_machine_scale_set_vms.list(GROUP, "flexible")
@@ -260,20 +260,20 @@ def flexible(sdk: Clients) -> list[str]:
 
 
 def members_of(sdk: Clients, name: str) -> str:
-    """The filter for the VMs of a Flexible set."""
+    """Return the filter for the VMs of a Flexible set."""
     vmss = sdk.compute.virtual_machine_scale_sets.get(GROUP, name)
     return f"'virtualMachineScaleSet/id' eq '{vmss.id}'"
 
 
 def machine(operation: str, *arguments: Any) -> Callable[[Clients], Any]:
-    """A call on the first VM of the Flexible set."""
+    """Return a call on the first VM of the Flexible set."""
     return lambda sdk: getattr(sdk.compute.virtual_machines, operation)(
         GROUP, flexible(sdk)[0], *arguments
     )
 
 
 def new_set(sdk: Clients, like: str, name: str) -> Any:
-    """Makes a set like another one."""
+    """Start creating a copy of a set."""
     model = sdk.compute.virtual_machine_scale_sets.get(GROUP, like)
     model.etag = None
     return sdk.compute.virtual_machine_scale_sets.begin_create_or_update(GROUP, name, model)
@@ -628,14 +628,14 @@ ROWS = {
 }
 
 
-# The SDK of Resource Graph declares its models in another way: tests/sandbox/test_sandbox_graph.py.
-# It has no PATCH of an instance, which the sandbox rejects.
-# Other providers have packages of their own: tests/sandbox/test_sandbox_other.py.
+# Resource Graph's SDK declares its models differently: see tests/sandbox/test_sandbox_graph.py.
+# The SDK does not have the PATCH of an instance, which the sandbox rejects.
+# Other providers have their own packages: see tests/sandbox/test_sandbox_other.py.
 OTHERS = (
     *("resourcegraph", "microsoft.authorization", "microsoft.insights", "microsoft.resources"),
     *("/<provider>", "/tagnames", "<network>", paths.NETWORK_TYPES),
 )
-WALKED = [
+COVERED = [
     entry
     for entry in ROUTES
     if not any(part in entry.path for part in OTHERS)
@@ -644,34 +644,34 @@ WALKED = [
 ]
 
 
-@pytest.mark.parametrize("route", WALKED, ids=lambda route: f"{route.method} {route.path}")
-def test_the_sdk_walks_through_every_operation(walker: Clients, route: Route) -> None:
+@pytest.mark.parametrize("route", COVERED, ids=lambda route: f"{route.method} {route.path}")
+def test_the_sdk_can_call_every_operation(walker: Clients, route: Route) -> None:
     """The SDK calls each route, follows its operation to the end, and reads all its pages."""
-    asked = ROWS[route.method, route.path]
+    row = ROWS[route.method, route.path]
     before = len(walker.recorder.seen)
     try:
-        for call in asked.calls:
-            finished(call(walker))
-        refused = None
+        for call in row.calls:
+            finish(call(walker))
+        code = None
     except HttpResponseError as error:
-        refused = error.error.code if error.error else str(error)
-    assert refused == asked.code
+        code = error.error.code if error.error else str(error)
+    assert code == row.code
     seen = walker.recorder.seen[before:]
     answers = [entry for entry in seen if entry.route == route]
-    assert answers, "the SDK asked for something else"
-    if asked.model:
+    assert answers, "the SDK called another route"
+    if row.model:
         assert any(entry.body and entries(entry.body) for entry in answers), (
-            "there was nothing to be checked"
+            "the responses have no resource to check"
         )
     assert [line for entry in seen for line in unknown(entry)] == []
 
 
 def test_each_row_has_a_route() -> None:
-    """A route that goes takes its row with it."""
-    assert sorted(ROWS) == sorted((entry.method, entry.path) for entry in WALKED)
+    """A removed route must be removed from the rows too."""
+    assert sorted(ROWS) == sorted((entry.method, entry.path) for entry in COVERED)
 
 
-# What the operations do
+# The effects of the operations
 
 
 def test_scale_sets_are_read_listed_and_changed(
@@ -719,7 +719,7 @@ def test_scale_sets_are_read_listed_and_changed(
 def test_actions_on_a_scale_set_are_polled_to_their_end(
     sdk: ComputeManagementClient, action: str
 ) -> None:
-    """The SDK's own pollers follow them; afterwards every instance is settled."""
+    """The SDK's pollers follow them, and every instance is provisioned at the end."""
     assert (
         getattr(sdk.virtual_machine_scale_sets, f"begin_{action}")(GROUP, "custom").result() is None
     )
@@ -730,7 +730,7 @@ def test_actions_on_a_scale_set_are_polled_to_their_end(
 def test_instances_are_listed_upgraded_protected_and_deleted(
     sdk: ComputeManagementClient, live: Sandbox
 ) -> None:
-    """Over pages, with $filter, $select and $expand; manual upgrade, protection, deletion."""
+    """Pages, $filter, $select and $expand; manual upgrade, protection and deletion."""
     sets, vms = sdk.virtual_machine_scale_sets, sdk.virtual_machine_scale_set_vms
     live.set_image("web", version="22.04.202411010")
     sets.begin_update_instances(GROUP, "web", ids(0, 1, 2)).result()
@@ -759,7 +759,7 @@ def test_instances_are_listed_upgraded_protected_and_deleted(
 
 
 def test_tags_of_an_instance_change_nothing_else(sdk: ComputeManagementClient) -> None:
-    """A small PUT, as recorded: the instance has its own model, a new etag, no protection."""
+    """A PUT with only tags changes neither the etag, the model nor the protection."""
     vms = sdk.virtual_machine_scale_set_vms
     before = vms.get(GROUP, "web", "3")
     vms.begin_update(GROUP, "web", "3", TAGS).result()
@@ -771,8 +771,8 @@ def test_tags_of_an_instance_change_nothing_else(sdk: ComputeManagementClient) -
     )
 
 
-def test_extensions_are_a_part_of_the_model(sdk: ComputeManagementClient) -> None:
-    """Added, changed, listed and removed; instances are outdated, and secrets stay hidden."""
+def test_extensions_are_part_of_the_model(sdk: ComputeManagementClient) -> None:
+    """Changes of extensions make instances outdated; secrets are not returned."""
     extensions = sdk.virtual_machine_scale_set_extensions
     new = {
         "properties": {**SCRIPT, "settings": {"a": 1}, "protectedSettings": {"secret": "canary"}}
@@ -795,7 +795,7 @@ def test_extensions_are_a_part_of_the_model(sdk: ComputeManagementClient) -> Non
 
 
 def test_rolling_upgrades_and_their_history(sdk: ComputeManagementClient, live: Sandbox) -> None:
-    """Started, looked at, and found in the history."""
+    """A finished rolling upgrade is in the history."""
     upgrades = sdk.virtual_machine_scale_set_rolling_upgrades
     live.set_image("web", version="22.04.202411010")
     upgrades.begin_start_os_upgrade(GROUP, "web").result()
@@ -806,7 +806,7 @@ def test_rolling_upgrades_and_their_history(sdk: ComputeManagementClient, live: 
 
 
 def test_a_rolling_upgrade_is_read_and_cancelled(clean_environment: None) -> None:
-    """Other writes conflict while it runs; after a cancellation the rest is not upgraded."""
+    """Other writes conflict while it runs; a cancellation stops it."""
     clock = Clock()
     with Sandbox(upgrade_seconds=60, clock=clock) as live:
         clients = Clients(live)
@@ -841,7 +841,7 @@ def test_a_failed_operation_raises_in_the_poller(
 
 
 def test_platform_and_gallery_images(sdk: ComputeManagementClient) -> None:
-    """From publisher to version, and the versions of a gallery image."""
+    """Lists lead from publishers to versions; gallery images have versions too."""
     images = sdk.virtual_machine_images
     assert IMAGE[1] in [entry.name for entry in images.list_publishers(IMAGE[0])]
     assert IMAGE[2] in [entry.name for entry in images.list_offers(*IMAGE[:2])]
@@ -859,7 +859,7 @@ def test_platform_and_gallery_images(sdk: ComputeManagementClient) -> None:
 
 
 def test_the_output_of_a_command_is_returned(sdk: ComputeManagementClient) -> None:
-    """The output is in the operation and at its Location; the sandbox runs nothing."""
+    """The output is in the operation and at its Location."""
     vms = sdk.virtual_machine_scale_set_vms
     result = vms.begin_run_command(GROUP, "web", "1", {"commandId": "RunPowerShellScript"}).result()
     assert [entry.code for entry in result.value] == [
@@ -869,7 +869,7 @@ def test_the_output_of_a_command_is_returned(sdk: ComputeManagementClient) -> No
 
 
 def test_deleting_a_group_deletes_its_resources(live: Sandbox) -> None:
-    """It says Deleting meanwhile; then neither it nor its scale sets are there, and others are."""
+    """It is Deleting, then it and its scale sets are gone, and others stay."""
     clients = Clients(live)
     live.add_vmss("inside", 1, resource_group="doomed")
     assert clients.groups.check_existence("doomed")
@@ -895,7 +895,7 @@ def test_deleting_a_group_deletes_its_resources(live: Sandbox) -> None:
 
 
 def test_a_flexible_set_is_changed_upgraded_and_scaled_by_names(live: Sandbox) -> None:
-    """Names for ids; manual upgrade, reimage, deletion; the VMs themselves have views."""
+    """Instance ids are names; the VM API has the instance views."""
     live.add_vmss("flexible", 4, orchestration="Flexible")
     clients = Clients(live)
     sets, machines = clients.compute.virtual_machine_scale_sets, clients.compute.virtual_machines
@@ -922,7 +922,7 @@ def test_a_flexible_set_is_changed_upgraded_and_scaled_by_names(live: Sandbox) -
 
 
 def flex(operation: str, *arguments: Any, **options: Any) -> Callable[[Clients], Any]:
-    """A call on one instance of the Flexible set."""
+    """Return a call on one instance of the Flexible set."""
     return lambda sdk: getattr(sdk.compute.virtual_machine_scale_set_vms, operation)(
         GROUP, "flexible", flexible(sdk)[0], *arguments, **options
     )
@@ -971,16 +971,16 @@ def flex(operation: str, *arguments: Any, **options: Any) -> Callable[[Clients],
 def test_operations_that_flexible_sets_do_not_have_are_rejected(
     live: Sandbox, call: Callable[[Clients], Any], code: str
 ) -> None:
-    """Views, single instances in the scale set's API, and most actions: with Azure's words."""
+    """Views, single instances in the set's API, and most actions fail with Azure's code."""
     live.add_vmss("flexible", 2, orchestration="Flexible")
     clients = Clients(live)
     with pytest.raises(HttpResponseError) as caught:
-        finished(call(clients))
+        finish(call(clients))
     assert caught.value.error.code == code
     clients.close()
 
 
-# Refusals
+# Errors
 
 CHANGED = {"etag": '"99"', "match_condition": MatchConditions.IfNotModified}
 
@@ -1046,27 +1046,27 @@ CHANGED = {"etag": '"99"', "match_condition": MatchConditions.IfNotModified}
 def test_errors_raise_the_sdks_exceptions(
     live: Sandbox, call: Callable[[Clients], Any], kind: type[HttpResponseError], code: str
 ) -> None:
-    """Status and code are such that the SDK raises the right kind, with Azure's code in it."""
+    """The SDK raises the right exception, with Azure's code."""
     clients = Clients(live)
     with pytest.raises(kind) as caught:
-        finished(call(clients))
+        finish(call(clients))
     assert caught.value.error.code == code
     clients.close()
 
 
-# Every field is one that the SDK knows
+# The SDK declares every field
 
-# What Azure itself sends, as the recordings show, though the SDK's newest models pass over it; and
-# sizes of VMs, of which the SDK knows but the oldest.
-# Read-only fields that the sandbox leaves out of every answer.
-# `systemData` came after the newest recordings, whose resources have none.
+# PASSED_OVER: fields that Azure sends in recordings, but that the SDK's newest models do not
+# declare; and VM sizes, of which the SDK declares only the oldest.
+# UNSENT: read-only fields that the sandbox never returns.
+# `systemData` is newer than the newest recordings.
 EXTENSION = ".properties.virtualMachineProfile.extensionProfile.extensions[]"
 UNSENT = {
     SET: {
         ".systemData",
-        # Recorded models have none of these.
+        # Recorded models do not have these.
         *(f"{EXTENSION}.id", f"{EXTENSION}.type", f"{EXTENSION}.properties.provisioningState"),
-        # Instances have it.
+        # Only instances have it.
         ".properties.virtualMachineProfile.storageProfile.imageReference.exactVersion",
     },
     SET + "InstanceView": {".orchestrationServices"},  # with automatic repairs only
@@ -1075,7 +1075,7 @@ UNSENT = {
         ".zones",  # of a zonal set
         ".properties.virtualMachineResourceId",  # of a Flexible set
         ".properties.storageProfile.imageReference.exactVersion",  # of a platform image
-        # On dedicated hosts, with reserved capacity, and with an interconnect.
+        # Only on dedicated hosts, with reserved capacity, or with an interconnect.
         ".properties.instanceView.assignedHost",
         ".properties.instanceView.capacityReservationType",
         ".properties.instanceView.interconnectInstanceView",
@@ -1091,7 +1091,7 @@ UNSENT = {
         ".properties.replicationStatus",  # with $expand
         *(".properties.validationsProfile", ".properties.imageMetadataProfiles"),
     },
-    # Recorded: type, location and properties alone; an error if there is one.
+    # Recorded: only type, location and properties, and an error if there is one.
     "RollingUpgradeStatusInfo": {".systemData", ".id", ".name", ".properties.error"},
 }
 
@@ -1099,7 +1099,7 @@ PASSED_OVER = re.compile(
     r".*\.osDiskImage\.sizeInGb is not declared|.*/<offers>/skus: \.properties is not declared"
     r"|.*\.hardwareProfile\.vmSize is 'Standard_.*"
 )
-# The state of an operation: the SDK reads it without a model.
+# The members of an operation's state, for which the SDK has no model.
 OPERATION = {
     "startTime": str,
     "endTime": str,
@@ -1111,14 +1111,14 @@ OPERATION = {
 
 
 def unknown(seen: Seen) -> list[str]:
-    """Where an answer has what the SDK's models do not declare."""
+    """Return the fields of a response that the SDK's models do not declare."""
     where = f"{seen.route.method} {seen.route.path}"
     found = model_of(ROWS[seen.route.method, seen.route.path].model)
     if seen.status >= 400:
         lines = undeclared((seen.body or {}).get("error"), models.ApiError)
     elif seen.route.path.endswith("/operations/<operation>") and "monitor" not in seen.query:
         lines = [
-            f".{key} is strange"
+            f".{key} has an unexpected type"
             for key, value in seen.body.items()
             if not isinstance(value, OPERATION.get(key, ()))
         ]
@@ -1136,19 +1136,19 @@ def unknown(seen: Seen) -> list[str]:
 
 
 def entries(body: Any) -> list[Any]:
-    """The resources in an answer: one, those of a page, or those of a bare array."""
+    """Return the resources in a response: one, a page of them, or an array."""
     if isinstance(body, list):
         return body
     if "value" not in body:
         return [body]
-    # The list of subscriptions alone says how many there are.
+    # Only the list of subscriptions has a count.
     assert set(body) <= {"value", "nextLink", "count"}
     assert isinstance(body.get("nextLink", ""), str)
     return list(body["value"])
 
 
 def model_of(name: str | None) -> Any:
-    """The model of that name, in whichever package of the SDK that was imported."""
+    """Return the model of a name from the imported packages of the SDK, or `None`."""
     packages = ("compute", "network", "resource.resources", "resource.subscriptions")
     loaded = [sys.modules.get(f"azure.mgmt.{entry}.models") for entry in packages]
     return (
@@ -1159,10 +1159,10 @@ def model_of(name: str | None) -> Any:
 
 
 def test_read_only_fields_are_sent(live: Sandbox) -> None:
-    """What Azure fills in is in some answer about each resource, or in the list of exceptions."""
+    """Each read-only field is in a response about each resource, or in UNSENT."""
     live.add_vmss("flexible", 2, orchestration="Flexible")
     clients = Clients(live)
-    asked = {
+    calls_by_model = {
         SET: (sets("get", vmss="web"), sets("get", vmss="flexible")),
         SET + "InstanceView": (sets("get_instance_view", vmss="web"),),
         INSTANCE: (vms("get", expand="instanceView"),),
@@ -1177,9 +1177,9 @@ def test_read_only_fields_are_sent(live: Sandbox) -> None:
         ),
     }
     missing = {}
-    for name, calls in asked.items():
+    for name, calls in calls_by_model.items():
         for call in calls:
-            finished(call(clients))
+            finish(call(clients))
         bodies = [
             seen.body
             for seen in clients.recorder.seen
@@ -1195,7 +1195,7 @@ def test_read_only_fields_are_sent(live: Sandbox) -> None:
 
 
 def test_an_unsent_field_is_found() -> None:
-    """A read-only field is missed at the top and deep inside, but not one that a client sets."""
+    """It is found at the top and deep inside; fields that clients set are ignored."""
     body = {"name": "web", "properties": {"provisioningState": "Succeeded"}}
     lines = unsent(body, models.VirtualMachineScaleSet)
     assert {".id", ".properties.uniqueId"} <= lines
@@ -1203,7 +1203,7 @@ def test_an_unsent_field_is_found() -> None:
 
 
 def test_an_undeclared_field_is_found() -> None:
-    """An undeclared field at the top and deep inside, a wrong type, word or date is found."""
+    """Undeclared fields at any depth, wrong types, values and dates are found."""
     storage = {"odd": 2, "imageReference": {"version": 1}}
     profile = {"storageProfile": storage}
     properties = {
@@ -1234,7 +1234,7 @@ def test_an_undeclared_field_is_found() -> None:
 def test_an_undeclared_field_fails_the_test_that_received_it(
     live: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The walk as a whole: a field too many fails at the end of the clients."""
+    """Closing the clients fails."""
     live.cloud.scale_set(GROUP, "web").extras["shoeSize"] = 7
     clients = Clients(live)
     clients.compute.virtual_machine_scale_sets.get(GROUP, "web")

@@ -1,4 +1,4 @@
-"""A write on a scale set while another one is in progress: accepted, rejected, or overtaking."""
+"""Second writes on a scale set: accepted, rejected, or preempting the first one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def versions(sandbox: Sandbox, name: str = "web") -> dict[str, str]:
 
 
 def test_an_upgrade_right_after_the_model_is_accepted(sandbox: Sandbox, clock: Clock) -> None:
-    """Both operations end well, and the instances run the new version."""
+    """Both operations succeed, and the instances run the new version."""
     where = sandbox.where()
     model = put_version(sandbox)
     upgrade = az.manual_upgrade(*where, ["0", "5"])
@@ -40,8 +40,8 @@ def test_an_upgrade_right_after_the_model_is_accepted(sandbox: Sandbox, clock: C
     assert az.get_vmss(*where)["properties"]["provisioningState"] == "Succeeded"
 
 
-def test_an_upgrade_during_a_scale_out_leaves_both_alone(sandbox: Sandbox, clock: Clock) -> None:
-    """The new instances come up, the old ones are upgraded."""
+def test_an_upgrade_during_a_scale_out_succeeds(sandbox: Sandbox, clock: Clock) -> None:
+    """The new instances come up, and the old ones are upgraded."""
     where = sandbox.where()
     az.wait(where[0], put_version(sandbox))
     scaling = az.scale_vmss(*where, 25)
@@ -52,7 +52,7 @@ def test_an_upgrade_during_a_scale_out_leaves_both_alone(sandbox: Sandbox, clock
 
 
 def test_an_upgrade_of_instances_that_are_being_deleted_conflicts(sandbox: Sandbox) -> None:
-    """Scaling in deletes the highest ids; the others can be upgraded meanwhile."""
+    """Scaling in deletes the highest ids; the other instances can be upgraded."""
     where = sandbox.where()
     az.wait(where[0], put_version(sandbox))
     scaling = az.scale_vmss(*where, 15)
@@ -74,7 +74,7 @@ def test_an_upgrade_conflicts_while_azure_upgrades_by_itself(sandbox: Sandbox, n
 
 
 def test_other_writes_conflict_with_the_one_in_progress(sandbox: Sandbox) -> None:
-    """A second model, a restart, a deletion of an instance: 409, and the first one goes on."""
+    """They are rejected with 409, and the first write continues."""
     where = sandbox.where()
     scaling = az.scale_vmss(*where, 25)
     for write in (
@@ -90,16 +90,16 @@ def test_other_writes_conflict_with_the_one_in_progress(sandbox: Sandbox) -> Non
     assert len(versions(sandbox)) == 25
 
 
-def test_every_second_write_is_rejected_if_asked_for(sandbox: Sandbox) -> None:
-    """An upgrade right after the model, too."""
+def test_every_second_write_is_rejected_with_reject(sandbox: Sandbox) -> None:
+    """This includes an upgrade immediately after a change of the model."""
     sandbox.assumptions.second_write = "reject"
     put_version(sandbox)
     with pytest.raises(az.Conflict, match="conflict with a concurrent request"):
         az.manual_upgrade(*sandbox.where(), ["0"])
 
 
-def test_a_newer_write_overtakes_if_asked_for(sandbox: Sandbox) -> None:
-    """The older operation ends Canceled, and the newer one decides about the capacity."""
+def test_a_newer_write_ends_the_older_one_with_preempt(sandbox: Sandbox) -> None:
+    """The older operation ends Canceled, and the newer one sets the capacity."""
     sandbox.assumptions.second_write = "preempt"
     where = sandbox.where()
     older = az.scale_vmss(*where, 25)
@@ -115,10 +115,10 @@ def test_a_newer_write_overtakes_if_asked_for(sandbox: Sandbox) -> None:
     assert states == ["Succeeded"] * 30
 
 
-def test_an_overtaken_upgrade_leaves_its_instances_on_the_old_image(
+def test_a_preempted_upgrade_leaves_its_instances_on_the_old_image(
     sandbox: Sandbox, clock: Clock
 ) -> None:
-    """They are running and outdated, and the newer upgrade is done."""
+    """They are running and outdated, and the newer upgrade succeeds."""
     sandbox.assumptions.second_write = "preempt"
     where = sandbox.where()
     az.wait(where[0], put_version(sandbox))
@@ -134,8 +134,8 @@ def test_an_overtaken_upgrade_leaves_its_instances_on_the_old_image(
     assert {vm["properties"]["provisioningState"] for vm in views} == {"Succeeded"}
 
 
-def test_a_rolling_upgrade_that_is_overtaken_is_cancelled(sandbox: Sandbox, clock: Clock) -> None:
-    """It stops where it is."""
+def test_a_preempted_rolling_upgrade_is_cancelled(sandbox: Sandbox, clock: Clock) -> None:
+    """Instances that it has not upgraded stay outdated."""
     sandbox.assumptions.second_write = "preempt"
     sandbox.add_vmss("rolling", 10, mode="Rolling")
     where = sandbox.where("rolling")
@@ -147,8 +147,8 @@ def test_a_rolling_upgrade_that_is_overtaken_is_cancelled(sandbox: Sandbox, cloc
     assert set(versions(sandbox, "rolling").values()) == {OLD, NEW}
 
 
-def test_a_write_that_is_invalid_overtakes_nothing(sandbox: Sandbox) -> None:
-    """A version that does not exist is rejected, and the operation in progress goes on."""
+def test_an_invalid_write_preempts_nothing(sandbox: Sandbox) -> None:
+    """A version that does not exist is rejected, and the operation in progress continues."""
     sandbox.assumptions.second_write = "preempt"
     where = sandbox.where()
     scaling = az.scale_vmss(*where, 25)
@@ -159,8 +159,8 @@ def test_a_write_that_is_invalid_overtakes_nothing(sandbox: Sandbox) -> None:
     assert az.wait(where[0], scaling)["sku"]["capacity"] == 25
 
 
-def test_a_deletion_is_not_overtaken(sandbox: Sandbox) -> None:
-    """A scale set that is being deleted takes no other write."""
+def test_a_deletion_cannot_be_preempted(sandbox: Sandbox) -> None:
+    """A scale set that is being deleted rejects other writes."""
     sandbox.assumptions.second_write = "preempt"
     where = sandbox.where()
     deletion = az.delete_vmss(*where)
@@ -171,15 +171,15 @@ def test_a_deletion_is_not_overtaken(sandbox: Sandbox) -> None:
         az.get_vmss(*where)
 
 
-def test_an_unknown_answer_to_a_second_write_is_a_mistake(sandbox: Sandbox) -> None:
-    """The error names the values that there are."""
-    allowed = "accept_upgrade, reject, preempt, not 'overtake'"
+def test_an_unknown_second_write_is_rejected(sandbox: Sandbox) -> None:
+    """The error names the known values."""
+    allowed = "accept_upgrade, reject, preempt, got 'overtake'"
     with pytest.raises(ValueError, match=re.escape(allowed)):
         sandbox.assumptions.second_write = "overtake"  # type: ignore[assignment]
 
 
-def test_locations_have_the_shape_of_the_version_asked_for(sandbox: Sandbox) -> None:
-    """Coordinates beside the names in 2016, in `metadata` since 2020."""
+def test_locations_have_the_format_of_the_api_version(sandbox: Sandbox) -> None:
+    """Coordinates are next to the names in 2016, and in `metadata` since 2020."""
     token, subscription, *_ = sandbox.where()
     url = f"{sandbox.url}/subscriptions/{subscription}/locations?api-version="
     old = az.rest.get_list(token, url + "2016-06-01")[0]

@@ -1,4 +1,4 @@
-"""Secrets in the sandbox's models are accepted everywhere, kept, and never returned."""
+"""Secrets in models are accepted and stored, but never returned."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNATTENDED = {
 
 
 def with_secrets(sandbox: Sandbox, number: int) -> Any:
-    """The model of `web` with a secret in every place that Azure has for one."""
+    """Return the model of `web` with every kind of secret that Azure has."""
     body: Any = az.get_vmss(*sandbox.where())
     del body["etag"]
     profile = body["properties"]["virtualMachineProfile"]
@@ -34,7 +34,7 @@ def with_secrets(sandbox: Sandbox, number: int) -> Any:
 
 
 def test_no_secret_is_returned(sandbox: Sandbox) -> None:
-    """No answer to the PUT, no GET, list, view or extension, and no journal contains one."""
+    """No response to a PUT or GET contains one, and neither does the journal."""
     where = sandbox.where("fresh")
     answers = [az.put_vmss(*where, with_secrets(sandbox, 1)).text]
     answers += [
@@ -53,7 +53,7 @@ def test_no_secret_is_returned(sandbox: Sandbox) -> None:
 
 
 def test_a_put_of_what_a_get_returned_keeps_the_secrets(sandbox: Sandbox) -> None:
-    """The model is unchanged, so the instances are current; a new secret makes a new model."""
+    """The model does not change, so instances stay current; a new secret is a new model."""
     where = sandbox.where("fresh")
     az.wait(where[0], az.put_vmss(*where, with_secrets(sandbox, 1)))
     vmss = sandbox.cloud.scale_set("sandbox", "fresh")
@@ -71,7 +71,7 @@ def test_a_put_of_what_a_get_returned_keeps_the_secrets(sandbox: Sandbox) -> Non
 
 
 def test_the_secrets_of_an_extension_are_removed_with_it(sandbox: Sandbox) -> None:
-    """One of the same name that is added later does not have them."""
+    """A later extension of the same name does not have them."""
     where = sandbox.where("fresh")
     az.wait(where[0], az.put_vmss(*where, with_secrets(sandbox, 1)))
     body: Any = az.get_vmss(*where)
@@ -85,7 +85,7 @@ def test_the_secrets_of_an_extension_are_removed_with_it(sandbox: Sandbox) -> No
 
 
 def test_settings_and_tags_contain_no_secrets(sandbox: Sandbox) -> None:
-    """They are whatever a user puts there, and come back as they are."""
+    """They are returned unchanged, whatever their names are."""
     where = sandbox.where()
     body: Any = az.get_vmss(*where)
     body["tags"] = {"customData": "seen"}
@@ -98,7 +98,7 @@ def test_settings_and_tags_contain_no_secrets(sandbox: Sandbox) -> None:
 
 
 def test_user_data_is_returned_on_request(sandbox: Sandbox) -> None:
-    """With `$expand=userData`, of a set and of an instance, which has that of its own model."""
+    """`$expand=userData` returns it for a set and for an instance."""
     where = sandbox.where("fresh")
     az.wait(where[0], az.put_vmss(*where, with_secrets(sandbox, 1)))
     provider = f"/subscriptions/{where[1]}/resourceGroups/{where[2]}/providers/Microsoft.Compute"

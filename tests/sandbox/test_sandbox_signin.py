@@ -1,4 +1,4 @@
-"""The sandbox's sign-in: Azure's own library signs in by each flow; bad requests fail."""
+"""The sandbox's sign-in: azure-identity signs in with each flow, and invalid requests fail."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import jwt
 import pytest
 import requests
-from support.certificates import certificate_pem, key_pem, pfx, written
+from support.certificates import certificate_pem, key_pem, pfx, write_file
 
 import azurerm_lite as az
 from azurerm_lite.sandbox import Sandbox
@@ -20,17 +20,17 @@ SCOPE = "https://management.azure.com/.default"
 ME = (TENANT, APPLICATION)
 
 
-# --- judged by azure-identity ---
+# --- azure-identity ---
 
 
 @pytest.fixture
 def identity() -> Any:
-    """Azure's own library."""
+    """Return azure-identity."""
     return pytest.importorskip("azure.identity")
 
 
-def takes(sandbox: Sandbox, credential: Any) -> None:
-    """The sandbox's resource manager takes what the credential gives."""
+def assert_is_accepted(sandbox: Sandbox, credential: Any) -> None:
+    """Check that the sandbox accepts the credential's token."""
     assert az.list_subscriptions(credential.get_token(SCOPE).token)
 
 
@@ -38,9 +38,9 @@ def takes(sandbox: Sandbox, credential: Any) -> None:
 def test_azures_library_signs_in_with_a_certificate(
     content: bytes, identity: Any, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """Its assertion is signed and named in its own way."""
-    sandbox.register_certificate(written(tmp_path, certificate_pem()))
-    takes(
+    """The library signs the assertion itself."""
+    sandbox.register_certificate(write_file(tmp_path, certificate_pem()))
+    assert_is_accepted(
         sandbox,
         identity.CertificateCredential(
             *ME, certificate_data=content, disable_instance_discovery=True
@@ -51,21 +51,25 @@ def test_azures_library_signs_in_with_a_certificate(
 def test_azures_library_signs_in_with_a_certificate_by_its_name(
     identity: Any, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """SNI: the chain is sent along."""
-    sandbox.register_certificate(written(tmp_path, certificate_pem()), subject="CN=web")
+    """With SNI the client sends the certificate chain."""
+    sandbox.register_certificate(write_file(tmp_path, certificate_pem()), subject="CN=web")
     content = key_pem() + certificate_pem()
     more = {"send_certificate_chain": True, "disable_instance_discovery": True}
-    takes(sandbox, identity.CertificateCredential(*ME, certificate_data=content, **more))
+    assert_is_accepted(
+        sandbox, identity.CertificateCredential(*ME, certificate_data=content, **more)
+    )
 
 
 def test_azures_library_signs_in_as_a_workload(
     identity: Any, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """By a callable, and by what Kubernetes would mount."""
+    """The assertion comes from a callable or from a file, as on Kubernetes."""
     more = {"disable_instance_discovery": True}
-    takes(sandbox, identity.ClientAssertionCredential(*ME, sandbox.federated_token, **more))
-    file = written(tmp_path, sandbox.federated_token().encode(), "token")
-    takes(
+    assert_is_accepted(
+        sandbox, identity.ClientAssertionCredential(*ME, sandbox.federated_token, **more)
+    )
+    file = write_file(tmp_path, sandbox.federated_token().encode(), "token")
+    assert_is_accepted(
         sandbox,
         identity.WorkloadIdentityCredential(
             tenant_id=ME[0], client_id=ME[1], token_file_path=str(file), **more
@@ -73,37 +77,43 @@ def test_azures_library_signs_in_as_a_workload(
     )
 
 
-def test_azures_library_signs_a_person_in_by_a_code(identity: Any, sandbox: Sandbox) -> None:
-    """The person is shown the code, and enters it at once."""
+def test_azures_library_signs_a_person_in_with_a_device_code(
+    identity: Any, sandbox: Sandbox
+) -> None:
+    """The person sees the code and enters it at once."""
     credential = identity.DeviceCodeCredential(
         tenant_id=TENANT,
         prompt_callback=lambda page, user_code, ends: sandbox.enter_code(user_code),
         disable_instance_discovery=True,
     )
-    takes(sandbox, credential)
+    assert_is_accepted(sandbox, credential)
 
 
 @pytest.mark.parametrize("kind", ["vm", "app_service", "machine_learning", "service_fabric"])
 def test_azures_library_signs_a_machine_in(
     kind: str, identity: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At the endpoint of each kind of machine."""
+    """Each kind of machine has its own endpoint."""
     for name, value in sandbox.managed_identity(kind).items():
         monkeypatch.setenv(name, value)
-    takes(sandbox, identity.ManagedIdentityCredential())
+    assert_is_accepted(sandbox, identity.ManagedIdentityCredential())
     if kind != "service_fabric":
-        takes(sandbox, identity.ManagedIdentityCredential(client_id=ASSIGNED["client_id"]))
+        assert_is_accepted(
+            sandbox, identity.ManagedIdentityCredential(client_id=ASSIGNED["client_id"])
+        )
 
 
-# --- what it refuses ---
+# --- rejected requests ---
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 CREDENTIALS = {"grant_type": "client_credentials", "client_id": APPLICATION, "scope": SCOPE}
 DEVICE = {"grant_type": "urn:ietf:params:oauth:grant-type:device_code", "client_id": APPLICATION}
 
 
-def asked(sandbox: Sandbox, form: dict[str, str], tenant: str = TENANT, page: str = "token") -> Any:
-    """What a form is answered with."""
+def post_form(
+    sandbox: Sandbox, form: dict[str, str], tenant: str = TENANT, page: str = "token"
+) -> Any:
+    """Post a form to the sign-in, and return the JSON of the response."""
     url = f"{sandbox.url}/{tenant}/oauth2/v2.0/{page}"
     return requests.post(url, data=form, timeout=10).json()
 
@@ -135,33 +145,33 @@ def asked(sandbox: Sandbox, form: dict[str, str], tenant: str = TENANT, page: st
 def test_invalid_client_credentials_fail_with_their_aadsts_number(
     form: dict[str, str], number: int, sandbox: Sandbox
 ) -> None:
-    """As Microsoft's sign-in would."""
-    answer = asked(sandbox, form)
+    """The numbers are those of Microsoft's sign-in."""
+    answer = post_form(sandbox, form)
     assert answer["error_codes"] == [number]
     assert answer["error_description"].startswith(f"AADSTS{number}: ")
     assert "access_token" not in answer
 
 
 def test_an_application_must_name_its_tenant(sandbox: Sandbox) -> None:
-    """People may come from any organization."""
+    """A sign-in to `organizations` or to an unknown tenant fails."""
     form = {**CREDENTIALS, "client_secret": sandbox.application_secret}
-    assert asked(sandbox, form, "organizations")["error_codes"] == [50194]
-    assert asked(sandbox, form, "nobody.example")["error_codes"] == [90002]
-    assert "access_token" in asked(sandbox, form)
+    assert post_form(sandbox, form, "organizations")["error_codes"] == [50194]
+    assert post_form(sandbox, form, "nobody.example")["error_codes"] == [90002]
+    assert "access_token" in post_form(sandbox, form)
 
 
 def test_a_code_is_valid_once(sandbox: Sandbox) -> None:
-    """Pending, given, gone."""
-    begun = asked(sandbox, {"client_id": APPLICATION, "scope": SCOPE}, page="devicecode")
-    form = {**DEVICE, "device_code": begun["device_code"]}
-    assert asked(sandbox, form)["error"] == "authorization_pending"
-    with pytest.raises(ValueError, match="no code"):
+    """It is pending, then valid for one token, then invalid."""
+    started = post_form(sandbox, {"client_id": APPLICATION, "scope": SCOPE}, page="devicecode")
+    form = {**DEVICE, "device_code": started["device_code"]}
+    assert post_form(sandbox, form)["error"] == "authorization_pending"
+    with pytest.raises(ValueError, match="must contain a requested device code"):
         sandbox.enter_code("another")
-    sandbox.enter_code(begun["message"])
-    given = asked(sandbox, form)
+    sandbox.enter_code(started["message"])
+    given = post_form(sandbox, form)
     assert given["refresh_token"]
-    assert asked(sandbox, form)["error_codes"] == [70018]
-    renewed = asked(
+    assert post_form(sandbox, form)["error_codes"] == [70018]
+    renewed = post_form(
         sandbox,
         {
             "grant_type": "refresh_token",
@@ -177,10 +187,10 @@ def test_a_code_is_valid_once(sandbox: Sandbox) -> None:
     ("changed", "number"),
     [({}, None), ({"code_verifier": "other"}, 501481), ({"redirect_uri": "http://evil"}, 70008)],
 )
-def test_a_code_of_the_browser_needs_its_verifier(
+def test_a_browser_code_needs_its_verifier(
     changed: dict[str, str], number: int | None, sandbox: Sandbox
 ) -> None:
-    """PKCE, and the place it was sent to."""
+    """It also needs the same redirect URI."""
     query = {
         "client_id": APPLICATION,
         "scope": SCOPE,
@@ -200,14 +210,14 @@ def test_a_code_of_the_browser_needs_its_verifier(
         "code": code,
         "code_verifier": "v" * 43,
     }
-    answer = asked(
+    answer = post_form(
         sandbox, {**form, "redirect_uri": query["redirect_uri"], **changed}, "organizations"
     )
     assert answer.get("error_codes", [None]) == [number]
 
 
 def test_a_managed_identity_endpoint_requires_its_header(sandbox: Sandbox) -> None:
-    """A browser cannot be tricked into sending it; and unknown kinds of machines are rejected."""
+    """A request without the header is rejected, and so are unknown kinds of machines."""
     url = sandbox.managed_identity("vm")["AZURE_POD_IDENTITY_AUTHORITY_HOST"]
     assert url.startswith("http://127.0.0.1:")
     answer = requests.get(url + VM_PATH, params={"resource": SCOPE}, timeout=10)
@@ -217,28 +227,28 @@ def test_a_managed_identity_endpoint_requires_its_header(sandbox: Sandbox) -> No
 
 
 def test_faults_affect_the_sign_in_only_by_its_path(sandbox: Sandbox) -> None:
-    """Whoever breaks the next request means the resource manager's."""
+    """Other faults affect only requests to the resource manager."""
     sandbox.fail_next(503)
     form = {**CREDENTIALS, "client_secret": sandbox.application_secret}
-    assert "access_token" in asked(sandbox, form)
+    assert "access_token" in post_form(sandbox, form)
     sandbox.fail_next(503, path="oauth2/v2.0/token", code="temporarily_unavailable")
-    assert asked(sandbox, form)["error"] == "temporarily_unavailable"
-    assert "access_token" in asked(sandbox, form)
+    assert post_form(sandbox, form)["error"] == "temporarily_unavailable"
+    assert "access_token" in post_form(sandbox, form)
 
 
 def test_the_journal_contains_no_secret(sandbox: Sandbox) -> None:
-    """The forms are not kept."""
+    """Forms and tokens are not in the journal."""
     form = {**CREDENTIALS, "client_secret": sandbox.application_secret}
-    token = asked(sandbox, form)["access_token"]
+    token = post_form(sandbox, form)["access_token"]
     assert sandbox.application_secret not in repr(sandbox.journal)
     assert token not in repr(sandbox.journal)
 
 
-# --- what clients read before they sign in ---
+# --- metadata without a token ---
 
 
 def read(sandbox: Sandbox, path: str, **query: str) -> Any:
-    """The JSON at a path, which needs no token."""
+    """Return the JSON at a path that needs no token."""
     answer = requests.get(sandbox.url + path, params=query, timeout=10)
     assert answer.status_code == 200, answer.text
     return answer.json()
@@ -246,7 +256,7 @@ def read(sandbox: Sandbox, path: str, **query: str) -> Any:
 
 @pytest.mark.parametrize("version", ["", "/v2.0"])
 def test_the_published_keys_verify_the_tokens(sandbox: Sandbox, version: str) -> None:
-    """By the OpenID configuration of either version: the keys, and the endpoints, are there."""
+    """The OpenID configuration of each version has the endpoints and the URL of the keys."""
     configuration = read(sandbox, f"/{TENANT}{version}/.well-known/openid-configuration")
     assert configuration["token_endpoint"].endswith(f"{TENANT}/oauth2{version}/token")
     assert configuration["jwks_uri"] == f"{sandbox.url}/{TENANT}/discovery{version}/keys"
@@ -261,14 +271,14 @@ def test_the_published_keys_verify_the_tokens(sandbox: Sandbox, version: str) ->
 
 
 def test_a_token_of_another_sandbox_is_rejected(sandbox: Sandbox) -> None:
-    """Although all sandboxes of a process share a key."""
+    """All sandboxes of a process share a key, but not its id."""
     foreign = Sandbox(demo=False).access_token
     with pytest.raises(az.AzureError, match="InvalidAuthenticationToken"):
         az.list_subscriptions(foreign)
 
 
 def request_token(sandbox: Sandbox, path: str, **form: str) -> Any:
-    """The answer to a request for a token by the application's secret."""
+    """Request a token with the application's secret, and return the response."""
     form = {
         "grant_type": "client_credentials",
         "client_id": APPLICATION,
@@ -282,7 +292,7 @@ def request_token(sandbox: Sandbox, path: str, **form: str) -> Any:
     "resource", ["https://management.azure.com/", "https://management.core.windows.net/", "own URL"]
 )
 def test_the_v1_endpoint_issues_a_token_for_a_resource(sandbox: Sandbox, resource: str) -> None:
-    """The numbers are text there, and the audience is the resource as it was sent."""
+    """Its numbers are text, and the audience is the resource in the request."""
     resource = resource.replace("own URL", sandbox.url)
     answer = request_token(sandbox, "/oauth2/token", resource=resource)
     assert answer["resource"] == resource
@@ -293,14 +303,14 @@ def test_the_v1_endpoint_issues_a_token_for_a_resource(sandbox: Sandbox, resourc
     assert az.list_subscriptions(answer["access_token"])
 
 
-def test_the_sandbox_itself_is_an_audience(sandbox: Sandbox) -> None:
-    """SDKs derive the scope from the endpoint."""
+def test_the_url_of_the_sandbox_is_an_audience(sandbox: Sandbox) -> None:
+    """SDKs derive the scope from the URL of the endpoint."""
     answer = request_token(sandbox, "/oauth2/v2.0/token", scope=f"{sandbox.url}/.default")
     assert az.list_subscriptions(answer["access_token"])
 
 
-def test_the_endpoints_of_the_cloud_need_no_token(sandbox: Sandbox) -> None:
-    """An object today, an array in 2019, and fewer members in the version of Azure Stack."""
+def test_the_metadata_endpoint_needs_no_token(sandbox: Sandbox) -> None:
+    """It is an object today, an array in 2019, and has fewer members for Azure Stack."""
     cloud = read(sandbox, "/metadata/endpoints", **{"api-version": "2022-09-01"})
     assert cloud["resourceManager"] == f"{sandbox.url}/"
     assert cloud["authentication"]["loginEndpoint"] == f"{sandbox.url}/"
@@ -312,8 +322,8 @@ def test_the_endpoints_of_the_cloud_need_no_token(sandbox: Sandbox) -> None:
     assert missing.json()["error"]["code"] == "MissingApiVersionParameter"
 
 
-def test_a_fault_reaches_the_endpoints_of_the_cloud(sandbox: Sandbox) -> None:
-    """As any other request to the resource manager."""
+def test_a_fault_affects_the_metadata_endpoint(sandbox: Sandbox) -> None:
+    """It is a request to the resource manager like others."""
     sandbox.fail_next(503)
     answer = requests.get(
         f"{sandbox.url}/metadata/endpoints", params={"api-version": "2022-09-01"}, timeout=10

@@ -1,4 +1,4 @@
-"""The sandbox is large enough: fifty scale sets of a thousand instances, read by many."""
+"""Fifty scale sets of a thousand instances, read by many clients."""
 
 from __future__ import annotations
 
@@ -26,24 +26,26 @@ def large() -> Iterator[Sandbox]:
         started = time.perf_counter()
         for number in range(SETS):
             sandbox.add_vmss(f"set-{number}", INSTANCES)
-        print(f"\n{SETS} x {INSTANCES} instances made in {time.perf_counter() - started:.2f} s")
+        print(f"\n{SETS} x {INSTANCES} instances created in {time.perf_counter() - started:.2f} s")
         yield sandbox
 
 
 @pytest.fixture(autouse=True)
-def pointed_there(clean_environment: None, large: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def point_environment_at_sandbox(
+    clean_environment: None, large: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Set the environment of the sandbox again, after each test's environment was cleaned."""
     for name, value in large.environment.items():
         monkeypatch.setenv(name, value)
 
 
-def everyone(count: int = INSTANCES) -> list[str]:
-    """The ids of instances that were made at once, in order."""
+def first_ids(count: int = INSTANCES) -> list[str]:
+    """Return the ids of the first instances of a set, in order."""
     return [str(entry) for entry in range(count)]
 
 
 def test_all_sets_are_listed_with_their_capacity(large: Sandbox) -> None:
-    """Fifty sets, fifty thousand instances."""
+    """There are fifty sets with a thousand instances each."""
     listed = az.list_vmss_sub(large.access_token, large.subscription_id)
     assert sorted(entry["name"] for entry in listed) == sorted(
         f"set-{number}" for number in range(SETS)
@@ -53,13 +55,13 @@ def test_all_sets_are_listed_with_their_capacity(large: Sandbox) -> None:
 
 @pytest.mark.parametrize("name", ["set-0", f"set-{SETS - 1}"])
 def test_a_thousand_instance_views_are_listed(large: Sandbox, name: str) -> None:
-    """Each once, in order, on the first and on the last set; prints how long that took."""
+    """Each is listed once, in order; the test prints how long that took."""
     started = time.perf_counter()
     views = az.get_instance_views(*large.where(name))
     print(
         f"\n{len(views)} instance views of {name} listed in {time.perf_counter() - started:.2f} s"
     )
-    assert [entry["instanceId"] for entry in views] == everyone()
+    assert [entry["instanceId"] for entry in views] == first_ids()
     assert all(entry["properties"]["instanceView"]["statuses"] for entry in views)
     domains = az.by_update_domain(views)
     assert {domain: len(ids) for domain, ids in domains.items()} == dict.fromkeys(
@@ -68,42 +70,44 @@ def test_a_thousand_instance_views_are_listed(large: Sandbox, name: str) -> None
 
 
 def test_all_pages_of_the_default_size_are_read() -> None:
-    """Twenty pages of fifty, in a sandbox as it comes."""
+    """There are twenty pages of fifty instances."""
     with Sandbox(demo=False) as sandbox:
         sandbox.add_vmss("web", INSTANCES)
         views = az.get_instance_views(*sandbox.where())
         lists = [entry for entry in sandbox.journal if entry.path.endswith("/virtualMachines")]
-    assert [entry["instanceId"] for entry in views] == everyone()
+    assert [entry["instanceId"] for entry in views] == first_ids()
     assert len(lists) == 20
 
 
-def test_many_read_while_one_writes(large: Sandbox) -> None:
-    """Ten threads list a set that changes: instances that stay are in every list, none twice.
+def test_readers_see_consistent_lists_during_writes(large: Sandbox) -> None:
+    """Every list of a changing set has each remaining instance exactly once.
 
-    A list of several pages is not a snapshot: an instance that is created or deleted between two
-    pages may be in it or not.
+    A list of several pages is not a snapshot: it may or may not have an instance that is created
+    or deleted between two pages.
     """
     where = large.where("set-7")
-    staying = everyone(900)
+    staying = first_ids(900)
     wrong: list[str] = []
     put = threading.Event()
     lists: list[int] = []
 
     def read() -> None:
-        """Lists the set over and over, and notes what is wrong with a list."""
+        """List the set repeatedly, and collect errors in the lists."""
         for _ in range(LISTS_EACH):
             is_put = put.is_set()
             views = az.get_instance_views(*where)
             ids = [entry["instanceId"] for entry in views]
             lists.append(len(ids))
             if len(set(ids)) != len(ids):
-                wrong.append(f"{len(ids) - len(set(ids))} instances stand twice in a list")
+                wrong.append(f"{len(ids) - len(set(ids))} instances are in a list twice")
             if missing := set(staying) - set(ids):
                 wrong.append(f"{len(missing)} instances are missing, such as {min(missing)}")
             for view in views:
                 version = az.get_image(view)["exact_version"]
                 if view["properties"]["latestModelApplied"] is not (version == NEW) and is_put:
-                    wrong.append(f"{view['instanceId']} runs {version}, and says otherwise")
+                    wrong.append(
+                        f"{view['instanceId']} runs {version}, but latestModelApplied differs"
+                    )
 
     def write() -> None:
         """Upgrade a hundred instances at a time, and scale in and out by a hundred."""
@@ -136,7 +140,7 @@ def test_many_read_while_one_writes(large: Sandbox) -> None:
 
 
 def test_a_deletion_between_two_pages_hides_no_other_instance() -> None:
-    """A link to the next page continues after the last entry, wherever that is by then."""
+    """A link to the next page continues after the last entry of the page before."""
     with Sandbox(demo=False, page_size=7, upgrade_seconds=0) as sandbox, requests.Session() as http:
         sandbox.add_vmss("web", 20)
         headers = {"Authorization": f"Bearer {sandbox.access_token}"}
@@ -146,11 +150,11 @@ def test_a_deletion_between_two_pages_hides_no_other_instance() -> None:
         first = http.get(sandbox.url + path, headers=headers, timeout=10).json()
         az.wait(sandbox.access_token, az.delete_vmss_vms(*sandbox.where(), [0, 1]))
         second = http.get(first["nextLink"], headers=headers, timeout=10).json()
-        assert [entry["instanceId"] for entry in first["value"] + second["value"]] == everyone(14)
+        assert [entry["instanceId"] for entry in first["value"] + second["value"]] == first_ids(14)
 
 
 def test_a_connection_serves_more_than_one_request(large: Sandbox) -> None:
-    """Connections are kept alive, as Azure's: a TLS handshake costs more than most answers."""
+    """Connections are kept alive, as on Azure, because a TLS handshake is slow."""
     with requests.Session() as http:
         for _ in range(3):
             answer = http.get(

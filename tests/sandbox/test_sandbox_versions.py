@@ -1,4 +1,4 @@
-"""The api-versions that clients send, and what they accept."""
+"""The api-versions that the sandbox accepts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ GROUP = "/subscriptions/{}/resourceGroups/sandbox/providers/Microsoft.Compute"
 
 
 def status(sandbox: Sandbox, path: str, version: str) -> int:
-    """The status of a GET in the group, at an api-version."""
+    """Return the status of a GET in the resource group with an api-version."""
     answer = requests.get(
         sandbox.url + GROUP.format(sandbox.subscription_id) + path,
         params={"api-version": version},
@@ -24,7 +24,7 @@ def status(sandbox: Sandbox, path: str, version: str) -> int:
 
 @pytest.mark.parametrize("version", ["2026-04-01", "2026-03-01", "2025-11-01", "2025-04-01"])
 def test_the_versions_of_current_sdks_reach_a_scale_set(sandbox: Sandbox, version: str) -> None:
-    """Those of the SDKs for Python and JavaScript, az and Terraform."""
+    """They are the versions of the SDKs for Python and JavaScript, az and Terraform."""
     assert status(sandbox, "/virtualMachineScaleSets/web", version) == 200
 
 
@@ -37,10 +37,10 @@ def test_galleries_have_versions_of_their_own(sandbox: Sandbox, version: str) ->
 
 @pytest.mark.parametrize("table", [api_versions.COMPUTE, api_versions.GALLERIES])
 def test_the_tables_are_newest_first(table: dict[str, str]) -> None:
-    """As a reader expects, and as Azure's error lists them."""
+    """Azure's error lists them in this order."""
     assert list(table) == sorted(table, reverse=True)
 
 
 def test_a_version_newer_than_the_table_is_accepted(sandbox: Sandbox) -> None:
-    """The next SDK works before the table knows its version."""
+    """So the next SDK works before its version is in the table."""
     assert status(sandbox, "/virtualMachineScaleSets/web", "2099-01-01") == 200

@@ -1,4 +1,4 @@
-"""What the tests of other clients share: running them, and what they did to a scale set."""
+"""Helpers for tests of other clients: run a client, and check what it did to a scale set."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from pathlib import Path
 
 from azurerm_lite.sandbox import Sandbox
 
-# Installs packages in a folder of that name, and returns where their programs are.
+# Installs packages in a folder with a given name, and returns the folder of their programs.
 Install = Callable[..., Path]
 SCRIPTS = Path(__file__).parents[1] / "clients" / "scripts"
 OLD, NEW = "22.04.202410020", "22.04.202411010"
 
 
 def run_client(command: Sequence[str], variables: Mapping[str, str]) -> str:
-    """Run a client, and return what it prints; it must succeed.
+    """Run a client, which must succeed, and return its standard output.
 
     Args:
         command: The program and its arguments.
-        variables: Its environment, besides what every program needs.
+        variables: Environment variables, in addition to those that every program needs.
     """
-    kept = ("PATH", "HOME", "SYSTEMROOT", "TEMP", "TMP", "LANG", "LC_ALL")
-    environment = {name: os.environ[name] for name in kept if name in os.environ}
+    needed = ("PATH", "HOME", "SYSTEMROOT", "TEMP", "TMP", "LANG", "LC_ALL")
+    environment = {name: os.environ[name] for name in needed if name in os.environ}
     done = subprocess.run(
         command,
         env={**environment, **variables},
@@ -37,10 +37,10 @@ def run_client(command: Sequence[str], variables: Mapping[str, str]) -> str:
 
 
 def upgraded_domains(sandbox: Sandbox, name: str = "shop") -> list[int]:
-    """Return the update domains in the order in which a client upgraded them, each once.
+    """Return the update domains in the order in which a client upgraded them.
 
-    It fails if an instance of another domain began before the last one of a domain was up again,
-    or if an instance did not get the new version.
+    It fails if two domains were upgraded at the same time, or if an instance does not have the new
+    version.
     """
     instances = sandbox.cloud.scale_set(sandbox.resource_group, name).instances
     assert {vm.exact_version for vm in instances.values()} == {NEW}
@@ -52,7 +52,7 @@ def upgraded_domains(sandbox: Sandbox, name: str = "shop") -> list[int]:
         assert domain is not None
         if (change.what, change.after) == ("provisioning", "Updating"):
             if domains[-1:] != [domain]:
-                assert not down, f"domain {domain} began while {down} were down"
+                assert not down, f"domain {domain} started while {down} were down"
                 domains.append(domain)
             down.add(change.instance_id)
         if (change.what, change.after) == ("provisioning", "Succeeded"):

@@ -1,4 +1,4 @@
-"""The sandbox's sign-in: the OAuth2 endpoints, managed identities, and the tokens they issue."""
+"""The sign-in: OAuth2 endpoints, managed identities, and their tokens."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .managed_identity import ManagedIdentityEndpoint
 from .oauth import OAuthEndpoint
 from .tokens import TokenIssuer
 
-# Where a workflow of GitHub Actions requests its OIDC token.
+# A workflow of GitHub Actions requests its OIDC token here.
 _ACTIONS_PATH = "/actions/idtoken"
 
 
 class Entra:
-    """Everything that is answered without a token, because it issues one."""
+    """The endpoints that issue tokens, and so need no token."""
 
     def __init__(self, token_seconds: float) -> None:
         self.tokens: TokenIssuer = TokenIssuer(token_seconds)
@@ -25,11 +25,11 @@ class Entra:
         self.identities: ManagedIdentityEndpoint = ManagedIdentityEndpoint(self.tokens)
 
     def has_path(self, path: str) -> bool:
-        """Return whether a path is one of the sign-in's."""
+        """Return whether a path belongs to the sign-in."""
         return path == _ACTIONS_PATH or self.oauth.has_path(path) or self.identities.has_path(path)
 
     def answer(self, request: Request, fault: ApiError | None = None) -> Answer:
-        """Return the answer to a request, or a requested fault in the format of the sign-in."""
+        """Return the answer to a request, or an injected fault in the format of the sign-in."""
         if fault:
             body = {"error": fault.error["code"], "error_description": fault.error["message"]}
             return Answer(fault.status, body, fault.headers)

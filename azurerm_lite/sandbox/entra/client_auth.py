@@ -1,4 +1,4 @@
-"""Client authentication of the one application: secret, certificate or federated token."""
+"""Client authentication of the application: secret, certificate or federated token."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NO_RECORD = "No matching federated identity record found for presented assertio
 
 
 class ClientAuth:
-    """The credentials with which the one application is registered."""
+    """The registered credentials of the application."""
 
     def __init__(self) -> None:
         self.secret: str = secrets.token_urlsafe(24)
@@ -32,12 +32,12 @@ class ClientAuth:
         self._issuer_key: rsa.RSAPrivateKey | None = None
 
     def register_certificate(self, pem: bytes, subject: str | None = None) -> None:
-        """Register a certificate, or any certificate with a subject name that is sent along."""
+        """Register a certificate or, with `subject`, every sent certificate of that name."""
         if subject is not None:
             self._subjects.add(subject)
             return
         certificate = x509.load_pem_x509_certificate(pem)
-        # Clients name a certificate by either digest; neither protects anything here.
+        # Clients identify a certificate by either digest; security does not depend on them here.
         for digest in (hashes.SHA1(), hashes.SHA256()):  # noqa: S303 - x5t is SHA-1 by RFC 7515
             self._certificates[_encode(certificate.fingerprint(digest))] = certificate
 
@@ -81,7 +81,7 @@ class ClientAuth:
             raise _invalid_client(7000215, message)
 
     def _key_of_issuer(self) -> rsa.RSAPrivateKey:
-        """Return the issuer's key, made at its first use: that takes a while, and few need it."""
+        """Return the issuer's key; it is generated at its first use, because that is slow."""
         if self._issuer_key is None:
             self._issuer_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         return self._issuer_key
@@ -112,7 +112,7 @@ class ClientAuth:
         check_signature(assertion, self._key_of_issuer().public_key(), [AUDIENCE])
 
     def _find_key(self, header: dict[str, Any]) -> Any:
-        """Return the public key that an assertion of the application itself is signed with."""
+        """Return the public key that verifies an assertion of the application itself."""
         thumbprint = str(header.get("x5t#S256") or header.get("x5t") or "")
         certificate = self._certificates.get(thumbprint.rstrip("="))
         if certificate is None and header.get("x5c"):
@@ -128,7 +128,7 @@ class ClientAuth:
 
 
 def check_signature(assertion: str, key: Any, audiences: list[str]) -> None:
-    """Reject an assertion with another key, another audience, or outside its valid time."""
+    """Reject an assertion with a wrong signature or audience, or outside its valid time."""
     try:
         jwt.decode(assertion, key, algorithms=["RS256", "PS256"], audience=audiences)
     except (jwt.ExpiredSignatureError, jwt.ImmatureSignatureError):

@@ -1,4 +1,4 @@
-"""Managed identities: the endpoints of a virtual machine, App Service, Service Fabric, Arc."""
+"""Managed identities: the endpoints of a VM, App Service, Service Fabric and Azure Arc."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RESOURCE_ID = (
     f"/subscriptions/{SUBSCRIPTION}/resourceGroups/sandbox/providers/Microsoft.ManagedIdentity"
     "/userAssignedIdentities/worker"
 )
-# The client id of the machine's system-assigned identity, and its user-assigned identity.
+# Client id of the system-assigned identity, and the ids of the user-assigned identity.
 SYSTEM = "11111111-aaaa-4444-8888-000000000001"
 ASSIGNED = {
     "client_id": "22222222-aaaa-4444-8888-000000000002",
@@ -31,17 +31,17 @@ _PARAMETER_ALIASES = {"clientid": "client_id", "msi_res_id": "mi_res_id"}
 def environment_for(
     kind: str, url: str, secure_url: str, thumbprint: str, header: str
 ) -> dict[str, str]:
-    """Return the environment variables of a machine of a kind.
+    """Return the environment variables of a kind of machine.
 
     Args:
         kind: The kind of machine.
-        url: The URL of the endpoint over plain HTTP.
-        secure_url: The URL of the endpoint over HTTPS.
-        thumbprint: The SHA-1 thumbprint of its certificate.
-        header: The value of the identity header.
+        url: URL of the endpoint over plain HTTP.
+        secure_url: URL of the endpoint over HTTPS.
+        thumbprint: SHA-1 thumbprint of its certificate.
+        header: Value of the identity header.
 
     Raises:
-        ValueError: There is no such kind.
+        ValueError: The kind does not exist.
     """
     kinds = {
         "vm": {"AZURE_POD_IDENTITY_AUTHORITY_HOST": url},
@@ -55,16 +55,16 @@ def environment_for(
         },
     }
     if kind not in kinds:
-        raise ValueError(f"kind must be one of {', '.join(kinds)}, not {kind!r}")
+        raise ValueError(f"kind must be one of {', '.join(kinds)}, got {kind!r}")
     return kinds[kind]
 
 
 class ManagedIdentityEndpoint:
-    """Issues tokens to programs on the machine, recognized by a header only they can send.
+    """Endpoint that issues tokens to programs on the machine, which must send a secret header.
 
     Attributes:
         header: The value of that header.
-        arc_key_file: The file that an Azure Arc machine names for its key.
+        arc_key_file: Path of the key file that an Azure Arc machine returns.
     """
 
     def __init__(self, tokens: TokenIssuer) -> None:
@@ -83,7 +83,7 @@ class ManagedIdentityEndpoint:
         if request.path == ARC_PATH and not self._has_arc_key(request):
             return Answer(401, {}, {"WWW-Authenticate": f"Basic realm={self.arc_key_file}"})
         if request.path == OTHER_PATH and not self._has_identity_header(request):
-            message = "The identity header does not fit."
+            message = "The identity header is wrong."
             return Answer(401, {"statusCode": 401, "message": message})
         parameters = {
             _PARAMETER_ALIASES.get(name, name): value for name, value in request.args.items()

@@ -1,4 +1,4 @@
-"""The OAuth2 endpoints: discovery, tokens for each grant, device codes, and the browser's page."""
+"""The OAuth2 endpoints: discovery, tokens, device codes, and the browser's page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PERSON = "ada@sandbox.example"
 _AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 _PERSON_OBJECT = "77777777-6666-5555-4444-333333333333"
 _ANY_TENANT = ("organizations", "common")
-# AD FS has each of these without a version and without a tenant.
+# AD FS uses these paths without a version, and `adfs` as the tenant.
 _PATHS = re.compile(
     r"/(?P<tenant>[^/]+)(/v2\.0)?/"
     r"(?P<page>\.well-known/openid-configuration|discovery(/v2\.0)?/keys|"
@@ -33,7 +33,7 @@ _PROTOCOL_VERSION = "/v2.0"
 
 @dataclass
 class _Consent:
-    """What a person is asked to consent to, by a device code or in the browser."""
+    """A sign-in that waits for a person, by a device code or in the browser."""
 
     client: str
     scope: str
@@ -43,10 +43,10 @@ class _Consent:
 
 
 class OAuthEndpoint:
-    """Answers the requests of a sign-in.
+    """Handler of the requests of a sign-in.
 
     Attributes:
-        user_codes: The device code of each code that a person may enter.
+        user_codes: The device code of each user code.
     """
 
     def __init__(self, tokens: TokenIssuer, client_auth: ClientAuth) -> None:
@@ -91,11 +91,11 @@ class OAuthEndpoint:
             return Answer(error.status, error.body)
 
     def consent(self, user_code: str, is_given: bool = True) -> None:
-        """Do what a person does who enters the code of a device flow, or declines."""
+        """Enter a user code as a person who agrees or declines."""
         self._devices[self.user_codes[user_code]].is_given = is_given
 
     def revoke_refresh_tokens(self) -> None:
-        """Revoke what renews the tokens of people."""
+        """Revoke all refresh tokens."""
         self._refresh_tokens.clear()
 
     # Grants
@@ -185,7 +185,7 @@ class OAuthEndpoint:
         }
 
     def _show_consent_page(self, query: dict[str, str]) -> Answer:
-        """Return a page with a button that sends the code to the program on this machine."""
+        """Return a page whose button sends the authorization code to the client."""
         _check_application(query, APPLICATION, _AZURE_CLI)
         code = secrets.token_urlsafe(24)
         self._browsers[code] = _Consent(
@@ -226,7 +226,7 @@ class OAuthEndpoint:
     def _token_response_v1(
         self, resource: str, seconds: int, claims: dict[str, str]
     ) -> dict[str, Any]:
-        """Return a token for a resource, with the numbers as text, as the v1 endpoint does."""
+        """Return a token for a resource, with numbers as text, as the v1 endpoint does."""
         now = int(time.time())
         return {
             "token_type": "Bearer",
@@ -239,7 +239,7 @@ class OAuthEndpoint:
         }
 
     def _token_response_for_person(self, form: dict[str, str], nonce: str = "") -> dict[str, Any]:
-        """Return a token with what renews it, and with who the person is."""
+        """Return a token with its refresh token and the person's id token."""
         client = form["client_id"]
         refresh_token = "sandbox-refresh-" + secrets.token_urlsafe(24)
         self._refresh_tokens[refresh_token] = client
@@ -260,17 +260,17 @@ class OAuthEndpoint:
 
 
 def _resource(form: dict[str, str]) -> str:
-    """Return the scope of a resource in a form, such as `https://host/.default`, or nothing."""
+    """Return the scope in a form, such as `https://host/.default`; empty if there is none."""
     scopes = form.get("scope", "").split()
     return next((scope for scope in scopes if scope.endswith("/.default")), "")
 
 
 def _configuration(base: str, version: str) -> dict[str, Any]:
-    """Return the OpenID configuration: what MSAL for Python and for JavaScript read of it.
+    """Return the parts of the OpenID configuration that MSAL for Python and JavaScript read.
 
     Args:
-        base: The URL of the tenant.
-        version: The version of the protocol as it is written in paths; empty for v1 and AD FS.
+        base: URL of the tenant.
+        version: Version of the protocol in paths, such as `/v2.0`; empty for v1 and AD FS.
     """
     return {
         "issuer": f"{base}{version}",

@@ -1,4 +1,4 @@
-"""The sandbox's tokens: signed, with an expiry, an audience and an identity; and sign-in errors."""
+"""Access tokens of the sandbox, and sign-in errors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import secrets
 import time
 import uuid
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import jwt  # PyJWT, which msal installs
@@ -23,14 +23,14 @@ _ALGORITHM = "RS256"
 
 
 class SignInError(Exception):
-    """An error response of the token endpoint, whose JSON differs from the rest of Azure's."""
+    """An error response of the token endpoint; its JSON differs from other errors of Azure."""
 
     def __init__(self, status: int, error: str, number: int, message: str) -> None:
         super().__init__(message)
         self.status = status
         trace = str(uuid.uuid4())
         correlation = str(uuid.uuid4())
-        stamp = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%SZ")
+        stamp = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
         self.body: dict[str, Any] = {
             "error": error,
             "error_description": (
@@ -47,16 +47,17 @@ class SignInError(Exception):
 
 @functools.cache
 def _signing_key() -> rsa.RSAPrivateKey:
-    """Return the key of all sandboxes of this process: making one takes a while."""
+    """Return the key that all sandboxes of this process share, because generating one is slow."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 class TokenIssuer:
-    """Issues tokens for the resource manager, and checks them.
+    """Issuer and verifier of tokens for the resource manager.
 
     Attributes:
-        url: The URL of the sandbox, which is an audience too.
-        key_id: The `kid` of the tokens; each sandbox has another.
+        token_seconds: How many seconds tokens are valid that are issued from now on.
+        url: URL of the sandbox, which is a valid audience too.
+        key_id: The `kid` of the tokens, which is different in each sandbox.
     """
 
     def __init__(self, token_seconds: float = 3599) -> None:
@@ -76,12 +77,12 @@ class TokenIssuer:
         seconds: float | None = None,
         claims: dict[str, str] | None = None,
     ) -> str:
-        """Return a token, issued five minutes ago as Microsoft's are, because clocks differ.
+        """Return a token that is valid from five minutes ago, like Microsoft's.
 
         Args:
-            audience: What it is for.
-            seconds: How long it is valid; `token_seconds` by default.
-            claims: For whom it is; the application by default.
+            audience: Audience of the token.
+            seconds: How many seconds the token is valid; `token_seconds` by default.
+            claims: Claims that identify the holder; the application's by default.
         """
         now = time.time()
         lifetime = self.token_seconds if seconds is None else seconds
@@ -89,7 +90,7 @@ class TokenIssuer:
             "aud": audience,
             "tid": TENANT,
             "iss": f"https://sts.windows.net/{TENANT}/",
-            "uti": secrets.token_urlsafe(12),  # no two tokens are the same
+            "uti": secrets.token_urlsafe(12),  # makes each token unique
             "iat": now - 300,
             "nbf": now - 300,
             "exp": now + lifetime,
@@ -123,10 +124,10 @@ class TokenIssuer:
             raise errors.unauthorized("InvalidAuthenticationTokenAudience", message)
 
     def _read_claims(self, token: str) -> dict[str, Any]:
-        """Return the claims of a token of this sandbox, whoever it is for.
+        """Return the claims of a token of this sandbox, for any audience.
 
         Raises:
-            jwt.InvalidTokenError: It is not valid, or another sandbox issued it.
+            jwt.InvalidTokenError: The token is invalid, or another sandbox issued it.
         """
         if jwt.get_unverified_header(token).get("kid") != self.key_id:
             raise jwt.InvalidTokenError

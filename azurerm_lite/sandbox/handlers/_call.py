@@ -1,4 +1,4 @@
-"""What all handlers share: the request taken apart, long-running answers, pages, common checks."""
+"""Shared parts of handlers: parsed request, long-running operations, pages, common checks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..model.resources import SUBSCRIPTION, Instance, Operation, ScaleSet
 from . import render
 
 Json = dict[str, Any]
-# The rate limits that count VMs: of batched writes, and of what a read returns.
+# The rate limits that count VMs: VMs that a write changes, and VMs that a read returns.
 BATCHED_VMS = "VMScaleSetBatchedVMRequests"
 VM_VIEWS = "VMScaleSetVMViews"
 # The number of slashes in the path of a whole scale set.
@@ -24,11 +24,11 @@ _SCALE_SET_DEPTH = 8
 
 @dataclass
 class Call:
-    """A request, taken apart.
+    """A parsed request.
 
     Attributes:
-        names: The names in the path, by the placeholders of the route, and the `path` itself.
-        headers: By their names in lower case.
+        names: The names in the path by placeholder of the route, and `path`, the whole path.
+        headers: The headers by name in lower case.
     """
 
     cloud: Cloud
@@ -47,7 +47,7 @@ class Call:
 
     @property
     def instance(self) -> Instance:
-        """The instance in the path, by its number: none of a Flexible set."""
+        """The instance in the path by its number, which Flexible sets do not have."""
         vmss = self.vmss
         if vmss.is_flexible:
             raise errors.instance_id_not_a_number()
@@ -63,23 +63,23 @@ class Call:
 
     @property
     def has_etags(self) -> bool:
-        """Whether bodies contain etags at the api-version."""
+        """Whether bodies contain etags in this api-version."""
         return self.api_version >= render.ETAG_SINCE
 
     @property
     def has_notifications(self) -> bool:
-        """Whether the answer has `Azure-AsyncNotification`: a write of a whole scale set has."""
+        """Whether the answer has `Azure-AsyncNotification`, as for a write of a scale set."""
         is_write = self.method in ("PUT", "PATCH", "DELETE")
         return is_write and self.names["path"].count("/") == _SCALE_SET_DEPTH
 
     @property
     def url(self) -> str:
-        """The URL of the request, with the api-version alone."""
+        """The URL of the request, with no parameter except the api-version."""
         return f"{self.base_url}{self.names['path']}?api-version={self.api_version}"
 
     @property
     def instance_ids(self) -> list[str] | None:
-        """The instance ids in the body; `None` if there are none."""
+        """The instance ids in the body, or `None`."""
         given = self.body.get("instanceIds")
         if given is None:
             return None
@@ -93,7 +93,7 @@ class Call:
         """The instance ids in the body.
 
         Raises:
-            ApiError: There are none.
+            ApiError: The body has no instance ids.
         """
         if not self.instance_ids:
             message = "Required parameter 'instanceIds' is missing (null)."
@@ -101,18 +101,15 @@ class Call:
         return self.instance_ids
 
     def expands(self, part: str) -> bool:
-        """Return whether `$expand` names a part, given in lower case."""
+        """Return whether `$expand` contains a part, given in lower case."""
         return part in self.query.get("$expand", "").lower()
 
 
 Handler = Callable[[Call], Answer]
 
 
-def accepted(call: Call, job: Operation, status: int = 202, body: Json | None = None) -> Answer:
-    """Return the first answer of a long-running operation.
-
-    Without a body it has a `Location` too.
-    """
+def accept(call: Call, job: Operation, status: int = 202, body: Json | None = None) -> Answer:
+    """Return the first answer of a long-running operation; without a body, with a `Location`."""
     base = f"{call.base_url}/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Compute"
     path = f"{base}/locations/{job.location}/operations/{job.id}"
     version = f"api-version={call.api_version}"
@@ -124,14 +121,14 @@ def accepted(call: Call, job: Operation, status: int = 202, body: Json | None = 
     return Answer(status, body, headers)
 
 
-def accepted_for_vms(
+def accept_for_vms(
     call: Call, job: Operation, status: int = 202, body: Json | None = None
 ) -> Answer:
     """Return the first answer of an operation on VMs of a scale set.
 
-    Azure counts the VMs that it changes, but not on a Flexible set.
+    A rate limit counts the VMs that the operation changes, except on a Flexible set.
     """
-    answer = accepted(call, job, status, body)
+    answer = accept(call, job, status, body)
     vmss = job.scale_set
     if vmss and not vmss.is_flexible:
         answer.vm_policy = BATCHED_VMS
@@ -140,27 +137,27 @@ def accepted_for_vms(
 
 
 def etag_header(etag: int) -> dict[str, str]:
-    """Return the header with an etag, which answers have about a single resource."""
+    """Return the header with the etag of a single resource."""
     return {"ETag": f'"{etag}"'}
 
 
 def retry_after(cloud: Cloud) -> dict[str, str]:
-    """Return the header for polls, in whole seconds; none if upgrades take less than a second."""
+    """Return the header `Retry-After`; none if upgrades take less than a second."""
     if cloud.upgrade_seconds < 1:
         return {}
     return {"Retry-After": str(min(10, int(cloud.upgrade_seconds)))}
 
 
 def page(call: Call, entries: list[Any], render: Callable[[Any], Json] | None = None) -> Answer:
-    """Return a page of a list, with a link to the next one if there is one.
+    """Return a page of a list, with a link to the next page if there is one.
 
-    The link contains the last entry of the page, so that entries which appear or vanish meanwhile
-    move no other to another page.
+    The link contains the last entry of the page. So no entry is skipped or repeated if others are
+    added or deleted in the meantime.
 
     Args:
         call: The request.
         entries: All entries, as JSON or as instances.
-        render: Makes JSON of an entry; called for those of the page alone.
+        render: Converts an entry to JSON; called for the entries of the page only.
     """
     start = _start_of_page(call, entries)
     end = start + call.page_size
@@ -174,7 +171,7 @@ def page(call: Call, entries: list[Any], render: Callable[[Any], Json] | None = 
 
 
 def check_uniform(vmss: ScaleSet, operation: str) -> None:
-    """Reject an operation that Azure does not have for Flexible sets."""
+    """Reject an operation that Flexible sets do not support."""
     if vmss.is_flexible:
         raise errors.operation_not_allowed_on_flexible(operation, vmss.name)
 
@@ -187,7 +184,7 @@ def check_group_is_not_deleting(call: Call) -> None:
 
 
 def check_etag(call: Call, resource: ScaleSet | Instance | None) -> None:
-    """Reject a write whose If-Match or If-None-Match does not hold."""
+    """Reject a write if its If-Match or If-None-Match is not fulfilled."""
     expected = call.headers.get("if-match")
     current = f'"{resource.etag}"' if resource else ""
     if expected and (not resource or expected not in ("*", current)):
@@ -196,11 +193,19 @@ def check_etag(call: Call, resource: ScaleSet | Instance | None) -> None:
         raise errors.resource_exists()
 
 
+def read_object(parent: Json, key: str) -> Json:
+    """Return a member of a body that must be an object; empty if it is missing."""
+    value = parent.get(key) or {}
+    if not isinstance(value, dict):
+        raise errors.invalid_request_content(f"'{key}' is not an object.")
+    return value
+
+
 def find_by_name(entries: list[Json], name: str) -> Json:
-    """Return the entry with a name, in either case.
+    """Return the entry with a name, ignoring case.
 
     Raises:
-        ApiError: There is none.
+        ApiError: The entry does not exist.
     """
     for entry in entries:
         if entry["name"].lower() == name.lower():

@@ -1,4 +1,4 @@
-"""Handlers for deployments of templates, as `az vmss create` sends them: sets and networks."""
+"""Handlers for deployments of templates with scale sets and networks (`az vmss create`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..model.redaction import is_secure
 from ..model.resources import SUBSCRIPTION
 from ..model.template_expressions import AnyProperties, Expressions
 from . import networks, render
-from ._call import Call, Json, check_group_is_not_deleting, page, retry_after
+from ._call import Call, Json, check_group_is_not_deleting, page, read_object, retry_after
 
 _SET_TYPE = "microsoft.compute/virtualmachinescalesets"
 _NETWORK_PREFIX = "microsoft.network/"
@@ -53,7 +53,7 @@ def put_deployment(call: Call) -> Answer:
 
 
 def validate_deployment(call: Call) -> Answer:
-    """Deployments - Validate: whether the sandbox can read the template."""
+    """Deployments - Validate: check whether the sandbox supports the template."""
     group = call.cloud.resource_group(call.names["rg"])["name"]
     deployment, _ = _read_template(call, group, call.names["deployment"])
     body = _body(deployment)
@@ -74,25 +74,24 @@ def get_deployment_status(call: Call) -> Answer:
 
 
 def _read_template(call: Call, group: str, name: str) -> tuple[Deployment, list[Json]]:
-    """Return a deployment and the resources of its template, without expressions."""
+    """Return a deployment and the resources of its template, with all expressions evaluated."""
     properties = call.body.get("properties") or {}
     template = properties.get("template") if isinstance(properties, dict) else None
     if not isinstance(template, dict):
         message = (
-            "The request has no 'template'. The sandbox does not read a template by its link: "
-            "send the template itself."
+            "The request has no 'template'. The sandbox does not support links to templates: send "
+            "the template itself."
         )
         raise ApiError(400, "InvalidTemplate", message)
-    declared = template.get("parameters") or {}
-    given = properties.get("parameters") or {}
+    declared = _objects(template, "parameters")
+    given = _objects(properties, "parameters")
     values = {
         key: given[key].get("value") if key in given else parameter.get("defaultValue")
         for key, parameter in declared.items()
     }
-    variables = template.get("variables") or {}
+    variables = read_object(template, "variables")
     resources = [
-        Expressions(values, variables, group).resolve(resource)
-        for resource in template.get("resources") or []
+        Expressions(values, variables, group).resolve(resource) for resource in _resources(template)
     ]
     for resource in resources:
         _check(resource)
@@ -100,33 +99,50 @@ def _read_template(call: Call, group: str, name: str) -> tuple[Deployment, list[
     def reference(resource: str, *_: Any) -> Json:
         return _properties_of(call, group, resource)
 
-    outputs = template.get("outputs") or {}
+    outputs = read_object(template, "outputs")
 
-    # So that an expression which the sandbox does not have is rejected before anything is done.
+    # Reject unsupported expressions in outputs before anything is created.
     Expressions(values, variables, group, lambda *_: AnyProperties()).resolve(outputs)
 
     def evaluate() -> Json:
         evaluated: Json = Expressions(values, variables, group, reference).resolve(outputs)
         return evaluated
 
-    shown = {
+    visible = {
         key: {"type": parameter.get("type"), "value": values[key]}
         for key, parameter in declared.items()
         if not is_secure(parameter)
     }
     mode = str(properties.get("mode", "Incremental"))
-    return Deployment(name, group, mode, shown, evaluate), resources
+    return Deployment(name, group, mode, visible, evaluate), resources
+
+
+def _objects(parent: Json, key: str) -> dict[str, Json]:
+    """Return a member that must be an object of objects; empty if it is missing."""
+    value = read_object(parent, key)
+    if not all(isinstance(entry, dict) for entry in value.values()):
+        raise errors.invalid_request_content(f"An entry of '{key}' is not an object.")
+    return value
+
+
+def _resources(template: Json) -> list[Json]:
+    """Return the resources of a template."""
+    value = template.get("resources") or []
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise errors.invalid_request_content("'resources' is not a list of objects.")
+    return value
 
 
 def _check(resource: Json) -> None:
-    """Reject a resource that the sandbox cannot create, with what to do instead."""
+    """Reject a resource that the sandbox cannot create."""
     kind = str(resource.get("type")).lower()
     is_known = kind == _SET_TYPE or _network_type(kind) is not None
     if "copy" in resource or not is_known:
         message = (
-            f"The sandbox cannot deploy '{resource.get('name')}' of type '{resource.get('type')}': "
-            "it deploys scale sets, virtual networks, network security groups, public IP addresses "
-            "and load balancers, without copy loops. Take the resource out of the template."
+            f"The sandbox cannot deploy '{resource.get('name')}' of type '{resource.get('type')}'. "
+            "It supports scale sets, virtual networks, network security groups, public IP "
+            "addresses and load balancers, without copy loops. Remove the resource from the "
+            "template."
         )
         raise ApiError(400, "InvalidTemplateDeployment", message)
 
@@ -149,13 +165,13 @@ def _create(call: Call, deployment: Deployment, resource: Json) -> None:
 
 
 def _network_type(kind: str) -> tuple[str, str] | None:
-    """Return a type of Microsoft.Network as Azure writes it, and the kind of part, if it is one.
+    """Return a type of Microsoft.Network in Azure's spelling, and the kind of part.
 
     Args:
         kind: The type in a template, in lower case.
 
     Returns:
-        A pair, whose second entry is empty for a whole resource, or `None` for another type.
+        A tuple, whose second entry is empty for a whole resource; `None` for another type.
     """
     if not kind.startswith(_NETWORK_PREFIX):
         return None
@@ -168,7 +184,7 @@ def _network_type(kind: str) -> tuple[str, str] | None:
 
 
 def _properties_of(call: Call, group: str, resource: str) -> Json:
-    """Return the properties of a resource in the deployment, by its name or id."""
+    """Return the properties of a resource in the deployment, given its name or id."""
     name = resource.rpartition("/")[2].lower()
     vmss = call.cloud.sets.get((group.lower(), name))
     is_set = "/" not in resource or _SET_TYPE in resource.lower()
@@ -220,7 +236,7 @@ def _body(deployment: Deployment) -> Json:
 
 
 def _error(deployment: Deployment) -> Json | None:
-    """Return the error of a deployment, or of the first of its operations that failed."""
+    """Return the error of a deployment or of its first failed operation, or `None`."""
     if deployment.error:
         return deployment.error
     failed = [part.error for part in deployment.parts if part.error]

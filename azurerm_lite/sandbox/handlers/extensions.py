@@ -1,4 +1,4 @@
-"""Handlers for the extensions of a scale set, which are a part of its model."""
+"""Handlers for the extensions in the model of a scale set."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..model import members
 from ..model.redaction import without_secrets
 from ..model.resources import Json, merge_patch
 from . import render
-from ._call import Call, accepted, find_by_name
+from ._call import Call, accept, find_by_name
 
 
 def list_extensions(call: Call) -> Answer:
@@ -60,13 +60,13 @@ def delete_extension(call: Call) -> Answer:
     others = _others(call)
     if len(others) == len(_extensions(call)):
         return Answer(204)
-    return accepted(call, call.cloud.patch(call.vmss, _patch(others)))
+    return accept(call, call.cloud.patch(call.vmss, _patch(others)))
 
 
 def _write(call: Call, others: list[Json], extension: Json, status: int) -> Answer:
     job = call.cloud.patch(call.vmss, _patch([*others, extension]))
     state = "Updating" if status == 200 else "Creating"
-    return accepted(call, job, status, _body(call, without_secrets(extension), state))
+    return accept(call, job, status, _body(call, without_secrets(extension), state))
 
 
 def _given_properties(call: Call) -> Json:
@@ -83,7 +83,7 @@ def _extensions(call: Call) -> list[Json]:
 
 
 def _others(call: Call) -> list[Json]:
-    """Return the extensions with another name than the one in the path."""
+    """Return all extensions except the one in the path."""
     name = call.names["extension"].lower()
     return [extension for extension in _extensions(call) if extension["name"].lower() != name]
 

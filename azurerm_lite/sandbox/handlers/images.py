@@ -1,4 +1,4 @@
-"""Handlers for platform images, and for galleries made of the image ids that the sandbox knows."""
+"""Handlers for platform images and galleries; galleries are derived from known image ids."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _COLLECTIONS = {"gallery": "galleries", "image": "images", "version": "versions"
 
 
 def list_image_entries(call: Call) -> Answer:
-    """Virtual Machine Images - List Publishers, Offers, Skus, and versions: bare arrays."""
+    """Virtual Machine Images - List Publishers, List Offers, List Skus, List: plain arrays."""
     names = [call.names[level] for level in _LEVELS if level in call.names]
     found = catalog.find_entries(call.cloud.platform_images, *names)
     if found is None:
@@ -27,7 +27,7 @@ def list_image_entries(call: Call) -> Answer:
         found.sort(reverse=True)
     entries = [_entry(call, *names, name) for name in found[: _top(call, len(found))]]
     properties: Json = {}
-    if len(names) == 2:  # Azure returns a little more about SKUs
+    if len(names) == 2:  # SKUs have a property in addition
         properties = {"properties": _AUTOMATIC}
     if len(names) == 3 and call.query.get("$expand", "").lower() == "properties":
         properties = {"properties": _version_properties(names[1])}
@@ -52,7 +52,7 @@ def _top(call: Call, most: int) -> int:
 
 
 def _entry(call: Call, *names: str) -> Json:
-    """Return an image or a part of its name; the capitals in the id are Azure's."""
+    """Return a publisher, offer, SKU or version; the id has Azure's spelling."""
     location = call.names["location"]
     kinds = ("Publishers", "ArtifactTypes/VMImage/Offers", "Skus", "Versions")
     place = f"/Subscriptions/{SUBSCRIPTION}/Providers/Microsoft.Compute/Locations/{location}"
@@ -105,7 +105,7 @@ def get_gallery_version(call: Call) -> Answer:
 
 
 def list_gallery_versions(call: Call) -> Answer:
-    """Gallery Image Versions - List By Gallery Image: those whose ids the sandbox knows."""
+    """Gallery Image Versions - List By Gallery Image: versions with known ids."""
     path = _path(call, "gallery", "image")
     prefix = f"{path}/versions/".lower()
     ids = [image_id for image_id in call.cloud.images if image_id.startswith(prefix)]
@@ -155,11 +155,11 @@ def _gallery_resource(path: str, kind: str, properties: Json) -> Json:
 
 
 def _paths(call: Call, mark: str) -> list[str]:
-    """Return the paths of the galleries, or of their images, that the image ids lie in.
+    """Return the paths of the galleries, or of their images, to which known image ids belong.
 
     Args:
-        call: The request; its group, if it names one, is the only one.
-        mark: What precedes the name: `/galleries/`, or `/images/` in a gallery.
+        call: The request; a resource group in its path restricts the result.
+        mark: The segment before the name: `/galleries/`, or `/images/` in a gallery.
     """
     found = {}
     for image_id in sorted(call.cloud.images):
@@ -187,7 +187,7 @@ def _existing_path(call: Call, *kinds: str) -> str:
     """Return the path of a gallery or a part of it.
 
     Raises:
-        ApiError: No image id that the sandbox knows is in it.
+        ApiError: No known image id belongs to it.
     """
     path = _path(call, *kinds)
     prefix = f"{path}/".lower()

@@ -1,4 +1,4 @@
-"""Handlers for the instances of a scale set, in the scale set's own API."""
+"""Handlers for the instances of a scale set, in the scale set's API."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ._call import (
     VM_VIEWS,
     Call,
     Json,
-    accepted,
-    accepted_for_vms,
+    accept,
+    accept_for_vms,
     check_etag,
     check_uniform,
     etag_header,
@@ -82,9 +82,9 @@ def get_instance_view(call: Call) -> Answer:
 
 
 def put_instance(call: Call) -> Answer:
-    """Virtual Machine Scale Set VMs - Update: protection, or a model of the instance's own.
+    """Virtual Machine Scale Set VMs - Update: set the protection, or an own model.
 
-    What the body leaves out stays as it is.
+    What the body leaves out does not change.
     """
     vmss = call.vmss
     instance = _find_member(call, vmss) if vmss.is_flexible else call.instance
@@ -94,15 +94,15 @@ def put_instance(call: Call) -> Answer:
         raise errors.invalid_request_content("'properties' must be an object.")
     model = {key: value for key, value in properties.items() if key in _MODEL_PROPERTIES}
     if model:
-        # Documented for a Flexible set is the protection alone.
+        # Only the protection is documented for a Flexible set.
         check_uniform(vmss, "virtualMachines.PUT")
     has_own_model = bool(model) and _changes_model(call, vmss, instance, model)
     job = _write_instance(call, vmss, instance, properties, has_own_model)
     if vmss.is_flexible:
-        return accepted(call, job, 200, render.member(vmss, instance, call.api_version))
+        return accept(call, job, 200, render.member(vmss, instance, call.api_version))
     body = render.instance(vmss, instance, call.api_version, with_view=False, is_single=True)
     body["properties"]["provisioningState"] = "Updating"
-    answer = accepted_for_vms(call, job, 200, body)
+    answer = accept_for_vms(call, job, 200, body)
     answer.vm_count = 1
     if call.has_etags:
         answer.headers |= etag_header(instance.etag)
@@ -110,19 +110,19 @@ def put_instance(call: Call) -> Answer:
 
 
 def reject_patch(call: Call) -> Answer:
-    """Reject a PATCH, which instances do not have; the status is reported, not the text."""
+    """Reject a PATCH of an instance; the status is reported, but not the message."""
     message = "The requested resource does not support http method 'PATCH'."
     raise errors.ApiError(405, "MethodNotAllowed", message)
 
 
 def delete_instance(call: Call) -> Answer:
-    """Virtual Machine Scale Set VMs - Delete: an instance that does not exist is no error."""
+    """Virtual Machine Scale Set VMs - Delete: also succeeds if the instance does not exist."""
     vmss = call.vmss
     if vmss.is_flexible:
         raise errors.instance_id_not_a_number()
     instance_id = call.names["vm"]
     ids = [instance_id] if instance_id in vmss.instances else []
-    return accepted_for_vms(call, call.cloud.delete_instances(vmss, ids))
+    return accept_for_vms(call, call.cloud.delete_instances(vmss, ids))
 
 
 def run_action_on_instance(call: Call) -> Answer:
@@ -135,7 +135,7 @@ def run_action_on_instance(call: Call) -> Answer:
     version = requested_version(call)
     is_all = call.names["vm"] == "*" and not vmss.is_flexible
     ids = ["*"] if is_all else [call.instance.id]
-    return accepted_for_vms(
+    return accept_for_vms(
         call,
         call.cloud.run_action(
             vmss, action, ids, version, is_ephemeral_forced=forces_ephemeral(call)
@@ -157,7 +157,7 @@ def _write_instance(
 def _changes_model(call: Call, vmss: ScaleSet, instance: Instance, model: Json) -> bool:
     """Return whether the body of a PUT changes the model that an instance has.
 
-    Recorded: an instance that is put back as it was read, without its image, stays as it is.
+    Recorded: writing an instance exactly as it was read, or without its image, changes nothing.
     """
     if call.cloud.assumptions.put_back_makes_own_model:
         return True
@@ -170,7 +170,7 @@ def _changes_model(call: Call, vmss: ScaleSet, instance: Instance, model: Json) 
 
 
 def _with_small_ids(body: Any) -> Any:
-    """Return JSON with its resource ids in lower case: their letters do not matter."""
+    """Return JSON with its resource ids in lower case, because their case does not matter."""
     if isinstance(body, dict):
         return {key: _with_small_ids(value) for key, value in body.items()}
     if isinstance(body, list):
@@ -188,7 +188,7 @@ def _count_views(answer: Answer) -> Answer:
 
 
 def _list_members(call: Call, vmss: ScaleSet) -> Answer:
-    """Return names and ids; views are rejected, and so are filters on what is not there."""
+    """Return names and ids; reject views, selections and filters."""
     options = [call.query.get(name, "") for name in ("$expand", "$select", "$filter")]
     if any(options):
         check_uniform(vmss, "virtualMachines.GET")

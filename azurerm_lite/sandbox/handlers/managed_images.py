@@ -1,4 +1,4 @@
-"""Handlers for managed images, which a scale set names by their ids."""
+"""Handlers for managed images, which scale sets reference by id."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from .. import errors
 from .._answer import Answer
 from ..model import catalog
 from ..model.resources import SUBSCRIPTION
-from ._call import Call, Json, accepted, check_group_is_not_deleting, page
+from ._call import Call, Json, accept, check_group_is_not_deleting, page
 
 _TYPE = "Microsoft.Compute/images"
 _MARK = "/providers/microsoft.compute/images/"
@@ -66,11 +66,11 @@ def put_image(call: Call) -> Answer:
         call.cloud.images.add(image_id.lower())
 
     job = call.cloud.start_operation(None, call.cloud.upgrade_seconds * 0.1, end)
-    return accepted(call, job, 201 if is_new else 200, _copy(body))
+    return accept(call, job, 201 if is_new else 200, _copy(body))
 
 
 def delete_image(call: Call) -> Answer:
-    """Images - Delete: an image that does not exist is no error."""
+    """Images - Delete: also succeeds if the image does not exist."""
     image_id = _image_id(call, call.names["image"]).lower()
     if image_id not in call.cloud.images:
         return Answer(204)
@@ -80,11 +80,11 @@ def delete_image(call: Call) -> Answer:
         call.cloud.other.images.pop(image_id, None)
 
     job = call.cloud.start_operation(None, call.cloud.upgrade_seconds * 0.1, end)
-    return accepted(call, job)
+    return accept(call, job)
 
 
 def _body(call: Call, image_id: str) -> Json:
-    """Return an image; one that no client created here has the defaults."""
+    """Return an image, with defaults if no client created it."""
     body = call.cloud.other.images.get(image_id.lower())
     if body is not None:
         return _copy(body)

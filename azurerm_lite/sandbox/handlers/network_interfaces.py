@@ -1,4 +1,4 @@
-"""Handlers for network interfaces and public IP addresses, which follow from the models."""
+"""Handlers for network interfaces and public IP addresses, derived from the models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Handlers for resources of Microsoft.Network: stored and returned, with no effect on a set."""
+"""Handlers for resources of Microsoft.Network, which have no effect on scale sets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..model.cloud import Cloud
 from ..model.resources import SUBSCRIPTION
 from ._call import Call, Json, check_group_is_not_deleting, page
 
-# The types that clients create beside a scale set, as Azure writes them, by their lower case.
+# The types that clients create for a scale set, in Azure's spelling, by name in lower case.
 TYPES = {
     name.lower(): name
     for name in (
@@ -20,7 +20,7 @@ TYPES = {
         "loadBalancers",
     )
 }
-# The parts that have ids of their own.
+# The parts that have their own ids.
 PARTS: dict[str, tuple[str, ...]] = {
     "virtualNetworks": ("subnets",),
     "networkSecurityGroups": ("securityRules",),
@@ -90,9 +90,9 @@ def store(cloud: Cloud, group: str, kind: str, name: str, given: Json) -> Json:
     """Store a resource, and return it with its ids and state.
 
     Args:
-        cloud: What the sandbox holds.
+        cloud: The state of the sandbox.
         group: Resource group name.
-        kind: The type, as Azure writes it.
+        kind: The type in Azure's spelling.
         name: The name of the resource.
         given: The body of a request: `location`, `properties` and others.
     """
@@ -119,9 +119,9 @@ def store_part(cloud: Cloud, group: str, kind: str, part: str, name: str, given:
     """Add a part, such as a rule, to a resource, and return the part.
 
     Args:
-        cloud: What the sandbox holds.
+        cloud: The state of the sandbox.
         group: Resource group name.
-        kind: The type of the resource, as Azure writes it.
+        kind: The type of the resource in Azure's spelling.
         part: The kind of part, as in `PARTS`.
         name: The names of the resource and of the part, with a slash between them.
         given: The part, with its `properties`.

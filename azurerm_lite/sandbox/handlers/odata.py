@@ -1,4 +1,4 @@
-"""`$filter` and `$select` on the instances of a scale set: the few forms that Azure documents."""
+"""`$filter` and `$select` of instances, in the forms that Azure documents."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _PROPERTY = re.compile(
     r"\s+eq\s+(true|false|'[^']*')",
     re.IGNORECASE,
 )
-# The keys that an entry keeps whatever is selected.
+# The members that `$select` never removes.
 _ALWAYS = ("id", "name", "instanceId", "type", "location")
 
 
 def parse_filter(text: str) -> Callable[[Json], bool]:
-    """Return a function that says whether an instance, with its view, matches a filter.
+    """Return a predicate for instances with their views.
 
     Raises:
         ApiError: The filter has another form.
@@ -40,7 +40,7 @@ def parse_filter(text: str) -> Callable[[Json], bool]:
 
 
 def select_properties(entry: Json, text: str) -> Json:
-    """Return an instance with the selected properties; with all if nothing is selected."""
+    """Return an instance with the selected properties; all of them without `$select`."""
     if not text:
         return entry
     names = {path.strip().rpartition("/")[2].lower() for path in text.split(",")}

@@ -10,7 +10,7 @@ from ._call import Call, retry_after
 
 
 def get_operation(call: Call) -> Answer:
-    """Return the state of an operation; with `monitor=true`, the answer at its `Location`."""
+    """Return the state of an operation; with `monitor=true`, its result at its `Location`."""
     job = _find(call)
     headers = {} if job.ended else retry_after(call.cloud)
     if call.query.get("monitor") != "true":
@@ -21,7 +21,7 @@ def get_operation(call: Call) -> Answer:
 
 
 def get_operation_result(call: Call) -> Answer:
-    """Return the answer at the `Location` of the deletion of a resource group."""
+    """Return the result at the `Location` of the deletion of a resource group."""
     job = _find(call)
     if not job.ended:
         return Answer(202, None, {"Location": call.url, **retry_after(call.cloud)})

@@ -1,4 +1,4 @@
-"""Handlers for other providers: registration, tag names, and lists that are empty here."""
+"""Handlers for other resource providers: registration, tag names, and empty lists."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ..model.api_versions import COMPUTE
 from ..model.resources import SUBSCRIPTION
 from ._call import Call, Json, page
 
-# Every provider that a client of scale sets registers is registered; the types of Compute are
-# listed, because clients look their api-versions up.
+# Clients of scale sets register these providers. The types of Compute and Network are listed
+# because clients read their api-versions.
 _PROVIDERS = (
     "Microsoft.Authorization",
     "Microsoft.Compute",
@@ -27,22 +27,22 @@ _NETWORK_TYPES = ("virtualNetworks", "networkSecurityGroups", "publicIPAddresses
 
 
 def list_providers(call: Call) -> Answer:
-    """Providers - List."""
+    """Resource Providers - List."""
     return page(call, [_provider(name) for name in _PROVIDERS])
 
 
 def get_provider(call: Call) -> Answer:
-    """Providers - Get."""
+    """Resource Providers - Get."""
     return Answer(200, _provider(_existing_name(call)))
 
 
 def register_provider(call: Call) -> Answer:
-    """Providers - Register: it is registered already."""
+    """Resource Providers - Register: every known provider is registered already."""
     return Answer(200, _provider(_existing_name(call)))
 
 
 def list_tag_names(call: Call) -> Answer:
-    """Tags - List: the tags of resource groups, scale sets, images and networks."""
+    """Tags - List: of resource groups, scale sets, images and networks."""
     counts: dict[str, dict[str, int]] = {}
     for tags in _all_tags(call):
         for name, value in tags.items():
@@ -52,7 +52,7 @@ def list_tag_names(call: Call) -> Answer:
 
 
 def list_nothing(call: Call) -> Answer:
-    """Management Locks - List; Autoscale Settings - List; Activity Logs - List: empty."""
+    """Activity Logs - List, Management Locks - List: an empty list."""
     if "rg" in call.names:
         call.cloud.resource_group(call.names["rg"])
     return Answer(200, {"value": []})

@@ -1,4 +1,4 @@
-"""The JSON of what the sandbox holds, in Azure's shapes."""
+"""Conversion of the sandbox's resources to JSON in Azure's format."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ _SET_TYPE = "Microsoft.Compute/virtualMachineScaleSets"
 _POWER_NAMES = {"running": "VM running", "stopped": "VM stopped", "deallocated": "VM deallocated"}
 _INSTANCE_TYPE = _SET_TYPE + "/virtualMachines"
 _MACHINE_TYPE = "Microsoft.Compute/virtualMachines"
-# The parts of a profile that instances have as they are.
+# The parts of a profile that instances have unchanged.
 _SHARED = ("securityProfile", "licenseType", "diagnosticsProfile")
-# The api-versions from which answers contain a field, by recorded answers; the first one after the
-# newest recording without the field, if there is none in between.
+# The api-versions since which responses contain a field, according to recordings. If there is no
+# recording of a version, it is the first version after the newest recording without the field.
 ETAG_SINCE = "2023-09-01"
 VM_SIZE_SINCE = "2022-11-01"
 PROFILE_TIME_SINCE = "2023-07-01"
 RESILIENCY_SINCE = "2024-07-01"
-# Regional members of Flexible sets have a list with a null for their zones before this one.
+# Before this version, regional members of Flexible sets have `zones: [null]`.
 NULL_ZONE_UNTIL = "2024-11-01"
 LISTED_VM_ETAG_SINCE = "2024-11-01"
 INTERCONNECT_SINCE = "2025-04-01"
 TAGS_SINCE = "2020-09-30"
 VM_RESOURCE_ID_SINCE = "2025-11-01"
-# By the reference of each version of the list of regions.
+# According to the reference of each version of the list of regions.
 REGION_METADATA_SINCE = "2020-01-01"
 _BASE_36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -84,7 +84,7 @@ def scale_set(vmss: ScaleSet, api_version: str, *, with_user_data: bool = False)
 
 
 def _mode_properties(vmss: ScaleSet) -> Json:
-    """Return the properties that a set of its mode has, whatever the model says."""
+    """Return the default properties of a set's orchestration mode."""
     if vmss.is_flexible:
         return {"singlePlacementGroup": False, "orchestrationMode": "Flexible"}
     is_small = int(vmss.sku.get("capacity", 0)) <= 100
@@ -96,7 +96,7 @@ def _mode_properties(vmss: ScaleSet) -> Json:
 
 
 def scale_set_view(vmss: ScaleSet) -> Json:
-    """Return the instance view of a scale set: its instances counted by status."""
+    """Return the instance view of a scale set: the number of instances by status."""
     statuses: Counter[str] = Counter()
     extensions: Counter[str] = Counter()
     for vm in vmss.instances.values():
@@ -145,7 +145,7 @@ def instance(
     with_user_data: bool = False,
     is_single: bool = False,
 ) -> Json:
-    """Return an instance of a Uniform set; a list leaves out a little of it."""
+    """Return an instance of a Uniform set; `is_single` adds what lists leave out."""
     properties: Json = {
         "latestModelApplied": vmss.is_latest(vm),
         "modelDefinitionApplied": (
@@ -197,7 +197,7 @@ def member(
     is_single: bool = False,
     with_resiliency: bool = False,
 ) -> Json:
-    """Return a member of a Flexible set as the set's own API does: little but its names."""
+    """Return a member of a Flexible set as in the set's own API: its names and little more."""
     body: Json = {
         "name": vm.id,
         "id": _instance_id(vmss, vm),
@@ -223,9 +223,9 @@ def member(
 def virtual_machine(
     vmss: ScaleSet, vm: Instance, api_version: str, *, is_listed: bool = False
 ) -> Json:
-    """Return a member of a Flexible set as the VM that it is.
+    """Return a member of a Flexible set as in the VM API.
 
-    Azure writes the resource group of VM and set in capitals here, and nowhere else in the body.
+    Only in the ids of the VM and of the set does Azure write the resource group in capitals.
     """
     properties: Json = {
         "hardwareProfile": {"vmSize": vm.sku},
@@ -250,7 +250,7 @@ def virtual_machine(
         body["zones"] = [vm.zone]
     if extensions := _extensions(vm):
         body["resources"] = [_extension_resource(vmss, vm, extension) for extension in extensions]
-    # In lists of 2024 it is missing, in those of 2025 it is there.
+    # Recorded lists of 2024 do not have it; lists of 2025 do.
     if api_version >= (LISTED_VM_ETAG_SINCE if is_listed else ETAG_SINCE):
         body["etag"] = f'"{vm.etag}"'
     return body
@@ -261,12 +261,12 @@ def expanded_virtual_machine(
 ) -> Json:
     """Return a member as in a list with `$expand=instanceView`.
 
-    The view is missing while the VM is being deleted.
+    A VM that is being deleted has no view.
     """
     body = virtual_machine(vmss, vm, api_version, is_listed=True)
     if not assumptions.expanded_list_has_model:
-        kept = ("provisioningState", "vmId", "virtualMachineScaleSet")
-        body["properties"] = {key: body["properties"][key] for key in kept}
+        names = ("provisioningState", "vmId", "virtualMachineScaleSet")
+        body["properties"] = {name: body["properties"][name] for name in names}
     if vm.provisioning == "Deleting":
         return body
     view = machine_view(vmss, vm)
@@ -294,7 +294,7 @@ def virtual_machine_status(vmss: ScaleSet, vm: Instance) -> Json:
 
 
 def machine_view(vmss: ScaleSet, vm: Instance) -> Json:
-    """Return the instance view of a member of a Flexible set; it has no update domain."""
+    """Return the instance view of a member of a Flexible set, which has no update domain."""
     view = instance_view(vmss, vm)
     view.pop("platformUpdateDomain", None)
     return view
@@ -313,17 +313,17 @@ def instance_view(vmss: ScaleSet, vm: Instance) -> Json:
         "disks": [disk],
         "statuses": [_provisioning_status(vm.provisioning, vm.provisioned), power],
     }
-    # A stopped VM still shows the last report of its agent.
+    # A stopped VM still has the last report of its agent.
     if vm.has_agent and vm.power in ("running", "stopped"):
         view |= _agent_view(vm)
-    # What counts is the model that the instance has, which may be an older one.
+    # The instance may have an older model than the set.
     if has_health_reports(vm.profile) and vm.power == "running" and vm.health:
         view["vmHealth"] = {"status": _health_status(vm.health)}
     return {key: value for key, value in view.items() if value is not None}
 
 
 def _agent_view(vm: Instance) -> Json:
-    """Return the part of an instance view that the agent in the VM reports."""
+    """Return the part of an instance view that the VM agent reports."""
     ready = _status("ProvisioningState/succeeded", "Ready")
     enabled = {"message": "ExtensionOperation:enable. Status:Success"}
     handlers = []
@@ -353,12 +353,12 @@ def _extensions(vm: Instance) -> list[Json]:
 
 
 def instance_extensions(vmss: ScaleSet, vm: Instance) -> list[Json]:
-    """Return the extensions of an instance, which are those of the model that it has."""
+    """Return the extensions of an instance, from its own current model."""
     return [_extension_resource(vmss, vm, extension) for extension in _extensions(vm)]
 
 
 def _extension_resource(vmss: ScaleSet, vm: Instance, extension: Json) -> Json:
-    """Return an extension of an instance; its id is that of a VM outside the set, as Azure's."""
+    """Return an extension of an instance; as on Azure, the id is of a VM outside the set."""
     provider = vmss.id.rpartition("/virtualMachineScaleSets/")[0]
     machine = f"{provider}/virtualMachines/{vmss.name_of(vm)}"
     properties = {**(extension.get("properties") or {}), "provisioningState": "Succeeded"}
@@ -378,7 +378,7 @@ def _os_profile(vmss: ScaleSet, vm: Instance) -> Json:
 
 
 def _storage_profile(vmss: ScaleSet, vm: Instance) -> Json:
-    """Return the disks of an instance, which have names and ids, and the version it runs."""
+    """Return the disks of an instance with names and ids, and its image version."""
     storage = dict(vm.profile.get("storageProfile") or {})
     if vm.exact_version:
         storage["imageReference"] = {**storage["imageReference"], "exactVersion": vm.exact_version}
@@ -394,7 +394,7 @@ def _storage_profile(vmss: ScaleSet, vm: Instance) -> Json:
 
 
 def _user_data(secrets: Secrets) -> Json:
-    """Return the user data, which Azure returns on request."""
+    """Return the user data, which Azure returns only on request."""
     return {"userData": secrets["userData",]} if ("userData",) in secrets else {}
 
 
@@ -420,7 +420,7 @@ def _disk_name(vmss: ScaleSet, vm: Instance) -> str:
 
 
 def _computer_name(vmss: ScaleSet, vm: Instance) -> str:
-    """Return the prefix with the id in base 36, six wide, as Azure names computers."""
+    """Return Azure's computer name: the prefix and the id as six digits in base 36."""
     digits = ""
     number = vm.number
     while number:
@@ -438,7 +438,7 @@ def _status(code: str, display: str, level: str = "Info") -> Json:
 
 
 def _provisioning_status(state: str, time: str | None = None) -> Json:
-    """Return a provisioning status; recorded: its time is when the last operation ended."""
+    """Return a provisioning status; as recorded, its time is the end of the last operation."""
     level = "Error" if state == "Failed" else "Info"
     code = f"ProvisioningState/{state.lower()}"
     return {**_status(code, f"Provisioning {state.lower()}", level), "time": time or now_utc()}
@@ -465,7 +465,7 @@ def operation(job: Operation) -> Json:
 
 
 def rolling_upgrade(vmss: ScaleSet, rolling: RollingUpgrade) -> Json:
-    """Return the newest rolling upgrade: without an id or a name, as Azure's."""
+    """Return a rolling upgrade; as on Azure, it has no id and no name."""
     properties = {
         "policy": rolling.policy,
         "runningStatus": {
@@ -501,7 +501,7 @@ def upgrade_history(vmss: ScaleSet, rolling: RollingUpgrade) -> Json:
 
 
 def nics(vmss: ScaleSet, vm: Instance) -> list[Json]:
-    """Return the network interfaces of an instance: one for each in its model."""
+    """Return the network interfaces of an instance, one for each in its model."""
     configurations = _nic_configurations(vm)
     return [
         _nic(vmss, vm, position, configuration)
@@ -510,7 +510,7 @@ def nics(vmss: ScaleSet, vm: Instance) -> list[Json]:
 
 
 def public_ips(vmss: ScaleSet, vm: Instance) -> list[Json]:
-    """Return the public IP addresses of an instance: where its model asks for them."""
+    """Return the public IP addresses that the model of an instance requests."""
     return [
         _public_ip(vm, configuration)
         for nic in nics(vmss, vm)
@@ -533,7 +533,7 @@ def _nic_ids(vmss: ScaleSet, vm: Instance) -> list[Json]:
 
 
 def _machine_nic_ids(vmss: ScaleSet, vm: Instance) -> list[Json]:
-    """Return the network interfaces of a member of a Flexible set, which belong to no set."""
+    """Return the network interfaces of a member of a Flexible set, with ids outside the set."""
     group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{vmss.group}"
     provider = f"{group}/providers/Microsoft.Network/networkInterfaces"
     nics = []
@@ -625,7 +625,7 @@ def subscription() -> Json:
 
 
 def location(name: str, region: Region, api_version: str) -> Json:
-    """Return a region; older versions have the coordinates beside its names."""
+    """Return a region; older api-versions have the coordinates next to the names."""
     body = {
         "id": f"/subscriptions/{SUBSCRIPTION}/locations/{name}",
         "name": name,

@@ -1,8 +1,8 @@
-"""Handler for Azure Resource Graph: queries for sets and machines, answered page by page.
+"""Handler for Azure Resource Graph: queries for scale sets and VMs.
 
-It understands the table `Resources` and the operators `where`, `project` and `order by`, with
-comparisons of strings joined by `or`. Other parts of Kusto's language are rejected as Azure rejects
-what it cannot parse: no query is answered by guessing.
+It supports the table `Resources` and the operators `where`, `project` and `order by`, with string
+comparisons joined by `or`. Other queries are rejected with Azure's error for a query that it cannot
+parse.
 """
 
 from __future__ import annotations
@@ -73,10 +73,10 @@ def query_resources(call: Call) -> Answer:
 
 
 def _spend_quota(call: Call) -> dict[str, str]:
-    """Count a query and return the headers with what is left.
+    """Count a query and return the headers with the remaining queries.
 
     Raises:
-        ApiError: Nothing is left; it has no `Retry-After`, as Azure's has none.
+        ApiError: The quota is used up. As on Azure, there is no `Retry-After`.
     """
     now = call.cloud.clock()
     started, used = call.cloud.graph_queries
@@ -104,7 +104,7 @@ def _spend_quota(call: Call) -> dict[str, str]:
 
 
 def _bad_request(code: str, message: str, *details: Json) -> errors.ApiError:
-    """Return Resource Graph's error response, which says what is wrong in the details alone."""
+    """Return an error response of Resource Graph; only its details name the reason."""
     ids = f"timestamp = {now_utc()}, correlationId = {uuid.uuid4()}"
     outer = f"Please provide below info when asking for support: {ids}."
     error = errors.ApiError(400, "BadRequest", outer)
@@ -113,7 +113,7 @@ def _bad_request(code: str, message: str, *details: Json) -> errors.ApiError:
 
 
 def _parser_failure(token: str) -> errors.ApiError:
-    """Return the error for a query that is not Kusto, or is more of it than is implemented."""
+    """Return the error for a query that is invalid or not supported."""
     message = (
         "Query is invalid. Please refer to the documentation for the Azure Resource Graph service "
         "and fix the error before retrying."
@@ -123,14 +123,14 @@ def _parser_failure(token: str) -> errors.ApiError:
 
 
 def _table(call: Call) -> list[_Row]:
-    """Return the rows of the table: the scale sets, and the members of Flexible ones."""
+    """Return the rows of the table: scale sets, and members of Flexible sets."""
     sets = list(call.cloud.sets.values())
     members = [(vmss, vm) for vmss in sets if vmss.is_flexible for vm in vmss.instances.values()]
     return [*(_row(vmss) for vmss in sets), *(_row_of_member(*member) for member in members)]
 
 
 def _row_of_member(vmss: ScaleSet, vm: Instance) -> _Row:
-    """Return a virtual machine as a row of the table."""
+    """Return a VM as a row of the table."""
     body = render.virtual_machine(vmss, vm, _COMPUTE_VERSION)
     return {
         "tags": None,
@@ -142,7 +142,7 @@ def _row_of_member(vmss: ScaleSet, vm: Instance) -> _Row:
 
 
 def _row(vmss: ScaleSet) -> _Row:
-    """Return a scale set as a row of the table: type and resource group are in lower case."""
+    """Return a scale set as a row of the table, with type and group in lower case."""
     body = render.scale_set(vmss, _COMPUTE_VERSION)
     return {
         "tags": None,
@@ -154,7 +154,7 @@ def _row(vmss: ScaleSet) -> _Row:
 
 
 def _page(rows: list[_Row], text: str, options: Json, page_size: int) -> Json:
-    """Return a part of the rows, with a token for the next part, valid for this query alone."""
+    """Return a page of rows, with a token for the next page of the same query."""
     start = int(options.get("$skip") or 0)
     if "$skipToken" in options and options["$skipToken"] is not None:
         start = _read_token(str(options["$skipToken"]), text)
@@ -187,7 +187,7 @@ def _read_token(token: str, text: str) -> int:
 
 
 class Query:
-    """A query, parsed into steps that each turn rows into rows."""
+    """A parsed query: steps that each transform rows."""
 
     def __init__(self, text: str) -> None:
         self._tokens = _tokenize(text)
@@ -289,7 +289,7 @@ class Query:
         return lambda row: inner(row) is not None
 
     def _parse_path(self, column: str) -> Callable[[_Row], Any]:
-        """Parse what follows a column: `.name` or `['name']`, any number of times."""
+        """Parse the members after a column: any number of `.name` and `['name']`."""
         if not re.fullmatch(r"\w+", column):
             raise _parser_failure(column)
         names = [column]
@@ -309,7 +309,7 @@ class Query:
         return value
 
     def _parse_literal(self) -> str:
-        """Parse a string; a backslash quotes what follows it."""
+        """Parse a string, with backslash escapes."""
         token = self._next()
         if token[0] not in "'\"":
             raise _parser_failure(token)
@@ -347,7 +347,7 @@ def _tokenize(text: str) -> list[str]:
 
 
 def _to_string(value: Any) -> str:
-    """Return what Kusto's `tostring` makes of a value."""
+    """Return a value as text, like Kusto's `tostring`."""
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value)

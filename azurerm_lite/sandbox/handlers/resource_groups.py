@@ -8,7 +8,7 @@ from .. import errors
 from .._answer import Answer
 from ..model.resources import SUBSCRIPTION, Json
 from . import render
-from ._call import Call, accepted, check_group_is_not_deleting, page
+from ._call import Call, accept, check_group_is_not_deleting, page
 
 _TAG_FILTER = re.compile(r"tagName eq '([^']*)'(?: and tagValue eq '([^']*)')?", re.IGNORECASE)
 
@@ -51,7 +51,7 @@ def put_group(call: Call) -> Answer:
 
 
 def delete_group(call: Call) -> Answer:
-    """Resource Groups - Delete: with all that is in it."""
+    """Resource Groups - Delete: with all its resources."""
     cloud = call.cloud
     name = call.names["rg"].lower()
     group = cloud.resource_group(name)
@@ -66,8 +66,8 @@ def delete_group(call: Call) -> Answer:
         cloud.delete(vmss)
     job = cloud.start_operation(None, cloud.upgrade_seconds, end)
     group["deletion"] = job
-    answer = accepted(call, job)
-    # Groups have a Location alone, and at another path.
+    answer = accept(call, job)
+    # Resource groups return only a Location, at another path.
     del answer.headers["Azure-AsyncOperation"]
     path = f"/subscriptions/{SUBSCRIPTION}/operationresults/{job.id}"
     answer.headers["Location"] = f"{call.base_url}{path}?api-version={call.api_version}"

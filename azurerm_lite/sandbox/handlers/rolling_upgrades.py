@@ -1,4 +1,4 @@
-"""Handlers for the rolling upgrades of a scale set."""
+"""Handlers for Azure's own rolling upgrades of a scale set."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from .._answer import Answer
 from ..model import rolling_upgrade
 from ..model.resources import image_of
 from . import render
-from ._call import Call, accepted, page
+from ._call import Call, accept, page
 
 
 def start_rolling_upgrade(call: Call) -> Answer:
@@ -22,8 +22,8 @@ def start_rolling_upgrade(call: Call) -> Answer:
             "unless it uses a Platform Image or an image of a gallery."
         )
         raise errors.operation_not_allowed(message)
-    call.cloud.make_way(vmss)
-    return accepted(call, rolling_upgrade.start(call.cloud, vmss))
+    call.cloud.resolve_conflict(vmss)
+    return accept(call, rolling_upgrade.start(call.cloud, vmss))
 
 
 def get_rolling_upgrade(call: Call) -> Answer:
@@ -36,7 +36,7 @@ def get_rolling_upgrade(call: Call) -> Answer:
 
 def cancel_rolling_upgrade(call: Call) -> Answer:
     """Virtual Machine Scale Set Rolling Upgrades - Cancel."""
-    return accepted(call, rolling_upgrade.cancel(call.cloud, call.vmss))
+    return accept(call, rolling_upgrade.cancel(call.cloud, call.vmss))
 
 
 def list_upgrade_history(call: Call) -> Answer:

@@ -1,4 +1,4 @@
-"""Handlers for Run Command, both versions: no script runs, but the operation reports one."""
+"""Handlers for both versions of Run Command; no script really runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .. import errors
 from .._answer import Answer
 from ..model.redaction import without_secrets
 from ..model.resources import CommandOutcome, Instance, ScaleSet, now_utc
-from ._call import Call, Json, accepted, page
+from ._call import Call, Json, accept, page
 from .virtual_machines import find_machine
 
 
@@ -41,11 +41,11 @@ def _run(call: Call, vmss: ScaleSet, vm: Instance) -> Answer:
         return _output(str(command_id), outcome)
 
     job.render_outcome = render
-    return accepted(call, job)
+    return accept(call, job)
 
 
 def _output(command_id: str, outcome: CommandOutcome) -> Json:
-    """Return what a script printed: Linux puts both streams into one message."""
+    """Return the output of a script; Linux has both streams in one message."""
     if command_id == "RunPowerShellScript":
         messages = {
             "ComponentStatus/StdOut/succeeded": outcome.stdout,
@@ -93,7 +93,7 @@ def put_run_command(call: Call) -> Answer:
     properties = call.body.get("properties") or {}
     if not isinstance(properties, dict) or not isinstance(properties.get("source"), dict):
         raise errors.invalid_parameter("Required parameter 'source' is missing (null).", "source")
-    cloud.make_way(vmss)
+    cloud.resolve_conflict(vmss)
     if instance.power != "running":
         message = "Cannot modify extensions in the VM when the VM is not running."
         raise errors.operation_not_allowed(message)
@@ -126,7 +126,7 @@ def put_run_command(call: Call) -> Answer:
         }
 
     job = cloud.start_operation(vmss, cloud.upgrade_seconds * 0.5, end, [instance])
-    return accepted(call, job, 201 if is_new else 200, _run_command(call, body))
+    return accept(call, job, 201 if is_new else 200, _run_command(call, body))
 
 
 def delete_run_command(call: Call) -> Answer:
@@ -135,13 +135,13 @@ def delete_run_command(call: Call) -> Answer:
     key = _key(call, call.instance)
     if key not in cloud.other.run_commands:
         return Answer(204)
-    cloud.make_way(call.vmss)
+    cloud.resolve_conflict(call.vmss)
 
     def end() -> None:
         cloud.other.run_commands.pop(key, None)
 
     job = cloud.start_operation(call.vmss, cloud.upgrade_seconds * 0.1, end)
-    return accepted(call, job)
+    return accept(call, job)
 
 
 def _key(call: Call, instance: Instance) -> tuple[str, str]:
@@ -149,8 +149,8 @@ def _key(call: Call, instance: Instance) -> tuple[str, str]:
 
 
 def _run_command(call: Call, body: Json) -> Json:
-    """Return a run command; its view only if the request expands it."""
-    shown = copy.deepcopy(body)
+    """Return a run command, with its instance view if `$expand` requests it."""
+    result = copy.deepcopy(body)
     if not call.expands("instanceview"):
-        del shown["properties"]["instanceView"]
-    return shown
+        del result["properties"]["instanceView"]
+    return result

@@ -10,7 +10,7 @@ from ..model.resources import Operation, ScaleSet
 from . import render
 from ._call import (
     Call,
-    accepted_for_vms,
+    accept_for_vms,
     check_etag,
     check_group_is_not_deleting,
     check_uniform,
@@ -19,8 +19,8 @@ from ._call import (
 )
 from .set_services import service_states
 
-# The actions on many VMs of a Flexible set by their names: deallocate is recorded, reimage is
-# documented, and the documentation contradicts itself about the others.
+# The actions on many VMs of a Flexible set: deallocate is recorded, reimage is documented, and the
+# documentation contradicts itself about the others.
 _FLEXIBLE_ACTIONS = ("reimage", "deallocate")
 _POWER_ACTIONS = ("start", "restart", "poweroff")
 
@@ -70,7 +70,7 @@ def delete_scale_set(call: Call) -> Answer:
     if (call.names["rg"].lower(), call.names["vmss"].lower()) not in call.cloud.sets:
         return Answer(204)
     vmss = call.vmss
-    return accepted_for_vms(call, call.cloud.delete(vmss))
+    return accept_for_vms(call, call.cloud.delete(vmss))
 
 
 def get_scale_set_view(call: Call) -> Answer:
@@ -98,23 +98,23 @@ def run_action_on_scale_set(call: Call) -> Answer:
     job = call.cloud.run_action(
         call.vmss, action, call.instance_ids, version, is_ephemeral_forced=forces_ephemeral(call)
     )
-    return accepted_for_vms(call, job)
+    return accept_for_vms(call, job)
 
 
 def upgrade_instances(call: Call) -> Answer:
     """Virtual Machine Scale Sets - Update Instances."""
     job, _ = call.cloud.upgrade(call.vmss, call.required_instance_ids)
-    return accepted_for_vms(call, job)
+    return accept_for_vms(call, job)
 
 
 def delete_instances(call: Call) -> Answer:
     """Virtual Machine Scale Sets - Delete Instances."""
     job = call.cloud.delete_instances(call.vmss, call.required_instance_ids)
-    return accepted_for_vms(call, job)
+    return accept_for_vms(call, job)
 
 
 def reject_maintenance(call: Call) -> Answer:
-    """Virtual Machine Scale Sets - Perform Maintenance: rejected, as for most subscriptions."""
+    """Virtual Machine Scale Sets - Perform Maintenance: rejected, as in most subscriptions."""
     name = f"{call.vmss.name}_{call.names.get('vm', 0)}"
     message = (
         f"Operation 'performMaintenance' is not allowed on VM '{name}' since the Subscription of "
@@ -124,19 +124,19 @@ def reject_maintenance(call: Call) -> Answer:
 
 
 def _accept_write(call: Call, vmss: ScaleSet, job: Operation, status: int) -> Answer:
-    answer = accepted_for_vms(call, job, status, render.scale_set(vmss, call.api_version))
+    answer = accept_for_vms(call, job, status, render.scale_set(vmss, call.api_version))
     if call.has_etags:
         answer.headers |= etag_header(vmss.etag)
     return answer
 
 
 def forces_ephemeral(call: Call) -> bool:
-    """Return whether a reimage moves ephemeral OS disks to another version."""
+    """Return whether a reimage changes the version of ephemeral OS disks."""
     return call.body.get("forceUpdateOSDiskForEphemeral") is True
 
 
 def requested_version(call: Call) -> str | None:
-    """Return the version that a reimage names, if any."""
+    """Return the version in the body of a reimage, or `None`."""
     if call.names["action"] != "reimage":
         return None
     version: object = call.body.get("exactVersion")

@@ -1,4 +1,4 @@
-"""Handlers for the sizes of VMs and for how many vCPUs are in use."""
+"""Handlers for VM sizes and for the vCPUs in use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..model.sizes import SIZES, Size, count_cores, family_of
 from ._call import Call, Json
 
 _LOCATION_FILTER = re.compile(r"location eq '([^']*)'", re.IGNORECASE)
-# Sizes without a disk of their own, and the disk of the OS, as Azure lists them.
+# The size of the OS disk that Azure lists for sizes without a disk of their own.
 _OS_DISK_MB = 1047552
 # The sandbox has no quotas.
 _LIMIT = 100_000

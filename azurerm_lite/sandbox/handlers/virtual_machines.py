@@ -1,4 +1,4 @@
-"""Handlers for virtual machines by themselves: the members of Flexible sets."""
+"""Handlers for single virtual machines: the members of Flexible sets."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from .. import errors
 from .._answer import Answer
 from ..model.resources import Instance, ScaleSet
 from . import render
-from ._call import Call, Json, accepted, etag_header, page
+from ._call import Call, Json, accept, etag_header, page
 from .scale_sets import forces_ephemeral, requested_version
 
-# Azure quotes the left side as well.
+# Azure also requires quotes around the left side.
 _SET_FILTER = re.compile(r"'virtualMachineScaleSet/id'\s+eq\s+'([^']*)'", re.IGNORECASE)
 
 
 def list_machines(call: Call) -> Answer:
     """Virtual Machines - List, List All.
 
-    A `$filter` names a Flexible set; one that does not exist has no members.
+    A `$filter` selects a Flexible set. If the set does not exist, the list is empty.
     """
     found = _machines(call)
     filter_text = call.query.get("$filter", "").strip()
@@ -72,7 +72,7 @@ def run_action_on_machine(call: Call) -> Answer:
         message = f"The Reimage and OSUpgrade operations are not supported for VM '{vm.id}'."
         raise errors.operation_not_allowed(message)
     version = requested_version(call)
-    return accepted(
+    return accept(
         call,
         call.cloud.run_action_on_vm(
             vmss, vm, action, version, is_ephemeral_forced=forces_ephemeral(call)
@@ -81,7 +81,7 @@ def run_action_on_machine(call: Call) -> Answer:
 
 
 def _check_expand(call: Call, has_filter: bool, has_machines: bool) -> None:
-    """Reject a list of views without a filter, unless it is empty: that is recorded."""
+    """Reject a list of views without a filter; recorded: an empty list is not rejected."""
     if has_filter or not has_machines or not call.cloud.assumptions.expanded_list_needs_filter:
         return
     message = "The expand option 'instanceView' is only supported with a filter."
@@ -100,7 +100,7 @@ def find_machine(call: Call) -> tuple[ScaleSet, Instance]:
     """Return the VM in the path, and its scale set.
 
     Raises:
-        ApiError: It does not exist.
+        ApiError: The VM does not exist.
     """
     name = call.names["vm"]
     for vmss, vm in _machines(call):

@@ -1,1 +1,1 @@
-"""The model: what the sandbox holds, and how requests and time change it."""
+"""The state of the sandbox, and the rules by which requests and time change it."""

@@ -1,19 +1,19 @@
-"""The api-versions that Azure knows, and what differs between them."""
+"""The api-versions that Azure accepts, and what changed in each."""
 
 from __future__ import annotations
 
-# The versions of scale sets, VMs and images, newest first, and what differs from the one before.
-# Answers differ where handlers/render.py names a version. A version that is newer than the first
-# is accepted and answered as the first.
+# The versions of scale sets, VMs and images, newest first, with what changed in each. Responses
+# differ only if handlers/render.py compares with a version. A version newer than the first is
+# accepted and treated like the first.
 COMPUTE = {
-    "2026-04-01": "migration between zones and diagnostic run commands; enums with more words",
+    "2026-04-01": "migration between zones; diagnostic run commands; more enum values",
     "2026-03-01": "",
-    "2025-11-01": "`virtualMachineResourceId` of a member; life-cycle hooks",
+    "2025-11-01": "`virtualMachineResourceId` of a member of a Flexible set; lifecycle hooks",
     "2025-04-01": "`highSpeedInterconnectPlacement` of a Flexible set; `scaleOut`",
-    "2024-11-01": "members of Flexible sets without `zones: [null]`; listed VMs have an etag",
+    "2024-11-01": "no more `zones: [null]` in members of Flexible sets; etags in lists of VMs",
     "2024-07-01": "`resilientVMDeletionStatus` of a single instance; `maxSurge`",
     "2024-03-01": "",
-    "2023-09-01": "`etag`, `If-Match`; protection of the members of a Flexible set",
+    "2023-09-01": "`etag` and `If-Match`; protection of members of a Flexible set",
     "2023-07-01": "`timeCreated` of the model",
     "2023-03-01": "",
     "2022-11-01": "`hardwareProfile.vmSize` of an instance",
@@ -39,7 +39,7 @@ COMPUTE = {
     "2015-06-15": "",
     "2015-05-01-preview": "",
 }
-# The versions of galleries, newest first; none of what differs is in the answers of the sandbox.
+# The versions of galleries, newest first. They do not change the sandbox's responses.
 GALLERIES = {
     "2026-03-03": "",
     "2025-12-03": "invitations to shared galleries",

@@ -1,4 +1,4 @@
-"""The platform images and regions that the sandbox knows."""
+"""The platform images and regions of the sandbox."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 Images = dict[str, dict[str, dict[str, list[str]]]]
-# publisher -> offer -> SKU -> versions, oldest first: what each sandbox begins with
+# publisher -> offer -> SKU -> versions, oldest first, in a new sandbox
 IMAGES: Images = {
     "Canonical": {
         "0001-com-ubuntu-server-jammy": {
@@ -26,7 +26,7 @@ IMAGES: Images = {
 
 
 class Region(NamedTuple):
-    """A region as Azure lists it; the coordinates are text there."""
+    """A region as Azure lists it, with coordinates as text."""
 
     display_name: str
     geography_group: str
@@ -35,10 +35,11 @@ class Region(NamedTuple):
 
 
 class GalleryVersion(NamedTuple):
-    """What the publishing profile of a gallery image version says beside its id.
+    """The publishing profile of a gallery image version.
 
     Attributes:
-        regions: The display names of the regions that it is replicated to.
+        regions: Display names of the regions that it is replicated to.
+        exclude_from_latest: Whether `latest` never resolves to it.
     """
 
     regions: tuple[str, ...] = ("East US",)
@@ -90,11 +91,11 @@ LOCATIONS = {region.display_name.replace(" ", "").lower(): region for region in 
 
 
 def find_entries(images: Images, *path: str) -> list[str] | None:
-    """Return the names below a path into the images, or the versions at its end.
+    """Return the names below a path in the catalog; for a SKU, its versions.
 
     Args:
         images: The catalog.
-        path: Publisher, offer and SKU, or the first of these, in either case.
+        path: Publisher, offer and SKU, or only the first ones, in any case.
 
     Returns:
         A list of names, or `None` if the catalog does not have the path.
@@ -121,7 +122,7 @@ def newest_version(images: Images, publisher: str, offer: str, sku: str) -> str 
 
 
 def newest(versions: Iterable[str]) -> str | None:
-    """Return the newest of some versions, part by part as numbers; `None` if there is none."""
+    """Return the newest version, compared number by number; `None` without versions."""
     return max(versions, key=_order, default=None)
 
 

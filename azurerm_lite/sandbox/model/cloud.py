@@ -1,7 +1,7 @@
-"""What a request changes, how long that takes, and what Azure rejects. No HTTP, no JSON.
+"""The state of the sandbox: what a request changes, when, and what Azure rejects. No HTTP.
 
-Time changes nothing by itself: `Cloud.settle` lets happen what was due by now, and is called before
-every answer.
+Nothing runs in the background. Every request first calls `Cloud.apply_due_changes`, which applies
+all changes that are due.
 """
 
 from __future__ import annotations
@@ -41,36 +41,36 @@ from .resources import (
     second_after,
 )
 
-# The parts of a body beside sku and properties that a PATCH may change.
+# The parts of a body, besides sku and properties, that a PATCH may change.
 _EXTRAS = ("tags", "plan", "identity")
-# Recorded: a change of the model alone takes less than this.
+# Recorded: a change of only the model takes less than this.
 _MODEL_SECONDS = 0.5
 _HEALTH_AFTER = {"unhealthy": "unhealthy", "silent": "", "agentless": ""}
 
 
 class Cloud:
-    """Everything that the sandbox holds: one subscription.
+    """The state of the sandbox: the resources of one subscription.
 
     Attributes:
-        upgrade_seconds: How long the upgrade of a VM takes.
-        clock: Seconds that never go back.
-        lock: Held while anything is read or changed.
-        groups: The resource groups, by their names in lower case.
+        upgrade_seconds: How many seconds the upgrade of a VM takes.
+        clock: A monotonic clock: a function that returns seconds.
+        lock: Held while the state is read or changed.
+        groups: The resource groups, by name in lower case.
         sets: The scale sets, by group and name in lower case.
-        operations: All long-running operations, by their ids.
-        running: The operations in progress, and their inner steps.
+        operations: All long-running operations, by id.
+        running: The operations in progress and their inner steps, by id.
         images: The ids of managed images and gallery versions, in lower case.
         platform_images: The platform images: publisher, offer, SKU and versions.
-        gallery_versions: What is known of gallery versions beside their ids, by these.
+        gallery_versions: The publishing profiles of gallery versions, by id.
         other: Managed images, networks, deployments and run commands.
         changes: What happened to the instances.
-        autoscale_settings: The autoscale settings, as Azure Monitor shows them.
-        graph_queries: When the current window of Resource Graph began, and the queries in it.
-        endings: How the next operations end instead: a status and an error each.
-        assumptions: What the sandbox answers where Azure's behaviour is not known.
+        autoscale_settings: The autoscale settings, as Azure Monitor returns them.
+        graph_queries: When Resource Graph's current window started, and the queries in it.
+        endings: The forced endings of the next operations: a status and an error each.
+        assumptions: How the sandbox behaves if Azure's behaviour is not known.
         on_upgrade: A test hook, called with the scale set, the ids and the operation just after a
             manual upgrade has started.
-        on_command: A test hook, called with the scale set, the instance and the script when a
+        on_command: A test hook, called with the scale set, the instance and the script after a
             command has run; it may return the outcome.
     """
 
@@ -126,11 +126,11 @@ class Cloud:
     # Time
 
     def now(self) -> float:
-        """Return the moment at which things happen; while settling, the moment they were due."""
+        """Return the current time; while a due change is applied, the time it was due."""
         return self.clock() if self._moment is None else self._moment
 
-    def settle(self) -> None:
-        """Let happen what was due by now, in order, each at its own moment."""
+    def apply_due_changes(self) -> None:
+        """Apply all changes that are due, in order, each at its own time."""
         while due := [job for job in self.running.values() if job.due <= self.clock()]:
             job = min(due, key=lambda job: job.due)
             del self.running[job.id]
@@ -155,11 +155,11 @@ class Cloud:
         """Start a long-running operation.
 
         Args:
-            vmss: The scale set that it changes, if any.
-            seconds: How long it takes.
-            end: Called at its end; returns an error if it failed.
+            vmss: The scale set that it changes, or `None`.
+            seconds: How many seconds it takes.
+            end: Does the work at the end of the operation; returns an error or `None`.
             targets: The instances that it changes.
-            is_inner: Whether it is a step of another operation, which no client sees.
+            is_inner: Whether it is a step of another operation, which clients do not see.
         """
         location = vmss.location if vmss else next(iter(catalog.LOCATIONS))
         due = self.now() + seconds
@@ -168,16 +168,16 @@ class Cloud:
             self.operations[job.id] = job
             if self.endings:
                 job.forced_ending = self.endings.pop(0)
-                # Even an operation that waits for others ends by then.
+                # This also ends an operation that waits for others.
                 job.due = min(job.due, self.now() + self.upgrade_seconds)
         self.running[job.id] = job
         return job
 
-    def make_way(self, vmss: ScaleSet, upgraded: Sequence[Instance] | None = None) -> None:
-        """Reject a write while another one on the same set is in progress, or end that one.
+    def resolve_conflict(self, vmss: ScaleSet, upgraded: Sequence[Instance] | None = None) -> None:
+        """Reject a write during another write on the same set, or end the other one.
 
-        Which of them is `Assumptions.second_write`. Called when a write is valid, before it changes
-        anything.
+        `Assumptions.second_write` decides which. Call it after a write is validated, and before it
+        changes anything.
 
         Args:
             vmss: The scale set.
@@ -199,13 +199,13 @@ class Cloud:
             raise errors.concurrent_request_conflict(vmss.name)
 
     def check_profile(self, vmss: ScaleSet) -> None:
-        """Reject an upgrade of a set without a model; the text is the sandbox's own."""
+        """Reject an upgrade of a set without a model; Azure's message is not known."""
         if not vmss.has_profile:
             message = f"Scale set '{vmss.name}' has no virtualMachineProfile."
             raise errors.operation_not_allowed(message, "virtualMachineProfile")
 
     def set_states(self, vmss: ScaleSet, instance: Instance, **states: str) -> None:
-        """Change states of an instance and record that: the one place where either is done."""
+        """Change states of an instance and record the changes."""
         for what, after in states.items():
             before = getattr(instance, what)
             if before != after:
@@ -215,7 +215,7 @@ class Cloud:
                 self.changes.append(Change(self.now(), vmss.name, instance.id, what, before, after))
 
     def _force_end(self, job: Operation, status: str, error: Json) -> None:
-        """End an operation in another way, without doing its work."""
+        """End an operation with another status, without doing its work."""
         job.status = status
         job.error = error
         vmss = job.scale_set
@@ -231,13 +231,13 @@ class Cloud:
             self.set_states(vmss, vm, provisioning=state, power=power)
         for step in steps:
             del self.running[step.id]
-        rolling_upgrade.break_off(vmss, status, error)
+        rolling_upgrade.abort(vmss, status, error)
 
     def _preempt(self, vmss: ScaleSet, running: Iterable[Operation]) -> None:
         """End the operations in progress on a set because of a newer one.
 
-        Reported is how the older operation ends, not what becomes of its instances: they keep their
-        models, and those that were being deleted are deleted.
+        Only the end of the older operation is reported. What happens to its instances is assumed:
+        they keep their models, and those that it was deleting are deleted.
         """
         error = errors.operation_preempted()
         for job in running:
@@ -251,12 +251,16 @@ class Cloud:
                     power = POWER_ENDS.get(vm.power, vm.power)
                     self.set_states(vmss, vm, provisioning="Succeeded", power=power)
         vmss.provisioning = "Succeeded"
-        rolling_upgrade.break_off(vmss, "Canceled", error)
+        rolling_upgrade.abort(vmss, "Canceled", error)
 
     # The model
 
     def put(self, group: str, name: str, body: Json) -> tuple[ScaleSet, Operation, bool]:
-        """Create a scale set, or change what the body has; also return whether it is new."""
+        """Create a scale set, or change the members in the body.
+
+        Returns:
+            A tuple: the scale set, the operation, and whether the set is new.
+        """
         self.resource_group(group)
         body = members.respell(body, "VirtualMachineScaleSet")
         validation.check_shape(body)
@@ -277,12 +281,12 @@ class Cloud:
         extras = merge_put(current.extras, given_extras)
         job = self._update(current, sku, properties, extras, given)
         if "virtualMachineProfile" in given_properties and current.is_flexible:
-            # Recorded: a PUT with a profile moves this even if the profile is the same.
+            # Recorded: a PUT with a profile changes this even if the profile is the same.
             current.profile_created = second_after(current.profile_created)
         return current, job, False
 
     def patch(self, vmss: ScaleSet, body: Json) -> Operation:
-        """Change parts of a model by a merge patch."""
+        """Change parts of a model with a merge patch."""
         body = members.respell(body, "VirtualMachineScaleSet")
         validation.check_shape(body)
         given = find_secrets((body.get("properties") or {}).get("virtualMachineProfile"))
@@ -303,7 +307,7 @@ class Cloud:
             key = vmss.group.lower(), vmss.name.lower()
             if self.sets.get(key) is vmss:
                 del self.sets[key]
-            message = f"Scale set '{vmss.name}' was deleted meanwhile."
+            message = f"Scale set '{vmss.name}' was deleted during the operation."
             for job in [job for job in self.running.values() if job.scale_set is vmss]:
                 del self.running[job.id]
                 job.status = "Canceled"
@@ -345,13 +349,13 @@ class Cloud:
         images = (self.images, self.platform_images)
         validation.check_model(vmss, sku, properties, secrets, *images)
         _check_scale_out(vmss, sku)
-        self.make_way(vmss)
+        self.resolve_conflict(vmss)
         if vmss.zones:
             extras = {**extras, "zones": vmss.zones}
         before = (vmss.sku, vmss.properties, vmss.extras, vmss.secrets)
         is_changed = (sku, properties, extras, secrets) != before
         if profile == vmss.profile and vmss.has_profile:
-            # The same object again: comparing instances with the model stays cheap.
+            # Keep the object, so that comparing instances with the model stays fast.
             properties = {**properties, "virtualMachineProfile": vmss.profile}
         elif profile:
             vmss.profile_created = second_after(vmss.profile_created)
@@ -366,11 +370,11 @@ class Cloud:
         return self._reconcile(vmss)
 
     def _reconcile(self, vmss: ScaleSet) -> Operation:
-        """Start what a changed model requires: instances to the capacity, and upgrades."""
+        """Start the scaling and the upgrades that a changed model requires."""
         if vmss.provisioning != "Creating":
             vmss.provisioning = "Updating"
         if not vmss.has_profile:
-            return self._settle_without_profile(vmss)
+            return self._finish_without_profile(vmss)
         vmss.sku = {**vmss.sku, "capacity": vmss.capacity}
         counts = Counter(vm.placement_group for vm in vmss.instances.values())
         missing = vmss.capacity - len(vmss.instances)
@@ -379,7 +383,7 @@ class Cloud:
         additional = self._overprovision(vmss, counts, len(added))
         excess = len(vmss.instances) - len(additional) - vmss.capacity
         removed = placement.pick_for_scale_in(vmss, excess)
-        # More than the request says, if some are protected.
+        # Higher than requested if protected instances stay.
         vmss.sku["capacity"] = len(vmss.instances) - len(additional) - len(removed)
         for instance in removed:
             self.set_states(vmss, instance, provisioning="Deleting")
@@ -408,7 +412,7 @@ class Cloud:
         return job
 
     def _overprovision(self, vmss: ScaleSet, members: Counter[str], number: int) -> list[Instance]:
-        """Start more VMs than were asked for, a fifth, if the set is to; not when it is created."""
+        """Start a fifth more VMs than requested if `overprovision` is on and the set is not new."""
         is_on = vmss.properties.get("overprovision") and vmss.provisioning == "Updating"
         if not is_on or not number or not self.assumptions.overprovisioned_vms_are_listed:
             return []
@@ -419,10 +423,10 @@ class Cloud:
     def _finish_scale_out(
         self, vmss: ScaleSet, added: Sequence[Instance], additional: Sequence[Instance]
     ) -> Json | None:
-        """Let new instances come up, or some of them; return the error of the operation if any.
+        """Finish a scale-out, with its fault; return the error of the operation, or `None`.
 
-        Instances for which there was no machine stay, as failed ones; those for which the quota or
-        the subnet did not suffice do not come into being. The capacity stays as it was asked for.
+        Instances that could not be allocated or started stay, in state Failed. Instances beyond
+        the quota or the subnet are removed. The capacity stays as requested.
         """
         fault = vmss.scale_out_fault if added else None
         how = fault.how if fault else ""
@@ -448,8 +452,8 @@ class Cloud:
                 self.set_states(vmss, instance, provisioning="Failed", power="stopped")
         return _scale_out_error(vmss, how, len(rest))
 
-    def _settle_without_profile(self, vmss: ScaleSet) -> Operation:
-        """End a write of a set that has no model: it creates and deletes nothing."""
+    def _finish_without_profile(self, vmss: ScaleSet) -> Operation:
+        """Start the operation of a write on a set without a model; no instance changes."""
 
         def end() -> None:
             vmss.provisioning = "Succeeded"
@@ -460,11 +464,14 @@ class Cloud:
     # The instances
 
     def upgrade(self, vmss: ScaleSet, ids: Sequence[str]) -> tuple[Operation, int]:
-        """Upgrade instances to the model, all at once; also return how many that changes.
+        """Upgrade instances to the model, all at once.
 
-        A failed instance is reinstalled even if its model is current; a current one costs nothing.
-        On a Uniform set this moves the set's etag, at its start and at its end: recorded is only
-        that it moves by two.
+        A failed instance is reinstalled even if its model is current. Other current instances are
+        skipped. On a Uniform set the set's etag increases by two, which is recorded: here by one
+        at the start and by one at the end.
+
+        Returns:
+            A tuple: the operation, and how many instances it changes.
         """
         self.check_profile(vmss)
         if "upgradePolicy" not in vmss.properties and self.assumptions.upgrade_needs_policy:
@@ -473,10 +480,10 @@ class Cloud:
         targets = [
             vm for vm in vmss.select(ids) if not vmss.is_latest(vm) or vm.provisioning == "Failed"
         ]
-        self.make_way(vmss, targets)
+        self.resolve_conflict(vmss, targets)
         profile = vmss.profile
         self.start_reinstall(vmss, targets)
-        # Recorded: it takes a while to find out that there is nothing to do.
+        # Recorded: an upgrade that changes no instance takes some time too.
         seconds = self.upgrade_seconds * 0.1
         if targets:
             seconds = self.seconds_for(targets, profile)
@@ -500,17 +507,17 @@ class Cloud:
         *,
         is_ephemeral_forced: bool = False,
     ) -> Operation:
-        """Change the power of instances, redeploy or reimage them.
+        """Change the power state of instances, or redeploy or reimage them.
 
         Args:
             vmss: The scale set.
             action: The last segment of the path, in lower case.
             ids: Instance ids; `None` for all that are not protected.
-            version: The version of the image that a reimage installs.
-            is_ephemeral_forced: Whether a reimage moves ephemeral OS disks to another version.
+            version: The image version that a reimage installs, or `None`.
+            is_ephemeral_forced: Whether a reimage changes the version of ephemeral OS disks.
         """
         targets = [vm for vm in vmss.select(ids) if ids is not None or not vm.is_protected]
-        self.make_way(vmss)
+        self.resolve_conflict(vmss)
         return self._start_action(vmss, action, targets, version, is_ephemeral_forced)
 
     def run_action_on_vm(
@@ -522,19 +529,19 @@ class Cloud:
         *,
         is_ephemeral_forced: bool = False,
     ) -> Operation:
-        """Change the power of a VM of a Flexible set, redeploy or reimage it, as `run_action`.
+        """Change the power state of a VM of a Flexible set, or redeploy or reimage it.
 
-        Operations on other VMs of the set may be in progress.
+        This works as `run_action`, but operations on other VMs of the set may be in progress.
         """
         if any(vm in job.targets for job in self.running.values()):
             raise errors.concurrent_request_conflict(vm.id)
         return self._start_action(vmss, action, [vm], version, is_ephemeral_forced)
 
     def resolve_version(self, location: str, profile: Json) -> str | None:
-        """Return the version that an instance runs which is created or reimaged now.
+        """Return the image version of an instance that is created or reimaged now, or `None`.
 
-        `latest` is the newest version of a platform image; an image definition without a version
-        the newest one that is replicated to the region and not excluded from latest.
+        `latest` is the newest version of a platform image. A gallery image without a version means
+        its newest version that is replicated to the region and not excluded from latest.
         """
         kind, name = image_of(profile)
         reference = (profile.get("storageProfile") or {}).get("imageReference") or {}
@@ -558,7 +565,7 @@ class Cloud:
         return catalog.newest(usable)
 
     def _is_latest_in(self, location: str, image_id: str) -> bool:
-        """Return whether `latest` may stand for a gallery version in a region."""
+        """Return whether `latest` may resolve to a gallery version in a region."""
         version = self.gallery_versions.get(image_id, catalog.GalleryVersion())
         regions = [catalog.region_name(region) for region in version.regions]
         return location in regions and not version.exclude_from_latest
@@ -567,7 +574,7 @@ class Cloud:
         """Reject a reimage to a version that the image of an instance does not have."""
         for instance in instances:
             if image_of(instance.profile)[0] != "platform":
-                message = "'exactVersion' is for platform images alone."
+                message = "'exactVersion' is only allowed for platform images."
                 raise errors.invalid_parameter(message, "exactVersion")
             reference = instance.profile["storageProfile"]["imageReference"]
             validation.check_platform_image(self.platform_images, reference, version)
@@ -611,7 +618,7 @@ class Cloud:
         return self.resolve_version(vmss.location, vm.profile)
 
     def _reimage_fault(self, vmss: ScaleSet, vm: Instance, version: str | None) -> str | None:
-        """Return what goes wrong when an instance is reimaged, or `None`."""
+        """Return the fault of a reimage of an instance, or `None`."""
         installed = self._installed_version(vmss, vm, version) or ""
         name = f"{image_of(vm.profile)[1]}:{installed}"
         return vm.fault if vm.fault_image in name else None
@@ -619,7 +626,7 @@ class Cloud:
     def _finish_reimage(
         self, vmss: ScaleSet, targets: Iterable[Instance], version: str | None, is_forced: bool
     ) -> Json | None:
-        """Finish a reimage; return the error of the operation if an instance failed."""
+        """Finish a reimage; return the error of the operation, or `None`."""
         failed = []
         for vm in targets:
             self.set_states(vmss, vm, power=POWER_ENDS.get(vm.power, vm.power))
@@ -639,9 +646,9 @@ class Cloud:
         return _provisioning_error(vmss, failed)
 
     def run_command(self, vmss: ScaleSet, vm: Instance, script: str) -> Operation:
-        """Run a script on an instance, which prints what was set for it.
+        """Run a script on an instance; the outcome is what a test has set.
 
-        Scripts on several instances may be in progress if the assumptions permit it.
+        Scripts may run on several instances at once if `Assumptions.commands_run_in_parallel`.
         """
         busy = [job for job in self.running.values() if job.scale_set is vmss]
         others = [job for job in busy if not job.is_command or vm in job.targets]
@@ -667,9 +674,9 @@ class Cloud:
         return job
 
     def delete_instances(self, vmss: ScaleSet, ids: Iterable[str]) -> Operation:
-        """Delete instances and lower the capacity by their number."""
+        """Delete instances, and lower the capacity by their number."""
         targets = vmss.select(ids)
-        self.make_way(vmss)
+        self.resolve_conflict(vmss)
         for instance in targets:
             self.set_states(vmss, instance, provisioning="Deleting")
         vmss.sku = {**vmss.sku, "capacity": len(vmss.instances) - len(targets)}
@@ -678,14 +685,14 @@ class Cloud:
         return self.start_operation(vmss, seconds, lambda: self.remove(vmss, targets), targets)
 
     def remove(self, vmss: ScaleSet, instances: Iterable[Instance]) -> None:
-        """Take instances out of a set."""
+        """Remove instances from a set."""
         for instance in instances:
             self.set_states(vmss, instance, provisioning="Deleted")
             vmss.instances.pop(instance.id, None)
 
     def give_own_model(self, vmss: ScaleSet, instance: Instance) -> Operation:
-        """Give an instance a model of its own, as a PUT of more than its protection does."""
-        self.make_way(vmss)
+        """Give an instance a model of its own, as a PUT of its model does."""
+        self.resolve_conflict(vmss)
         profile = copy.deepcopy(instance.profile)
         (profile.get("networkProfile") or {}).pop("healthProbe", None)
         instance.profile = profile
@@ -705,19 +712,19 @@ class Cloud:
     # Upgrades
 
     def seconds_for(self, targets: Iterable[Instance], profile: Json) -> float:
-        """Return how long the upgrade of instances takes: forever if one of them sticks."""
+        """Return how many seconds the upgrade of instances takes; infinite if one is stuck."""
         if any(vm.fault_with(profile) == "stick" for vm in targets):
             return math.inf
         return self.upgrade_seconds
 
     def release(self, instance: Instance) -> None:
-        """Let end the operations that an instance has blocked."""
+        """Unblock the operations that an instance has blocked."""
         for job in self.running.values():
             if job.due == math.inf and job.scale_set and instance in job.targets:
                 job.due = self.now() + self.seconds_for(job.targets, job.scale_set.profile)
 
     def start_reinstall(self, vmss: ScaleSet, targets: Sequence[Instance]) -> None:
-        """Start to replace the OS of instances: running ones stop, and start again half-way."""
+        """Start replacing the OS of instances; running ones stop, and start at half time."""
         running = [vm for vm in targets if vm.power == "running"]
         for vm in targets:
             self.set_states(vmss, vm, provisioning="Updating")
@@ -734,7 +741,7 @@ class Cloud:
     def apply_model(
         self, vmss: ScaleSet, targets: Iterable[Instance], profile: Json
     ) -> Json | None:
-        """Finish replacing the OS of instances; return the error of the operation if one failed."""
+        """Finish replacing the OS of instances; return the operation's error, or `None`."""
         failed = []
         for vm in targets:
             self.set_states(vmss, vm, power=POWER_ENDS.get(vm.power, vm.power))
@@ -761,7 +768,7 @@ class Cloud:
 
 
 def _provisioning_error(vmss: ScaleSet, failed: Sequence[Instance]) -> Json | None:
-    """Return the error of an operation after which instances failed; `None` if none did."""
+    """Return the error of an operation with failed instances; `None` if there are none."""
     if not failed:
         return None
     names = ", ".join(vmss.name_of(vm) for vm in failed)
@@ -774,8 +781,8 @@ def _can_upgrade_during(
 ) -> bool:
     """Return whether a manual upgrade may start while these operations are in progress.
 
-    They may be changes of the model that change other instances; in mode Rolling such a change
-    upgrades the instances itself.
+    They must be changes of the model that do not change the same instances. In mode Rolling a
+    change of the model upgrades the instances itself, so an upgrade may not start.
     """
     if vmss.mode == "rolling":
         return False
@@ -785,7 +792,7 @@ def _can_upgrade_during(
 
 
 def _check_place(vmss: ScaleSet, body: Json) -> None:
-    """Reject a PUT that changes a set's region or zones; it may leave them out."""
+    """Reject a PUT that changes a set's region or zones; it may omit them."""
     location = str(body.get("location") or vmss.location)
     if catalog.region_name(location) != vmss.location:
         raise errors.invalid_resource_location(vmss.name, vmss.group, vmss.location, location)
@@ -794,7 +801,7 @@ def _check_place(vmss: ScaleSet, body: Json) -> None:
 
 
 def _check_scale_out(vmss: ScaleSet, sku: Json) -> None:
-    """Reject more instances if the quota or the subnet does not suffice for them."""
+    """Reject more instances if the quota or the subnet is too small for them."""
     fault = vmss.scale_out_fault
     number = validation.parse_capacity(sku) - len(vmss.instances)
     if fault is None or number <= 0 or fault.made is not None:
@@ -806,7 +813,7 @@ def _check_scale_out(vmss: ScaleSet, sku: Json) -> None:
 
 
 def _scale_out_error(vmss: ScaleSet, how: str, number: int) -> Json:
-    """Return the error with which a scale-out ends."""
+    """Return the error of a scale-out."""
     if how == "quota":
         return errors.quota_exceeded(vmss.location, 2 * len(vmss.instances), 2 * number).error
     if how == "subnet":

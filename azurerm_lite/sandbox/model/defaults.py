@@ -1,4 +1,4 @@
-"""The defaults that Azure fills into a model: a GET returns more than the PUT contained."""
+"""Defaults that Azure adds to a model, so that a GET returns more than the PUT contained."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .. import errors
 
 Json = dict[str, Any]
 
-# What a GET returns and a PUT ignores.
+# Members that a GET returns and a PUT ignores.
 _READ_ONLY = frozenset({"provisioningState", "uniqueId", "timeCreated"})
 _AUTOMATIC_POLICY = {
     "enableAutomaticOSUpgrade": False,
@@ -28,7 +28,7 @@ ROLLING_POLICY: dict[str, Any] = {
 def fill_defaults(properties: Json, *, is_flexible: bool) -> Json:
     """Return the properties of a scale set with Azure's defaults, without nulls.
 
-    A Flexible set may have no profile and no upgrade policy, and gets neither.
+    A Flexible set without a profile or an upgrade policy does not get one.
 
     Args:
         properties: The properties in a request, merged with the current ones.
@@ -60,7 +60,7 @@ def fill_defaults(properties: Json, *, is_flexible: bool) -> Json:
 
 
 def fill_sku(sku: Json) -> Json:
-    """Return a SKU with its tier; Azure reads it from the name if it is left out."""
+    """Return a SKU with its tier, which Azure derives from the name by default."""
     if "name" not in sku:
         return dict(sku)
     is_basic = str(sku["name"]).lower().startswith("basic_")
@@ -77,7 +77,7 @@ def is_windows(profile: Json) -> bool:
 
 
 def _fill_policy(policy: Json) -> Json:
-    """Return an upgrade policy; one in mode Manual has no rolling upgrade policy of its own."""
+    """Return an upgrade policy; only mode Rolling adds a default rolling upgrade policy."""
     filled = {"mode": "Manual", **policy}
     if "rollingUpgradePolicy" in policy or str(filled["mode"]).lower() == "rolling":
         given = policy.get("rollingUpgradePolicy") or {}
@@ -111,9 +111,9 @@ def _fill_profile(profile: Json) -> Json:
 
 
 def _fill_storage(profile: Json) -> Json:
-    """Return a storage profile with the kind of operating system, which Azure knows by the image.
+    """Return a storage profile with the operating system, which Azure knows from the image.
 
-    That of an image by its id is not known here: it is taken for Linux.
+    For an image given by its id the sandbox assumes Linux.
     """
     storage = profile["storageProfile"]
     disk = storage.get("osDisk")

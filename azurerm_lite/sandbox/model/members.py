@@ -1,6 +1,6 @@
-"""The members of scale sets, instances and extensions, spelled as Azure does.
+"""The members of scale sets, instances and extensions, in Azure's spelling.
 
-They are those of the newest api-version; a test compares them with Azure's SDK.
+They are those of the newest api-version. A test compares them with Azure's SDK.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from .. import errors
 
 Json = dict[str, Any]
 
-# A type and its members, each with the name of its type, or of the type of its entries. Without a
-# name it is a plain value, or has members of any name. What Azure alone writes is not checked.
+# A type and its members, each with the name of its type or, for a list, of its entries' type. A
+# member without a type is a plain value, or an object with any members. What only Azure writes is
+# not checked.
 _TYPES = """
 VirtualMachineScaleSet = etag extendedLocation:ExtendedLocation id
     identity:VirtualMachineScaleSetIdentity location name placement:Placement plan:Plan
@@ -296,7 +297,7 @@ VirtualMachineScaleSetPublicIPAddressConfigurationDnsSettings = domainNameLabel
 VirtualMachineScaleSetIpTag = firstPartyServiceTagId ipTagType tag
 """
 
-# A type and its values, which may have a space in them.
+# A type and its values, which may contain spaces.
 _VALUES = """
 AllocationStrategy = LowestPrice; CapacityOptimized; Prioritized
 CachingTypes = None; ReadOnly; ReadWrite
@@ -390,14 +391,14 @@ ZonePlacementPolicyType = Any; Auto
 
 
 class _Member(NamedTuple):
-    """A member of a type: its name in Azure's letters, and the name of its type, if any."""
+    """A member of a type: its name in Azure's spelling, and the name of its type or ''."""
 
     name: str
     kind: str
 
 
 def _parse(table: str, separator: str | None = None) -> dict[str, list[str]]:
-    """Return the words of each entry of a table, by the name of the entry."""
+    """Return the values of each entry of a table, by entry name."""
     entries = re.split(r"^(\w+) =", table, flags=re.MULTILINE)[1:]
     return {
         name: [" ".join(word.split()) for word in words.split(separator)]
@@ -406,7 +407,7 @@ def _parse(table: str, separator: str | None = None) -> dict[str, list[str]]:
 
 
 def _members(words: list[str]) -> dict[str, _Member]:
-    """Return the members of a type, by their names in lower case."""
+    """Return the members of a type, by name in lower case."""
     members = [_Member(*word.partition(":")[::2]) for word in words]
     return {member.name.lower(): member for member in members}
 
@@ -418,16 +419,16 @@ VALUES = {
 
 
 def respell(body: Json, kind: str) -> Json:
-    """Return a body with its members and values in Azure's letters.
+    """Return a body with its members and values in Azure's spelling.
 
-    Azure accepts them in any letters. A value that is not in the table stays as it is.
+    Azure ignores their case. A value that is not in the table is not changed.
 
     Args:
         body: JSON of a request.
-        kind: The name of its type.
+        kind: Name of its type.
 
     Raises:
-        ApiError: The type does not have a member.
+        ApiError: The type does not have one of the members.
     """
     return _respell_object(body, kind, "", "")
 

@@ -1,4 +1,4 @@
-"""What the sandbox holds besides scale sets: managed images, networks and deployments."""
+"""Resources other than scale sets: managed images, networks, deployments, run commands."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Deployment:
 
     Attributes:
         parameters: The parameters as they were sent, without secure ones.
-        parts: The operations of the scale sets in it; networks are there at once.
-        resource_ids: The ids of the resources in it.
+        parts: The operations of its scale sets; networks are created at once.
+        resource_ids: The ids of its resources.
         outputs: Returns the outputs; called after the end.
-        error: Why a resource could not be created.
+        error: The error of a resource that could not be created, or `None`.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Deployment:
 
     @property
     def state(self) -> str:
-        """The provisioning state, which follows from the operations."""
+        """The provisioning state, derived from the operations."""
         if self.error:
             return "Failed"
         if any(part.ended is None for part in self.parts):
@@ -48,15 +48,14 @@ class Deployment:
 
 @dataclass
 class OtherResources:
-    """Resources that are stored as they were sent, by their ids in lower case.
+    """Resources that are stored as they were sent, by id in lower case.
 
     Attributes:
-        images: The bodies of managed images that a client created; their ids, and those of others,
-            are in `Cloud.images` too.
+        images: The bodies of managed images that a client created. `Cloud.images` has the ids of
+            these and of all other images.
         networks: The bodies of resources of Microsoft.Network.
         deployments: The deployments, by group and name in lower case.
-        run_commands: The run commands (v2), by the `vmId` of their VM and their names in lower
-            case.
+        run_commands: The run commands (v2), by the `vmId` of their VM and name in lower case.
         repair_states: The states of automatic repairs that a client set, by the `uniqueId` of the
             scale set.
     """

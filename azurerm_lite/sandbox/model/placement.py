@@ -1,4 +1,4 @@
-"""Where a new instance goes, and which instances scaling in deletes."""
+"""Placement: the domains of a new instance, and the instances that scaling in deletes."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from .resources import (
 
 
 def add_instance(vmss: ScaleSet, members: Counter[str], version: str | None) -> Instance:
-    """Add an instance of the current model, in its zone, domains and placement group.
+    """Add an instance of the current model, with its zone, domains and placement group.
 
-    Domains are counted within a zone, and shifted row by row, so that update and fault domains
-    cross.
+    Domains are assigned within each zone. The fault domain shifts by one after each round of
+    update domains, so that update domains and fault domains cross.
 
     Args:
         vmss: The scale set.
-        members: How many instances each placement group has; updated.
-        version: The version of the image that it runs.
+        members: How many instances each placement group has; updated by this function.
+        version: The image version that the instance runs.
     """
     number = vmss.next_id
     vmss.next_id += 1
@@ -47,7 +47,7 @@ def add_instance(vmss: ScaleSet, members: Counter[str], version: str | None) -> 
         placement_group="" if vmss.is_flexible else _pick_placement_group(vmss, members),
     )
     if vmss.is_flexible:
-        # Reported: such a VM runs long before it is provisioned.
+        # Reported: a VM of a Flexible set runs long before it is provisioned.
         instance.power = "running"
         instance.tags = {PROFILE_TAG: profile_tag(vmss.profile_created)}
     vmss.instances[instance.id] = instance
@@ -55,14 +55,14 @@ def add_instance(vmss: ScaleSet, members: Counter[str], version: str | None) -> 
 
 
 def pick_for_scale_in(vmss: ScaleSet, number: int) -> list[Instance]:
-    """Return the instances that scaling in deletes by the set's policy; never a protected one.
+    """Return the instances that scaling in deletes by the set's policy, without protected ones.
 
-    They are taken from the fullest zone: the newest or the oldest instance if the policy says so,
-    else the one with the highest id in the fullest fault domain.
+    Each is from the zone with the most instances: the newest or oldest one if the policy says so,
+    otherwise the one with the highest id in the fault domain with the most instances.
     """
     policy = vmss.properties.get("scaleInPolicy") or {}
     rules = {str(rule).lower() for rule in policy.get("rules") or []}
-    candidates = [vm for vm in vmss.instances.values() if not _is_kept(vm)]
+    candidates = [vm for vm in vmss.instances.values() if not _is_protected_from_scale_in(vm)]
     zones = Counter(vm.zone for vm in vmss.instances.values())
     fault_domains = Counter((vm.zone, vm.fault_domain) for vm in vmss.instances.values())
 
@@ -83,22 +83,22 @@ def pick_for_scale_in(vmss: ScaleSet, number: int) -> list[Instance]:
     return picked
 
 
-def _is_kept(vm: Instance) -> bool:
+def _is_protected_from_scale_in(vm: Instance) -> bool:
     return vm.is_protected or bool((vm.protection or {}).get("protectFromScaleIn"))
 
 
 def _pick_zone(vmss: ScaleSet, number: int) -> str | None:
-    """Return the zone with the fewest instances; of several, each in turn."""
+    """Return the zone with the fewest instances; several such zones take turns."""
     if not vmss.zones:
         return None
     first = number % len(vmss.zones)
-    in_turn = [*vmss.zones[first:], *vmss.zones[:first]]
+    rotated = [*vmss.zones[first:], *vmss.zones[:first]]
     members = Counter(vm.zone for vm in vmss.instances.values())
-    return min(in_turn, key=lambda zone: members[zone])
+    return min(rotated, key=lambda zone: members[zone])
 
 
 def _new_name(vmss: ScaleSet) -> str:
-    """Return a name for a VM of a Flexible set: that of the set, and eight hex digits."""
+    """Return a new VM name in a Flexible set: the set's name and eight hex digits."""
     while True:
         name = f"{vmss.name}_{secrets.token_hex(4)}"
         if name not in vmss.instances:
@@ -106,7 +106,7 @@ def _new_name(vmss: ScaleSet) -> str:
 
 
 def _pick_placement_group(vmss: ScaleSet, members: Counter[str]) -> str:
-    """Return the first placement group that has room, or a new one."""
+    """Return the first placement group that is not full, or a new one."""
     groups = (name for name in vmss.placement_groups if members[name] < PLACEMENT_GROUP_SIZE)
     group = next(groups, None)
     if group is None:

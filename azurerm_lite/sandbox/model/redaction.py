@@ -1,4 +1,4 @@
-"""The secrets in a model: taken out of it, kept beside it, and never shown."""
+"""Redaction: secrets of a model are stored apart from it, and never returned."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 Json = dict[str, Any]
-# Path in the profile of a scale set, with entries of lists by their names -> secret.
+# Path in the profile of a scale set, in which list entries are named by their names -> secret.
 Secrets = dict[tuple[str, ...], Any]
 
 _SECRET_KEYS = frozenset(
@@ -15,14 +15,14 @@ _SECRET_KEYS = frozenset(
         *("protectedParameters", "runAsPassword"),  # of run commands
     }
 )
-# Answers to the questions of Windows' setup: the password of the first logon is in them.
+# Settings of Windows setup, which contain the password of the first logon.
 _UNATTENDED = "additionalUnattendContent"
-# Whatever a client puts here is shown, whatever it is called: Azure defines no secret inside.
+# Azure returns everything in these members, whatever its name: none of it is defined as secret.
 _FREE_FORM = frozenset({"settings", "tags"})
 
 
 def without_secrets(body: Any, parent: str = "") -> Any:
-    """Return a copy of a body without what Azure accepts and never returns."""
+    """Return a copy of a body without the secrets, which Azure accepts but never returns."""
     if isinstance(body, list):
         return [without_secrets(entry, parent) for entry in body]
     if not isinstance(body, dict) or parent in _FREE_FORM:
@@ -45,22 +45,23 @@ def merge_secrets(current: Secrets, profile: Json, given: Secrets) -> Secrets:
     """Return the secrets of a set whose profile is replaced.
 
     Args:
-        current: The secrets so far; those whose parent is still in the profile stay.
+        current: The secrets so far. They stay if their parent is still in the profile.
         profile: The new profile.
-        given: The secrets in the request; they win.
+        given: The secrets in the request, which replace the current ones.
 
     Returns:
-        The secrets; `current` itself if nothing changed.
+        A dict of secrets by path; `current` itself if nothing changed.
     """
-    staying = {path: value for path, value in current.items() if _has_path(profile, path[:-1])}
-    merged = staying | given
+    remaining = {path: value for path, value in current.items() if _has_path(profile, path[:-1])}
+    merged = remaining | given
     return current if merged == current else merged
 
 
 def _without_secure_values(deployment: Json) -> Json:
-    """Return the parameters of a deployment without the values of those that its template hides."""
+    """Return the parameters of a deployment without the secure ones of its template."""
     template = deployment["template"] if isinstance(deployment["template"], dict) else {}
-    declared = template.get("parameters") or {}
+    declared = template.get("parameters")
+    declared = declared if isinstance(declared, dict) else {}
     return {
         name: value
         for name, value in deployment["parameters"].items()
@@ -69,7 +70,7 @@ def _without_secure_values(deployment: Json) -> Json:
 
 
 def is_secure(parameter: Any) -> bool:
-    """Return whether a parameter of a template holds a secret, by its type."""
+    """Return whether a parameter of a template has a type for secrets."""
     kind = parameter.get("type") if isinstance(parameter, dict) else None
     return str(kind).lower() in ("securestring", "secureobject")
 
@@ -100,7 +101,7 @@ def _has_path(body: Any, path: tuple[str, ...]) -> bool:
 
 
 def _entries_by_name(entries: list[Any]) -> dict[str, Any]:
-    """Return the entries of a list by their names, or by their positions if they have none."""
+    """Return the entries of a list by name, or by position if they have no name."""
     named = {}
     for position, entry in enumerate(entries):
         name = (entry.get("name") or entry.get("settingName")) if isinstance(entry, dict) else None

@@ -1,4 +1,4 @@
-"""What the sandbox holds: scale sets, instances, operations and rolling upgrades."""
+"""Scale sets, instances, operations and rolling upgrades of the sandbox."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from .. import errors
@@ -18,7 +18,7 @@ Json = dict[str, Any]
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 TENANT = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
 FLEXIBLE = "flexible"
-# The power state after each action, and the one while the action runs.
+# The power state after each action, and during it.
 POWER_AFTER = {
     "start": "running",
     "restart": "running",
@@ -37,33 +37,33 @@ PLACEMENT_GROUP_SIZE = 100
 MAX_MODELS = 10
 # The tag that Azure writes on the VMs that a Flexible set creates.
 PROFILE_TAG = "VirtualMachineProfileTimeCreated"
-# The members of an image reference that hold the id of an image; each stands alone.
+# The members of an image reference with the id of an image; a reference has only one of them.
 IMAGE_IDS = ("id", "sharedGalleryImageId", "communityGalleryImageId")
 VERSION_OF_ID = re.compile(r"/versions/(\d+\.\d+\.\d+)$", re.IGNORECASE)
-# The objects that a PUT replaces as a whole.
+# Objects that a PUT replaces as a whole.
 _REPLACED = ("tags", "plan", "identity")
 _NO_PROFILE: Json = {}
 
 
 def now_utc() -> str:
-    """Return the time as Azure writes it."""
-    return datetime.now(timezone.utc).isoformat()
+    """Return the current time in Azure's format."""
+    return datetime.now(UTC).isoformat()
 
 
 def second_after(earlier: str) -> str:
-    """Return the time, but at least a second after an earlier one.
+    """Return the current time, but at least one second after an earlier one.
 
-    The tag of a member has whole seconds, and two changes of a profile never come within one.
+    The tag of a member has whole seconds, so two changes of a profile must not share a second.
     """
-    soonest = datetime.fromisoformat(earlier) + timedelta(seconds=1)
-    return max(soonest, datetime.now(timezone.utc)).isoformat()
+    minimum = datetime.fromisoformat(earlier) + timedelta(seconds=1)
+    return max(minimum, datetime.now(UTC)).isoformat()
 
 
 class CommandOutcome(NamedTuple):
-    """What a script prints, and how Azure's operation ends.
+    """The output of a script, and the result of its operation.
 
     Attributes:
-        code: Azure's error code if the operation fails; empty if it succeeds, as it does even for
+        code: Azure's error code if the operation fails; empty if it succeeds. It also succeeds for
             a script with an exit code other than 0.
     """
 
@@ -80,14 +80,14 @@ class Instance:
     """One VM of a scale set.
 
     Attributes:
-        secrets: The secrets of the profile, kept apart from what is shown.
-        has_own_model: Whether it was changed by itself: it follows its own model until an upgrade
-            brings it back to the set's.
-        model_version: That of the set when it got its model.
-        fault: What goes wrong with its upgrades; with `fault_image`, only with those to an image
-            whose name contains that.
-        provisioned: When its provisioning state changed the last time.
-        command: What its scripts print from now on.
+        secrets: The secrets of the profile, stored apart from it.
+        has_own_model: Whether the instance itself was changed. It keeps this model until it is
+            upgraded to the set's.
+        model_version: The set's model version when the instance got its model.
+        fault: The fault of its upgrades, or `None`.
+        fault_image: Part of an image name; only upgrades to such an image have the fault.
+        provisioned: When its provisioning state last changed.
+        command: The outcome of its scripts from now on.
     """
 
     id: str
@@ -118,11 +118,11 @@ class Instance:
 
     @property
     def is_protected(self) -> bool:
-        """Whether it is protected from actions on the whole set."""
+        """Whether actions on the whole set skip this instance."""
         return bool((self.protection or {}).get("protectFromScaleSetActions"))
 
     def fault_with(self, profile: Json) -> str | None:
-        """Return what goes wrong when it is upgraded to a model, or `None`."""
+        """Return the fault of an upgrade to a model, or `None`."""
         return self.fault if self.fault_image in image_of(profile)[1] else None
 
 
@@ -131,14 +131,14 @@ class Operation:
     """A long-running operation.
 
     Attributes:
-        due: The moment at which it ends.
-        end: Called at its end; does the work, and returns an error if it failed.
+        due: The time of the clock, in seconds, at which it ends.
+        end: Does the work at the end of the operation; returns an error or `None`.
         targets: The instances that it changes.
         forced_ending: A status and an error with which it ends without doing its work.
-        output: What it returns besides its status, once it has ended.
-        is_model_write: Whether it is the write of a scale set's model.
+        output: Output of the operation, which is set at its end.
+        is_model_write: Whether it writes the model of a scale set.
         is_command: Whether it runs a script.
-        render_outcome: Makes that of what a script printed.
+        render_outcome: Converts the outcome of a script to `output`.
     """
 
     id: str
@@ -159,7 +159,7 @@ class Operation:
 
 
 class Change(NamedTuple):
-    """A change of one of an instance's states."""
+    """A change of a state of an instance."""
 
     seconds: float
     scale_set: str
@@ -176,7 +176,7 @@ class RollingUpgrade:
     Attributes:
         target: The image reference that the instances get.
         done: How many batches have ended.
-        final: The progress at its end.
+        final: The progress at its end; `None` before it.
     """
 
     batches: list[list[str]]
@@ -194,11 +194,11 @@ class RollingUpgrade:
 
 @dataclass
 class ScaleOutFault:
-    """What goes wrong when instances are added to a scale set.
+    """A fault of scale-outs.
 
     Attributes:
         how: `quota`, `subnet`, `allocation`, `fail` or `unhealthy`.
-        made: How many instances come up all the same; `None` if the request itself is rejected.
+        made: How many instances come up anyway; `None` if the request itself is rejected.
     """
 
     how: str
@@ -210,9 +210,10 @@ class ScaleSet:
     """A scale set: its model and its instances.
 
     Attributes:
-        extras: The parts of the model beside `sku` and `properties`: tags, zones, plan, identity.
-        profile_created: When the profile got its current form.
-        model_version: How often the model was changed, if Azure counts that.
+        extras: The other parts of the model: tags, zones, plan and identity.
+        profile_created: When the profile last changed.
+        model_version: Number of the model, which increases with each change if
+            `Assumptions.reverted_model_is_latest` is false.
     """
 
     name: str
@@ -251,7 +252,7 @@ class ScaleSet:
 
     @property
     def has_profile(self) -> bool:
-        """Whether it has a model; a Flexible set may have none, and holds attached VMs alone."""
+        """Whether it has a model; a Flexible set without one has only attached VMs."""
         return "virtualMachineProfile" in self.properties
 
     @property
@@ -261,12 +262,12 @@ class ScaleSet:
 
     @property
     def capacity(self) -> int:
-        """The number of instances in the model, which older clients write as text."""
+        """The number of instances in the model; older clients write it as text."""
         return int(self.sku.get("capacity", len(self.instances)))
 
     @property
     def zones(self) -> list[str]:
-        """The availability zones; none for a regional set."""
+        """The availability zones; empty for a regional set."""
         return list(self.extras.get("zones") or [])
 
     @property
@@ -281,11 +282,11 @@ class ScaleSet:
 
     @property
     def rolling_upgrade(self) -> RollingUpgrade | None:
-        """The newest rolling upgrade."""
+        """The newest rolling upgrade, or `None`."""
         return self.rolling_upgrades[-1] if self.rolling_upgrades else None
 
     def name_of(self, instance: Instance) -> str:
-        """Return the name of an instance; in a Flexible set it is the id."""
+        """Return the name of an instance, which is its id in a Flexible set."""
         return instance.id if self.is_flexible else f"{self.name}_{instance.id}"
 
     def is_latest(self, instance: Instance) -> bool:
@@ -300,10 +301,10 @@ class ScaleSet:
         return instance.secrets is self.secrets or instance.secrets == self.secrets
 
     def select(self, ids: Iterable[str] | None) -> list[Instance]:
-        """Return the instances with these ids; all for `None` and for `*`.
+        """Return the instances with these ids; all of them for `None` and for `*`.
 
         Raises:
-            ApiError: An id is not one of the set's.
+            ApiError: The set does not have one of the ids.
         """
         if ids is None or list(ids) == ["*"]:
             return list(self.instances.values())
@@ -318,7 +319,7 @@ class ScaleSet:
         return list(found.values())
 
     def find(self, instance_id: str) -> Instance | None:
-        """Return the instance with an id; names of VMs match in any case."""
+        """Return the instance with an id, or `None`; names of VMs match in any case."""
         if instance_id in self.instances or not self.is_flexible:
             return self.instances.get(instance_id)
         name = instance_id.lower()
@@ -326,7 +327,7 @@ class ScaleSet:
 
 
 def profile_tag(created: str) -> str:
-    """Return the moment of a profile as Azure writes it in the tag of a VM: US English."""
+    """Return the time of a profile as in the tag of a VM: in US English."""
     moment = datetime.fromisoformat(created)
     hour = moment.strftime("%I").lstrip("0")
     date = f"{moment.month}/{moment.day}/{moment.year}"
@@ -334,7 +335,7 @@ def profile_tag(created: str) -> str:
 
 
 def image_of(profile: Json) -> tuple[str, str]:
-    """Return the kind of image in a model (`platform`, `id` or `uri`) and its name."""
+    """Return the kind of the image in a model (`platform`, `id` or `uri`) and its name."""
     storage = profile.get("storageProfile") or {}
     reference = storage.get("imageReference") or {}
     for key in IMAGE_IDS:
@@ -363,9 +364,9 @@ def has_health_reports(profile: Json) -> bool:
 
 
 def merge_patch(current: Json, patch: Json) -> Json:
-    """Return a body with a merge patch applied as Azure does it.
+    """Return a body with a merge patch applied in Azure's way.
 
-    `null` removes a key and objects merge, but `storageProfile` is replaced as a whole.
+    `null` removes a key. Objects are merged, but `storageProfile` is replaced as a whole.
     """
     result = copy.copy(current)
     for key, value in patch.items():
@@ -380,9 +381,9 @@ def merge_patch(current: Json, patch: Json) -> Json:
 
 
 def merge_put(current: Json, given: Json) -> Json:
-    """Return the body of a PUT with what it leaves out as it is now.
+    """Return the body of a PUT, completed with the current values that it leaves out.
 
-    Objects merge, a null counts as left out; lists, tags and plans are replaced.
+    Objects are merged; null counts as left out. Lists, tags, plans and identities are replaced.
     """
     result = copy.copy(current)
     for key, value in given.items():
@@ -392,15 +393,15 @@ def merge_put(current: Json, given: Json) -> Json:
         if not isinstance(value, dict) or not isinstance(before, dict) or key in _REPLACED:
             result[key] = value
             continue
-        kept = _without_other_image(before, value) if key == "storageProfile" else before
-        result[key] = merge_put(kept, value)
+        base = _without_other_image(before, value) if key == "storageProfile" else before
+        result[key] = merge_put(base, value)
     return result
 
 
 def _without_other_image(current: Json, given: Json) -> Json:
-    """Return the storage profile of a set without its image if the given one has another image.
+    """Return a set's storage profile, without its image if the given one has another image.
 
-    A version alone is another version of the same image.
+    Only a version means another version of the same image.
     """
     reference = given.get("imageReference") or {}
     has_uri = bool((given.get("osDisk") or {}).get("image"))

@@ -1,4 +1,4 @@
-"""The rolling upgrades that Azure runs by itself: batch by batch, by the policy of the set."""
+"""Azure's own rolling upgrades: batch by batch, according to the policy of the set."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ HISTORY_LENGTH = 5
 
 
 class Host(Protocol):
-    """What a rolling upgrade needs of the cloud that it runs in."""
+    """The methods of `Cloud` that a rolling upgrade calls."""
 
     upgrade_seconds: float
 
     def now(self) -> float:
-        """Return the moment at which things happen."""
+        """Return the current time of the clock, in seconds."""
 
     def start_operation(
         self,
@@ -42,19 +42,19 @@ class Host(Protocol):
         """Start a long-running operation."""
 
     def start_reinstall(self, vmss: ScaleSet, targets: Sequence[Instance]) -> None:
-        """Start to replace the OS of instances."""
+        """Start replacing the OS of instances."""
 
     def apply_model(
         self, vmss: ScaleSet, targets: Iterable[Instance], profile: Json
     ) -> Json | None:
-        """Finish replacing the OS of instances; return an error if that failed."""
+        """Finish replacing the OS of instances; return the operation's error, or `None`."""
 
     def seconds_for(self, targets: Iterable[Instance], profile: Json) -> float:
-        """Return how long the upgrade of instances takes."""
+        """Return how many seconds the upgrade of instances takes."""
 
 
 def start(host: Host, vmss: ScaleSet) -> Operation:
-    """Start a rolling upgrade of the outdated instances; the operation lasts as long as it."""
+    """Start a rolling upgrade of the outdated instances; return its operation."""
     policy = {**ROLLING_POLICY, **_policy_of(vmss)}
     target = (vmss.profile.get("storageProfile") or {}).get("imageReference") or {}
     rolling = RollingUpgrade(_plan_batches(vmss, policy), policy, target)
@@ -70,7 +70,7 @@ def start(host: Host, vmss: ScaleSet) -> Operation:
         finish()
     elif rolling.batches:
         _start_batch(host, vmss, rolling, whole)
-    else:  # finding out that there is nothing to do takes time as well
+    else:  # an upgrade without outdated instances takes time too
         host.start_operation(vmss, host.upgrade_seconds, finish, is_inner=True)
     return whole
 
@@ -87,8 +87,8 @@ def cancel(host: Host, vmss: ScaleSet) -> Operation:
     return host.start_operation(vmss, 0.0, lambda: None)
 
 
-def break_off(vmss: ScaleSet, status: str, error: Json) -> None:
-    """End the rolling upgrade in progress, if any, because its operation was made to end."""
+def abort(vmss: ScaleSet, status: str, error: Json) -> None:
+    """End the rolling upgrade in progress, if any, because its operation was ended."""
     rolling = vmss.rolling_upgrade
     if rolling is None or rolling.status != "RollingForward":
         return
@@ -99,7 +99,7 @@ def break_off(vmss: ScaleSet, status: str, error: Json) -> None:
 
 
 def progress(vmss: ScaleSet, rolling: RollingUpgrade) -> Json:
-    """Return how many instances are in which state; after the end, as it was then."""
+    """Return the number of instances in each state; after the end, the final numbers."""
     if rolling.final is not None:
         return rolling.final
     states = ("successful", "failed", "inProgress", "pending")
@@ -123,10 +123,10 @@ def _present(vmss: ScaleSet, ids: Iterable[str]) -> list[Instance]:
 
 
 def _plan_batches(vmss: ScaleSet, policy: Json) -> list[list[str]]:
-    """Return the outdated instances in batches.
+    """Return the ids of the outdated instances in batches.
 
-    Unhealthy instances come first if the policy says so; zones follow one another unless the policy
-    crosses them.
+    Unhealthy instances come first if the policy prioritizes them. A batch is in one zone, unless
+    the policy allows batches across zones.
     """
     size = max(1, len(vmss.instances) * int(policy["maxBatchInstancePercent"]) // 100)
     outdated = [
@@ -160,9 +160,9 @@ def _start_batch(host: Host, vmss: ScaleSet, rolling: RollingUpgrade, whole: Ope
             _finish(host, vmss, rolling, whole)
             return
         pause = parse_duration(rolling.policy["pauseTimeBetweenBatches"])
-        host.start_operation(vmss, pause, proceed, is_inner=True)
+        host.start_operation(vmss, pause, start_next, is_inner=True)
 
-    def proceed() -> None:
+    def start_next() -> None:
         if rolling.status == "RollingForward":
             _start_batch(host, vmss, rolling, whole)
         else:
@@ -181,7 +181,7 @@ def _finish(host: Host, vmss: ScaleSet, rolling: RollingUpgrade, whole: Operatio
 
 
 def _check_health(vmss: ScaleSet, rolling: RollingUpgrade) -> Json | None:
-    """Return an error if the policy's limits of unhealthy instances are exceeded."""
+    """Return an error if there are more unhealthy instances than the policy allows."""
     upgraded = _present(vmss, rolling.upgraded)
     instances = list(vmss.instances.values())
     policy = rolling.policy

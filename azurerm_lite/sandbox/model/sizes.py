@@ -1,16 +1,16 @@
-"""The sizes of VMs that the sandbox lists; models may have others."""
+"""The VM sizes that the sandbox lists; models may have other sizes."""
 
 from __future__ import annotations
 
 import re
 from typing import NamedTuple
 
-# A size is named by family, number of vCPUs, features and version: Standard_D2s_v5.
+# A size name has family, number of vCPUs, features and version: Standard_D2s_v5.
 _SIZE_NAME = re.compile(r"(?P<tier>[A-Za-z]+)_(?P<family>[A-Z]+)(?P<cores>\d+)(?P<rest>.*)")
 
 
 class Size(NamedTuple):
-    """A size, with the numbers of Azure's documentation."""
+    """A VM size, with the numbers from Azure's documentation."""
 
     name: str
     cores: int
@@ -30,13 +30,13 @@ SIZES = (
 
 
 def count_cores(name: str) -> int:
-    """Return the vCPUs of a size, by its name; 1 if the name does not say it."""
+    """Return the number of vCPUs in the name of a size; 1 if the name has none."""
     match = _SIZE_NAME.fullmatch(name)
     return int(match["cores"]) if match else 1
 
 
 def family_of(name: str) -> str:
-    """Return the family of a size as quotas name it, such as `standardDSv5Family`."""
+    """Return the quota family of a size, such as `standardDSv5Family`."""
     match = _SIZE_NAME.fullmatch(name)
     if match is None:
         return "standardFamily"

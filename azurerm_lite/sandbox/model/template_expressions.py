@@ -1,4 +1,4 @@
-"""The expressions of templates that `az vmss create` uses, such as `[parameters('name')]`."""
+"""Template expressions that `az vmss create` uses, such as `[parameters('name')]`."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _TOKEN = re.compile(
 
 
 class Expressions:
-    """Evaluates the expressions in a template.
+    """Evaluator of the expressions in a template.
 
     Args:
         parameters: The values of the parameters.
         variables: The variables, which may contain expressions.
         group: The name of the resource group, for `resourceId`.
-        reference: Returns the properties of a resource, by its name or id; only outputs may use it.
+        reference: Returns the properties of a resource by its name or id. Only outputs may call it.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Expressions:
             self._functions["reference"] = reference
 
     def resolve(self, value: Any) -> Any:
-        """Return a value of a template with the results of all expressions in it."""
+        """Return a value of a template with all its expressions evaluated."""
         if isinstance(value, dict):
             return {key: self.resolve(entry) for key, entry in value.items()}
         if isinstance(value, list):
@@ -62,19 +62,19 @@ class Expressions:
         tokens = _tokenize(expression)
         result = self._term(tokens, expression)
         if tokens:
-            raise _unsupported(expression)
+            raise _unsupported_expression(expression)
         return result
 
     def _term(self, tokens: list[tuple[str, str]], expression: str) -> Any:
-        """Evaluate a text, or the call of a function and the members of its result."""
+        """Evaluate a string, or a function call followed by members of its result."""
         kind, value = _take(tokens, expression)
         if kind == "text":
             return value.replace("''", "'")
         function = self._functions.get(value.lower())
         if kind != "name" or function is None:
-            raise _unsupported(expression)
+            raise _unsupported_expression(expression)
         if _take(tokens, expression)[1] != "(":
-            raise _unsupported(expression)
+            raise _unsupported_expression(expression)
         arguments = []
         while tokens and tokens[0] != ("mark", ")"):
             arguments.append(self._term(tokens, expression))
@@ -86,7 +86,7 @@ class Expressions:
             while tokens and tokens[0] in (("mark", "."), ("mark", "[")):
                 result = _member(result, tokens, expression)
         except (TypeError, KeyError, IndexError, StopIteration):
-            raise _unsupported(expression) from None
+            raise _unsupported_expression(expression) from None
         return result
 
     def _parameter(self, name: str) -> Any:
@@ -102,7 +102,7 @@ class Expressions:
         return self.resolve(self._variables[name])
 
     def _resource_id(self, *parts: str) -> str:
-        """Return an id in the deployment's group: a type, and a name for each of its levels."""
+        """Return the id of a resource from its type and the names of its levels."""
         start = next(position for position, part in enumerate(parts) if "/" in part)
         group = parts[start - 1] if start else self._group
         provider, *kinds = parts[start].split("/")
@@ -112,21 +112,21 @@ class Expressions:
 
 
 class AnyProperties(dict[str, Any]):
-    """Stands for properties that are not known yet: it has every member."""
+    """Placeholder for properties that are not known yet; every member exists."""
 
     def __missing__(self, key: str) -> AnyProperties:
-        """Return something that has every member too."""
+        """Return the placeholder itself, which has every member too."""
         return self
 
 
 def _provider(namespace: str, kind: str) -> dict[str, Any]:
-    """Return what clients read of a type: its api-versions. Only Compute's are known."""
+    """Return the api-versions of a type, always those of Compute."""
     del namespace, kind
     return {"apiVersions": list(COMPUTE)}
 
 
 def _member(value: Any, tokens: list[tuple[str, str]], expression: str) -> Any:
-    """Return the member after a dot, or the entry at a number in brackets."""
+    """Return the member after a dot, or the entry with the index in brackets."""
     if tokens.pop(0)[1] == ".":
         return value[_take(tokens, expression)[1]]
     position = int(_take(tokens, expression)[1])
@@ -141,14 +141,14 @@ def _concat(*parts: Any) -> Any:
 
 
 def _tokenize(expression: str) -> list[tuple[str, str]]:
-    """Return the tokens between the brackets, each with its kind."""
+    """Return the tokens of an expression, each with its kind."""
     text = expression[1:-1].rstrip()
     tokens = []
     position = 0
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None or match.lastgroup is None:
-            raise _unsupported(expression)
+            raise _unsupported_expression(expression)
         tokens.append((match.lastgroup, match[match.lastgroup]))
         position = match.end()
     return tokens
@@ -156,15 +156,15 @@ def _tokenize(expression: str) -> list[tuple[str, str]]:
 
 def _take(tokens: list[tuple[str, str]], expression: str) -> tuple[str, str]:
     if not tokens:
-        raise _unsupported(expression)
+        raise _unsupported_expression(expression)
     return tokens.pop(0)
 
 
-def _unsupported(expression: str) -> errors.ApiError:
+def _unsupported_expression(expression: str) -> errors.ApiError:
     """Return the error for an expression that the sandbox cannot evaluate."""
     message = (
-        f"The sandbox cannot evaluate the template expression '{expression}': it has the functions "
-        "parameters, variables, concat, resourceId, providers, and reference in outputs. Write the "
-        "value itself, or create the scale set with a PUT instead of a template."
+        f"The sandbox cannot evaluate the template expression '{expression}'. It supports the "
+        "functions parameters, variables, concat, resourceId, providers, and reference in outputs. "
+        "Write the value itself, or create the scale set with a PUT instead of a template."
     )
     return errors.ApiError(400, "InvalidTemplate", message)

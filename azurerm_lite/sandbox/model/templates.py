@@ -1,4 +1,4 @@
-"""Scale sets described in a few words, as the body of the PUT that creates them."""
+"""Request bodies that create scale sets."""
 
 from __future__ import annotations
 
@@ -32,10 +32,15 @@ def scale_set_body(
     rolling_policy: Json | None,
     orchestration: str = "Uniform",
 ) -> Json:
-    """Return the body of a set with the health extension and a capacity of 0.
+    """Return the body of a scale set with the health extension and a capacity of 0.
 
-    `instances` is the later number: it decides about a single placement group. Without a mode there
-    is no upgrade policy.
+    Args:
+        name: Scale set name.
+        instances: The later number of instances; up to 100 are in a single placement group.
+        image: As in `storage_profile`.
+        mode: Upgrade mode; `None` for no upgrade policy.
+        rolling_policy: The `rollingUpgradePolicy`, or `None`.
+        orchestration: `Uniform` or `Flexible`.
     """
     ip_configuration = {"name": "ip", "properties": {"subnet": {"id": _SUBNET}}}
     nic = {
@@ -68,8 +73,8 @@ def storage_profile(image: str) -> Json:
     """Return the storage profile for an image.
 
     Args:
-        image: `publisher:offer:sku:version`, the id of an image, or the URL of a VHD. An id may be
-            that of a managed image, or of a gallery, shared and community galleries included.
+        image: `publisher:offer:sku:version`, the id of an image, or the URL of a VHD. The id is of
+            a managed image, or of an image in a gallery, shared gallery or community gallery.
     """
     disk: Json = {"createOption": "FromImage", "osType": "Linux", "caching": "ReadWrite"}
     if image.startswith("http"):
@@ -84,7 +89,7 @@ def storage_profile(image: str) -> Json:
 
 
 def _id_member(image: str) -> str:
-    """Return the member of an image reference for the id of an image."""
+    """Return the member of an image reference that contains this kind of id."""
     kind = image.split("/")[1].lower()
     return {
         "sharedgalleries": "sharedGalleryImageId",

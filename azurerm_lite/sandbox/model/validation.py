@@ -1,4 +1,4 @@
-"""What Azure rejects in the model of a scale set: wrong types, limits, and forbidden changes."""
+"""Validation of a scale set's model: types, limits, and forbidden changes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .resources import (
 )
 
 _PROFILE = "properties.virtualMachineProfile"
-# Paths of a body that hold an object, or a list of named objects, if they hold anything.
+# Paths of a body with an object, or with a list of named objects; both may be left out.
 _OBJECTS = (
     *("sku", "tags", "plan", "identity", "properties", "properties.upgradePolicy"),
     *("properties.upgradePolicy.rollingUpgradePolicy", "properties.scaleInPolicy", _PROFILE),
@@ -37,13 +37,13 @@ _PERCENTAGES = {
     "maxUnhealthyUpgradedInstancePercent": range(101),
 }
 _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
-# The most instances of a set with several placement groups, by the kind of its image.
+# Maximum number of instances in several placement groups, by the kind of image.
 _MAX_INSTANCES = {"platform": 1000, "id": 600, "uri": 100}
 MODES = ("manual", "automatic", "rolling")
 
 
 def check_shape(body: Json) -> None:
-    """Reject a body with text or a number where an object or a list belongs."""
+    """Reject a body with text or a number instead of an object or a list."""
     for path in _OBJECTS:
         if not isinstance(_value_at(body, path), (dict, type(None))):
             raise errors.invalid_request_content(f"'{path}' must be an object.")
@@ -70,10 +70,10 @@ def check_model(
     *,
     is_new: bool = False,
 ) -> None:
-    """Reject a new model of a set that breaks one of Azure's rules.
+    """Reject a model of a set that violates one of Azure's rules.
 
     Args:
-        vmss: The set as it is.
+        vmss: The set before the change.
         sku: The new SKU.
         properties: The new properties.
         secrets: The secrets of the new model.
@@ -98,7 +98,7 @@ def check_model(
 
 
 def check_platform_image(platform_images: catalog.Images, reference: Json, version: str) -> None:
-    """Reject a version of a platform image that does not exist; `latest` exists."""
+    """Reject a version of a platform image that does not exist; `latest` always exists."""
     names = [str(reference.get(key, "")) for key in ("publisher", "offer", "sku")]
     versions = catalog.find_entries(platform_images, *names) or []
     if not versions or version not in [*versions, "latest"]:
@@ -128,14 +128,14 @@ def parse_duration(duration: str) -> float:
 
 
 def _value_at(body: Any, path: str) -> Any:
-    """Return the value at a path; `None` if there is none."""
+    """Return the value at a path, or `None`."""
     for key in path.split("."):
         body = body.get(key) if isinstance(body, dict) else None
     return body
 
 
 def _check_named_objects(entries: Any, path: str) -> list[Json]:
-    """Return the entries of a list of objects with names; `None` is an empty list."""
+    """Return the entries of a list of named objects; an empty list for `None`."""
     entries = entries or []
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise errors.invalid_request_content(f"'{path}' must be an array of objects.")
@@ -172,7 +172,7 @@ def _check_image(
 
 
 def _is_known(image_id: str, images: Collection[str]) -> bool:
-    """Return whether an image exists; a definition does if it has a version."""
+    """Return whether an image exists; a gallery image exists if it has a version."""
     is_definition = "/galleries/" in image_id and "/versions/" not in image_id
     if not is_definition:
         return image_id in images
@@ -180,7 +180,7 @@ def _is_known(image_id: str, images: Collection[str]) -> bool:
 
 
 def _check_nics(profile: Json) -> None:
-    """Reject a network interface without a configuration of its IP addresses."""
+    """Reject a network interface without IP configurations."""
     network = profile.get("networkProfile") or {}
     for nic in network.get("networkInterfaceConfigurations") or []:
         if not (nic.get("properties") or {}).get("ipConfigurations"):
@@ -189,7 +189,7 @@ def _check_nics(profile: Json) -> None:
 
 
 def _check_policy(properties: Json) -> None:
-    """Reject an unknown mode, bad percentages or durations, and mode Rolling without health."""
+    """Reject unknown modes, invalid percentages and durations, and Rolling without health."""
     policy = properties.get("upgradePolicy") or {}
     mode = str(policy.get("mode", "Manual"))
     if mode.lower() not in MODES:
@@ -240,7 +240,7 @@ def _check_fixed_properties(vmss: ScaleSet, properties: Json) -> None:
 
 
 def _check_number_of_models(vmss: ScaleSet, profile: Json, secrets: Secrets) -> None:
-    """Reject a new model while instances reference as many models as Azure allows."""
+    """Reject a new model if the instances already have the maximum number of models."""
     others = [
         vm for vm in vmss.instances.values() if (vm.profile, vm.secrets) != (profile, secrets)
     ]

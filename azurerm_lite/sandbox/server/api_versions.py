@@ -1,4 +1,4 @@
-"""Rejects requests with an api-version or a region that Azure does not know."""
+"""The check of the api-version and the region of a request."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from .. import errors
 from ..model import catalog
 from ..model.api_versions import COMPUTE, GALLERIES, SKUS
 
-# The types with versions of their own.
+# The resource types that have their own versions.
 _OF_TYPE = {"galleries": GALLERIES, "skus": SKUS}
 _OLDEST = date(2014, 4, 1)
 _RESOURCE_TYPE = re.compile(r"/providers/microsoft\.compute/(?:locations/([^/]+)/)?([^/]+)")
-# These have the versions of another provider, or accept any.
+# These have the versions of another provider, or accept any version.
 _OTHER_VERSIONS = re.compile(r"/(networkinterfaces|publicipaddresses|operations)(/|$)")
 
 

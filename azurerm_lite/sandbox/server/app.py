@@ -1,4 +1,4 @@
-"""The sandbox as a WSGI application: checks, routing, faults, headers, and the journal."""
+"""WSGI app of the sandbox: authentication, routing, faults, common headers, request journal."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .faults import Fault
 from .rate_limits import RateLimits
 from .routes import URLS, Route
 
-# The names in a path that tell resources with limits of their own apart.
+# The names in a path that identify a resource with a rate limit of its own.
 _COUNTED_NAMES: dict[str, tuple[str, ...]] = {
     "": (),
     "set": ("rg", "vmss"),
@@ -36,7 +36,7 @@ _COUNTED_NAMES: dict[str, tuple[str, ...]] = {
 
 
 class JournalEntry(NamedTuple):
-    """A request that was answered, without its secrets; status 0 means a broken connection."""
+    """An answered request, without its secrets; status 0 means that the connection was broken."""
 
     method: str
     path: str
@@ -51,8 +51,9 @@ class App:
 
     Attributes:
         journal: The requests answered so far.
-        faults: What goes wrong with the next requests.
-        hooks: Functions to call before a later request: how many requests from now, and what.
+        faults: The faults of the next requests.
+        hooks: Functions to call before a later request: how many requests from now, and the
+            function.
         limits: The rate limits.
     """
 
@@ -71,14 +72,14 @@ class App:
     ) -> Iterable[bytes]:
         """Answer a request."""
         request = Request(environ)
-        # The body is always read: the rest of it would be taken for the next request.
+        # Read the whole body: the rest of it would be parsed as the next request.
         body = _read_json(request)
         if request.path.startswith(control_api.PREFIX):
             return _response(self._control.answer(request))(environ, start_response)
         with self._cloud.lock:
             fault = self._next_fault(request)
         if fault.delay:
-            time.sleep(fault.delay)  # without the lock: other requests are answered meanwhile
+            time.sleep(fault.delay)  # without the lock, so that other requests are answered
         with self._cloud.lock:
             answer = Answer(0) if fault.drop == "before" else self._answer(request, body, fault)
             self._record(request, body, 0 if fault.drop else answer.status)
@@ -95,10 +96,13 @@ class App:
         self.journal.append(entry)
 
     def _next_fault(self, request: Request) -> Fault:
-        """Return what goes wrong with this request, after the hooks that are due before it.
+        """Run the hooks that are due, and return the fault of a request.
 
-        A request to the sign-in counts for no hook, and only a fault that names its path reaches
-        it.
+        Requests to the sign-in do not count for hooks. Only a fault that names their path affects
+        them.
+
+        Returns:
+            A fault; one without any effect if the request has none.
         """
         is_sign_in = self._entra.has_path(request.path)
         if not is_sign_in:
@@ -112,15 +116,15 @@ class App:
         return Fault()
 
     def _run_hooks(self) -> None:
-        due = [act for left, act in self.hooks if left <= 1]
-        self.hooks = [(left - 1, act) for left, act in self.hooks if left > 1]
-        for act in due:
-            act()
+        due = [action for number, action in self.hooks if number <= 1]
+        self.hooks = [(number - 1, action) for number, action in self.hooks if number > 1]
+        for action in due:
+            action()
 
     def _answer(self, request: Request, body: Any, fault: Fault) -> Answer:
         if self._entra.has_path(request.path):
             return self._entra.answer(request, fault.error)
-        self._cloud.settle()
+        self._cloud.apply_due_changes()
         headers: dict[str, str] = {}
         try:
             if request.path == metadata.PATH:
@@ -143,7 +147,7 @@ class App:
             answer = route.handler(self._call(request, names, body))
             if answer.vm_policy:
                 self._count_vms(answer, headers, region)
-            self._cloud.settle()
+            self._cloud.apply_due_changes()
         except ApiError as error:
             answer = Answer(error.status, {"error": error.error}, error.headers)
         answer.headers |= headers | _request_ids(request)
@@ -155,20 +159,20 @@ class App:
         name = "x-ms-ratelimit-remaining-resource"
         headers[name] = f"{headers[name]},{left}"
         if answer.vm_policy == BATCHED_VMS:
-            # Always 0 since 2022: it does not mean that nothing is left.
+            # Always 0 since 2022; it does not mean that the limit is used up.
             headers[name] += ",Microsoft.Compute/VmssQueuedVMOperations;0"
         if answer.vm_count or answer.vm_policy == BATCHED_VMS:
             headers["x-ms-request-charge"] = str(answer.vm_count)
 
     def _counted_resource(self, request: Request, route: Route, names: dict[str, str]) -> str:
-        """Return the resource of a request that has a rate limit of its own; empty for none."""
+        """Return the resource whose own rate limit counts a request; empty if there is none."""
         is_later_page = "$skiptoken" in request.args
         if is_later_page and not self._cloud.assumptions.later_pages_count:
             return ""
         return "/".join(names.get(key, "").lower() for key in _COUNTED_NAMES[route.counts_per])
 
     def _region(self, names: dict[str, str]) -> str:
-        """Return the region of a request: that of its scale set, or the one in its path."""
+        """Return the region of a request: its scale set's, or the one in its path."""
         key = (names.get("rg", "").lower(), names.get("vmss", "").lower())
         vmss = self._cloud.sets.get(key)
         return vmss.location if vmss else names.get("location", "").lower()
@@ -192,7 +196,7 @@ class App:
 
 
 def _response(answer: Answer, text: str | None = None) -> Response:
-    """Return an answer as HTTP; a text replaces its JSON."""
+    """Return an answer as an HTTP response; `text` replaces its JSON."""
     text = text or answer.page
     if text is not None:
         return Response(text, answer.status, answer.headers, content_type="text/html")
@@ -205,26 +209,29 @@ def _response(answer: Answer, text: str | None = None) -> Response:
 
 
 def _hang_up(environ: dict[str, Any]) -> None:
-    """Break the connection without an answer."""
+    """Close the connection without an answer."""
     environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
     raise ConnectionResetError
 
 
 def _truncate(chunks: Iterable[bytes], environ: dict[str, Any]) -> Iterator[bytes]:
-    """Return the first half of a body whose header has promised all of it, and hang up."""
+    """Yield the first half of a body, then close the connection.
+
+    The header has the length of the whole body.
+    """
     whole = b"".join(chunks)
     yield whole[: len(whole) // 2]
     _hang_up(environ)
 
 
 def _read_json(request: Request) -> Any:
-    """Return the body; text that is not JSON is returned as text, which no handler accepts."""
+    """Return the body parsed as JSON; other text as a string, which no handler accepts."""
     text = request.get_data(as_text=True, parse_form_data=True)
     if not text:
         return None
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter: thousands of brackets in each other
         return text
 
 
@@ -236,7 +243,7 @@ def _find_route(request: Request) -> tuple[Route, dict[str, str]]:
         raise errors.path_not_implemented(request.path) from None
     segments = {segment.lower(): segment for segment in request.path.split("/")}
     names = {key: segments[value] for key, value in found.items()}
-    if "action" in found:  # a word of Azure's and not a name: in lower case, as in the routes
+    if "action" in found:  # not a name: stays in lower case, as in the routes
         names["action"] = found["action"]
     return route, names
 

@@ -1,8 +1,8 @@
-"""The control endpoint: what `Sandbox` can do, as JSON under `/sandbox/`, for other languages.
+"""The control API: methods of `Sandbox` as JSON under `/sandbox/`, for other languages.
 
 `POST /sandbox/fail_next {"status": 503, "times": 2}` calls `sandbox.fail_next(status=503,
-times=2)`; `GET /sandbox/journal` returns the requests and what happened to which instance. It needs
-no token: it is on loopback.
+times=2)`. `GET /sandbox/journal` returns the requests, and what happened to which instance. It
+needs no token, because it is on loopback.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ PREFIX = "/sandbox/"
 
 
 class ControlApi:
-    """Answers requests to the control endpoint.
+    """Handler of requests to the control API.
 
     Args:
-        calls: The functions that a request may call, by their names.
-        at_request: Calls a function just before a later request.
+        calls: The functions that a request may call, by name.
+        at_request: Registers a function to call just before a later request.
         journal: Returns the requests and changes so far.
     """
 
@@ -52,25 +52,25 @@ class ControlApi:
         self._journal = journal
 
     def answer(self, request: Request) -> Answer:
-        """Return the answer; a call that fails is a 400 with the error."""
+        """Return the answer: 400 with the error if the call fails."""
         name = request.path.removeprefix(PREFIX)
         try:
             if request.method == "GET" and name == "journal":
                 return Answer(200, self._journal())
             arguments = request.get_json(force=True) if request.get_data() else {}
             self._run(name, arguments)
-        except Exception as error:  # the client gets any error of its call
+        except Exception as error:  # every error is returned to the client
             return Answer(400, {"error": {"code": type(error).__name__, "message": str(error)}})
         return Answer(200, {"done": name})
 
     def _run(self, name: str, arguments: dict[str, Any]) -> None:
-        """Run a call now or, if it says `at_request`, just before that request."""
+        """Run a call now or, if the arguments have `at_request`, just before that request."""
         if name not in self._calls:
             known = ", ".join(self._calls)
-            raise ValueError(f"there is no {name!r}; there are {known} and journal")
+            raise ValueError(f"call must be one of {known} or journal, got {name!r}")
         number = arguments.pop("at_request", None)
-        act = self._calls[name]
+        call = self._calls[name]
         if number is None:
-            act(**arguments)
+            call(**arguments)
         else:
-            self._at_request(number, lambda: act(**arguments))
+            self._at_request(number, lambda: call(**arguments))

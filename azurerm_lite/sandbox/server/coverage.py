@@ -1,4 +1,4 @@
-"""Which operations of Azure the sandbox has: the table in docs/sandbox.md, made from the routes."""
+"""Generates the tables of operations and api-versions in docs/sandbox.md from the routes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from ..model.api_versions import COMPUTE, GALLERIES
 from .routes import ROUTES, Route
 
-# Operations on scale sets, their instances and images that are not routes. Their answer is 404
-# with the code InvalidResourceType.
+# Azure's operations on scale sets, their instances and images without a route. The sandbox
+# returns 404 with the code InvalidResourceType.
 _SET = "/virtualMachineScaleSets/{vmss}"
 _VM = _SET + "/virtualMachines/{vm}"
 NOT_IMPLEMENTED = (
@@ -55,35 +55,36 @@ def operation_of(route: Route) -> str:
 
 def coverage_table() -> str:
     """Return the table of operations as Markdown."""
-    lines = ["| request | operation | |", "| --- | --- | --- |"]
+    lines = ["| request | Azure's operation | support |", "| --- | --- | --- |"]
     for route in ROUTES:
         state = "accepted but ignored" if route.is_ignored else "implemented"
         lines.append(f"| `{route.method} {_short(route.path)}` | {operation_of(route)} | {state} |")
     for method, path in NOT_IMPLEMENTED:
         lines.append(f"| `{method} {path.lower()}` | | not implemented |")
-    return "\n".join(lines)
+    # The same path below a subscription and below a resource group is one row.
+    return "\n".join(dict.fromkeys(lines))
 
 
 def version_table() -> str:
     """Return the table of api-versions as Markdown."""
-    lines = ["| api-version | what differs |", "| --- | --- |"]
+    lines = ["| api-version | what changed |", "| --- | --- |"]
     lines += [f"| {version} | {text} |" for version, text in COMPUTE.items() if text]
     lines += [f"| {version} (galleries) | {text} |" for version, text in GALLERIES.items() if text]
     return "\n".join(lines)
 
 
 def readable_paths(path: str) -> Iterator[str]:
-    """Yield the paths of a route with `{name}` for a name, one for each of its choices."""
+    """Yield the paths of a route, one per alternative, with `{name}` as the placeholder."""
     choice = _CHOICE.search(path)
     if choice is None:
         yield _PLACEHOLDER.sub(r"{\1}", path)
         return
-    for word in choice[1].split(","):
-        yield from readable_paths(path.replace(choice[0], word.strip(), 1))
+    for alternative in choice[1].split(","):
+        yield from readable_paths(path.replace(choice[0], alternative.strip(), 1))
 
 
 def _short(path: str) -> str:
-    """Return a path without what most paths begin with, and its choices in one."""
+    """Return a path without its common prefix, with alternatives separated by commas."""
     path = _CHOICE.sub(lambda match: match[1].replace(", ", ","), path)
     path = _PLACEHOLDER.sub(r"{\1}", path)
     for prefix in _PREFIXES:

@@ -1,4 +1,4 @@
-"""Faults on request: which answers go wrong, and how."""
+"""Faults: which requests fail, and how."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from ..errors import ApiError
 
 @dataclass
 class Fault:
-    """What happens to the next requests of a kind.
+    """A fault that affects the next matching requests.
 
     Attributes:
         method: HTTP method of the requests, or `None` for all.
-        path: Whole segments of their path.
-        times: How many of them.
-        status: The status of the error response, or `None` for none; `code`, `message` and
-            `headers` belong to it.
+        path: One or more whole segments of their path.
+        times: How many more requests it affects.
+        status: HTTP status of the error response, or `None` for no error response.
+        code, message, headers: The rest of the error response.
         delay: Seconds to wait before the answer.
-        drop: `before` breaks the connection before the request takes effect, `after` breaks it
-            afterwards, `truncate` in the middle of the answer.
-        text: A text to answer with instead of JSON.
+        drop: When the connection breaks: `before` the request takes effect, `after` it, or
+            `truncate` for the middle of the answer; `None` for never.
+        text: Text to answer with instead of JSON.
     """
 
     method: str | None = None
@@ -28,14 +28,14 @@ class Fault:
     times: int = 1
     status: int | None = None
     code: str = "SandboxFault"
-    message: str = "A fault that was asked for."
+    message: str = "Fault injected by the sandbox."
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
     drop: str | None = None
     text: str | None = None
 
     def matches(self, method: str, path: str) -> bool:
-        """Return whether it applies to a request.
+        """Return whether the fault affects a request.
 
         Only whole segments match: `virtualMachines` does not match `virtualMachineScaleSets`.
         """

@@ -1,4 +1,4 @@
-"""Sockets and TLS: a WSGI application served over HTTPS on 127.0.0.1, with a throw-away CA."""
+"""HTTPS server for a WSGI app on 127.0.0.1, with a temporary CA."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from werkzeug.test import run_wsgi_app
 
 
 class Server(ThreadedWSGIServer):
-    """A server with a thread for each connection.
+    """Server with a thread for each connection.
 
-    The TLS handshake takes place in that thread, so that a slow client delays no other.
+    The TLS handshake takes place in that thread, so that a slow client does not delay others.
 
     Attributes:
-        ca_pem: The CA's certificate.
-        thumbprint: The SHA-1 digest of the server's certificate, as Service Fabric names it.
+        ca_pem: The CA's certificate; empty without TLS.
+        thumbprint: SHA-1 digest of the server's certificate, for Service Fabric.
     """
 
     ca_pem = b""
@@ -43,7 +43,7 @@ class Server(ThreadedWSGIServer):
         return f"{'https' if self.ssl_context else 'http'}://127.0.0.1:{self.server_port}"
 
     def start(self) -> None:
-        """Start to serve, in a thread."""
+        """Start serving, in a thread."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -56,7 +56,7 @@ class Server(ThreadedWSGIServer):
         self._thread.join()
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """Serve a connection, from its handshake to its end."""
+        """Serve a connection from the handshake to its end."""
         connection = request
         if isinstance(self.ssl_context, ssl.SSLContext):
             connection = self.ssl_context.wrap_socket(request, server_side=True)
@@ -68,7 +68,7 @@ class Server(ThreadedWSGIServer):
                 self._connections.discard(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Print errors of the sandbox, but not clients that hang up or do not trust the CA."""
+        """Print the sandbox's errors, but not clients that disconnect or do not trust the CA."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
@@ -83,15 +83,15 @@ class Server(ThreadedWSGIServer):
 
 
 class _Handler(WSGIRequestHandler):
-    """Keeps connections alive, answers without delay, and writes no log: the journal is the log."""
+    """Request handler that keeps connections alive and writes no log; the journal is the log."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
     def run_wsgi(self) -> None:
-        """Answer a request and keep the connection; werkzeug would close it.
+        """Answer a request and keep the connection open; werkzeug would close it.
 
-        That is safe because `App` reads every body to its end.
+        This is safe because `App` reads every body to its end.
         """
         chunks, status, headers = run_wsgi_app(self.server.app, self.make_environ())
         code, _, reason = status.partition(" ")

@@ -1,4 +1,4 @@
-"""The endpoints of the cloud, which clients read without a token before they sign in."""
+"""The metadata endpoint: clients read the cloud's endpoints from it before they sign in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PATH = "/metadata/endpoints"
 CLOUD_NAME = "AzureSandbox"
 # The resource manager's audiences in the public cloud; az requests tokens for the first.
 _AUDIENCES = ["https://management.core.windows.net/", "https://management.azure.com/"]
-# The first version that has an array of clouds, and the first that has one object again.
+# The first version that returns an array of clouds, and the first that returns one object again.
 _LIST_SINCE = "2019-05-01"
 _OBJECT_SINCE = "2022-09-01"
 
@@ -24,7 +24,7 @@ def answer(request: Request) -> Answer:
     if not version:
         raise errors.missing_api_version()
     url = request.host_url.rstrip("/")
-    # As text: the oldest version, of Azure Stack, is called 1.0.
+    # Compared as text: the oldest version, of Azure Stack, is 1.0.
     if version < _LIST_SINCE:
         return Answer(200, _first_shape(url))
     cloud = _cloud(url)
@@ -32,7 +32,7 @@ def answer(request: Request) -> Answer:
 
 
 def _first_shape(url: str) -> dict[str, Any]:
-    """Return the few endpoints that Azure Stack documents; msrestazure, so Ansible, reads them."""
+    """Return the endpoints of Azure Stack's documentation, which msrestazure and Ansible read."""
     return {
         "galleryEndpoint": f"{url}/",
         "graphEndpoint": f"{url}/",
@@ -42,7 +42,7 @@ def _first_shape(url: str) -> dict[str, Any]:
 
 
 def _cloud(url: str) -> dict[str, Any]:
-    """Return the cloud; it has no endpoint besides the sandbox, so that no token leaves it."""
+    """Return the cloud; every endpoint is the sandbox, so that no token is sent elsewhere."""
     return {
         "name": CLOUD_NAME,
         "portal": f"{url}/",

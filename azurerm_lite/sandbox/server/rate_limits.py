@@ -1,4 +1,4 @@
-"""Azure's rate limits: counted per region, shown in the headers of answers, and enforced."""
+"""Azure's rate limits: counted per region, shown in response headers, and enforced."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from ..errors import ApiError
 
 
 class Limit(NamedTuple):
-    """Requests that a full bucket holds, per subscription and per resource; refilled in 3 minutes.
+    """Size of a token bucket, in requests; an empty bucket is full again after 3 minutes.
 
-    `resource` is `None` for a policy that does not count per resource.
+    Attributes:
+        subscription: The limit per subscription and region.
+        resource: The limit per resource, or `None` if the policy has none.
     """
 
     subscription: int
     resource: int | None = None
 
 
-# Compute's policies since 2024. Names and sizes: headers recorded in 2024 (the highest number left,
-# plus one). Refill, a third of the bucket per minute: Azure's page on Compute throttling limits.
+# Compute's policies since 2024. Names and sizes are from headers recorded in 2024 (the highest
+# remaining number, plus one). A third of a bucket is refilled per minute, according to Azure's
+# page on Compute throttling limits.
 LIMITS = {
     "CreateVMScaleSet": Limit(375, 12),
     "GetVMScaleSet": Limit(2400, 36),
@@ -39,7 +42,7 @@ LIMITS = {
     "DeleteVM": Limit(1500, 12),
     "GetOperation": Limit(15000, 45),
 }
-# Galleries and platform images still have windows: requests in 3 and in 30 minutes.
+# Galleries and platform images still have windows: requests per 3 and per 30 minutes.
 WINDOWS = {
     "GetGallery": (350, 2500),
     "GetGalleryImage": (600, 3000),
@@ -49,7 +52,7 @@ WINDOWS = {
 }
 _MINUTES = (3, 30)
 _REFILL_SECONDS = 180.0
-# The resource manager's own limits: the kind of request and the size of its bucket, by method.
+# The resource manager's own limits by method: name in the header, and size of the bucket.
 _SUBSCRIPTION_LIMITS = {"GET": ("reads", 250), "DELETE": ("deletes", 200)}
 _WRITES = ("writes", 200)
 _GLOBAL_FACTOR = 15
@@ -57,7 +60,7 @@ _PREFIX = "Microsoft.Compute/"
 
 
 class RateLimits:
-    """Counts requests against each limit.
+    """Counters of the requests against each limit.
 
     Attributes:
         has_resource_limits: Whether the limits of single resources are enforced; a test hook.
@@ -66,30 +69,30 @@ class RateLimits:
     def __init__(self, clock: Callable[[], float]) -> None:
         self.has_resource_limits = True
         self._clock = clock
-        # (name, region or resource) -> what was left of a bucket, and when
+        # (name, region or resource) -> remaining requests of a bucket, and when
         self._buckets: dict[tuple[str, str], tuple[float, float]] = {}
-        # (name, region) -> when a window started, and what is used of it
+        # (name, region) -> when a window started, and the requests in it
         self._windows: dict[tuple[str, str], tuple[float, int]] = {}
         self._exhausted_until: dict[str, float] = {}
 
     def spend(
         self, method: str, policy: str, region: str, resource: str, *, is_instant: bool = False
     ) -> dict[str, str]:
-        """Count a request and return the headers with what is left.
+        """Count a request and return the headers with the remaining requests.
 
         Args:
             method: HTTP method.
             policy: Name of the limit; empty for none.
-            region: The region of the request; each has limits of its own.
-            resource: The resource that it counts for; empty for the subscription alone.
+            region: Region of the request; each region has its own limits.
+            resource: The resource that has its own limit; empty if only the subscription has one.
             is_instant: Whether operations end at once. A client then sends in a second what takes
-                it minutes on Azure, and the limit of the resource is shown but not enforced.
+                minutes on Azure, so the limit of the resource is shown but not enforced.
 
         Raises:
-            ApiError: Nothing is left.
+            ApiError: A limit is exceeded.
         """
         kind, size = _SUBSCRIPTION_LIMITS.get(method, _WRITES)
-        # Azure refills these by the second: as if there were no other request now.
+        # Azure refills these every second, so each request sees an otherwise full bucket.
         prefix = "x-ms-ratelimit-remaining-subscription"
         headers = {
             f"{prefix}-{kind}": str(size - 1),
@@ -103,17 +106,17 @@ class RateLimits:
         return headers
 
     def spend_vms(self, policy: str, count: int, region: str) -> str:
-        """Count VMs of a request that was answered; return the part of the header for them."""
+        """Count the VMs of an answered request; return their part of the header."""
         name = f"{policy}SubscriptionMaximum"
         left = self._left(name, region, LIMITS[policy].subscription) - count
         self._buckets[name, region] = (left, self._clock())
         return f"{_PREFIX}{name};{max(0, math.floor(left))}"
 
     def exhaust(self, policy: str) -> None:
-        """Spend all that is left of a limit, in every region, for three minutes."""
+        """Use up a limit in every region for three minutes."""
         known = [*LIMITS, *WINDOWS]
         if policy not in known:
-            raise ValueError(f"policy must be one of {', '.join(known)}, not {policy!r}")
+            raise ValueError(f"policy must be one of {', '.join(known)}, got {policy!r}")
         self._exhausted_until[policy] = self._clock() + _REFILL_SECONDS
 
     def _spend_buckets(self, policy: str, region: str, resource: str, is_instant: bool) -> str:
@@ -127,13 +130,13 @@ class RateLimits:
             is_enforced = place == region or (self.has_resource_limits and not is_instant)
             if left < 1 and is_enforced:
                 seconds = (1 - left) * _REFILL_SECONDS / size
-                raise _throttled(name, size, size, seconds)
-        shown = []
+                raise _too_many_requests(name, size, size, seconds)
+        parts = []
         for name, place, size in buckets:
             left = max(0.0, self._left(name, place, size) - 1)
             self._buckets[name, place] = (left, self._clock())
-            shown.append(f"{_PREFIX}{name};{math.floor(left)}")
-        return ",".join(shown)
+            parts.append(f"{_PREFIX}{name};{math.floor(left)}")
+        return ",".join(parts)
 
     def _spend_windows(self, policy: str, region: str) -> str:
         self._check_exhausted(policy, f"{policy}{_MINUTES[0]}Min", WINDOWS[policy][0])
@@ -143,33 +146,33 @@ class RateLimits:
             started, used = self._window(name, region, minutes)
             if used >= allowed:
                 seconds = started + minutes * 60 - self._clock()
-                raise _throttled(name, allowed, used, seconds)
+                raise _too_many_requests(name, allowed, used, seconds)
             windows.append((name, started, used, allowed))
-        shown = []
+        parts = []
         for name, started, used, allowed in windows:
             self._windows[name, region] = (started, used + 1)
-            shown.append(f"{_PREFIX}{name};{allowed - used - 1}")
-        return ",".join(shown)
+            parts.append(f"{_PREFIX}{name};{allowed - used - 1}")
+        return ",".join(parts)
 
     def _check_exhausted(self, policy: str, name: str, size: int) -> None:
         seconds = self._exhausted_until.get(policy, -math.inf) - self._clock()
         if seconds > 0:
-            raise _throttled(name, size, size, seconds)
+            raise _too_many_requests(name, size, size, seconds)
 
     def _left(self, name: str, place: str, size: int) -> float:
-        """Return what is left of a bucket now."""
+        """Return the remaining requests of a bucket."""
         left, at = self._buckets.get((name, place), (float(size), self._clock()))
         return min(size, left + (self._clock() - at) * size / _REFILL_SECONDS)
 
     def _window(self, name: str, region: str, minutes: int) -> tuple[float, int]:
-        """Return when the current window started, and what is used of it."""
+        """Return when the current window started, and the requests in it."""
         now = self._clock()
         started, used = self._windows.get((name, region), (now, 0))
         return (started, used) if now - started < minutes * 60 else (now, 0)
 
 
-def _throttled(group: str, allowed: int, measured: int, seconds: float) -> ApiError:
-    """Return Compute's 429, whose code is that of a forbidden operation."""
+def _too_many_requests(group: str, allowed: int, measured: int, seconds: float) -> ApiError:
+    """Return Compute's 429; its code is `OperationNotAllowed`."""
     message = (
         "The server rejected the request because too many requests have been received for this "
         "subscription."

@@ -1,4 +1,4 @@
-"""The routes: the handler of each method and path, and the rate limit that it counts against."""
+"""The routes: handler and rate limit of each method and path."""
 
 from __future__ import annotations
 
@@ -66,11 +66,12 @@ MACHINE_ACTIONS = "<any(start, restart, poweroff, redeploy, reimage):action>"
 
 
 class Route(NamedTuple):
-    """A row of the table of routes.
+    """A row of the routing table.
 
     Attributes:
         policy: The rate limit that counts the request; empty for none.
-        counts_per: The resource that has a limit of its own; empty if only the subscription has.
+        counts_per: The kind of resource that has its own limit; empty if only the subscription has
+            one.
         is_ignored: Whether the request is accepted and answered, but changes nothing.
     """
 
@@ -82,16 +83,16 @@ class Route(NamedTuple):
     is_ignored: bool = False
 
 
-# Paths in lower case: Azure compares them in any case. Which policy counts what: the headers of
-# recorded answers; a route without a recording has the policy that Azure's page on throttling
-# limits names for its kind.
+# Paths are in lower case, because Azure ignores case. The policies are from the headers of recorded
+# responses. A route without a recording has the policy that Azure's page on throttling limits names
+# for this kind of request.
 ROUTES = [
     Route("GET", "/subscriptions", subscriptions.list_subscriptions),
     Route("GET", SUB, subscriptions.get_subscription),
     Route("POST", "/providers/microsoft.resourcegraph/resources", resource_graph.query_resources),
     Route("GET", SUB + "/locations", subscriptions.list_locations),
     Route("GET", SUB + "/resourcegroups", resource_groups.list_groups),
-    # Before GET: werkzeug would match a HEAD with that too.
+    # Before GET, because werkzeug matches HEAD with a GET route too.
     Route("HEAD", RG, resource_groups.check_group),
     Route("GET", RG, resource_groups.get_group),
     Route("PUT", RG, resource_groups.put_group),
@@ -130,7 +131,7 @@ ROUTES = [
     Route("GET", SUB + COMPUTE + "/skus", sizes.list_skus),
     Route("GET", PLACE + "/vmsizes", sizes.list_sizes),
     Route("GET", PLACE + "/usages", sizes.list_usages),
-    # Other providers. Before the names of providers: locks and activity logs.
+    # Other providers
     Route("GET", SUB + LOCKS, other_providers.list_nothing),
     Route("GET", RG + LOCKS, other_providers.list_nothing),
     Route("GET", VMSS + LOCKS, other_providers.list_nothing),
@@ -152,8 +153,8 @@ ROUTES = [
     Route("PUT", DEPLOYMENT, deployments.put_deployment),
     Route("POST", DEPLOYMENT + "/validate", deployments.validate_deployment),
     Route("GET", DEPLOYMENT + "/operationstatuses/<operation>", deployments.get_deployment_status),
-    # Scale sets. The list of a subscription has no header of Compute's: the resource manager
-    # answers it.
+    # Scale sets. The list of a subscription has no rate limit of Compute, because the resource
+    # manager answers it.
     Route("GET", SUB + SETS, scale_sets.list_scale_sets),
     Route(
         "GET",

@@ -1,4 +1,4 @@
-// Puts a new version into the model and upgrades one update domain after another.
+// Put a new version into the model and upgrade one update domain after another.
 // Arguments: the folder of the packages, resource group, scale set, version.
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";

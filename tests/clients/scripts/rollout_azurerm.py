@@ -1,6 +1,6 @@
-"""Upgrades one update domain after another with azurerm 0.10.0, as the original tools call it.
+"""Upgrade one update domain after another with azurerm 0.10.0, like the original tools.
 
-adal cannot be pointed at the sandbox, so the token comes from the environment.
+adal cannot sign in to the sandbox, so the token comes from the environment.
 """
 
 import json
@@ -15,13 +15,13 @@ where = os.environ["SANDBOX_TOKEN"], os.environ["AZURE_SUBSCRIPTION_ID"], group,
 
 
 def wait_until_provisioned():
-    """Poll the model, as the tools do, which follow no operation."""
+    """Poll the model, as the original tools do, instead of the operation."""
     while azurerm.get_vmss(*where)["properties"]["provisioningState"] != "Succeeded":
         time.sleep(0.05)
 
 
 def is_up(view):
-    """Return whether an instance is provisioned and runs."""
+    """Return whether an instance is provisioned and running."""
     codes = [status["code"] for status in view["statuses"]]
     return "ProvisioningState/succeeded" in codes and "PowerState/running" in codes
 

@@ -1,4 +1,4 @@
-"""Upgrades one update domain after another with azure-mgmt-compute 30.6 and azure-identity."""
+"""Upgrade one update domain after another with azure-mgmt-compute 30.6 and azure-identity."""
 
 import os
 import sys

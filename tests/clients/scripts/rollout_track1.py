@@ -1,7 +1,7 @@
-"""Upgrades one update domain after another with azure-mgmt-compute 4.6.2.
+"""Upgrade one update domain after another with azure-mgmt-compute 4.6.2.
 
-The library signs in through adal, which asks login.microsoftonline.com about every authority; so
-the token comes from the sandbox's v1 endpoint.
+The library signs in with adal, which asks login.microsoftonline.com about every authority. So the
+token comes from the sandbox's v1 endpoint.
 """
 
 import os
