@@ -1,4 +1,4 @@
-"""Single calls: over a server that costs almost nothing, and without requests."""
+"""Benchmarks of single calls: on a stub server, and without requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from measure import (
     Row,
     compare,
     contestants,
-    interleaved,
+    interleave,
     medians,
     megabytes,
     microseconds,
@@ -30,12 +30,12 @@ from azurerm_lite.sandbox import Sandbox
 INSTANCES = 1000
 _SCRIPTS = {"bare": "ours", "ours": "ours", "original": "azurerm", "sdk": "sdk"}
 _CALLS = 50
-"""Calls of a contestant in a round."""
+"""Number of calls per contestant and round."""
 
 
 @contextmanager
 def stub(instances: int = INSTANCES) -> Iterator[dict[str, str]]:
-    """Start a stub in a process of its own; return the environment variables for its clients."""
+    """Run a stub in its own process, and yield the environment variables for its clients."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "answers.json"
         with Sandbox(upgrade_seconds=0, demo=False, page_size=instances) as sandbox:
@@ -61,7 +61,7 @@ def stub(instances: int = INSTANCES) -> Iterator[dict[str, str]]:
 
 
 def _counts(environment: Mapping[str, str]) -> dict[str, list[int]]:
-    """Return the connections and requests of each contestant, as the server counted them."""
+    """Return the number of connections and requests of each contestant, from the server."""
     url = environment["AZURE_RM_ENDPOINT"] + "/counts"
     response = requests.get(url, verify=environment["REQUESTS_CA_BUNDLE"], timeout=10)
     counts: dict[str, list[int]] = response.json()
@@ -69,7 +69,7 @@ def _counts(environment: Mapping[str, str]) -> dict[str, list[int]]:
 
 
 def measure_reads(pythons: Mapping[str, str], rounds: int) -> list[Row]:
-    """Measure `get_vmss` and `get_instance_views`, compared with a session that reads the same."""
+    """Measure `get_vmss` and `get_instance_views`, compared with a plain session."""
     with stub() as environment, contestants(pythons, _SCRIPTS, environment) as who:
         return [*_get_vmss(environment, who, rounds), *_get_instance_views(who, rounds)]
 
@@ -78,7 +78,7 @@ def _get_vmss(
     environment: Mapping[str, str], who: Mapping[str, Contestant], rounds: int
 ) -> list[Row]:
     """Measure `get_vmss`, and count its connections."""
-    taken = interleaved(rounds, who, lambda name: [name], "get_vmss", times=_CALLS)
+    taken = interleave(rounds, who, lambda name: [name], "get_vmss", times=_CALLS)
     counts = _counts(environment)
     rows = [compare("`get_vmss`", medians(taken), milliseconds, "≤ 1.10", "`session.get().json()`")]
     texts = {name: f"{counts[name][0]:,} for {counts[name][1]:,} calls" for name in taken}
@@ -95,12 +95,12 @@ def _get_vmss(
 
 
 def _get_instance_views(who: Mapping[str, Contestant], rounds: int) -> list[Row]:
-    """Measure `get_instance_views` in one page and in many: time, and peak of memory."""
+    """Measure time and peak memory of `get_instance_views`, with one page and with many."""
     rows = []
     for name, pages in (("whole", "one page"), ("paged", f"{INSTANCES // 50} pages")):
         what = f"`get_instance_views` of {INSTANCES:,}, {pages}"
         arguments = [name]
-        taken = interleaved(rounds, who, lambda _, given=arguments: given, "get_instance_views")
+        taken = interleave(rounds, who, lambda _, given=arguments: given, "get_instance_views")
         rows.append(
             compare(
                 f"{what}, time",
@@ -110,7 +110,7 @@ def _get_instance_views(who: Mapping[str, Contestant], rounds: int) -> list[Row]
                 "a session following `nextLink`",
             )
         )
-        peaks = interleaved(
+        peaks = interleave(
             1, who, lambda _, given=arguments: given, "get_instance_views", how="memory"
         )
         rows.append(
@@ -120,14 +120,14 @@ def _get_instance_views(who: Mapping[str, Contestant], rounds: int) -> list[Row]
 
 
 def measure_functions(pythons: Mapping[str, str], rounds: int) -> list[Row]:
-    """Measure functions of a model or a list of instances, without requests."""
+    """Measure functions that work on a model or on instances, without requests."""
     with (
         stub() as environment,
         contestants(pythons, {"bare": "ours", "ours": "ours"}, environment) as who,
     ):
 
         def measure(call: str, times: int = 10) -> dict[str, float]:
-            return medians(interleaved(rounds, who, None, call, times=times))
+            return medians(interleave(rounds, who, None, call, times=times))
 
         rows = [
             compare("`set_image`", measure("set_image", 100), microseconds, "≤ 2", "one `deepcopy`")
@@ -156,7 +156,7 @@ def measure_tokens(pythons: Mapping[str, str], rounds: int) -> list[Row]:
     with Sandbox(upgrade_seconds=0, demo=False) as sandbox, stub(1) as environment:
         scripts = {"bare": "ours", "ours": "ours", "sdk": "sdk"}
         with contestants(pythons, scripts, {**environment, **sandbox.environment}) as who:
-            taken = medians(interleaved(rounds, who, None, "token", times=1000))
+            taken = medians(interleave(rounds, who, None, "token", times=1000))
     return [
         compare("token provider, cached token", taken, microseconds, "≤ 20 µs", "a function call")
     ]
@@ -165,7 +165,7 @@ def measure_tokens(pythons: Mapping[str, str], rounds: int) -> list[Row]:
 def measure_growth(
     pythons: Mapping[str, str], rounds: int, sizes: list[int]
 ) -> dict[str, list[tuple[float, float]]]:
-    """Return the time of some calls by size: `{call: [(instances, milliseconds), …]}`."""
+    """Return the duration of some calls by size: `{call: [(instances, milliseconds), …]}`."""
     found: dict[str, list[tuple[float, float]]] = {}
     calls = {
         "a bare session": ("bare", "get_instance_views", ["whole"]),
@@ -181,6 +181,6 @@ def measure_growth(
         ):
             for name, (contestant, call, arguments) in calls.items():
                 one: dict[str, Any] = {contestant: who[contestant]}
-                taken = interleaved(rounds, one, lambda _, given=arguments: given, call)
+                taken = interleave(rounds, one, lambda _, given=arguments: given, call)
                 found.setdefault(name, []).append((size, medians(taken)[contestant] * 1e3))
     return found

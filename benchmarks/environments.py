@@ -1,4 +1,4 @@
-"""Environments for the library and its peers: made once by pip, kept in a folder."""
+"""Virtual environments for the library and its peers, created once and kept in a folder."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _TOOLS = {"pip", "setuptools", "wheel"}
 
 
 def make(name: str, folder: Path) -> str:
-    """Make an environment, if it is not there yet; return its interpreter.
+    """Create an environment unless it exists, and return its interpreter.
 
     Args:
         name: `floor`, `ours`, `azurerm` or `sdk`.
-        folder: Where environments are kept.
+        folder: Folder of the environments.
 
     Returns:
         The path of its Python.
@@ -41,7 +41,7 @@ def make(name: str, folder: Path) -> str:
         subprocess.run([sys.executable, "-m", "venv", home], check=True)
         _pip(python, "install", *REQUIREMENTS[name])
         done.write_text(json.dumps(REQUIREMENTS[name]), "utf-8")
-    if name == "ours":  # as it stands in the tree now
+    if name == "ours":  # the current state of the tree
         with tempfile.TemporaryDirectory() as copy:
             for file in ("pyproject.toml", "README.md", "LICENSE"):
                 shutil.copy(TREE / file, copy)
@@ -57,17 +57,17 @@ def _pip(python: str, *arguments: str) -> None:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
 
 
-def installed(python: str) -> tuple[int, float, float, dict[str, str]]:
-    """Return what is installed in an environment, without the tools that a new one has.
+def list_installed(python: str) -> tuple[int, float, float, dict[str, str]]:
+    """Return what is installed in an environment, without pip, setuptools and wheel.
 
-    The editor, a program of its own within the commands, is left out.
+    The editor is not counted, because it is a separate program.
 
     Args:
         python: The path of its Python.
 
     Returns:
-        How many distributions, their size in MB as they come and with the bytecode that pip
-        compiles, their versions.
+        Tuple of the number of distributions, their size in MB without and with compiled bytecode,
+        and a dict of their versions.
     """
     command = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
     where = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

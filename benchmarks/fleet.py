@@ -1,13 +1,13 @@
-"""What a fleet costs: 500 scale sets rolled out on the sandbox.
+"""Measure a fleet rollout: 500 scale sets on the sandbox.
 
-Beside the physical floor and beside one set alone.
+It is compared with the duration of the Azure operations, and with a rollout of one scale set.
 
     python benchmarks/fleet.py
     python benchmarks/fleet.py --sets 50 --parallel 10 --speed 20
 
-Time runs fast, for the sandbox and for the library alike; the sandbox is a process of its own, so
-that its CPU is told apart. The floor is what the operations alone take: rounds of `--parallel`
-sets, five batches each, 60 s a batch.
+Time runs faster, both for the sandbox and for the library. The sandbox has its own process, so that
+its CPU time is measured separately. The floor is the duration of the operations: rounds of
+`--parallel` sets with five batches each, 60 s per batch.
 """
 
 from __future__ import annotations
@@ -35,10 +35,7 @@ REGIONS = (
 
 
 def serve(pipe: Connection, sets: int, instances: int, speed: float) -> None:
-    """The sandbox, until it is told to end.
-
-    Then how often each instance was upgraded, and the CPU it took.
-    """
+    """Run the sandbox until a message arrives; then send upgrade counts and CPU time."""
     with Sandbox(
         upgrade_seconds=UPGRADE, clock=lambda: time.monotonic() * speed, demo=False
     ) as sandbox:
@@ -63,25 +60,25 @@ def serve(pipe: Connection, sets: int, instances: int, speed: float) -> None:
         )
 
 
-def hurry(speed: float) -> None:
-    """Lets the library live in the fast time."""
+def speed_up(speed: float) -> None:
+    """Speed up the clock of the library."""
     _clock.monotonic = lambda: time.monotonic() * speed
     _clock.sleep = lambda seconds: time.sleep(seconds / speed)
 
 
-def alone(target: Any) -> Any:
-    """One set by itself, with `rollout`."""
+def roll_one(target: Any) -> Any:
+    """Roll out one scale set with `rollout`, and return its summary."""
     names = (target["subscription_id"], target["resource_group"], target["vmss_name"])
     return list(az.rollout(az.token_provider(), *names))[-1].summary
 
 
-def memory() -> float:
-    """The most memory that this process has had so far, in MB."""
+def peak_memory() -> float:
+    """Return the peak memory of this process in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def roll(targets: list[Any], parallel: int) -> tuple[Any, list[int]]:
-    """The fleet; its summary, and the requests of each set."""
+def roll_fleet(targets: list[Any], parallel: int) -> tuple[Any, list[int]]:
+    """Roll out the fleet; return its summary and the number of requests of each set."""
     requests = []
     for event in az.rollout_fleet(az.token_provider(), targets, max_parallel=parallel):
         if event.event and event.event.kind == "finished":
@@ -92,44 +89,47 @@ def roll(targets: list[Any], parallel: int) -> tuple[Any, list[int]]:
 
 
 def main() -> None:
-    """Prints the table."""
+    """Run the benchmark and print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--sets", type=int, default=500)
     parser.add_argument("--instances", type=int, default=20)
     parser.add_argument("--parallel", type=int, default=100)
-    parser.add_argument(
-        "--speed", type=float, default=10.0, help="seconds of the sandbox in a real one"
-    )
+    parser.add_argument("--speed", type=float, default=10.0, help="sandbox seconds per real second")
     options = parser.parse_args()
     ours, theirs = multiprocessing.Pipe()
     arguments = (theirs, options.sets, options.instances, options.speed)
     server = multiprocessing.get_context("spawn").Process(target=serve, args=arguments)
     server.start()
     os.environ.update(ours.recv())
-    hurry(options.speed)
+    speed_up(options.speed)
     targets = az.find_scale_sets(az.token_provider())
-    one = alone(targets.pop())
-    before, cpu, began = memory(), time.process_time(), time.monotonic()
-    summary, requests = roll(targets, options.parallel)
-    cpu, real, peak = time.process_time() - cpu, time.monotonic() - began, memory()
+    one = roll_one(targets.pop())
+    before = peak_memory()
+    cpu = time.process_time()
+    started = time.monotonic()
+    summary, requests = roll_fleet(targets, options.parallel)
+    cpu = time.process_time() - cpu
+    real = time.monotonic() - started
+    peak = peak_memory()
     ours.send("end")
-    told = ours.recv()
+    measured = ours.recv()
     server.join()
     rounds = math.ceil(len(targets) / options.parallel)
     floor = rounds * DOMAINS * UPGRADE
     print(
-        f"{len(targets)} sets of {options.instances}, {options.parallel} at a time, time"
-        f" {options.speed:g} x fast"
+        f"{len(targets)} sets of {options.instances} instances, {options.parallel} in parallel,"
+        f" clock {options.speed:g} times as fast"
     )
     print(
-        f"upgrades: {told['upgrades']}, of {told['instances']} instances; refused for the pace:"
-        f" {summary.throttled}"
+        f"upgrades: {measured['upgrades']}, of {measured['instances']} instances;"
+        f" throttled requests: {summary.throttled}"
     )
-    print("| what | here | beside | ratio |\n|---|---|---|---|")
+    print("| what | measured | compared with | ratio |\n|---|---|---|---|")
     print(
-        f"| wall, s | {summary.seconds:.0f} | floor {floor:.0f} | {summary.seconds / floor:.3f} |"
+        f"| duration, s | {summary.seconds:.0f} | floor {floor:.0f} |"
+        f" {summary.seconds / floor:.3f} |"
     )
     set_floor = DOMAINS * UPGRADE
     print(
@@ -142,17 +142,14 @@ def main() -> None:
         f" {median / one.requests:.3f} |"
     )
     print(
-        "| memory per set at a time, MB |"
+        "| memory per parallel set, MB |"
         f" {(peak - before) / min(options.parallel, len(targets)):.2f} | | |"
     )
     print(
-        f"| CPU of the library, real s | {cpu:.0f} | of {real:.0f} s; sandbox {told['cpu']:.0f} s |"
-        " |"
+        f"| CPU of the library, real s | {cpu:.0f} |"
+        f" of {real:.0f} s; sandbox {measured['cpu']:.0f} s | |"
     )
-    print(
-        f"| requests a second of the fleet | {summary.requests / summary.seconds:.1f} | limit 25 |"
-        " |"
-    )
+    print(f"| requests per second | {summary.requests / summary.seconds:.1f} | limit 25 | |")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The cost of importing the library, and of installing it."""
+"""Benchmarks of importing and installing the library."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from measure import Row, compare, medians, megabytes, milliseconds
 _CODE = """
 import {modules}, sys, time
 cpu = time.process_time()
-try:  # of this process alone: the other counter begins at what its parent had
+try:  # ru_maxrss would start at the peak of the parent process
     with open("/proc/self/status") as status:
         peak = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
 except OSError:
@@ -29,7 +29,7 @@ _MODULES = {
 
 
 def measure_imports(pythons: Mapping[str, str], rounds: int) -> list[Row]:
-    """Measure `import azurerm_lite`, compared with `import requests`, in new interpreters."""
+    """Measure `import azurerm_lite` in new interpreters, compared with `import requests`."""
     taken: dict[str, list[dict[str, float]]] = {}
     for number in range(rounds + 1):
         for name, (home, modules) in _MODULES.items():
@@ -52,10 +52,10 @@ def measure_imports(pythons: Mapping[str, str], rounds: int) -> list[Row]:
 
 
 def measure_installs(pythons: Mapping[str, str], rounds: int) -> list[Row]:
-    """Measure what the library adds to an environment, compared with its dependencies alone."""
+    """Measure the installed size, compared with the dependencies without the library."""
     if "floor" not in pythons:
         return []
-    found = {name: environments.installed(python) for name, python in pythons.items()}
+    found = {name: environments.list_installed(python) for name, python in pythons.items()}
     texts = {
         name: f"{count}, {packed:.1f} MB ({size:.1f} MB with bytecode)"
         for name, (count, packed, size, _) in found.items()

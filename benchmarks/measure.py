@@ -1,4 +1,4 @@
-"""Measuring: contestants as child processes, calls in turn, medians, lines of the table."""
+"""Measurement: contestants in child processes, interleave calls, medians, table rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONTESTANTS = Path(__file__).parent / "contestants"
 
 
 class Row(NamedTuple):
-    """A line of the table, as text."""
+    """A row of the table, as text."""
 
     what: str
     ours: str
@@ -38,18 +38,18 @@ HEAD = (  # the fields of Row
 
 
 class Clock:
-    """A clock that also counts the seconds that a contestant slept, which took no time."""
+    """A clock that adds the seconds of skipped sleeps."""
 
     def __init__(self) -> None:
         self.slept = 0.0
 
     def __call__(self) -> float:
-        """Return the time."""
+        """Return the current time in seconds."""
         return time.monotonic() + self.slept
 
 
 class Contestant:
-    """A child process that makes calls and prints what they took."""
+    """A child process that makes calls and reports their cost."""
 
     def __init__(
         self, script: str, python: str, environment: Mapping[str, str], clock: Clock | None = None
@@ -68,14 +68,14 @@ class Contestant:
             text=True,
             env={**around, **environment},
         )
-        # All on one core, in turn: cores differ, as does what else runs on them.
+        # All contestants use the same core, because cores and their load differ.
         if hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(self._process.pid, {max(os.sched_getaffinity(0))})
 
     def __call__(
         self, name: str, *arguments: Any, how: str = "time", times: int = 1
     ) -> dict[str, Any]:
-        """Make a call; return what it took, or `missing` if this contestant does not have it."""
+        """Make a call; return its cost, or `missing` if the contestant does not support it."""
         self._write([name, how, times, arguments])
         while "slept" in (answer := self._read()):
             assert self.clock
@@ -96,7 +96,7 @@ class Contestant:
         assert self._process.stdout
         line = self._process.stdout.readline()
         if not line:
-            raise SystemExit(f"{self._process.args} ended; its output is above")
+            raise SystemExit(f"{self._process.args} has ended; see its output above")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
@@ -108,13 +108,16 @@ def contestants(
     environment: Mapping[str, str],
     clock: Clock | None = None,
 ) -> Iterator[dict[str, Contestant]]:
-    """Start the contestants that have an environment, in processes of their own.
+    """Run the contestants that have an environment, each in its own process.
 
     Args:
         pythons: The interpreter of each environment.
-        scripts: Contestants, and the environment that each runs in.
-        environment: Environment variables for them.
-        clock: The server's clock, if sleeps are to take no time.
+        scripts: The environment of each contestant.
+        environment: Environment variables for the contestants.
+        clock: The server's clock to skip sleeps; `None` to sleep.
+
+    Yields:
+        A dict of the contestants by name.
     """
     with ExitStack() as ends:
         made = {}
@@ -125,24 +128,24 @@ def contestants(
         yield made
 
 
-def interleaved(
+def interleave(
     rounds: int,
     who: Mapping[str, Contestant],
     arguments: Callable[[str], list[Any]] | None,
     call: str,
     **how: Any,
 ) -> dict[str, list[dict[str, Any]]]:
-    """Make the same call in all contestants in turn, after a round that does not count.
+    """Make the same call with each contestant in turn, after one warm-up round.
 
     Args:
-        rounds: How many rounds.
+        rounds: Number of rounds.
         who: The contestants.
-        arguments: The arguments of the call, from the name of the contestant; `None` for none.
-        call: What to call.
-        **how: How to measure it, and how many times in a round.
+        arguments: Function from a contestant's name to the arguments; `None` for none.
+        call: Name of the call.
+        **how: What to measure, and the number of calls per round.
 
     Returns:
-        The answers by contestant; those who cannot do it are left out.
+        Dict of answers by contestant, without those that do not support the call.
     """
     taken: dict[str, list[dict[str, Any]]] = {contestant: [] for contestant in who}
     for number in range(rounds + 1):
@@ -154,12 +157,12 @@ def interleaved(
 
 
 def median(answers: list[dict[str, Any]], of: str = "seconds") -> float:
-    """Return the median of what was measured."""
+    """Return the median of one measured value."""
     return statistics.median(answer[of] for answer in answers)
 
 
 def medians(taken: Mapping[str, list[dict[str, Any]]], of: str = "seconds") -> dict[str, float]:
-    """Return the medians of what was measured, by contestant."""
+    """Return the medians of one measured value, by contestant."""
     return {name: median(answers, of) for name, answers in taken.items()}
 
 
@@ -170,17 +173,17 @@ def compare(
     target: str,
     floor_is: str,
 ) -> Row:
-    """Return a line: ours, the floor, their ratio, and the peers.
+    """Return a table row: ours, the floor, their ratio, and the peers.
 
     Args:
-        what: What was measured.
-        values: The figures by contestant; `bare` is the floor.
-        unit: A figure as text.
-        target: The ratio or figure to reach.
-        floor_is: What the floor is.
+        what: Name of the measurement.
+        values: Values by contestant; `bare` is the floor.
+        unit: Function from a value to text.
+        target: Ratio or value to reach.
+        floor_is: Description of the floor.
 
     Returns:
-        The line.
+        The row.
     """
     texts = {name: unit(value) for name, value in values.items()}
     ratio = values["ours"] / values["bare"]
@@ -197,20 +200,20 @@ def compare(
 
 
 def milliseconds(seconds: float) -> str:
-    """Return seconds as milliseconds."""
+    """Return seconds as text in milliseconds."""
     return f"{seconds * 1e3:.2f} ms" if seconds < 0.1 else f"{seconds * 1e3:.0f} ms"
 
 
 def microseconds(seconds: float) -> str:
-    """Return seconds as microseconds."""
+    """Return seconds as text in microseconds."""
     return f"{seconds * 1e6:.2f} µs"
 
 
 def megabytes(size: float) -> str:
-    """Return bytes as megabytes."""
+    """Return bytes as text in megabytes."""
     return f"{size / 1e6:.1f} MB"
 
 
 def progress(text: str) -> None:
-    """Print to standard error what is being done."""
+    """Print a progress message to standard error."""
     print(text, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""A plot of lines over two logarithmic axes, as SVG, without any library."""
+"""SVG line plots with two logarithmic axes, without any library."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TOP = 30
 _RIGHT = 190
 _BOTTOM = 46
 _COLOURS = ("#6e7781", "#0969da", "#1a7f37", "#bc4c00", "#8250df")
-# The page's own colour, or the reader's theme where the picture stands by itself.
+# Inherit the colour of the page; as a separate file, follow the reader's theme.
 _STYLE = (
     "svg:root{color-scheme:light dark;color:#1f2328}"
     "@media(prefers-color-scheme:dark){svg:root{color:#e6edf3}}"
@@ -22,15 +22,15 @@ _STYLE = (
 
 
 def lines(found: Mapping[str, Sequence[tuple[float, float]]], across: str, up: str) -> str:
-    """Return a plot.
+    """Return a line plot.
 
     Args:
-        found: Points by the name of the line.
-        across: What the horizontal axis is.
-        up: What the vertical axis is.
+        found: Points of each line, by its name.
+        across: Label of the horizontal axis.
+        up: Label of the vertical axis.
 
     Returns:
-        An `<svg>` element.
+        An `<svg>` element as text.
     """
     xs = [math.log10(x) for points in found.values() for x, _ in points]
     ys = [math.log10(y) for points in found.values() for _, y in points]
@@ -58,7 +58,7 @@ def lines(found: Mapping[str, Sequence[tuple[float, float]]], across: str, up: s
         path = "L".join(f"{x:.1f} {y:.1f}" for x, y in track)
         drawn.append(f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
         drawn += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in track]
-        # From below upwards, none on another.
+        # Place labels from bottom to top, without overlaps.
         labels.append(min([track[-1][1] + 4, *(label - 15 for label in labels)]))
         drawn.append(_text(track[-1][0] + 8, labels[-1], name, colour=colour))
     label = f"{html.escape(up)} over {html.escape(across)}"

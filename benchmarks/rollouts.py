@@ -1,6 +1,6 @@
-"""A rollout on the sandbox: its time, compared with its operations, and its requests.
+"""Benchmarks of rollouts on the sandbox: duration and number of requests.
 
-Sleeps take no time but count, here and at the sandbox.
+Sleeps are skipped, but their seconds count, both here and in the sandbox.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ DOMAINS = 5
 PAGE = 50
 SURGED = 100
 EXTRA = 20
-"""Of the rollout with extra capacity: its instances, and how many there are more meanwhile."""
+"""Number of instances, and of extra instances, in the rollout with extra capacity."""
 RETRY_AFTER = 10
 _SHAPES = ((100, (60,)), (100, (55, 57, 59, 61, 63, 65)), (1000, (60,)))
-"""Instances, and the seconds of an upgrade; most are not a multiple of Retry-After."""
+"""Numbers of instances, with seconds per upgrade; most are not a multiple of Retry-After."""
 
 
 class Measured(NamedTuple):
-    """The cost of a rollout: seconds, their ratio to those of its operations, its requests."""
+    """The cost of a rollout: seconds, their ratio to those of its operations, and requests."""
 
     seconds: float
     ratio: float
@@ -36,7 +36,7 @@ class Measured(NamedTuple):
 
 
 def measure_rollouts(pythons: Mapping[str, str], rounds: int) -> list[Row]:
-    """Measure rollouts of 100 and 1,000 instances, in five domains that take a minute each."""
+    """Measure rollouts of 100 and 1,000 instances with five domains, one minute per domain."""
     clock = Clock()
     rows = []
     with (
@@ -61,7 +61,7 @@ def measure_rollouts(pythons: Mapping[str, str], rounds: int) -> list[Row]:
 
 
 def _measure_surge(sandbox: Sandbox, ours: Contestant) -> list[Row]:
-    """Measure a rollout with extra instances: created, upgraded batch by batch, deleted."""
+    """Measure a rollout that creates extra instances, upgrades the others, deletes the extra."""
     seconds = 60
     sandbox.cloud.upgrade_seconds = seconds
     sandbox.add_vmss("surge", SURGED, update_domains=DOMAINS)
@@ -74,7 +74,7 @@ def _measure_surge(sandbox: Sandbox, ours: Contestant) -> list[Row]:
     current = answer["result"]
     assert current == SURGED, f"{current} of {SURGED} instances have the latest model"
     upgrades = SURGED // EXTRA - 1
-    # The sandbox creates in the time of an upgrade, and deletes in half of it.
+    # In the sandbox, a creation takes as long as an upgrade, a deletion half as long.
     operations = seconds * (1 + upgrades + 0.5)
     ratio = answer["seconds"] / operations
     pages = math.ceil((SURGED + EXTRA) / PAGE)
@@ -102,7 +102,7 @@ def _rollout(
 
 
 def bound(instances: int, seconds: float) -> int:
-    """Return the most requests of such a rollout, by the formula of docs/rollout.md."""
+    """Return the largest number of requests of a rollout, by the formula of docs/rollout.md."""
     pages = math.ceil(instances / PAGE)
     return _bound(DOMAINS, pages, seconds)
 
@@ -138,33 +138,41 @@ def _rows(
         ("polls", ["GetOperation"]),
         ("lists of instances", ["HighCostGetVMScaleSet"]),
     ):
-        shares = {name: _share(entries, policies) for name, entries in most.items()}
+        percentages = {name: _percentage_used(entries, policies) for name, entries in most.items()}
         spent = f"{what}: {what_for}, of their limit"
         target = "< 10 %" if what_for == "polls" else ""
-        rows.append(Row(spent, shares["ours"], "", "", target, "", shares.get("sdk", "")))
+        rows.append(Row(spent, percentages["ours"], "", "", target, "", percentages.get("sdk", "")))
     others = [
         policy for policy in LIMITS if policy not in ("GetOperation", "HighCostGetVMScaleSet")
     ]
-    shares = {name: _share(entries, others) for name, entries in most.items()}
+    percentages = {name: _percentage_used(entries, others) for name, entries in most.items()}
     rows.append(
-        Row(f"{what}: any other limit", shares["ours"], "", "", "< 10 %", "", shares.get("sdk", ""))
+        Row(
+            f"{what}: any other limit",
+            percentages["ours"],
+            "",
+            "",
+            "< 10 %",
+            "",
+            percentages.get("sdk", ""),
+        )
     )
     return rows
 
 
-def _share(entries: Sequence[JournalEntry], policies: Sequence[str]) -> str:
-    """Return the largest share of a subscription's limits that is used within 3 minutes."""
-    shares = [0.0]
+def _percentage_used(entries: Sequence[JournalEntry], policies: Sequence[str]) -> str:
+    """Return the largest percentage of a subscription's limits that is used in 3 minutes."""
+    percentages = [0.0]
     for policy in policies:
         seconds = [entry.seconds for entry in entries if _policy(entry) == policy]
         for start in seconds:
             spent = sum(start <= second < start + 180 for second in seconds)
-            shares.append(100 * spent / LIMITS[policy].subscription)
-    return f"{max(shares):.1f} %"
+            percentages.append(100 * spent / LIMITS[policy].subscription)
+    return f"{max(percentages):.1f} %"
 
 
 def _policy(entry: JournalEntry) -> str:
-    """Return the limit of Azure that a request counts against."""
+    """Return the Azure rate limit that a request counts against."""
     path = entry.path.lower()
     if "/operations/" in path:
         return "GetOperation"

@@ -1,9 +1,8 @@
-"""Measure what the library costs, and print a table: `python benchmarks/run.py`.
+"""Run the benchmarks and print a table: `python benchmarks/run.py`.
 
-The contestants of a row take turns in one run, in processes of their own, and the medians of their
-rounds are compared. The library and its peers are installed by pip, in environments of their own,
-which are kept. `--no-peers` installs nothing and uses the environment that it runs in. The extra
-`sandbox` is needed.
+The contestants of a row take turns, each in its own process. The table compares the medians of
+their rounds. pip installs the library and its peers in separate environments, which are kept.
+`--no-peers` installs nothing and uses the current environment. Needs the extra `sandbox`.
 """
 
 from __future__ import annotations
@@ -39,32 +38,34 @@ SIZES = [10, 30, 100, 300, 1000]
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Return the arguments of the command."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--rows", nargs="+", choices=[*ROWS, "growth"], default=[*ROWS, "growth"], help="only these"
+        "--rows",
+        nargs="+",
+        choices=[*ROWS, "growth"],
+        default=[*ROWS, "growth"],
+        help="rows to measure (default: all)",
     )
     parser.add_argument(
         "--rounds",
         type=int,
         default=20,
-        help="how often each contestant's turn comes (default: 20)",
+        help="rounds per contestant (default: 20)",
     )
     parser.add_argument(
-        "--no-peers", action="store_true", help="install nothing, and compare with the floor alone"
+        "--no-peers", action="store_true", help="install nothing; compare with the floor only"
     )
     kept = Path(tempfile.gettempdir()) / "azurerm-lite-benchmarks"
     parser.add_argument(
-        "--environments", type=Path, default=kept, help="where the environments are kept"
+        "--environments", type=Path, default=kept, help="folder of the environments"
     )
-    parser.add_argument(
-        "--write", type=Path, help="a page to write into, such as docs/performance.md"
-    )
+    parser.add_argument("--write", type=Path, help="page to update, such as docs/performance.md")
     return parser.parse_args()
 
 
 def install(options: argparse.Namespace) -> dict[str, str]:
-    """Return the interpreters of the environments, by name."""
+    """Create the environments, and return their interpreters by name."""
     if options.no_peers:
         return {"ours": sys.executable}
     names = [
@@ -75,7 +76,7 @@ def install(options: argparse.Namespace) -> dict[str, str]:
 
 
 def machine(pythons: Mapping[str, str]) -> str:
-    """Return what was measured on which machine, when, and with what versions."""
+    """Return a sentence with the day, the machine and the versions."""
     cpu = platform.processor() or platform.machine()
     cpu_info = Path("/proc/cpuinfo")
     if cpu_info.exists():
@@ -83,7 +84,7 @@ def machine(pythons: Mapping[str, str]) -> str:
         names = re.findall(r"^model name\s*: (.*)$", text, re.MULTILINE)
         cpu = names[0] if names else cpu
     system = f"{platform.system()}, Python {platform.python_version()}"
-    found = environments.installed(pythons["sdk"])[-1] if "sdk" in pythons else {}
+    found = environments.list_installed(pythons["sdk"])[-1] if "sdk" in pythons else {}
     peers = [f"{name} {found[name]}" for name in environments.REQUIREMENTS["sdk"] if name in found]
     against = f"; Azure's SDK is {' with '.join(peers)}" if peers else ""
     day = time.strftime("%Y-%m-%d")
@@ -91,23 +92,23 @@ def machine(pythons: Mapping[str, str]) -> str:
 
 
 def command() -> str:
-    """Return the command that was given, for the page."""
+    """Return the command line, for the page."""
     return " ".join(["python", "benchmarks/run.py", *sys.argv[1:]])
 
 
 def plot_growth(pythons: Mapping[str, str], rounds: int) -> str:
-    """Return a plot of the cost by the number of instances."""
+    """Return a plot of the cost over the number of instances."""
     found = calls.measure_growth(pythons, max(1, rounds // 2), SIZES)
     return plot.lines(found, "instances", "milliseconds")
 
 
 def write(page: Path, text: str, picture: str | None) -> None:
-    """Write the table between the two marks of a page, and the plot into a file."""
+    """Write the table between the two marks of a page, and the plot to a file."""
     begin = "<!-- measured: begin -->"
     end = "<!-- measured: end -->"
     before, _, rest = page.read_text("utf-8").partition(begin)
     if end not in rest:
-        raise SystemExit(f"{page} has no place for the table: {begin} … {end}")
+        raise SystemExit(f"{page} must contain {begin} and {end} around the table")
     page.write_text(f"{before}{begin}\n{text}\n{end}{rest.partition(end)[2]}", "utf-8")
     if picture:
         (page.parent / "pictures").mkdir(exist_ok=True)
@@ -115,7 +116,7 @@ def write(page: Path, text: str, picture: str | None) -> None:
 
 
 def main() -> None:
-    """Measure what was asked for, and print or write it."""
+    """Run the chosen benchmarks, and print or write the table."""
     options = parse_arguments()
     started = time.monotonic()
     pythons = install(options)

@@ -1,8 +1,8 @@
-"""A server that costs almost nothing: HTTPS on 127.0.0.1, fixed answers, its own process.
+"""A fast HTTPS server on 127.0.0.1 with fixed answers, in its own process.
 
-`python stub.py ANSWERS` serves what the JSON file holds: a `model`, and `views`, in one page or in
-several for the scale set called `paged`. `/counts` returns for each scale set how many connections
-and requests there were for it.
+`python stub.py ANSWERS` serves a JSON file with a `model` and `views`. The views have one page, or
+several for the scale set `paged`. `/counts` returns the number of connections and requests for each
+scale set.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Stub:
         self.pages = [self.whole]
 
     def make_pages(self, url: str) -> None:
-        """Split the views into pages whose links lead here."""
+        """Split the views into pages with links to this server."""
         parts = [self.views[start : start + PAGE] for start in range(0, len(self.views), PAGE)]
         links = [
             f"{url}/?set=paged&list=/virtualMachines&page={number}"
@@ -46,7 +46,7 @@ class Stub:
         self.pages = [_answer(page) for page in (*pages, {"value": parts[-1]})]
 
     def answer(self, target: str, connection: int) -> bytes:
-        """Return the answer to a request for a path with its query."""
+        """Return the answer to a request, given its path and query."""
         if target == "/counts":
             counts = {
                 name: (len(self.connections[name]), count) for name, count in self.requests.items()
@@ -80,7 +80,7 @@ def _answer(body: Any) -> bytes:
 
 
 def main() -> None:
-    """Print the URL and the CA's file, and serve until standard input ends."""
+    """Print the URL and the CA file, and serve until standard input ends."""
     stub = Stub(**json.loads(Path(sys.argv[1]).read_text("utf-8")))
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -108,7 +108,7 @@ def _accept(stub: Stub, listener: socket.socket, context: ssl.SSLContext) -> Non
 def _handshake(stub: Stub, raw: socket.socket, context: ssl.SSLContext, number: int) -> None:
     try:
         stub.serve(context.wrap_socket(raw, server_side=True), number)
-    except OSError:  # a client that hangs up
+    except OSError:  # the client closed the connection
         raw.close()
 
 

@@ -1,7 +1,7 @@
-"""`wait` on operations of several lengths: how late it returns, and after how many requests.
+"""Benchmarks of `wait`: its delay after the end of an operation, and its requests.
 
-The server is a stub whose operations have a given length. Sleeps take no time but count, here and
-there.
+A stub server runs operations of a given duration. Sleeps are skipped, but their seconds count,
+both here and at the server.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from azurerm_lite.sandbox.server.https_server import Server
 
 SECONDS = (2, 20, 200)
 _SPREAD = (0.93, 0.95, 0.97, 1.0, 1.02, 1.04, 1.06)
-"""Factors of each length: an end that happens to meet a poll would show nothing."""
+"""Factors of each duration, because an operation may happen to end just before a poll."""
 
 
 class Operations:
-    """A server on which every POST starts an operation that takes `seconds`."""
+    """WSGI app on which every POST starts an operation that takes `seconds`."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -36,7 +36,7 @@ class Operations:
         self.requests = 0
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Answer a request, as WSGI has it."""
+        """Answer a WSGI request."""
         environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         self.requests += 1
         headers = [("Content-Type", "application/json")]
@@ -107,17 +107,17 @@ def _row(
         requests = max(requests for _, requests in found)
         worst = max(found)[0]
         texts[name] = f"{median:.1f} s, at worst {worst:.1f} s; {requests} requests"
-    says = f"`Retry-After: {retry_after}`" if retry_after else "Azure does not say when"
-    what = f"`wait`, {seconds} s, {says}: late by"
-    share = statistics.median(late for late, _ in taken["ours"]) / seconds
-    target = "as Azure says"
+    header = f"`Retry-After: {retry_after}`" if retry_after else "no `Retry-After`"
+    what = f"`wait`, {seconds} s, {header}: delay"
+    delay = statistics.median(late for late, _ in taken["ours"]) / seconds
+    target = "as `Retry-After`"
     if not retry_after:
         target = f"≤ {max(1.0, seconds * 0.05):g} s, ≤ 60 requests"
     return Row(
         what,
         texts["ours"],
         "the operation itself",
-        f"{1 + share:.2f}",
+        f"{1 + delay:.2f}",
         target,
         "",
         texts.get("sdk", ""),

@@ -1,11 +1,11 @@
-"""Upgrade one instance first, report to a webhook, and roll back if something fails.
+"""Upgrade one instance first, report to a webhook, and roll back after a failure.
 
 On the sandbox:  azurerm-lite sandbox python examples/canary_with_webhook_and_rollback.py \
 sandbox web 22.04.202411010
 On Azure:        export AZURE_SUBSCRIPTION_ID=... WEBHOOK_URL=https://... && \
 python examples/canary_with_webhook_and_rollback.py myrg web 22.04.202411010
 
-WEBHOOK_URL gets each notable event as JSON with a member `text`, as chat services expect it.
+The script sends notable events to WEBHOOK_URL, as JSON with the member `text` of chat services.
 """
 
 import os
@@ -19,7 +19,7 @@ NOTABLE = ("started", "batch_done", "rolling_back", "finished")
 
 
 def report(text: str) -> None:
-    """Print a text, and send it to the webhook; a webhook that fails stops nothing."""
+    """Print a text and send it to the webhook. A failing webhook does not stop the rollout."""
     print(text)
     url = os.environ.get("WEBHOOK_URL")
     if not url:
@@ -27,7 +27,8 @@ def report(text: str) -> None:
     try:
         requests.post(url, json={"text": text}, timeout=10)
     except requests.RequestException as error:
-        print(f"the webhook did not answer: {type(error).__name__}")  # its URL may hold a secret
+        # Without the URL, which may hold a secret.
+        print(f"cannot send to the webhook: {type(error).__name__}")
 
 
 resource_group, vmss_name, version = sys.argv[1:]
@@ -37,8 +38,8 @@ az.wait(token, az.put_vmss(*where, az.set_image(az.get_vmss(*where), version=ver
 
 rollout = az.rollout(
     *where,
-    canary=1,  # one instance first
-    canary_bake=1,  # seconds that it must stay healthy: some minutes on Azure
+    canary=1,  # upgrade one instance first
+    canary_bake=1,  # seconds; use some minutes on Azure
     max_batch="20%",
     on_failure="rollback",
 )

@@ -1,9 +1,9 @@
-"""Upgrade chosen instances of a scale set, all at once.
+"""Upgrade some instances of a scale set, all at once.
 
 On the sandbox:  azurerm-lite sandbox python examples/chosen_instances.py sandbox web 3 12
 On Azure:        export AZURE_SUBSCRIPTION_ID=... && python examples/chosen_instances.py myrg web 3
 
-They get the image that the model has. The other instances keep theirs.
+The instances get the image of the model. Other instances are not changed.
 """
 
 import os
@@ -15,7 +15,7 @@ resource_group, vmss_name, *instance_ids = sys.argv[1:]
 token = az.token_provider()
 where = (token, os.environ["AZURE_SUBSCRIPTION_ID"], resource_group, vmss_name)
 
-# One request, and the operation that Azure starts by it.
+# One request starts one operation, which `wait` follows.
 response = az.manual_upgrade(*where, instance_ids)
 az.wait(token, response, on_poll=lambda status, seconds: print(f"{status}, {seconds:.0f} s"))
 

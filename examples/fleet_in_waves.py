@@ -1,10 +1,10 @@
-"""Move all scale sets with an image to a newer version of it, region after region.
+"""Upgrade all scale sets that use an image to a newer version, region after region.
 
 On the sandbox:  azurerm-lite sandbox python examples/fleet_in_waves.py \
 Canonical:0001-com-ubuntu-server-jammy 22.04.202411010
 On Azure:        python examples/fleet_in_waves.py Canonical:ubuntu-24_04-lts 24.04.202510010
 
-Ctrl-C lets the batches in progress end; the same command goes on from there.
+Ctrl-C stops after the batches in progress. Run the same command again to resume.
 """
 
 import sys
@@ -26,14 +26,14 @@ for target in targets:
 fleet = az.rollout_fleet(
     token,
     targets,
-    waves="location",  # or sizes such as [1, "10%"]: one set, a tenth, the rest
+    waves="location",  # or sizes such as [1, "10%"]: one set, then 10 %, then the rest
     max_parallel=8,
     max_failed="5%",
     on_failure="rollback",
 )
 try:
     for event in fleet:
-        if event.kind != "set_event":  # what happens inside a scale set
+        if event.kind != "set_event":  # events inside a scale set
             print(event)
 except az.FleetHalted as halt:
     for scale_set, error in halt.failed.items():

@@ -1,11 +1,11 @@
-"""Let a rollout go on only while your own health check passes.
+"""Continue a rollout only while your own health check passes.
 
 On the sandbox:  azurerm-lite sandbox python examples/own_health_check.py sandbox web \
 22.04.202411010
 On Azure:        export AZURE_SUBSCRIPTION_ID=... HEALTH_URL=https://www.example.com/health && \
 python examples/own_health_check.py myrg web 22.04.202411010
 
-After each batch the check is called again and again, until it passes or the timeout is over.
+After each batch, the check is called repeatedly until it passes or the timeout is over.
 """
 
 import os
@@ -17,17 +17,17 @@ import azurerm_lite as az
 
 
 def check(instances: list[az.Instance]) -> str | bool:
-    """Return whether a batch is healthy, or the reason why it is not."""
+    """Return True if a batch is healthy, else the reason why it is not."""
     for instance in instances:
         view = instance["properties"].get("instanceView", {})
         statuses = view.get("vmAgent", {}).get("statuses", [])
         if not any(status.get("displayStatus") == "Ready" for status in statuses):
-            return f"the agent of instance {instance['instanceId']} is not ready"
+            return f"the VM agent of instance {instance['instanceId']} is not ready"
     url = os.environ.get("HEALTH_URL")
     if url:
-        response = requests.get(url, timeout=10)  # a check that raises does not pass either
+        response = requests.get(url, timeout=10)  # an exception fails the check too
         if not response.ok:
-            return f"the service answers with HTTP {response.status_code}"
+            return f"the service returned HTTP {response.status_code}"
     return True
 
 

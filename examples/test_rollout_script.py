@@ -1,9 +1,9 @@
-"""Test a rollout script on the sandbox with pytest: success, a failure, going on afterwards.
+"""Test a rollout script on the sandbox with pytest: success, failure, resumption.
 
 On the sandbox:  python -m pytest examples/test_rollout_script.py
-On Azure:        not at all: the sandbox takes Azure's place, so the test needs no account
+On Azure:        not needed: the sandbox replaces Azure, so the test needs no account
 
-SCRIPT is what is tested; put your own there.
+SCRIPT is the script under test; replace it with your own.
 """
 
 import subprocess
@@ -22,29 +22,29 @@ OLD, NEW = "22.04.202410020", "22.04.202411010"
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """A local Azure without delays; the script finds it by the environment."""
+    """Start a local Azure without delays, which the script finds through the environment."""
     with Sandbox(upgrade_seconds=0) as sandbox:
         yield sandbox
 
 
 def run_script(vmss_name: str) -> int:
-    """Run the script as a pipeline does."""
+    """Run the script like a pipeline, and return its exit status."""
     command = [sys.executable, str(SCRIPT), "sandbox", vmss_name, NEW]
     return subprocess.run(command, check=False, timeout=120).returncode
 
 
 def versions(sandbox: Sandbox, vmss_name: str) -> list[str]:
-    """Return what each instance runs."""
+    """Return the image version of each instance."""
     views = az.get_instance_views(*sandbox.where(vmss_name))
     return [az.get_image(instance)["exact_version"] for instance in views]
 
 
-def test_every_instance_gets_the_new_version(sandbox: Sandbox) -> None:
+def test_rollout_upgrades_every_instance(sandbox: Sandbox) -> None:
     assert run_script("web") == 0
     assert versions(sandbox, "web") == [NEW] * 20
 
 
-def test_a_bad_instance_stops_the_rollout_and_it_goes_on_after_a_repair(sandbox: Sandbox) -> None:
+def test_rollout_halts_at_a_failed_instance_and_resumes_after_the_fix(sandbox: Sandbox) -> None:
     sandbox.break_upgrade("web", "6")
     assert run_script("web") != 0
     assert versions(sandbox, "web")[2] == OLD

@@ -1,9 +1,9 @@
-"""Put the newest image version into a scale set's model. No instance is changed.
+"""Set the newest image version in a scale set's model, without changing an instance.
 
 On the sandbox:  azurerm-lite sandbox python examples/version_bump.py sandbox web
 On Azure:        export AZURE_SUBSCRIPTION_ID=... && python examples/version_bump.py myrg web
 
-It signs in as `azurerm-lite login` shows. To upgrade instances: rollout_by_update_domain.py.
+The script signs in like `azurerm-lite login`. Use rollout_by_update_domain.py to upgrade instances.
 """
 
 import os
@@ -22,9 +22,9 @@ names = (model["location"], image["publisher"], image["offer"], image["sku"])
 newest = az.list_sku_versions(token, subscription_id, *names, top=1, newest_first=True)
 version = newest[0]["name"]
 
-# The version itself and not "latest", which Azure would resolve for each instance at another time.
+# Not "latest": Azure would resolve it separately for each instance.
 if image["version"] == version:
-    print(f"{vmss_name} has {version} already")
+    print(f"{vmss_name} already has {version}")
 else:
     az.wait(token, az.put_vmss(*where, az.set_image(model, version=version)))
     print(f"{vmss_name}: {image['version']} -> {version}")

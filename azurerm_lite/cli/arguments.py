@@ -1,4 +1,4 @@
-"""The arguments that commands share, and how their help looks."""
+"""The arguments that commands share, and the format of their help."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CONFIG = "vmssconfig.json"
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
-    """Help with one line for each option: `-r, --resourcegroup NAME`."""
+    """Help with one line per option: `-r, --resourcegroup NAME`."""
 
     def __init__(self, prog: str, **options: Any) -> None:
         super().__init__(prog, max_help_position=30, **options)
@@ -41,11 +41,11 @@ def add_command(
     Args:
         commands: The commands of the program.
         name: Name of the command.
-        short: What it does in a few words, for the list of commands.
-        summary: What it does, as a sentence.
-        usage: The arguments that matter, for the first line of the help.
+        short: Summary in a few words, for the list of commands.
+        summary: Summary as a sentence.
+        usage: The most important arguments, for the first line of the help.
         examples: Arguments of example calls, for the end of the help.
-        details: More sentences about it.
+        details: More sentences, printed below the summary.
 
     Returns:
         The parser of the command, without arguments.
@@ -66,10 +66,12 @@ def add_command(
 def add_scale_set(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that name one scale set."""
     group = parser.add_argument_group("scale set")
-    group.add_argument("-r", "--resourcegroup", metavar="NAME", help="its resource group")
-    group.add_argument("-s", "--vmssname", metavar="NAME", help="its name")
+    group.add_argument("-r", "--resourcegroup", metavar="NAME", help="name of the resource group")
+    group.add_argument("-s", "--vmssname", metavar="NAME", help="name of the scale set")
     group.add_argument(
-        "--subscription", metavar="ID", help="its subscription (AZURE_SUBSCRIPTION_ID, or az's)"
+        "--subscription",
+        metavar="ID",
+        help="default: AZURE_SUBSCRIPTION_ID, then the Azure CLI",
     )
 
 
@@ -80,40 +82,48 @@ def add_session(
 
     Args:
         parser: The parser of the command.
-        changes: Whether the command changes something, and so asks before it does.
-        dry_run: Whether it can print what it would do.
+        changes: Whether the command changes something and asks for confirmation.
+        dry_run: Whether the command has --dry-run.
     """
     group = parser.add_argument_group("session")
-    group.add_argument("--config", metavar="FILE", help=f"file with credentials ({CONFIG})")
-    group.add_argument("--sandbox", action="store_true", help="use a local Azure, without asking")
+    group.add_argument(
+        "--config", metavar="FILE", help=f"file with credentials (default: {CONFIG})"
+    )
+    group.add_argument(
+        "--sandbox",
+        action="store_true",
+        help="run on a local sandbox" + ("; implies --yes" if changes else ""),
+    )
     if changes:
-        group.add_argument("-y", "--yes", action="store_true", help="do not ask")
+        group.add_argument("-y", "--yes", action="store_true", help="skip the confirmation")
     if dry_run:
-        group.add_argument("--dry-run", action="store_true", help="only print what would be done")
-    group.add_argument("-v", "--verbose", action="store_true", help="log every request")
-    group.add_argument("--json", action="store_true", help="print lines of JSON for programs")
+        group.add_argument("--dry-run", action="store_true", help="print the plan; change nothing")
+    group.add_argument(
+        "-v", "--verbose", action="store_true", help="log every request to standard error"
+    )
+    group.add_argument("--json", action="store_true", help="print JSON lines instead of text")
     add_help(group)
 
 
 def add_help(group: argparse._ActionsContainer) -> None:
-    """Add --help to a group, instead of in a group of its own."""
+    """Add --help to an existing group, so that it does not get its own group."""
     group.add_argument("-h", "--help", action="help", help="show this help")
 
 
 def parse_count(text: str) -> int | str:
-    """Return a whole number if the text is one, else the text."""
+    """Return the text as a whole number if it is one; otherwise return it unchanged."""
     return int(text) if text.isdecimal() else text
 
 
 def split_list(text: str, argument: str) -> list[str]:
-    """Return the values of a list with commas; a list without values is an error.
+    """Return the values of a comma-separated list.
 
-    An empty list usually comes from a variable of the shell that is not set: it does not mean all.
+    An empty list is an error. It usually comes from an unset shell variable and must not mean all.
 
     Raises:
-        UsageError: There is no value.
+        UsageError: The list is empty.
     """
     values = [value.strip() for value in text.split(",") if value.strip()]
     if not values:
-        raise UsageError(f"{argument} is empty")
+        raise UsageError(f"{argument} is empty; pass at least one value")
     return values

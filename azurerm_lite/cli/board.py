@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.progress_bar import ProgressBar
@@ -12,51 +12,44 @@ from rich.text import Text
 
 import azurerm_lite as az
 
+from .text import duration
+
 _SIGNS = {
     "upgraded": ("+", "green"),
     "upgrading": ("~", "bold yellow"),
-    "waiting": (".", "dim"),
+    "pending": (".", "dim"),
     "failed": ("!", "bold red"),
 }
-"""The sign and the style of each state: colour is not the only difference."""
+"""Sign and style of each state. The signs differ, so that the board is readable without colour."""
 _MOST_SHOWN = 120
-"""Sets with more instances are shown as counts."""
+"""The largest scale set whose instances are listed; larger ones are shown as counts."""
 
 
 def estimate_seconds_left(upgraded: int, left: int, elapsed: float) -> float | None:
-    """Return how long a rollout still takes if it continues at the speed so far.
+    """Return the estimated number of seconds that a rollout still takes, at its speed so far.
 
     Args:
-        upgraded: How many instances this run has upgraded.
-        left: How many it has still to upgrade.
-        elapsed: Seconds since it started.
+        upgraded: Number of instances that this run has upgraded.
+        left: Number of instances that it still has to upgrade.
+        elapsed: Seconds since the run started.
 
     Returns:
-        Seconds; `None` as long as no instance was upgraded.
+        Seconds; `None` until an instance has been upgraded.
     """
     if left <= 0:
         return 0.0
     return elapsed / upgraded * left if upgraded > 0 else None
 
 
-def format_seconds(seconds: float | None) -> str:
-    """Return seconds as `1:02:03` or `2:03`; `-` if they are not known."""
-    if seconds is None:
-        return "-"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
 def state_of(instance: az.Instance, done: Set[str] = frozenset()) -> str:
-    """Return the state of an instance in a rollout: a key of the legend.
+    """Return the state of an instance in a rollout, which is a key of the legend.
 
     Args:
         instance: The instance.
         done: The ids of the instances that this run has upgraded.
 
     Returns:
-        `upgraded`, `upgrading`, `waiting` or `failed`.
+        `upgraded`, `upgrading`, `pending` or `failed`.
     """
     provisioning_state = az.provisioning_state(instance)
     if provisioning_state == "failed":
@@ -65,20 +58,20 @@ def state_of(instance: az.Instance, done: Set[str] = frozenset()) -> str:
         return "upgrading"
     has_model = instance["properties"].get("latestModelApplied")
     is_upgraded = has_model or (has_model is None and instance["instanceId"] in done)
-    return "upgraded" if is_upgraded else "waiting"
+    return "upgraded" if is_upgraded else "pending"
 
 
 class Board:
-    """What is known of a rollout, drawn again at each refresh.
+    """The progress of a rollout, redrawn at each refresh.
 
     Args:
-        now: A function that returns the time.
+        now: A function that returns the current time.
     """
 
-    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(timezone.utc)) -> None:
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._now = now
-        self._began: datetime | None = None
-        self._run_began: datetime | None = None
+        self._started: datetime | None = None
+        self._run_started: datetime | None = None
         self._planned = 0
         self._done: set[str] = set()
         self._batch = ""
@@ -86,9 +79,9 @@ class Board:
 
     def add(self, event: az.Event) -> None:
         """Update the board by an event."""
-        self._began = self._began or event.time
-        if event.kind == "started":  # a rollback after a failure starts again
-            self._run_began = event.time
+        self._started = self._started or event.time
+        if event.kind == "started":  # sent again by a rollback after a failure
+            self._run_started = event.time
             self._planned = len(event.instance_ids)
             self._done = set()
         elif event.kind == "batch_started" and event.batch:
@@ -111,20 +104,22 @@ class Board:
 
     def _overall(self, last: az.Event, width: int) -> RenderableType:
         """Return the overall bar, with counts and times."""
-        # Of members of Flexible sets it may not be known that they have the model.
+        # Azure may not report that members of Flexible sets have the latest model.
         done = max(last.latest, len(self._done))
         left = None
-        if self._run_began:
+        if self._run_started:
             left = estimate_seconds_left(
-                len(self._done), self._planned - len(self._done), self._since(self._run_began)
+                len(self._done), self._planned - len(self._done), self._since(self._run_started)
             )
-        elapsed = format_seconds(self._since(self._began or last.time))
+        elapsed = duration(self._since(self._started or last.time))
+        remaining = "time left unknown" if left is None else f"about {duration(left)} left"
         count = Text(f"{done} of {last.total} instances done", "bold")
-        times = Text(f"elapsed {elapsed}, left about {format_seconds(left)}")
+        times = Text(f"elapsed {elapsed}, {remaining}")
         bar = ProgressBar(total=max(1, last.total), completed=done, width=min(width, 60))
-        lines = Table.grid()  # a bar does not end its line by itself
+        lines = Table.grid()  # a progress bar alone does not end its line
         lines.add_row(bar)
-        lines.add_row(Text("  ").join([count, times]))
+        lines.add_row(count)
+        lines.add_row(times)
         return lines
 
     def _since(self, time: datetime) -> float:
@@ -132,7 +127,7 @@ class Board:
 
 
 def _table(instances: Sequence[az.Instance], done: Set[str]) -> RenderableType:
-    """Return the instances by update domain, each with the sign of its state, and a legend."""
+    """Return a table of instances by update domain, with the sign of each state, and a legend."""
     states = {instance["instanceId"]: state_of(instance, done) for instance in instances}
     heading, domains = _domains(instances)
     table = Table(*([heading] if heading else []), "instances")
@@ -146,7 +141,7 @@ def _table(instances: Sequence[az.Instance], done: Set[str]) -> RenderableType:
 
 
 def _domains(instances: Sequence[az.Instance]) -> tuple[str, Mapping[int | str, list[str]]]:
-    """Return the instances by update domain, else by zone; with an empty heading by neither."""
+    """Return a heading and the instances by update domain, else by zone, else in one group."""
     domains = az.by_update_domain(instances)
     if any(isinstance(domain, int) for domain in domains):
         return "update domain", domains
@@ -156,7 +151,7 @@ def _domains(instances: Sequence[az.Instance]) -> tuple[str, Mapping[int | str, 
 
 
 def _cell(ids: Sequence[str], states: Mapping[str, str]) -> Text:
-    """Return the instances of a domain: their ids, or counts of a large set."""
+    """Return the instances of a domain as ids, or as counts if the scale set is large."""
     if len(states) <= _MOST_SHOWN:
         cells = [Text(f"{_SIGNS[states[name]][0]}{name}", _SIGNS[states[name]][1]) for name in ids]
         return Text(" ").join(cells)

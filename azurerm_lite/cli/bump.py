@@ -1,4 +1,4 @@
-"""`azurerm-lite bump`: a new image into the model alone; no instance is changed."""
+"""`azurerm-lite bump`: set a new image in the model, without changing an instance."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from .arguments import Commands, add_command, add_scale_set, add_session
 from .exit_status import DONE, UsageError
 from .image import (
     add_image,
+    describe_change,
     has_new_image,
     image_of,
     new_model,
@@ -19,6 +20,7 @@ from .image import (
 )
 from .output import Output
 from .session import Where, open_scale_set
+from .text import plural
 
 
 def add(commands: Commands) -> None:
@@ -26,9 +28,9 @@ def add(commands: Commands) -> None:
     parser = add_command(
         commands,
         "bump",
-        "new image into the model alone",
-        "Put a new image into the model; no instance is changed.",
-        details="The instances get it by azurerm-lite rollout or azurerm-lite upgrade.",
+        "set a new image in the model only",
+        "Set a new image in the model. No instance is changed.",
+        details="To upgrade the instances, run azurerm-lite rollout or azurerm-lite upgrade.",
         usage="-r GROUP -s SET -n VERSION [options]",
         examples=("--sandbox", "-r myrg -s web -n latest", "-r myrg -s web -n latest --dry-run"),
     )
@@ -46,18 +48,18 @@ def run(options: argparse.Namespace, output: Output) -> int:
     """
     use_newest_version_on_sandbox(options)
     if not has_new_image(options):
-        raise UsageError("name an image: --newversion, --sku, --imageid or --customuri")
+        raise UsageError("pass an image: --newversion, --sku, --imageid or --customuri")
     with open_scale_set(options, output) as where:
         return bump(where, options, output)
 
 
 def bump(where: Where, options: argparse.Namespace, output: Output) -> int:
-    """Put the new image into the model, and print how many instances are outdated then."""
+    """Set the new image in the model, and print how many instances are outdated."""
     before = read_model(where)
     if options.dry_run:
         changed = new_model(where, before, options) or before
-        images = f"{image_of(changed)} (now {image_of(before)})"
-        output.text(f"the model would get the image {images}; dry run: nothing was changed")
+        output.text(f"image of the model would change: {describe_change(before, changed)}")
+        output.text("dry run: nothing was changed")
         output.record({"kind": "dry_run", "image": image_of(changed), "before": image_of(before)})
         return DONE
     model = put_new_image(where, before, options, output)
@@ -67,7 +69,10 @@ def bump(where: Where, options: argparse.Namespace, output: Output) -> int:
         if not instance["properties"].get("latestModelApplied")
     ]
     image = image_of(model)
-    output.text(f"The model has {image}; {len(outdated)} instances still run an older one.")
+    output.text(f"The model has the image {image}.")
+    if outdated:
+        count = plural(len(outdated), "instance")
+        output.text(f"{count} still to upgrade; run azurerm-lite rollout.")
     output.record(
         {"kind": "model", "image": image, "before": image_of(before), "outdated": outdated}
     )

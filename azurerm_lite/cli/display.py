@@ -1,4 +1,4 @@
-"""Show events as they come: a board on a terminal, else a line for each."""
+"""Show events: on a board if standard output is a terminal, otherwise as lines."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ EventT_contra = TypeVar("EventT_contra", contravariant=True, bound=AnyEvent)
 Show: TypeAlias = Callable[[Any], None]
 
 _LINE_SECONDS = 10.0
-"""How often a line of mere progress is printed."""
+"""Seconds between two printed lines about progress."""
 
 
-class Drawn(Protocol[EventT_contra]):
-    """A board: it is updated by events, and drawn by rich."""
+class EventBoard(Protocol[EventT_contra]):
+    """A board that events update and that rich draws."""
 
     def add(self, event: EventT_contra) -> None:
         """Update the board by an event."""
 
 
 def is_terminal() -> bool:
-    """Return whether standard output is a terminal that can redraw."""
+    """Return whether standard output is a terminal that can redraw lines."""
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
 @contextlib.contextmanager
-def shown_events(
+def open_display(
     output: Output,
-    make_board: Callable[[], Drawn[Any]],
+    make_board: Callable[[], EventBoard[Any]],
     is_line: Callable[[Any], bool],
     is_shown: Callable[[Any], bool] = lambda _: True,
 ) -> Iterator[Show]:
     """Yield a function that shows events.
 
     Args:
-        output: Where to print; with --json, lines of JSON alone.
-        make_board: A function that returns the board for a terminal; it may import rich.
-        is_line: Whether an event is printed above the board.
-        is_shown: Whether an event is printed where there is no board.
+        output: Where to print; with --json, only JSON lines are printed.
+        make_board: A function that returns the board for a terminal. It may import rich.
+        is_line: Whether an event is also printed above the board.
+        is_shown: Whether an event is printed if there is no board.
 
     Yields:
         A function of an event.
@@ -61,8 +61,11 @@ def shown_events(
     else:
         try:
             board = make_board()
-        except ModuleNotFoundError as missing:
-            output.warn(f'without {missing.name} only lines: pip install "azurerm-lite[cli]"')
+        except ModuleNotFoundError:
+            output.warn(
+                "rich is not installed, so events are printed as lines:"
+                ' pip install "azurerm-lite[cli]"'
+            )
             yield print_lines(output, is_shown)
             return
         with _live(board, is_line) as show:
@@ -71,7 +74,7 @@ def shown_events(
 
 @contextlib.contextmanager
 def _live(board: Any, is_line: Callable[[Any], bool]) -> Iterator[Show]:
-    """Yield a function that redraws a board, and prints notable events above it."""
+    """Yield a function that redraws a board and prints notable events above it."""
     from rich.console import Console
     from rich.live import Live
 
@@ -88,7 +91,7 @@ def _live(board: Any, is_line: Callable[[Any], bool]) -> Iterator[Show]:
 
 
 def print_lines(output: Output, is_shown: Callable[[Any], bool] = lambda _: True) -> Show:
-    """Return a function that prints events; of mere progress, one in ten seconds."""
+    """Return a function that prints events; progress is printed once in ten seconds."""
     last = -_LINE_SECONDS
 
     def show(event: Any) -> None:

@@ -8,8 +8,8 @@ INTERRUPTED = 130
 
 
 class UsageError(Exception):
-    """The arguments of the command cannot be used; nothing was sent."""
+    """An argument is invalid; nothing was sent."""
 
 
 class Declined(Exception):
-    """Somebody answered a question with no; nothing more was changed."""
+    """The confirmation was answered with no; nothing more was changed."""

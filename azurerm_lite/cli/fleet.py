@@ -1,4 +1,4 @@
-"""`azurerm-lite fleet`: many scale sets, wave after wave, each to its model's image."""
+"""`azurerm-lite fleet`: upgrade many scale sets, wave after wave."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 import azurerm_lite as az
 
 from .arguments import Commands, add_command, add_session, parse_count
-from .display import Drawn, shown_events
+from .display import EventBoard, open_display
 from .exit_status import DONE, FAILED, UsageError
 from .hooks import HookFailed, Hooks, make_hooks
 from .image import new_model, read_model
@@ -25,6 +25,7 @@ from .output import Output
 from .report import Report, Step
 from .rollout_options import add_rollout_options, keywords
 from .session import Where, confirm, credentials, extra_is_missing, log_requests, started_sandbox
+from .text import duration, plural
 from .watch import add_results, check_results, reporting
 
 _KEYS = ("subscription_id", "resource_group", "vmss_name")
@@ -39,9 +40,9 @@ def add(commands: Commands) -> None:
     parser = add_command(
         commands,
         "fleet",
-        "many scale sets, wave after wave",
-        "Roll many scale sets out, wave after wave, each to its model's image.",
-        details="Ctrl-C lets the batches in progress end; the same command goes on from there.",
+        "upgrade many scale sets, wave after wave",
+        "Upgrade many scale sets, wave after wave, each to the image of its model.",
+        details="Ctrl-C stops after the batches in progress. Run the command again to resume.",
         usage="(--targets FILE | --tag NAME=VALUE | ...) [options]",
         examples=(
             "--sandbox",
@@ -49,23 +50,36 @@ def add(commands: Commands) -> None:
             "--targets fleet.csv --waves 1,10% --workers 50 --json",
         ),
     )
-    which = parser.add_argument_group("which scale sets (all conditions must hold)")
-    which.add_argument("--targets", metavar="FILE", help="file that lists them (JSON or CSV)")
-    which.add_argument("--image", help="with this image: publisher:offer:sku:version, id or URL")
-    which.add_argument("--tag", action="append", metavar="NAME=VALUE", help="tag (repeatable)")
-    which.add_argument("--location", action="append", metavar="REGION", help="(repeatable)")
-    which.add_argument("--subscription", action="append", metavar="ID", help="(repeatable)")
+    which = parser.add_argument_group("scale sets (all filters must match)")
+    which.add_argument(
+        "--targets", metavar="FILE", help="JSON or CSV file that lists the scale sets"
+    )
+    which.add_argument("--image", help="image: publisher:offer:sku:version, id or URL")
+    which.add_argument(
+        "--tag",
+        action="append",
+        metavar="NAME=VALUE",
+        help="tag, with or without a value (repeatable)",
+    )
+    which.add_argument("--location", action="append", metavar="REGION", help="region (repeatable)")
+    which.add_argument(
+        "--subscription", action="append", metavar="ID", help="subscription (repeatable)"
+    )
     fleet = parser.add_argument_group("fleet")
     fleet.add_argument(
-        "-n", "--newversion", metavar="VERSION", help="put this version into each model first"
+        "-n", "--newversion", metavar="VERSION", help="set this version in each model first"
     )
-    fleet.add_argument("--waves", help="location, or another key; or sizes: 1,10%%")
+    fleet.add_argument("--waves", help="by location or another key, or by size: 1,10%%")
     fleet.add_argument(
-        "--workers", type=int, default=16, metavar="N", help="scale sets at a time (16)"
+        "--workers", type=int, default=16, metavar="N", help="scale sets in parallel (16)"
     )
     fleet.add_argument("--dask", metavar="ADDRESS", help="scheduler of a Dask cluster to run on")
     fleet.add_argument(
-        "--max-failed", type=parse_count, default=0, metavar="N", help="sets that may fail, or 5%%"
+        "--max-failed",
+        type=parse_count,
+        default=0,
+        metavar="N",
+        help="how many sets may fail (0), or 5%%",
     )
     add_rollout_options(parser, "rollout_fleet")
     add_results(parser)
@@ -74,7 +88,7 @@ def add(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
-    """Find the scale sets, put the new version into their models, and roll them out.
+    """Find the scale sets, set the new version in their models, and upgrade them.
 
     Returns:
         The exit status.
@@ -90,7 +104,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
 @contextlib.contextmanager
 def open_fleet(options: argparse.Namespace, output: Output) -> Iterator[Callable[[], str]]:
-    """Yield a token provider: of a sandbox with a fleet in it, or of the credentials."""
+    """Yield a token provider for a sandbox with a fleet, or for the credentials."""
     log_requests(options)
     if not options.sandbox:
         yield credentials(options.config, output)[0]
@@ -108,16 +122,18 @@ def open_fleet(options: argparse.Namespace, output: Output) -> Iterator[Callable
 def roll_out(
     token: Callable[[], str], options: argparse.Namespace, output: Output, report: Report
 ) -> int:
-    """Roll the fleet out; return the exit status."""
+    """Upgrade the fleet; return the exit status."""
     started = time.monotonic()
     targets = find_targets(token, options)
     output.text(describe_targets(targets))
     report.subject = describe_targets(targets)
     if not targets:
-        raise ValueError("no scale set fits: check --tag, --image, --location and --subscription")
+        raise ValueError(
+            "no scale set matches: check --tag, --image, --location and --subscription"
+        )
     with open_executor(options) as executor:
         try:
-            events = az.rollout_fleet(  # checks its arguments; sends nothing before the first event
+            events = az.rollout_fleet(  # checks its arguments; the first event sends requests
                 token,
                 targets,
                 waves=parse_waves(options.waves),
@@ -130,14 +146,14 @@ def roll_out(
         except ValueError as error:
             raise UsageError(str(error)) from None
         if not options.dry_run:
-            confirm(options, f"Roll {len(targets)} scale sets out?")
+            confirm(options, f"Upgrade {plural(len(targets), 'scale set')}?")
         if options.newversion:
             change = put_version(token, targets, options, output)
             report.changes += [change] if change else []
         status = FleetWatch(output, make_hooks(options, output), report).follow(events)
     if options.dry_run:
         report.outcome = "dry run, nothing was changed"
-    output.text(f"{time.monotonic() - started:.0f} s in all.")
+    output.text(f"Total time: {duration(time.monotonic() - started)}.")
     return status
 
 
@@ -145,7 +161,7 @@ def roll_out(
 
 
 def find_targets(token: Callable[[], str], options: argparse.Namespace) -> list[Any]:
-    """Return the scale sets of the file or of the query."""
+    """Return the scale sets in the file, or those that match the filters."""
     if options.targets:
         return read_targets(Path(options.targets))
     tags: dict[str, str | None] = {}
@@ -167,7 +183,7 @@ def read_targets(file: Path) -> list[dict[str, str]]:
     """Return the targets of a file.
 
     Raises:
-        ValueError: It cannot be read; the message says where it is wrong.
+        ValueError: The file cannot be read, or an entry is incomplete.
     """
     try:
         content = file.read_text(encoding="utf-8-sig")
@@ -186,10 +202,10 @@ def read_targets(file: Path) -> list[dict[str, str]]:
 
 
 def parse_targets(content: str) -> list[Any]:
-    """Return the rows of a JSON list, or of CSV with a head.
+    """Return the rows of a JSON list, or of CSV with a header line.
 
     Raises:
-        ValueError: It is not JSON, although it begins like a list.
+        ValueError: The content starts like a JSON list, but is not JSON.
     """
     if content.lstrip().startswith("["):
         rows: list[Any] = json.loads(content)
@@ -202,14 +218,14 @@ def _is_text(value: object) -> bool:
 
 
 def describe_targets(targets: list[Any]) -> str:
-    """Return how many scale sets there are, by region."""
+    """Return the number of scale sets, in total and by region."""
     regions = Counter(str(target.get("location") or "an unknown region") for target in targets)
     counts = ", ".join(f"{number} in {region}" for region, number in sorted(regions.items()))
-    return f"{len(targets)} scale sets{': ' + counts if counts else ''}"
+    return plural(len(targets), "scale set") + (f": {counts}" if counts else "")
 
 
 def parse_waves(text: str | None) -> Any:
-    """Return the key, or the list of sizes."""
+    """Return the key, the list of sizes, or `None` without a text."""
     if not text:
         return None
     sizes = [parse_count(size.strip()) for size in text.split(",")]
@@ -223,9 +239,9 @@ def parse_waves(text: str | None) -> Any:
 def put_version(
     token: Callable[[], str], targets: list[Any], options: argparse.Namespace, output: Output
 ) -> str:
-    """Put the version into the models that have another one; return what was changed.
+    """Set the version in the models that have another one; return a sentence about the change.
 
-    All models are read and checked before the first is written.
+    All models are read and checked before the first one is written.
 
     Raises:
         ValueError: Some models could not be changed.
@@ -242,7 +258,7 @@ def put_version(
         models = [(where, model) for where, model in executor.map(read, targets) if model]
         count = f"{len(models)} of {len(targets)} models"
         if options.dry_run:
-            output.text(f"{count} would be changed; what follows is about them as they are.")
+            output.text(f"{count} would be changed; the plan below is for the current models.")
             return ""
         failures = [failure for failure in executor.map(put_model, models) if failure]
     changed = len(models) - len(failures)
@@ -250,12 +266,15 @@ def put_version(
     output.text(change)
     if failures:
         reasons = "; ".join(failures[:5])
-        raise ValueError(f"{len(failures)} of the models could not be changed: {reasons}")
+        raise ValueError(
+            f"{len(failures)} of {len(targets)} models could not be changed, and no instance was"
+            f" upgraded; run the same command again to retry: {reasons}"
+        )
     return change
 
 
 def put_model(item: tuple[Where, az.ScaleSet]) -> str:
-    """Put a model; return why that failed, or an empty string."""
+    """Write a model; return the reason of a failure, or an empty string."""
     where, model = item
     try:
         az.wait(where.access_token, az.put_vmss(*where, model), timeout=_SECONDS_TO_PUT)
@@ -264,16 +283,16 @@ def put_model(item: tuple[Where, az.ScaleSet]) -> str:
     return ""
 
 
-# Following
+# Following the events
 
 
 class FleetWatch:
-    """What follows the events of a fleet.
+    """Consumer of the events of a fleet: shows them, sends them to hooks, keeps the report.
 
     Args:
         output: Where to print.
-        hooks: What gets each event.
-        report: What the report is made of.
+        hooks: The hooks that receive each event.
+        report: The report to fill.
     """
 
     def __init__(self, output: Output, hooks: Hooks, report: Report) -> None:
@@ -283,11 +302,11 @@ class FleetWatch:
         self._steps: dict[Any, Step] = {}
 
     def follow(self, events: Generator[az.FleetEvent, None, None]) -> int:
-        """Follow the events to their end, whatever happens; return the exit status."""
+        """Follow the events to their end; return the exit status."""
         last: az.FleetEvent | None = None
         try:
             with (
-                shown_events(self._output, _board, _is_line, is_shown=_is_notable) as show,
+                open_display(self._output, _board, _is_line, is_shown=_is_notable) as show,
                 contextlib.closing(events),  # waits for batches in progress
             ):
                 for event in events:
@@ -300,11 +319,11 @@ class FleetWatch:
             self._report.end(outcome, str(halt), halt.summary._asdict())
             record = halt_to_dict(halt)
             self._output.record(record)
-            with contextlib.suppress(HookFailed):  # it has stopped already
+            with contextlib.suppress(HookFailed):  # the fleet has stopped already
                 self._hooks.send(record)
             raise
         except (KeyboardInterrupt, BrokenPipeError, HookFailed):
-            so_far = f"{last.done} of {last.total} scale sets done. " if last else ""
+            so_far = f"{last.done} of {plural(last.total, 'scale set')} done. " if last else ""
             print(f"\n{so_far}Run the same command again to resume.", file=sys.stderr)
             self._report.end("interrupted", so_far)
             raise
@@ -327,7 +346,7 @@ class FleetWatch:
 
 
 def halt_to_dict(halt: az.FleetHalted) -> Mapping[str, Any]:
-    """Return a halt for `json.dumps`: which scale sets failed and why, and which are left."""
+    """Return a halt for `json.dumps`: failed scale sets with reasons, and unfinished ones."""
     return {
         "kind": "halted",
         "message": str(halt),
@@ -340,7 +359,7 @@ def halt_to_dict(halt: az.FleetHalted) -> Mapping[str, Any]:
     }
 
 
-def _board() -> Drawn[az.FleetEvent]:
+def _board() -> EventBoard[az.FleetEvent]:
     from .fleet_board import FleetBoard
 
     return FleetBoard()
@@ -351,13 +370,13 @@ def _is_line(event: az.FleetEvent) -> bool:
 
 
 def _is_notable(event: az.FleetEvent) -> bool:
-    """Return whether an event is printed as a line; of those inside a set only some are."""
+    """Return whether an event is printed as a line; most events inside a scale set are not."""
     return event.event is None or event.event.kind in _NOTABLE
 
 
 @contextlib.contextmanager
 def open_executor(options: argparse.Namespace) -> Iterator[Any]:
-    """Yield the executor: `None` for threads of this process, or that of a Dask cluster."""
+    """Yield the executor of a Dask cluster, or `None` for threads of this process."""
     if not options.dask:
         yield None
         return

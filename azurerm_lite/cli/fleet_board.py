@@ -1,4 +1,4 @@
-"""The board of a fleet on a terminal: its waves, and the scale sets in progress."""
+"""The board of a fleet on a terminal: waves, and scale sets in progress."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ENDED = _COUNTED[1:]
 
 
 class FleetBoard:
-    """The state of a fleet, drawn again at each refresh."""
+    """The progress of a fleet, redrawn at each refresh."""
 
     def __init__(self) -> None:
         self._in_progress: dict[Any, az.Event] = {}
@@ -40,7 +40,7 @@ class FleetBoard:
         if last is None:
             return
         width = min(options.max_width, 60)
-        lines = Table.grid()  # a bar does not end its line by itself
+        lines = Table.grid()  # a progress bar alone does not end its line
         lines.add_row(ProgressBar(total=max(1, last.total), completed=last.done, width=width))
         done = f"{last.done} of {last.total} scale sets done, {last.failed} failed"
         lines.add_row(Text(done, "bold"))

@@ -1,4 +1,4 @@
-"""`azurerm-lite follow`: the rolling upgrade that Azure runs on a set in upgrade mode Rolling."""
+"""`azurerm-lite follow`: follow a rolling upgrade that Azure runs (upgrade mode Rolling)."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def add(commands: Commands) -> None:
     parser = add_command(
         commands,
         "follow",
-        "the rolling upgrade that Azure runs",
-        "Follow the rolling upgrade that Azure runs on a set in upgrade mode Rolling.",
-        details="With an image, put that into the model first, which starts a rolling upgrade.",
+        "follow a rolling upgrade that Azure runs",
+        "Follow the rolling upgrade of a scale set in upgrade mode Rolling.",
+        details="With an image option, set the image in the model first; Azure then starts one.",
         usage="-r GROUP -s SET [-n VERSION] [options]",
         examples=("--sandbox", "-r myrg -s web", "-r myrg -s web -n latest"),
     )

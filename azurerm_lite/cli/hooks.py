@@ -1,4 +1,4 @@
-"""Programs of the user's that a command runs: --check and --on-event."""
+"""The programs and URLs that a command calls: --check and --on-event."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ import azurerm_lite as az
 
 from .exit_status import UsageError
 from .output import Output
+from .text import duration
 
 Hook: TypeAlias = Callable[[str], str]
-"""Is given an event as JSON; returns why it failed, or an empty string."""
+"""Function of an event as JSON. It returns the reason of a failure, or an empty string."""
 
 _CHECK_SECONDS = 1800.0
 _HOOK_SECONDS = 30.0
@@ -26,7 +27,7 @@ _LONGEST = 300
 
 
 class HookFailed(Exception):
-    """A hook failed, and --stop-on-hook-failure was given."""
+    """A hook failed, and --stop-on-hook-failure was passed."""
 
 
 def add_hooks(parser: argparse._ArgumentGroup) -> None:
@@ -35,10 +36,10 @@ def add_hooks(parser: argparse._ArgumentGroup) -> None:
         "--on-event",
         action="append",
         metavar="COMMAND|URL",
-        help="give it each event as JSON (repeatable)",
+        help="send it each event as JSON (repeatable)",
     )
     parser.add_argument(
-        "--stop-on-hook-failure", action="store_true", help="stop if --on-event fails"
+        "--stop-on-hook-failure", action="store_true", help="stop if a hook of --on-event fails"
     )
 
 
@@ -46,14 +47,14 @@ def run_check(command: str, timeout: float | None) -> Callable[[Sequence[az.Inst
     """Return a check of a batch that runs a command.
 
     Args:
-        command: The command. It gets the ids of the batch in `INSTANCE_IDS`, with commas.
-        timeout: Seconds after which it is ended; `None` for half an hour.
+        command: The command. `INSTANCE_IDS` holds the ids of the batch, separated by commas.
+        timeout: Seconds after which the command is killed; `None` for half an hour.
 
     Returns:
-        A function of instances: `True` if the command ends with 0, else a string with the reason.
+        A function of instances. It returns `True` if the exit status is 0, else the reason.
 
     Raises:
-        UsageError: There is no such program.
+        UsageError: The program does not exist.
     """
     words = _parse_command("--check", command)
     seconds = max(1.0, _CHECK_SECONDS if timeout is None else timeout)
@@ -69,12 +70,12 @@ class Hooks:
     """The hooks of --on-event.
 
     Args:
-        targets: Commands and URLs.
+        targets: Commands and URLs; `None` for none.
         output: Where to report a failure.
         stop_on_failure: Whether a failure stops the command.
 
     Raises:
-        UsageError: There is no such program.
+        UsageError: The program does not exist.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class Hooks:
         """Send an event to each hook.
 
         Raises:
-            HookFailed: A hook failed, and a failure is to stop the command.
+            HookFailed: A hook failed, and a failure stops the command.
         """
         text = json.dumps(record)
         for hook in self._hooks:
@@ -98,16 +99,16 @@ class Hooks:
                 continue
             if self._stop_on_failure:
                 raise HookFailed(f"--on-event: {failure}")
-            if failure != self._last_failure:  # one that always fails is reported once
+            if failure != self._last_failure:  # do not repeat the same warning
                 self._last_failure = failure
                 self._output.warn(f"--on-event: {failure}")
 
 
 def make_hooks(options: argparse.Namespace, output: Output) -> Hooks:
-    """Return the hooks that the arguments name.
+    """Return the hooks of the arguments.
 
     Raises:
-        UsageError: There is no such program.
+        UsageError: The program does not exist.
     """
     return Hooks(options.on_event, output, stop_on_failure=options.stop_on_hook_failure)
 
@@ -121,7 +122,7 @@ def _hook(target: str) -> Hook:
 
 
 def _post(url: str, text: str) -> str:
-    """POST an event; return why that failed, without the URL, which may hold a secret."""
+    """POST an event; return the reason of a failure, without the URL: it may hold a secret."""
     import requests
 
     host = urlsplit(url).hostname
@@ -133,19 +134,20 @@ def _post(url: str, text: str) -> str:
             timeout=_HOOK_SECONDS,
         )
     except (requests.RequestException, ValueError) as error:
-        return f"{host} did not answer: {type(error).__name__}"
-    return "" if response.ok else f"{host} answered with HTTP {response.status_code}"
+        return f"cannot send to {host}: {type(error).__name__}"
+    return "" if response.ok else f"{host} returned HTTP {response.status_code}"
 
 
 def _parse_command(argument: str, command: str) -> list[str]:
-    """Return the words of a command whose program exists."""
+    """Split a command into words, and check that its program exists."""
     try:
         words = shlex.split(command, posix=os.name != "nt")
     except ValueError as error:
         raise UsageError(f"{argument}: {error} in {command!r}") from None
     words = [word.strip('"') if os.name == "nt" else word for word in words]
     if not words or not shutil.which(words[0]):
-        raise UsageError(f"{argument}: there is no program {words[0] if words else command!r}")
+        program = words[0] if words else command
+        raise UsageError(f"{argument}: program {program!r} not found; check its path")
     return words
 
 
@@ -156,7 +158,7 @@ def _run(
     environment: Mapping[str, str] | None = None,
     text: str = "",
 ) -> str:
-    """Run a command; return why it failed, or an empty string."""
+    """Run a command; return the reason of a failure, or an empty string."""
     name = words[0]
     try:
         done = subprocess.run(  # noqa: S603 - the user's own command
@@ -171,10 +173,10 @@ def _run(
             timeout=timeout,
         )
     except subprocess.TimeoutExpired:
-        return f"{name} did not end within {timeout:g} s"
+        return f"{name} did not finish within {duration(timeout)}"
     except OSError as error:
         return f"{name} cannot be run: {error.strerror}"
     if done.returncode == 0:
         return ""
     printed = " ".join((done.stderr or done.stdout).split())[:_LONGEST]
-    return f"{name} ended with {done.returncode}: {printed}"
+    return f"{name} exited with status {done.returncode}: {printed}"

@@ -1,4 +1,4 @@
-"""Who a token is for, as its claims say; the token itself is never shown."""
+"""Identity and expiry of a token, from its claims. The token itself is never printed."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import base64
 import json
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 _PERSON_CLAIMS = ("upn", "preferred_username", "unique_name")
 
 
 def read_claims(token: str) -> dict[str, Any]:
-    """Return the claims of a token, unverified: the resource manager verifies them.
+    """Return the claims of a token without verifying them. Azure verifies them.
 
     Args:
-        token: A token, of which nothing else is shown.
+        token: A bearer token.
 
     Returns:
-        A dict of its claims; empty if it is not a JSON Web Token.
+        A dict of claims; empty if the token is not a JSON Web Token.
     """
     try:
         payload = token.split(".")[1]
@@ -30,7 +30,7 @@ def read_claims(token: str) -> dict[str, Any]:
 
 
 def describe_identity(claims: dict[str, Any]) -> str:
-    """Return whom the claims are about: a person, an application, a managed identity, a tenant."""
+    """Return the identity in claims: person, application, managed identity, tenant."""
     person = next((claims[name] for name in _PERSON_CLAIMS if claims.get(name)), None)
     application = claims.get("appid") or claims.get("azp")
     parts = []
@@ -46,15 +46,15 @@ def describe_identity(claims: dict[str, Any]) -> str:
 
 
 def describe_expiry(claims: dict[str, Any]) -> str:
-    """Return when the token expires."""
+    """Return the time at which the token expires."""
     expires_at = claims.get("exp")
     if not isinstance(expires_at, int | float):
         return "unknown (the token has no expiry claim)"
-    stamp = datetime.fromtimestamp(expires_at, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+    stamp = datetime.fromtimestamp(expires_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     minutes = (expires_at - time.time()) / 60
-    return f"{stamp} ({minutes:.0f} minutes from now); it is renewed ahead of that"
+    return f"{stamp} ({minutes:.0f} minutes from now); renewed automatically before that"
 
 
 def identity_of(access_token: Callable[[], str]) -> str:
-    """Return whom a token provider signs in."""
+    """Return the identity that a token provider signs in as."""
     return describe_identity(read_claims(access_token()))

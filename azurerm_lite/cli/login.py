@@ -1,4 +1,4 @@
-"""`azurerm-lite login`: which authentication method is used, for whom, and until when."""
+"""`azurerm-lite login`: print the authentication method, the identity and the expiry."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def add(commands: Commands) -> None:
     parser = add_command(
         commands,
         "login",
-        "which sign-in is used, for whom, until when",
-        "Print which authentication method is used, for whom, and until when.",
-        details="It signs in to check that, and does not show the token.",
+        "sign-in method, identity and token expiry",
+        "Print the authentication method, the identity and the expiry of the token.",
+        details="The command signs in to check them. It does not print the token.",
         usage="[options]",
         examples=("", "--json", "--sandbox"),
     )
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
         config = None if options.sandbox else options.config
         provider: Any = az.token_provider() if options.sandbox else credentials(config, output)[0]
         claims = read_claims(provider())
-    detected_from = provider.detected_from or "the file with credentials"
+    detected_from = provider.detected_from or "the credentials file"
     identity = describe_identity(claims)
     expiry = describe_expiry(claims)
     output.text(f"method {provider.method}, detected from {detected_from}")

@@ -1,4 +1,4 @@
-"""The program `azurerm-lite`: its commands, and their errors as sentences and exit statuses."""
+"""The program `azurerm-lite`: runs a command, prints its error, returns its exit status."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COMMANDS = (rollout, rollback, upgrade, bump, status, fleet, follow, editor, log
 SHELLS = ("bash", "zsh", "fish", "powershell")
 
 _EPILOG = """\
-exit status: 0 done, 1 failed or something is left, 2 wrong arguments,
+exit status: 0 done, 1 failed or incomplete, 2 invalid arguments,
              3 a batch failed and was rolled back, 130 interrupted
 
 examples:
@@ -44,12 +44,17 @@ def make_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         add_help=False,
     )
-    parser.add_argument("--version", action="version", version=f"azurerm-lite {az.__version__}")
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"azurerm-lite {az.__version__}",
+        help="print the version",
+    )
     parser.add_argument(
         "--completion",
         choices=SHELLS,
         metavar="SHELL",
-        help=f"print completion: {', '.join(SHELLS)}",
+        help=f"print the completion script: {', '.join(SHELLS)}",
     )
     add_help(parser)
     commands = parser.add_subparsers(title="commands", dest="name", metavar="COMMAND")
@@ -59,10 +64,10 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; a failure is a sentence and an exit status, never a traceback.
+    """Run a command. A failure prints one line and sets the exit status.
 
     Args:
-        arguments: Those of the command line; `None` for the program's own.
+        arguments: The arguments; `None` for those of the command line.
 
     Returns:
         The exit status.
@@ -84,18 +89,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         _discard_output()
-        print("Stopped: nothing reads the output any more.", file=sys.stderr)
+        print("Stopped: the output pipe was closed.", file=sys.stderr)
         return FAILED
     except az.RolloutHalted as halt:
         output.error(str(halt))
         return ROLLED_BACK if halt.rolled_back else FAILED
-    except (ValueError, OSError, HookFailed) as error:  # Azure's errors and the network's, too
+    except (
+        ValueError,
+        OSError,
+        HookFailed,
+    ) as error:  # OSError includes errors of Azure and the network
         output.error(with_advice(error))
         return FAILED
 
 
 def run(parser: argparse.ArgumentParser, options: argparse.Namespace, output: Output) -> int:
-    """Run what the arguments ask for; return the exit status."""
+    """Run the chosen command; return the exit status."""
     if options.completion:
         output.text(completion_script(options.completion))
         return DONE
@@ -107,7 +116,7 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace, output: Ou
 
 
 def complete(parser: argparse.ArgumentParser) -> None:
-    """Answer a shell that asks for completions, if argcomplete is installed."""
+    """Print completions if a shell requests them and argcomplete is installed."""
     if "_ARGCOMPLETE" not in os.environ:
         return
     with contextlib.suppress(ModuleNotFoundError):
@@ -116,7 +125,7 @@ def complete(parser: argparse.ArgumentParser) -> None:
 
 
 def completion_script(shell: str) -> str:
-    """Return the script that a shell evaluates for completion.
+    """Return the completion script of a shell.
 
     Raises:
         ValueError: argcomplete is not installed.
@@ -130,6 +139,6 @@ def completion_script(shell: str) -> str:
 
 
 def _discard_output() -> None:
-    """Send standard output nowhere: at its end Python would complain that it cannot write."""
+    """Redirect standard output to the null device, because Python flushes it at exit."""
     if sys.__stdout__:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())

@@ -1,4 +1,4 @@
-"""Where a command prints: text for people, lines of JSON for programs."""
+"""Output of a command: text for people, JSON lines for programs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any, TextIO
 
 @dataclass(frozen=True)
 class Output:
-    """Where a command prints.
+    """Output of a command.
 
     Attributes:
-        is_json: Whether standard output is for programs; text then goes to standard error.
+        is_json: Whether to print JSON lines to standard output and text to standard error.
     """
 
     is_json: bool = False
@@ -25,11 +25,11 @@ class Output:
         return sys.stderr if self.is_json else sys.stdout
 
     def text(self, text: str) -> None:
-        """Print a text for people."""
+        """Print text for people."""
         print(text, file=self.stream, flush=True)
 
     def record(self, record: Mapping[str, Any]) -> None:
-        """Print a line of JSON if the command was asked for JSON."""
+        """Print a JSON line if --json was passed."""
         if self.is_json:
             print(json.dumps(record), flush=True)
 

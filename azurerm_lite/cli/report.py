@@ -1,4 +1,4 @@
-"""The report of a command: what was changed, when, by whom, and with what result."""
+"""The report of a command: changes, times, identity and result."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import html
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from .exit_status import UsageError
+from .text import duration
 
 _SUFFIXES = (".md", ".json", ".html")
-_PASSING = ("progress", "waiting", "baking", "pausing")
-"""Events of mere progress, which a report leaves out."""
+_PROGRESS = ("progress", "waiting", "baking", "pausing")
+"""Kinds of progress events, which a report omits."""
 
 
 @dataclass
@@ -23,11 +24,11 @@ class Step:
     """A batch of a rollout, or a scale set of a fleet.
 
     Attributes:
-        name: Its name.
-        instance_ids: Its instances; empty for a scale set of a fleet.
-        started: When it started.
-        ended: When it ended; `None` if it did not.
-        result: What it came to.
+        name: Name of the batch or scale set.
+        instance_ids: Ids of its instances; empty for a scale set of a fleet.
+        started: Start time.
+        ended: End time; `None` if it has not ended.
+        result: Result, such as `done` or `failed`.
     """
 
     name: str
@@ -38,32 +39,32 @@ class Step:
 
     @property
     def seconds(self) -> float | None:
-        """How long it took."""
+        """Duration in seconds; `None` if it has not ended."""
         return (self.ended - self.started).total_seconds() if self.ended else None
 
 
 @dataclass
 class Report:
-    """What a command did.
+    """Report of a command.
 
     Attributes:
         command: The command.
         subject: The scale set or the fleet.
-        identity: Who did it.
-        started: When it started.
-        changes: What was changed, as sentences.
+        identity: The identity that signed in.
+        started: Start time.
+        changes: The changes, as sentences.
         steps: The batches or scale sets, in order.
-        events: Time, kind and message of each event but those of mere progress.
-        outcome: How it ended, in a word or two.
-        message: The sentence that it ended with.
-        summary: Counters of the whole.
-        ended: When it ended.
+        events: Time, kind and message of each event, without progress.
+        outcome: The outcome in a few words, such as `rolled back`.
+        message: The last message of the command.
+        summary: Counters of the whole command.
+        ended: End time; `None` if it has not ended.
     """
 
     command: str
     subject: str
     identity: str
-    started: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
     changes: list[str] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     events: list[dict[str, str]] = field(default_factory=list)
@@ -73,20 +74,20 @@ class Report:
     ended: datetime | None = None
 
     def add(self, kind: str, message: str, time: datetime) -> None:
-        """Add an event, unless it is of mere progress."""
-        if kind not in _PASSING:
+        """Add an event, unless it only reports progress."""
+        if kind not in _PROGRESS:
             stamp = time.isoformat(timespec="seconds")
             self.events.append({"time": stamp, "kind": kind, "message": message})
 
     def end(self, outcome: str, message: str, summary: Mapping[str, Any] | None = None) -> None:
-        """Set how the command ended."""
+        """Set the outcome and the end time."""
         self.outcome = outcome
         self.message = message
         self.summary = dict(summary) if summary else self.summary
-        self.ended = datetime.now(timezone.utc)
+        self.ended = datetime.now(UTC)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report for `json.dumps`."""
+        """Return the report as a dict for `json.dumps`."""
         fields = asdict(self)
         for step, written in zip(self.steps, fields["steps"], strict=True):
             written["started"] = step.started.isoformat(timespec="seconds")
@@ -98,29 +99,29 @@ class Report:
 
 
 def add_report(group: argparse._ArgumentGroup) -> None:
-    """Add the argument for a report to a group."""
+    """Add --report to a group of arguments."""
     group.add_argument(
         "--report", metavar="FILE", help="write a report: FILE.md, FILE.json or FILE.html"
     )
 
 
 def check_report(file: str | None) -> None:
-    """Refuse a file that cannot become a report, before anything is sent.
+    """Check the file name of a report, before anything is sent.
 
     Raises:
-        UsageError: Its ending is unknown, or its folder does not exist.
+        UsageError: The suffix is unknown, or the folder does not exist.
     """
     if file is None:
         return
     path = Path(file)
     if path.suffix.lower() not in _SUFFIXES:
-        raise UsageError(f"--report must end in {', '.join(_SUFFIXES)}, got {file!r}")
+        raise UsageError(f"--report must end in .md, .json or .html, got {file!r}")
     if not path.parent.is_dir():
-        raise UsageError(f"--report: there is no folder {str(path.parent)!r}")
+        raise UsageError(f"--report: the folder {str(path.parent)!r} does not exist")
 
 
 def write_report(report: Report, file: str) -> None:
-    """Write a report in the format that the file's ending names.
+    """Write a report in the format of the file name's suffix.
 
     Raises:
         OSError: The file cannot be written.
@@ -131,7 +132,7 @@ def write_report(report: Report, file: str) -> None:
 
 
 def _facts(report: Report) -> list[tuple[str, str]]:
-    """Return the facts that stand above the tables of a report."""
+    """Return the facts above the tables of a report: name and value."""
     seconds = (report.ended - report.started).total_seconds() if report.ended else None
     facts = [
         ("Outcome", report.outcome),
@@ -139,7 +140,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         ("Identity", report.identity),
         ("Started", _stamp(report.started)),
         ("Ended", _stamp(report.ended)),
-        ("Duration", _duration(seconds)),
+        ("Duration", duration(seconds)),
     ]
     facts += [("Change", change) for change in report.changes]
     facts += [(name.capitalize(), f"{value:g}") for name, value in (report.summary or {}).items()]
@@ -147,13 +148,13 @@ def _facts(report: Report) -> list[tuple[str, str]]:
 
 
 def _tables(report: Report) -> list[tuple[str, Sequence[str], list[list[str]]]]:
-    """Return the tables of a report: title, head, rows."""
+    """Return the tables of a report: title, headings, rows."""
     steps = [
         [
             step.name,
             ", ".join(step.instance_ids),
             _stamp(step.started),
-            _duration(step.seconds),
+            duration(step.seconds),
             step.result,
         ]
         for step in report.steps
@@ -167,13 +168,6 @@ def _tables(report: Report) -> list[tuple[str, Sequence[str], list[list[str]]]]:
 
 def _stamp(time: datetime | None) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S UTC") if time else "-"
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "-"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def _to_json(report: Report) -> str:
@@ -196,7 +190,7 @@ def _rows(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _escape(text: str) -> str:
-    """Return a text that Markdown shows as it is, on one line of a table."""
+    """Return text with the characters of Markdown escaped, on one line."""
     text = html.escape(" ".join(text.split()), quote=False)
     return "".join(
         f"\\{character}" if character in "\\`*_[]|#" else character for character in text

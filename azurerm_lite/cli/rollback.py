@@ -1,4 +1,4 @@
-"""`azurerm-lite rollback`: the old image back into the model, and onto the instances."""
+"""`azurerm-lite rollback`: restore the old image in the model and on the instances."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from .output import Output
 from .rollout import check_result
 from .rollout_options import add_rollout_options, keywords
 from .session import Where, confirm, open_scale_set
+from .text import plural
 from .watch import Watch, add_results, check_results, watching
 
 if TYPE_CHECKING:
@@ -26,9 +27,9 @@ def add(commands: Commands) -> None:
     parser = add_command(
         commands,
         "rollback",
-        "old image: back into the model, then batch by batch",
-        "Put the old image back into the model, and onto the instances batch by batch.",
-        details="Without an image it is the one that outdated instances still run.",
+        "restore the old image, batch by batch",
+        "Restore the old image in the model, then on the instances batch by batch.",
+        details="Default: the image that the outdated instances still run.",
         usage="-r GROUP -s SET [-n VERSION] [options]",
         examples=("--sandbox", "-r myrg -s web", "-r myrg -s web -n 22.04.202410020"),
     )
@@ -48,18 +49,20 @@ def run(options: argparse.Namespace, output: Output) -> int:
     """
     check_results(options, output)
     try:
-        az.rollback("", "", "", "", **keywords(options, "rollback"))  # checks, and sends nothing
+        az.rollback(
+            "", "", "", "", **keywords(options, "rollback")
+        )  # checks the options, and sends nothing
     except ValueError as error:
         raise UsageError(str(error)) from None
     with (
-        open_scale_set(options, output, prepare=stop_half_way) as where,
+        open_scale_set(options, output, prepare=start_partial_rollout) as where,
         watching("rollback", where, options, output) as watch,
     ):
         return roll_back(where, options, watch)
 
 
-def stop_half_way(sandbox: Sandbox) -> None:
-    """Leave a rollout of the sandbox half-way, so that there is something to roll back."""
+def start_partial_rollout(sandbox: Sandbox) -> None:
+    """Upgrade one domain of the sandbox, so that the set is partly upgraded."""
     where = sandbox.where()
     model = az.set_image(az.get_vmss(*where), version="22.04.202411010")
     az.wait(where[0], az.put_vmss(*where, model))
@@ -67,7 +70,7 @@ def stop_half_way(sandbox: Sandbox) -> None:
 
 
 def roll_back(where: Where, options: argparse.Namespace, watch: Watch) -> int:
-    """Roll back to the image that is named, or to the one that outdated instances still run."""
+    """Roll back to the given image, or to the one that outdated instances still run."""
     model = az.get_vmss(*where)
     image = None
     name = "the image that the outdated instances run"
@@ -83,16 +86,16 @@ def roll_back(where: Where, options: argparse.Namespace, watch: Watch) -> int:
         events = az.rollback(*where, image=image, **keywords(options, "rollback"))
         watch.follow(events, repeats_rollback=image is not None)
     except RollbackImageUnknown as error:
-        raise ValueError(f"{error}. Name it by --newversion, --imageid or --customuri.") from None
+        raise ValueError(f"{error}. Pass it with --newversion, --imageid or --customuri.") from None
     return check_result(where, watch.output)
 
 
 def dry_run(where: Where, options: argparse.Namespace, watch: Watch, image: az.Image | None) -> int:
-    """Print which instances a rollback would upgrade; nothing is changed."""
+    """Print the batches of a rollback, without changing anything."""
     instances = az.get_instance_views(*where)
     wanted = az.image_name(image).lower() if image else None
     for instance in instances:
-        # Those that have the model's image are the ones to roll back.
+        # The instances on the latest model are the ones to roll back.
         is_current = instance["properties"].get("latestModelApplied") is not False
         is_wanted = image_of(instance).lower() == wanted if wanted else not is_current
         instance["properties"]["latestModelApplied"] = is_wanted
@@ -105,7 +108,7 @@ def dry_run(where: Where, options: argparse.Namespace, watch: Watch, image: az.I
         watch.output.record(
             {"kind": "planned", "batch": batch.name, "instance_ids": batch.instance_ids}
         )
-    message = f"dry run: nothing was changed; {len(batches)} batches to roll back"
+    message = f"dry run: nothing was changed; {plural(len(batches), 'batch')} to roll back"
     watch.output.text(message)
     watch.report.end("dry run, nothing was changed", message)
     return DONE

@@ -1,4 +1,4 @@
-"""`azurerm-lite rollout`: a new image into the model, and onto the instances batch by batch."""
+"""`azurerm-lite rollout`: set a new image in the model, and upgrade batch by batch."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from .arguments import Commands, add_command, add_scale_set, add_session
 from .exit_status import DONE, FAILED, UsageError
 from .image import (
     add_image,
+    describe_change,
     image_of,
     new_model,
     put_new_image,
@@ -29,9 +30,9 @@ def add(commands: Commands) -> None:
     parser = add_command(
         commands,
         "rollout",
-        "new image: into the model, then batch by batch",
-        "Put a new image into the model, and upgrade the instances batch by batch.",
-        details="Ctrl-C stops it; the same command goes on from there.",
+        "set a new image, and upgrade batch by batch",
+        "Set a new image in the model, and upgrade the instances batch by batch.",
+        details="Ctrl-C stops it. Run the same command again to resume.",
         usage="-r GROUP -s SET [-n VERSION] [options]",
         examples=(
             "--sandbox",
@@ -49,7 +50,7 @@ def add(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
-    """Roll a scale set out.
+    """Roll out an image to a scale set.
 
     Returns:
         The exit status.
@@ -72,28 +73,28 @@ def run(options: argparse.Namespace, output: Output) -> int:
 def start(
     where: Where, options: argparse.Namespace, dry_run: bool | Mapping[str, Any] = False
 ) -> Iterator[az.Event]:
-    """Return the rollout; nothing is sent before its first event."""
+    """Return the events of a rollout, which sends nothing before the first one."""
     return az.rollout(
         *where, **keywords(options, "rollout"), only=parse_only(options), dry_run=dry_run
     )
 
 
 def dry_run(where: Where, options: argparse.Namespace, watch: Watch) -> int:
-    """Run a dry run; with a new image, one of the rollout that would follow."""
+    """Print the plan of the rollout, with the new image if one was passed."""
     model = az.get_vmss(*where)
     changed = new_model(where, model, options)
     if changed is not None:
-        now = image_of(model)
-        watch.output.text(f"the model would get the image {image_of(changed)} (now {now})")
+        change = describe_change(model, changed)
+        watch.output.text(f"image of the model would change: {change}")
     watch.follow(start(where, options, dry_run=changed or True))
     watch.report.outcome = "dry run, nothing was changed"
     return DONE
 
 
 def roll_out(where: Where, options: argparse.Namespace, watch: Watch) -> int:
-    """Change the model if a new image is named, upgrade the instances, check the result."""
+    """Set the new image if one was passed, upgrade the instances, check the result."""
     model = read_model(where)
-    # Raises if the set does not have the domains and instances, before the model is changed.
+    # Reject domains and instances that do not exist before the model is changed.
     az.plan_rollout(
         az.get_instance_views(*where),
         by=options.by or "update_domain",
@@ -102,15 +103,16 @@ def roll_out(where: Where, options: argparse.Namespace, watch: Watch) -> int:
     changed = put_new_image(where, model, options, watch.output)
     if az.get_image(changed) != az.get_image(model):
         watch.report.changes.append(f"image of the model: {image_of(model)} → {image_of(changed)}")
-    confirm(options, "Roll it out?")
+    confirm(options, "Start the rollout?")
     watch.follow(start(where, options))
     return check_result(where, watch.output)
 
 
 def names_of_image(instance: az.Instance) -> set[str]:
-    """Return the names of an instance's image in a model: with its exact version, and without.
+    """Return the names that an instance's image can have in a model.
 
-    A model that asks for `latest`, or for a gallery image without a version, has no exact one.
+    One name has the exact version, the other one does not.
+    A model with version `latest`, or with a gallery image without a version, has no exact one.
     """
     image = az.get_image(instance)
     exact = az.image_name(image).lower()
@@ -122,7 +124,7 @@ def check_result(where: Where, output: Output) -> int:
     """Print how many instances run the model's image.
 
     Returns:
-        The exit status: done if all do.
+        The exit status: 0 if all instances do, otherwise 1.
     """
     model = az.get_vmss(*where)
     wanted = image_of(model)
@@ -130,12 +132,12 @@ def check_result(where: Where, output: Output) -> int:
     outdated = []
     for instance in instances:
         has_other_image = wanted.lower() not in names_of_image(instance)
-        # Of members of Flexible sets it may not be known.
+        # Azure may not report it for members of Flexible sets.
         is_outdated = instance["properties"].get("latestModelApplied") is False
         if has_other_image or is_outdated:
             outdated.append(instance["instanceId"])
     count = f"{len(instances) - len(outdated)} of {len(instances)}"
     output.text(f"{count} instances of {where.vmss_name} run {wanted}.")
     if outdated:
-        output.error(f"these do not: {', '.join(outdated)}")
+        output.error(f"not upgraded: {', '.join(outdated)}; see azurerm-lite status")
     return FAILED if outdated else DONE

@@ -1,4 +1,4 @@
-"""The options of a rollout, in one table: one row for each keyword of the library's functions."""
+"""The options of a rollout: a table with one row per keyword of the library's functions."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class Option(NamedTuple):
     """An option of a rollout.
 
     Attributes:
-        flag: The option; the keyword of the library has the same name, with underscores.
-        group: The group of the help that it stands in.
-        metavar: What its value is called in the help.
-        parse: A function that turns the text into a value.
-        help: What it means.
+        flag: The option. The keyword of the library has the same name, with underscores.
+        group: Its group in the help.
+        metavar: Name of its value in the help.
+        parse: A function that converts the text to a value.
+        help: Its line in the help.
         functions: The functions of the library that have this keyword.
-        choices: The values that it may have; empty for any.
+        choices: The allowed values; empty for any.
     """
 
     flag: str
@@ -39,18 +39,27 @@ class Option(NamedTuple):
 
 _FORWARD = ("rollout", "rollout_fleet")
 
-# What is left out here is left to the library, which has the defaults and the validation.
+# Defaults and validation are in the library.
 OPTIONS = (
     Option("--by", "batches", "BY", parse_count, "update_domain, fault_domain, zone, 5 or 20%%"),
-    Option("--max-batch", "batches", "N", parse_count, "most instances at a time, or 20%%"),
-    Option("--canary", "batches", "N", parse_count, "most in the first batch, or 5%%", _FORWARD),
-    Option("--surge", "batches", "N", parse_count, "extra instances meanwhile, or 20%%", _FORWARD),
+    Option("--max-batch", "batches", "N", parse_count, "largest batch, such as 8 or 20%%"),
+    Option(
+        "--canary", "batches", "N", parse_count, "largest first batch, such as 1 or 5%%", _FORWARD
+    ),
+    Option(
+        "--surge",
+        "batches",
+        "N",
+        parse_count,
+        "temporary extra instances, such as 2 or 20%%",
+        _FORWARD,
+    ),
     Option(
         "--capacity",
         "batches",
         "N",
         int,
-        "instances to end with, to resume or leave --surge",
+        "final capacity, to resume or end --surge",
         ("rollout", "rollback"),
     ),
     Option(
@@ -62,18 +71,33 @@ OPTIONS = (
         _FORWARD,
         ("upgrade", "reimage"),
     ),
-    Option("--pause", "batches", "SECONDS", float, "pause between two batches"),
-    Option("--bake", "health", "SECONDS", float, "how long a batch must stay healthy"),
-    Option("--canary-bake", "health", "SECONDS", float, "the same for the first batch", _FORWARD),
-    Option("--check", "health", "COMMAND", str, "passes with status 0; ids are in INSTANCE_IDS"),
-    Option("--health-timeout", "health", "SECONDS", float, "timeout of each batch (1800)"),
-    Option("--max-unhealthy", "health", "N", parse_count, "most outside the batch, or 20%% (0)"),
+    Option("--pause", "batches", "SECONDS", float, "pause between batches"),
+    Option("--bake", "health", "SECONDS", float, "how long a finished batch must stay healthy (0)"),
+    Option(
+        "--canary-bake",
+        "health",
+        "SECONDS",
+        float,
+        "the same for the first batch (default: --bake)",
+        _FORWARD,
+    ),
+    Option("--check", "health", "COMMAND", str, "health check, gets INSTANCE_IDS; status 0 passes"),
+    Option(
+        "--health-timeout", "health", "SECONDS", float, "time for a batch to become healthy (1800)"
+    ),
+    Option(
+        "--max-unhealthy",
+        "health",
+        "N",
+        parse_count,
+        "unhealthy instances outside a batch, or 20%% (0)",
+    ),
     Option(
         "--on-failure",
         "health",
         "ACTION",
         str,
-        "when a batch fails: stop, or rollback",
+        "if a batch fails: stop (default) or rollback",
         _FORWARD,
         ("stop", "rollback"),
     ),
@@ -81,7 +105,7 @@ OPTIONS = (
 
 
 def add_rollout_options(parser: argparse.ArgumentParser, function: str) -> None:
-    """Add the options that a function of the library has.
+    """Add the options of a function of the library.
 
     Args:
         parser: The parser of the command.
@@ -103,17 +127,17 @@ def add_rollout_options(parser: argparse.ArgumentParser, function: str) -> None:
 
 
 def add_restriction(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that restrict a rollout to a part of the scale set."""
-    group = parser.add_argument_group("a part of the scale set")
+    """Add the options that restrict a rollout to part of the scale set."""
+    group = parser.add_argument_group("part of the scale set")
     group.add_argument("--domains", metavar="0,1", help="only these domains")
     group.add_argument("--instances", metavar="3,12", help="only these instances")
 
 
 def keywords(options: argparse.Namespace, function: str) -> dict[str, Any]:
-    """Return the keywords for a function of the library: those that were given.
+    """Return the keywords that were passed for a function of the library.
 
     Raises:
-        UsageError: A value cannot be used.
+        UsageError: The program of --check does not exist.
     """
     given = {
         option.keyword: getattr(options, option.keyword)

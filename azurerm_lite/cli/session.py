@@ -1,4 +1,4 @@
-"""Sign in for a command, to Azure or to a sandbox; ask before something is changed."""
+"""Sign-in for a command, to Azure or a sandbox, and the confirmation of changes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _KEYS = ("tenantId", "appId", "appSecret", "subscriptionId")
 
 
 class Where(NamedTuple):
-    """The first four arguments of most functions; the token is a callable, which renews it."""
+    """The first four arguments of most functions; the token is a callable that renews it."""
 
     access_token: Callable[[], str]
     subscription_id: str
@@ -35,7 +35,7 @@ class Where(NamedTuple):
 
 
 def log_requests(options: argparse.Namespace) -> None:
-    """Log every request to standard error, if --verbose asks for it."""
+    """Log every request to standard error if --verbose was passed."""
     if options.verbose:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
 
@@ -53,15 +53,15 @@ def open_scale_set(
     Args:
         options: The arguments of the command.
         output: Where to print warnings.
-        sandbox_set: The scale set that --sandbox works on if none is named.
-        prepare: A function that brings the sandbox into the state that the command is about.
+        sandbox_set: The scale set of --sandbox, unless --vmssname was passed.
+        prepare: A function that prepares the sandbox for the command.
 
     Yields:
         The scale set.
 
     Raises:
-        UsageError: No scale set is named.
-        ValueError: The credentials cannot be used.
+        UsageError: No scale set was passed.
+        ValueError: The credentials are invalid.
     """
     log_requests(options)
     if options.sandbox:
@@ -74,14 +74,14 @@ def open_scale_set(
             yield Where(az.token_provider(), sandbox.subscription_id, group, name)
         return
     if not options.resourcegroup or not options.vmssname:
-        raise UsageError("--resourcegroup and --vmssname are needed (or --sandbox)")
+        raise UsageError("pass --resourcegroup and --vmssname, or --sandbox")
     token, subscription_id = sign_in(options, output)
     yield Where(token, subscription_id, options.resourcegroup, options.vmssname)
 
 
 @contextlib.contextmanager
 def started_sandbox(**arguments: Any) -> Iterator[Sandbox]:
-    """Yield a sandbox that has a Flexible set too, and that ends with the command."""
+    """Yield a sandbox with the demo sets and a Flexible set, until the command ends."""
     with load_sandbox()(**arguments) as sandbox:
         if arguments.get("demo", True):
             sandbox.add_vmss("flex", 6, orchestration="Flexible")
@@ -110,25 +110,24 @@ def sign_in(options: argparse.Namespace, output: Output) -> tuple[Callable[[], s
     """Return a token provider and the subscription to work in.
 
     Raises:
-        ValueError: The credentials cannot be used, or no subscription is known.
-        AzureError: Nobody is signed in.
+        ValueError: The credentials are invalid, or no subscription is known.
+        AzureError: The sign-in failed.
     """
     token, subscription_id = credentials(options.config, output)
     given = options.subscription or subscription_id or os.environ.get("AZURE_SUBSCRIPTION_ID")
     if given:
         return token, given
-    token()  # raises if nobody is signed in at all: the subscription is then not the problem
+    token()  # raises if the sign-in fails: then the subscription is not the problem
     try:
         return token, az.get_subscription_from_cli()
     except az.AuthenticationFailed as error:
         raise ValueError(
-            f"no subscription is given: pass --subscription, or set AZURE_SUBSCRIPTION_ID"
-            f" ({error.message})"
+            f"no subscription: pass --subscription, or set AZURE_SUBSCRIPTION_ID ({error.message})"
         ) from None
 
 
 def credentials(config: str | None, output: Output) -> tuple[Callable[[], str], str | None]:
-    """Return the token provider and the subscription of a file, else of the environment."""
+    """Return a token provider and a subscription, from the file or else the environment."""
     file = Path(config or CONFIG)
     if config or file.exists():
         values = read_config(file, output)
@@ -141,10 +140,10 @@ def read_config(file: Path, output: Output) -> dict[str, str]:
     """Return the credentials in a file.
 
     Raises:
-        ValueError: The file cannot be used; the message names the key, and no value.
+        ValueError: The file is invalid; the message names the key, never a value.
     """
     if _can_be_read_by_others(file):
-        output.warn(f"others can read {file}, and the secret in it: chmod 600 {file}")
+        output.warn(f"other users can read {file}, which holds a secret; run chmod 600 {file}")
     try:
         values = json.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
@@ -161,7 +160,7 @@ def read_config(file: Path, output: Output) -> dict[str, str]:
         if key not in values:
             raise ValueError(f"{file} has no {key!r}")
         if not isinstance(values[key], str) or not values[key].strip():
-            raise ValueError(f"{file}: {key!r} must be a string that is not empty")
+            raise ValueError(f"{file}: {key!r} must be a non-empty string")
     return {key: values[key] for key in _KEYS}
 
 
@@ -172,11 +171,11 @@ def _can_be_read_by_others(file: Path) -> bool:
 
 
 def confirm(options: argparse.Namespace, question: str) -> None:
-    """Ask, unless --yes was given.
+    """Ask for confirmation, unless --yes was passed.
 
     Raises:
         Declined: The answer is not yes.
-        ValueError: There is nobody to ask.
+        ValueError: Standard input is not a terminal.
     """
     if options.yes:
         return

@@ -13,12 +13,13 @@ from .arguments import Commands, add_command, add_scale_set, add_session
 from .exit_status import DONE
 from .image import image_of
 from .output import Output
-from .rollback import stop_half_way
+from .rollback import start_partial_rollout
 from .session import Where, open_scale_set
+from .text import plural
 
 
 class Reading(NamedTuple):
-    """What was read of a scale set."""
+    """The state of a scale set, as read from Azure."""
 
     where: Where
     model: az.ScaleSet
@@ -27,7 +28,7 @@ class Reading(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A part of the status: text for people, and members of the JSON object."""
+    """A section of the status: text for people, and members of the JSON object."""
 
     text: str
     record: Mapping[str, Any]
@@ -54,7 +55,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
     Returns:
         The exit status.
     """
-    with open_scale_set(options, output, prepare=stop_half_way) as where:
+    with open_scale_set(options, output, prepare=start_partial_rollout) as where:
         reading = Reading(
             where, az.get_vmss(*where), az.get_instance_views(*where), read_drift(where)
         )
@@ -67,12 +68,12 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
 
 def describe_model(reading: Reading) -> Section:
-    """Return what the model says."""
+    """Return the image, mode and state of the model."""
     where = reading.where
     model = reading.model
     try:
         image = image_of(model)
-    except ValueError as error:  # such as a Flexible set without a profile
+    except ValueError as error:  # such as a Flexible set without a VM profile
         image = None
         problem = str(error)
     state = str(model["properties"].get("provisioningState", "unknown"))
@@ -113,9 +114,9 @@ def describe_instances(reading: Reading) -> Section:
 
 
 def describe_pending(reading: Reading) -> Section:
-    """Return which instances a rollout would upgrade, and in which batches."""
+    """Return the batches of instances that a rollout would upgrade."""
     if "virtualMachineProfile" not in reading.model["properties"]:
-        return Section("pending    none: the scale set has no model", {"pending": {}})
+        return Section("pending    none: the scale set has no VM profile", {"pending": {}})
     try:
         batches = az.plan_rollout(reading.instances)
     except ValueError as error:
@@ -124,13 +125,13 @@ def describe_pending(reading: Reading) -> Section:
     if not batches:
         return Section("pending    none: every instance has the latest model", record)
     count = sum(len(batch.instance_ids) for batch in batches)
-    lines = [f"pending    {count} of {len(reading.instances)} instances"]
+    lines = [f"pending    {count} of {plural(len(reading.instances), 'instance')}"]
     lines += [f"  {batch.name}: {', '.join(batch.instance_ids)}" for batch in batches]
     return Section("\n".join(lines), record)
 
 
 def read_drift(where: Where) -> Sequence[az.InstanceDrift] | str:
-    """Return the drift of the instances; or why it is not known, as it needs a right of its own."""
+    """Return the drift of the instances, or the error: reading it needs another permission."""
     try:
         return az.image_drift(*where)
     except az.AzureError as error:
@@ -138,7 +139,7 @@ def read_drift(where: Where) -> Sequence[az.InstanceDrift] | str:
 
 
 def describe_drift(reading: Reading) -> Section:
-    """Return how far the instances are behind the newest version of their image."""
+    """Return by how many versions the instances are behind the newest one."""
     drift = reading.drift
     if isinstance(drift, str):
         return Section(f"drift      unknown: {drift}", {"behind": None})
@@ -155,7 +156,7 @@ def describe_drift(reading: Reading) -> Section:
 
 
 def describe_images(reading: Reading) -> Section:
-    """Return how many instances run which image."""
+    """Return the number of instances for each image."""
     counts = Counter(_image_or_none(instance) or "unknown" for instance in reading.instances)
     lines = [f"  {count:>4} on {image}" for image, count in counts.most_common()]
     return Section("\n".join(["images", *lines]), {"images": dict(counts)})
@@ -168,11 +169,11 @@ SECTIONS = (
     describe_drift,
     describe_pending,
 )
-"""What the status consists of, in this order; each section is a function of a `Reading`."""
+"""The sections of the status, in order; each is a function of a `Reading`."""
 
 
 def _image_or_none(instance: az.Instance) -> str | None:
-    """Return the image of an instance; `None` if Azure does not say."""
+    """Return the image of an instance; `None` if Azure does not report it."""
     try:
         return image_of(instance)
     except ValueError:

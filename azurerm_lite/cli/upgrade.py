@@ -1,4 +1,4 @@
-"""`azurerm-lite upgrade`: chosen instances, or one update domain, all at once."""
+"""`azurerm-lite upgrade`: upgrade some instances or one update domain, all at once."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from .image import (
 )
 from .output import Output
 from .session import Where, confirm, open_scale_set
+from .text import plural
 from .watch import Watch, add_results, check_results, watching
 
 
@@ -27,8 +28,8 @@ def add(commands: Commands) -> None:
     parser = add_command(
         commands,
         "upgrade",
-        "chosen instances or one update domain, at once",
-        "Upgrade chosen instances, or one update domain, all at once.",
+        "upgrade some instances or one update domain",
+        "Upgrade some instances or one update domain, all at once.",
         details="For the whole set, batch by batch, use azurerm-lite rollout.",
         usage="-r GROUP -s SET (-u N | -i ID | -l IDS) [options]",
         examples=(
@@ -38,13 +39,17 @@ def add(commands: Commands) -> None:
         ),
     )
     add_scale_set(parser)
-    which = parser.add_argument_group("which instances (one of these)")
+    which = parser.add_argument_group("instances (pass one of these)")
     one = which.add_mutually_exclusive_group(required=True)
-    one.add_argument("-u", "--updatedomain", type=int, metavar="N", help="this update domain")
-    one.add_argument("-i", "--vmid", type=parse_id, metavar="ID", help="this instance")
-    one.add_argument("-l", "--vmlist", metavar="IDS", help='these: 3,7 or \'["3", "7"]\'')
+    one.add_argument(
+        "-u", "--updatedomain", type=int, metavar="N", help="all instances of this update domain"
+    )
+    one.add_argument("-i", "--vmid", type=parse_id, metavar="ID", help="one instance")
+    one.add_argument(
+        "-l", "--vmlist", metavar="IDS", help='several instances: 3,7 or \'["3", "7"]\''
+    )
     which.add_argument(
-        "-w", "--nowait", action="store_true", help="start the upgrade, and do not wait for it"
+        "-w", "--nowait", action="store_true", help="start the upgrade; do not wait for it"
     )
     add_image(parser)
     add_results(parser)
@@ -53,17 +58,17 @@ def add(commands: Commands) -> None:
 
 
 def parse_id(value: str) -> str:
-    """Return one id."""
+    """Return the id of one instance."""
     if "," in value:
-        raise argparse.ArgumentTypeError("one instance; several go in --vmlist")
+        raise argparse.ArgumentTypeError(f"pass one id; use --vmlist for several, got {value!r}")
     return value
 
 
 def parse_ids(text: str) -> list[str]:
-    """Return the ids of a JSON list, or of a list with commas.
+    """Return the ids of a JSON list or of a comma-separated list.
 
     Raises:
-        UsageError: There is no id.
+        UsageError: The list is empty.
     """
     try:
         ids = json.loads(text)
@@ -92,14 +97,15 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
 
 def upgrade(where: Where, options: argparse.Namespace, watch: Watch) -> int:
-    """Change the model if a new image is named, and upgrade the instances."""
+    """Set the new image if one was passed, and upgrade the instances."""
     output = watch.output
     before = read_model(where)
     ids = choose_instances(where, options)
-    chosen = f"{len(ids)} of the instances of {where.vmss_name}: {', '.join(ids)}"
+    count = f"{plural(len(ids), 'instance')} of {where.vmss_name}"
+    chosen = f"{count} ({', '.join(ids)})"
     if options.dry_run:
         changed = new_model(where, before, options) or before
-        message = f"to {image_of(changed)} would go {chosen}; dry run: nothing was changed"
+        message = f"dry run: nothing was changed; {chosen} would get {image_of(changed)}"
         output.text(message)
         output.record({"kind": "dry_run", "image": image_of(changed), "instance_ids": ids})
         watch.report.end("dry run, nothing was changed", message)
@@ -107,25 +113,25 @@ def upgrade(where: Where, options: argparse.Namespace, watch: Watch) -> int:
     model = put_new_image(where, before, options, output)
     if az.get_image(model) != az.get_image(before):
         watch.report.changes.append(f"image of the model: {image_of(before)} → {image_of(model)}")
-    output.text(f"Upgrading {chosen}")
+    output.text(f"to upgrade: {chosen}")
     confirm(options, "Upgrade them?")
     if options.nowait:
         az.manual_upgrade(*where, ids)
-        message = "The upgrade was started; Azure continues with it."
+        message = "Upgrade started. Azure finishes it; check the result with azurerm-lite status."
         output.text(message)
         output.record({"kind": "started", "image": image_of(model), "instance_ids": ids})
         watch.report.end("started", message)
         return DONE
     watch.follow(az.rollout(*where, by=len(ids), only=ids))
-    output.text(f"They run {image_of(model)}.")
+    output.text(f"{count} run {image_of(model)}.")
     return DONE
 
 
 def choose_instances(where: Where, options: argparse.Namespace) -> list[str]:
-    """Return the ids that were asked for, all of which the scale set has.
+    """Return the ids of the chosen instances, after checking that they exist.
 
     Raises:
-        ValueError: The set does not have such a domain or instance.
+        ValueError: The domain or an instance does not exist.
     """
     instances = az.get_instance_views(*where)
     domain = options.updatedomain
@@ -133,8 +139,10 @@ def choose_instances(where: Where, options: argparse.Namespace) -> list[str]:
         domains = az.by_update_domain(instances)
         if domain not in domains:
             known = ", ".join(map(str, domains))
-            raise ValueError(f"there is no update domain {domain}: there are {known}")
+            raise ValueError(
+                f"update domain {domain} does not exist; {where.vmss_name} has {known}"
+            )
         return domains[domain]
     ids: list[str] = options.vmlist or [options.vmid]
-    az.plan_rollout(instances, only=ids)  # raises if the set does not have them
+    az.plan_rollout(instances, only=ids)  # raises if one does not exist
     return ids

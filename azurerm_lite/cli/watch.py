@@ -1,4 +1,4 @@
-"""Follow a rollout of one scale set: show its events, run hooks, keep a report."""
+"""Follow a rollout of one scale set: show its events, send them to hooks, keep a report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import azurerm_lite as az
 
-from .display import Drawn, shown_events
+from .display import EventBoard, open_display
 from .exit_status import Declined
 from .hooks import HookFailed, Hooks, add_hooks, make_hooks
 from .identity import identity_of
@@ -18,31 +18,31 @@ from .output import Output
 from .report import Report, Step, add_report, check_report, write_report
 from .session import Where
 
-_ABOVE_THE_BOARD_NOT = ("progress", "waiting", "baking", "pausing", "finished")
+_ONLY_ON_BOARD = ("progress", "waiting", "baking", "pausing", "finished")
 _OUTCOMES = {
     "finished": "finished",
     "rolled_back": "rolled back",
     "stopped": "stopped",
 }
-_UNDER_WAY = ("batch_started", "progress", "waiting")
+_IN_BATCH = ("batch_started", "progress", "waiting")
 
 
 def add_results(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments for what a command reports: a file, hooks."""
+    """Add the options for the report and the hooks."""
     group = parser.add_argument_group("report and hooks")
     add_report(group)
     add_hooks(group)
 
 
 class Watch:
-    """What follows the events of a command.
+    """Consumer of the events of a rollout.
 
     Attributes:
         output: Where to print.
-        hooks: What gets each event.
-        report: What the report is made of.
+        hooks: The hooks that receive each event.
+        report: The report to fill.
         last: The last event.
-        is_rolling_back: Whether the rollout has begun to roll back.
+        is_rolling_back: Whether a rollback has started.
     """
 
     def __init__(self, output: Output, hooks: Hooks, report: Report) -> None:
@@ -53,28 +53,28 @@ class Watch:
         self.is_rolling_back: bool = False
 
     def follow(self, events: Iterator[az.Event], *, repeats_rollback: bool = False) -> None:
-        """Follow the events to their end.
+        """Follow the events until the rollout ends.
 
         Args:
-            events: The rollout.
-            repeats_rollback: Whether the same command goes on with a rollback, instead of undoing
-                it.
+            events: The events of the rollout.
+            repeats_rollback: Whether the same command resumes a rollback. Otherwise it would
+                upgrade to the new image again.
 
         Raises:
             RolloutHalted: The rollout halted.
-            HookFailed: A hook failed, which is to stop the command.
+            HookFailed: A hook failed, and --stop-on-hook-failure was passed.
         """
         try:
-            with shown_events(self.output, _board, _is_line) as show:
+            with open_display(self.output, _board, _is_line) as show:
                 for event in events:
                     self._add(event)
                     show(event)
                     self.hooks.send(event.to_dict())
         except az.RolloutHalted as halt:
-            self._halted(halt, repeats_rollback)
+            self._end_halted(halt, repeats_rollback)
             raise
         except (KeyboardInterrupt, BrokenPipeError, HookFailed):
-            self._interrupted(repeats_rollback)
+            self._end_interrupted(repeats_rollback)
             raise
 
     def _add(self, event: az.Event) -> None:
@@ -94,7 +94,7 @@ class Watch:
             summary = event.summary._asdict() if event.summary else None
             report.end(_OUTCOMES[event.kind], event.message, summary)
 
-    def _halted(self, halt: az.RolloutHalted, repeats_rollback: bool) -> None:
+    def _end_halted(self, halt: az.RolloutHalted, repeats_rollback: bool) -> None:
         outcome = "rolled back" if halt.rolled_back else "halted"
         self.report.end(outcome, str(halt), halt.summary._asdict())
         for step in self.report.steps:
@@ -104,18 +104,18 @@ class Watch:
             print(self._how_to_resume(repeats_rollback), file=sys.stderr)
         record = halt_to_dict(halt)
         self.output.record(record)
-        with contextlib.suppress(HookFailed):  # it has stopped already
+        with contextlib.suppress(HookFailed):  # the rollout has stopped already
             self.hooks.send(record)
 
-    def _interrupted(self, repeats_rollback: bool) -> None:
+    def _end_interrupted(self, repeats_rollback: bool) -> None:
         event = self.last
         if event is None:
             return
         count = f"{event.latest} of {event.total}"
         self.report.end("interrupted", f"{count} instances have the latest model")
         print(f"\n{count} instances have the latest model.", file=sys.stderr)
-        if event.batch and event.kind in _UNDER_WAY:
-            print(f"{event.batch.name} was in progress: Azure continues with it.", file=sys.stderr)
+        if event.batch and event.kind in _IN_BATCH:
+            print(f"{event.batch.name} is still in progress: Azure finishes it.", file=sys.stderr)
         print(self._how_to_resume(repeats_rollback), file=sys.stderr)
 
     def _how_to_resume(self, repeats_rollback: bool) -> str:
@@ -124,8 +124,9 @@ class Watch:
         if not self.is_rolling_back or repeats_rollback:
             return f"Run the same command again{given} to resume."
         return (
-            f"It was rolling back: resume with azurerm-lite rollback{given} and no new image; or"
-            f" with azurerm-lite rollout{given}, if the model has the old image already."
+            f"A rollback was in progress. Resume it with azurerm-lite rollback{given}, without an"
+            " image option.\nIf the model already has the old image, use azurerm-lite"
+            f" rollout{given}."
         )
 
 
@@ -133,7 +134,7 @@ class Watch:
 def watching(
     command: str, where: Where, options: argparse.Namespace, output: Output
 ) -> Iterator[Watch]:
-    """Yield what follows the events of a command, and write its report at the end.
+    """Yield a `Watch` for the events of a command, and write its report at the end.
 
     Args:
         command: Name of the command.
@@ -153,7 +154,7 @@ def watching(
 def reporting(
     command: str, access_token: Any, subject: str, options: argparse.Namespace, output: Output
 ) -> Iterator[Report]:
-    """Yield a report, and write it when the command ends, whatever its end is."""
+    """Yield a report, and write it when the command ends, even after an error."""
     report = Report(f"azurerm-lite {command}", subject, identity="unknown")
     try:
         if options.report:
@@ -170,27 +171,27 @@ def reporting(
 
 
 def _write(report: Report, file: str, output: Output) -> None:
-    """Write a report; a file that cannot be written does not hide how the command ended."""
+    """Write a report. A failure is only a warning, so that it does not hide the outcome."""
     try:
         write_report(report, file)
     except OSError as error:
-        output.warn(f"the report {file} cannot be written: {error.strerror}")
+        output.warn(f"cannot write the report {file}: {error.strerror}")
     else:
         output.text(f"Report: {file}")
 
 
 def check_results(options: argparse.Namespace, output: Output) -> None:
-    """Refuse a report or a hook that cannot be used, before anything is sent.
+    """Check the report and the hooks, before anything is sent.
 
     Raises:
-        UsageError: One of them cannot be used.
+        UsageError: One of them is invalid.
     """
     check_report(options.report)
     make_hooks(options, output)
 
 
 def halt_to_dict(halt: az.RolloutHalted) -> dict[str, Any]:
-    """Return a halt for `json.dumps`."""
+    """Return a halt as a dict for `json.dumps`."""
     return {
         "kind": "halted",
         "message": str(halt),
@@ -201,11 +202,11 @@ def halt_to_dict(halt: az.RolloutHalted) -> dict[str, Any]:
     }
 
 
-def _board() -> Drawn[az.Event]:
+def _board() -> EventBoard[az.Event]:
     from .board import Board
 
     return Board()
 
 
 def _is_line(event: az.Event) -> bool:
-    return event.kind not in _ABOVE_THE_BOARD_NOT
+    return event.kind not in _ONLY_ON_BOARD

@@ -1,4 +1,4 @@
-"""The floor: what one writes with requests and nothing else."""
+"""The floor: code that uses only requests."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ session.headers["Authorization"] = "Bearer token"
 
 
 def get_vmss(name: str) -> Any:
-    """Return a model: one session, `.get().json()`."""
+    """Return a model, with one session and `.get().json()`."""
     return session.get(f"{BASE}/virtualMachineScaleSets/{name}?api-version=2024-11-01").json()
 
 
 def get_instance_views(name: str) -> list[Any]:
-    """Return instances: a session following `nextLink`."""
+    """Return all instances, with a session that follows `nextLink`."""
     query = "$expand=instanceView&api-version=2024-11-01"
     link = f"{BASE}/virtualMachineScaleSets/{name}/virtualMachines?{query}"
     found = []
@@ -41,7 +41,7 @@ def one_deepcopy() -> Any:
 
 
 def one_pass() -> list[Any]:
-    """Read the update domain and the id of each instance, in one pass."""
+    """Return the update domain and the id of each instance, in one pass."""
     return [
         (vm["properties"]["instanceView"]["platformUpdateDomain"], vm["instanceId"])
         for vm in ANSWERS["views"]
@@ -49,7 +49,7 @@ def one_pass() -> list[Any]:
 
 
 def one_heat_map() -> dict[tuple[object, ...], list[tuple[object, ...]]]:
-    """Make what a heat map holds, in one pass: each instance with its tooltip, in its place."""
+    """Return the content of a heat map, in one pass: each instance with its tooltip, by cell."""
     cells: dict[tuple[object, ...], list[tuple[object, ...]]] = {}
     for vm in ANSWERS["views"]:
         properties = vm["properties"]
@@ -76,7 +76,7 @@ def one_heat_map() -> dict[tuple[object, ...], list[tuple[object, ...]]]:
 
 
 def function_call() -> str:
-    """Return a token, at the least cost."""
+    """Return a constant token."""
     return "token"
 
 

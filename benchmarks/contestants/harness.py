@@ -1,8 +1,8 @@
-"""The process of a contestant: it reads calls as lines of JSON, and prints what they took.
+"""The process of a contestant: reads calls as JSON lines, and prints their cost.
 
-It needs the standard library alone, since every contestant has an environment of its own. With
-`jump` in its arguments a sleep takes no time but counts: all clocks of the process are moved by it,
-and those of the server, which reads of it.
+It uses only the standard library, because every contestant has its own environment. With the
+argument `jump`, sleeps are skipped: they advance all clocks of the process instead, and a message
+advances those of the server.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _clocks = {name: getattr(time, name) for name in ("time", "monotonic", "perf_cou
 
 
 def _sleep(seconds: float) -> None:
-    """Move the clocks, here and at the server."""
+    """Advance the clocks, here and at the server."""
     _skipped[0] += seconds
     _send({"slept": seconds})
     sys.stdin.readline()
 
 
-if "jump" in sys.argv:  # before anything that uses them is imported
+if "jump" in sys.argv:  # before any import that uses the clocks
     time.sleep = _sleep
     time.time = lambda: _clocks["time"]() + _skipped[0]
     time.monotonic = lambda: _clocks["monotonic"]() + _skipped[0]
@@ -37,19 +37,19 @@ if "jump" in sys.argv:  # before anything that uses them is imported
 
 
 def answers() -> dict[str, Any]:
-    """Return the `model` and the `views` that the stub serves."""
+    """Return the dict of `model` and `views` that the stub serves."""
     file = Path(os.environ["BENCHMARK_ANSWERS"])
     found: dict[str, Any] = json.loads(file.read_text("utf-8"))
     return found
 
 
 def serve(calls: Calls) -> None:
-    """Make the calls of standard input, until it ends.
+    """Make the calls that arrive on standard input, until it ends.
 
     Args:
-        calls: What can be called, by name.
+        calls: The functions that can be called, by name.
     """
-    sys.stdout = sys.stderr  # what a library prints must not be read as an answer
+    sys.stdout = sys.stderr  # output of a library must not be read as an answer
     for line in sys.stdin:
         name, how, times, arguments = json.loads(line)
         call = calls.get(name)
@@ -75,7 +75,7 @@ def _measure(
 
 
 def _size(result: Any) -> Any:
-    """Return a result or its size: a call that returns too little is not fast."""
+    """Return a result or its size, which shows whether a call was complete."""
     return result if isinstance(result, int | float | str | None) else len(result)
 
 

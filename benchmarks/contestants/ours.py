@@ -37,27 +37,27 @@ def by_update_domain() -> Any:
 
 
 def heatmap() -> None:
-    """Make a heat map, without drawing it."""
+    """Create a heat map, without drawing it."""
     az.heatmap(ANSWERS["views"])
 
 
 def heatmap_text() -> str:
-    """Draw a heat map for a terminal."""
+    """Return a heat map as text."""
     return str(az.heatmap(ANSWERS["views"]))
 
 
 def heatmap_svg() -> str:
-    """Draw a heat map for a page."""
+    """Return a heat map as SVG."""
     return az.heatmap(ANSWERS["views"]).to_svg()
 
 
 def wait(name: str) -> None:
-    """Upgrade an instance, and wait."""
+    """Upgrade an instance, and wait for the operation."""
     az.wait(TOKEN, az.manual_upgrade(TOKEN, *PLACE, name, "0"))
 
 
 def rollout(name: str) -> int:
-    """Roll out a scale set; return how many instances have the model."""
+    """Roll out a scale set; return the number of instances with the latest model."""
     latest = 0
     for event in az.rollout(TOKEN, *PLACE, name):
         latest = event.latest
@@ -65,7 +65,7 @@ def rollout(name: str) -> int:
 
 
 def surge(name: str, extra: int) -> int:
-    """Roll out a scale set with extra instances; return how many instances have the model."""
+    """Roll out with extra instances; return the number of instances with the latest model."""
     latest = 0
     for event in az.rollout(TOKEN, *PLACE, name, by=extra, surge=extra):
         latest = event.latest
@@ -74,7 +74,7 @@ def surge(name: str, extra: int) -> int:
 
 @functools.cache
 def provider() -> Callable[[], str]:
-    """Return the token provider; it is made at the first call, which signs in."""
+    """Return the token provider, which the first call creates."""
     return az.token_provider()
 
 

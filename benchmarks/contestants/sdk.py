@@ -1,4 +1,4 @@
-"""Azure's own: azure-mgmt-compute with azure-identity, at their defaults."""
+"""Azure's SDK: azure-mgmt-compute and azure-identity with their defaults."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GROUP = os.environ.get("BENCHMARK_GROUP", "g")
 
 
 class FixedCredential:
-    """A credential with a given token."""
+    """A credential with a fixed token."""
 
     def get_token(self, *scopes: str, **options: Any) -> AccessToken:
         """Return the token."""
@@ -32,24 +32,24 @@ client = ComputeManagementClient(
 
 
 def get_vmss(name: str) -> Any:
-    """Return the model of a scale set as a dict, as the others do."""
+    """Return the model of a scale set as a dict, like the other contestants."""
     return client.virtual_machine_scale_sets.get(GROUP, name).as_dict()
 
 
 def get_instance_views(name: str) -> list[Any]:
-    """Return every instance, as the client's own objects."""
+    """Return every instance, as objects of the SDK."""
     return list(client.virtual_machine_scale_set_vms.list(GROUP, name, expand="instanceView"))
 
 
 def wait(name: str) -> None:
-    """Upgrade an instance, and wait."""
+    """Upgrade an instance, and wait for the operation."""
     client.virtual_machine_scale_sets.begin_update_instances(
         GROUP, name, {"instanceIds": ["0"]}
     ).result()
 
 
 def rollout(name: str) -> int:
-    """Roll out a scale set in a loop; return how many instances have the model."""
+    """Roll out a scale set in a loop; return the number of instances with the latest model."""
     domains: dict[int, list[str]] = {}
     for vm in get_instance_views(name):
         domains.setdefault(vm.properties.instance_view.platform_update_domain, []).append(
@@ -65,7 +65,7 @@ def rollout(name: str) -> int:
 
 @functools.cache
 def credential() -> EnvironmentCredential:
-    """Return the credential; it is made at the first call, which signs in."""
+    """Return the credential, which the first call creates."""
     return EnvironmentCredential(disable_instance_discovery=True)
 
 

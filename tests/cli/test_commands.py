@@ -1,4 +1,4 @@
-"""The commands for one scale set, as an operator runs them, on the sandbox."""
+"""The commands for one scale set, on the sandbox."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ NEW = "22.04.202411010"
 
 @pytest.fixture
 def live(clean_environment: None) -> Iterator[Sandbox]:
-    """A sandbox without delays; processes of the tests find it by the environment."""
+    """Start a sandbox without delays, which child processes find through the environment."""
     with Sandbox(upgrade_seconds=0) as sandbox:
         yield sandbox
 
 
 def versions(sandbox: Sandbox, name: str = "web") -> list[str]:
-    """What each instance runs."""
+    """Return the image version of each instance."""
     return [
         az.get_image(vm).get("exact_version", "")
         for vm in az.get_instance_views(*sandbox.where(name))
@@ -42,7 +42,7 @@ def versions(sandbox: Sandbox, name: str = "web") -> list[str]:
 
 
 @pytest.mark.slow
-def test_the_rollout_on_its_own_sandbox() -> None:
+def test_rollout_runs_on_its_own_sandbox() -> None:
     """The command of the README upgrades every instance, domain by domain, with status 0."""
     done = run_child("rollout", "--sandbox")
     assert (done.returncode, done.stderr) == (0, "")
@@ -52,33 +52,33 @@ def test_the_rollout_on_its_own_sandbox() -> None:
     assert done.stdout.splitlines()[-1].endswith(f":{NEW}.")
 
 
-def test_the_rollout_with_credentials_from_the_environment(live: Sandbox) -> None:
-    """A version by its number; afterwards every instance runs it."""
+def test_rollout_uses_credentials_from_the_environment(live: Sandbox) -> None:
+    """Afterwards every instance runs the given version."""
     done = run("rollout", *WEB, "-n", NEW, "-y")
     assert (done.returncode, done.stderr) == (0, "")
     assert versions(live) == [NEW] * 20
 
 
-def test_running_the_rollout_again_changes_nothing(live: Sandbox) -> None:
-    """The same command twice is fine: the second time there is nothing to do, status 0."""
+def test_a_repeated_rollout_changes_nothing(live: Sandbox) -> None:
+    """The second run has nothing to do and ends with status 0."""
     run("rollout", *WEB, "-n", NEW, "-y")
     done = run("rollout", *WEB, "-n", NEW, "-y")
     assert done.returncode == 0
-    assert "the model stays as it is" in done.stdout
+    assert "the model is unchanged" in done.stdout
     assert "skipping 20 instances on the latest model" in done.stdout
 
 
-def test_the_rollout_fails_while_an_instance_is_left(live: Sandbox) -> None:
-    """A protected instance keeps its image: the status says that not all is done, and which."""
+def test_rollout_fails_if_an_instance_is_not_upgraded(live: Sandbox) -> None:
+    """A protected instance keeps its image: status 1, and the error names the instance."""
     where = live.where()
     az.wait(where[0], az.protect_vmss_vm(*where, 7, from_scale_set_actions=True))
     done = run("rollout", *WEB, "-n", "latest", "-y")
     assert done.returncode == 1
-    assert "error: these do not: 7" in done.stderr
+    assert "error: not upgraded: 7" in done.stderr
 
 
-def test_a_rollout_that_halts_prints_why_and_can_be_resumed(live: Sandbox) -> None:
-    """One sentence has the instance and Azure's reason; the same command resumes later."""
+def test_a_halted_rollout_prints_the_reason_and_can_be_resumed(live: Sandbox) -> None:
+    """The error has the instance and Azure's reason; the same command resumes later."""
     live.break_upgrade("web", "6")
     done = run("rollout", *WEB, "-n", NEW, "-y")
     assert done.returncode == 1
@@ -89,8 +89,8 @@ def test_a_rollout_that_halts_prints_why_and_can_be_resumed(live: Sandbox) -> No
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a child process cannot be sent Ctrl-C alone")
-def test_ctrl_c_prints_what_was_done() -> None:
-    """Interrupted in the middle: status 130, how far it came, how to go on, no traceback."""
+def test_ctrl_c_prints_the_progress_and_how_to_resume() -> None:
+    """Status 130, the progress, how to resume, no traceback."""
     with Sandbox(upgrade_seconds=2) as sandbox:
         command = [*PROGRAM, "rollout", *WEB, "-n", NEW, "-y"]
         process = subprocess.Popen(
@@ -107,22 +107,22 @@ def test_ctrl_c_prints_what_was_done() -> None:
         _, stderr = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "0 of 20 instances have the latest model." in stderr
-    assert "update domain 0 was in progress: Azure continues with it." in stderr
+    assert "update domain 0 is still in progress: Azure finishes it." in stderr
     assert "Run the same command again to resume." in stderr
     assert "Traceback" not in stderr
 
 
-def test_the_version_bump_changes_the_model_alone(live: Sandbox) -> None:
-    """The model has the new version, it says what changed, no instance does."""
+def test_bump_changes_only_the_model(live: Sandbox) -> None:
+    """The model has the new version, and no instance changes."""
     done = run("bump", *WEB, "-n", "latest", "-y")
     assert done.returncode == 0
-    assert "20 instances still run an older one" in done.stdout
+    assert "20 instances still to upgrade" in done.stdout
     assert az.get_image(az.get_vmss(*live.where()))["version"] == NEW
     assert versions(live) == ["22.04.202410020"] * 20
 
 
 def test_without_a_terminal_and_without_yes_nothing_is_changed(live: Sandbox) -> None:
-    """Without -y and without a terminal nothing is changed."""
+    """The error says to pass --yes."""
     for name in ("bump", "rollout"):
         done = run(name, *WEB, "-n", NEW)
         assert done.returncode == 1
@@ -140,10 +140,10 @@ def test_without_a_terminal_and_without_yes_nothing_is_changed(live: Sandbox) ->
         (["-l", "0,1", "--nowait"], {0, 1}),
     ],
 )
-def test_vmss_upgrade_upgrades_those_and_no_others(
+def test_upgrade_changes_only_the_chosen_instances(
     live: Sandbox, which: list[str], upgraded: set[int]
 ) -> None:
-    """An update domain, one instance, a list in either form; all at once, in one request."""
+    """An update domain, one instance, a list in both formats; with one request."""
     done = run("upgrade", *WEB, "-n", NEW, "-y", *which)
     assert (done.returncode, done.stderr) == (0, "")
     assert {number for number, version in enumerate(versions(live)) if version == NEW} == upgraded
@@ -158,10 +158,10 @@ def test_vmss_upgrade_upgrades_those_and_no_others(
         ("web", "--sku", "22_04-lts"),
     ],
 )
-def test_the_other_kinds_of_image_are_rolled_out(
+def test_rollout_supports_the_other_kinds_of_image(
     live: Sandbox, name: str, flag: str, value: str
 ) -> None:
-    """Unmanaged by its URI, managed by its id, another SKU."""
+    """Unmanaged images, managed images, another SKU."""
     if value == "ID":
         value = az.get_image(az.get_vmss(*live.where(name)))["image_id"].replace("web-1", "web-3")
     done = run("rollout", "-r", "sandbox", "-s", name, flag, value, "-y")
@@ -174,11 +174,11 @@ def test_the_other_kinds_of_image_are_rolled_out(
 
 
 def test_a_dry_run_prints_the_plan_and_changes_nothing(live: Sandbox) -> None:
-    """It prints the new image, the batches and the problems; nothing is changed."""
+    """It prints the new image and the batches, and sends only read requests."""
     done = run("rollout", *WEB, "-n", NEW, "--dry-run", "--canary", "1", "--on-failure", "rollback")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("the model would get the image Canonical:0001-com-ubuntu-server")
-    assert f"22_04-lts-gen2:{NEW} (now" in done.stdout
+    assert done.stdout.startswith("image of the model would change: 22.04.")
+    assert f" -> {NEW}\n" in done.stdout
     assert "canary (update domain 0): 1 instance (0)" in done.stdout
     assert "update domain 4: 4 instances (4, 9, 14, 19)" in done.stdout
     assert "dry run: nothing was changed" in done.stdout
@@ -187,8 +187,8 @@ def test_a_dry_run_prints_the_plan_and_changes_nothing(live: Sandbox) -> None:
     }
 
 
-def test_every_option_of_the_rollout_reaches_it(live: Sandbox) -> None:
-    """Canary, parts, bake, check and domains show in what is printed or sent."""
+def test_every_option_of_the_rollout_has_an_effect(live: Sandbox) -> None:
+    """Canary, parts, bake, check and domains are visible in the output or in the requests."""
     check = f'"{sys.executable}" -c "import os, sys; sys.exit(not os.environ[\'INSTANCE_IDS\'])"'
     done = run(
         "rollout", *WEB, "-n", NEW, "-y", "--canary", "1", "--canary-bake", "0.2",
@@ -196,23 +196,23 @@ def test_every_option_of_the_rollout_reaches_it(live: Sandbox) -> None:
         "--domains", "0,1", "--instances", "19", "--max-unhealthy", "5%",
         "--health-timeout", "60", "--on-failure", "rollback",
     )  # fmt: skip
-    assert done.returncode == 1, done.stderr  # for eleven instances are left
+    assert done.returncode == 1, done.stderr  # eleven instances are not upgraded
     posts = [each.body["instanceIds"] for each in live.journal if "manualupgrade" in each.path]
     assert posts == [["0"], ["5", "10"], ["15"], ["1", "6"], ["11", "16"], ["19"]]
-    assert "canary (update domain 0, part 1): healthy; watched for" in done.stdout
+    assert "canary (update domain 0, part 1): healthy; baking for another" in done.stdout
     assert "pausing" in done.stdout
 
 
-def test_a_check_that_fails_halts_with_what_it_printed(live: Sandbox) -> None:
-    """The command, its status and its words."""
+def test_a_failing_check_halts_with_its_output(live: Sandbox) -> None:
+    """The error has the command, its status and its output."""
     check = f'"{sys.executable}" -c "import sys; sys.exit(\'queue full\')"'
     done = run("rollout", *WEB, "-n", NEW, "-y", "--check", check, "--health-timeout", "1")
     assert done.returncode == 1
-    assert "ended with 1: queue full" in done.stderr
+    assert "exited with status 1: queue full" in done.stderr
 
 
-def test_a_failure_that_was_rolled_back_ends_with_three(live: Sandbox) -> None:
-    """Nobody is to take it for done, nor for a rollout that stands half-way."""
+def test_a_failure_that_was_rolled_back_ends_with_status_3(live: Sandbox) -> None:
+    """The status differs from success and from a partial rollout."""
     live.break_upgrade("web", "6", image=NEW)
     done = run("rollout", *WEB, "-n", NEW, "-y", "--on-failure", "rollback")
     assert done.returncode == 3
@@ -221,7 +221,7 @@ def test_a_failure_that_was_rolled_back_ends_with_three(live: Sandbox) -> None:
 
 
 def test_rollback_restores_the_old_image_or_a_given_one(live: Sandbox) -> None:
-    """--rollback finds the image that instances still run; with -n it goes to that."""
+    """The default is the image that outdated instances still run; -n names another one."""
     run("rollout", *WEB, "-n", NEW, "-y", "--domains", "0")
     done = run("rollback", *WEB, "-y")
     assert (done.returncode, done.stderr) == (0, "")
@@ -230,13 +230,13 @@ def test_rollback_restores_the_old_image_or_a_given_one(live: Sandbox) -> None:
     assert versions(live) == ["22.04.202409120"] * 20
 
 
-def test_with_json_standard_output_is_for_programs(live: Sandbox) -> None:
-    """A line of JSON for each event, the last with the summary; other text is on stderr."""
+def test_json_prints_one_event_per_line(live: Sandbox) -> None:
+    """The last line has the summary; other text goes to standard error."""
     done = run("rollout", *WEB, "-n", NEW, "-y", "--json")
-    told = [json.loads(line) for line in done.stdout.splitlines()]
+    events = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0
-    assert [told[0]["kind"], told[-1]["kind"]] == ["started", "finished"]
-    assert told[-1]["summary"]["upgraded"] == 20
+    assert [events[0]["kind"], events[-1]["kind"]] == ["started", "finished"]
+    assert events[-1]["summary"]["upgraded"] == 20
     assert "20 of 20 instances of web run" in done.stderr
     live.break_upgrade("web", "6", image="22.04.202410020")
     done = run("rollout", *WEB, "-n", "22.04.202410020", "-y", "--json")
@@ -249,8 +249,8 @@ def test_with_json_standard_output_is_for_programs(live: Sandbox) -> None:
     )
 
 
-def test_following_a_set_in_mode_rolling(live: Sandbox) -> None:
-    """Azure does the work, the example watches it to its end."""
+def test_follow_follows_azures_rolling_upgrade(live: Sandbox) -> None:
+    """It ends with the upgrade; on a set in mode Manual it fails."""
     live.add_vmss("roll", 5, mode="Rolling")
     done = run("follow", "-r", "sandbox", "-s", "roll", "-n", NEW, "-y")
     assert (done.returncode, done.stderr) == (0, "")
@@ -259,37 +259,37 @@ def test_following_a_set_in_mode_rolling(live: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         (["--by", "banana"], "by must be update_domain"),
         (["--max-batch", "0"], "max_batch must be"),
         (["--pause", "-1"], "pause must be seconds"),
         (["--check", "'x"], "--check: No closing quotation"),
-        (["--check", "no-such-program --fast"], "--check: there is no program 'no-such-program'"),
+        (["--check", "no-such-program --fast"], "--check: program 'no-such-program' not found"),
         (["--instances", ""], "--instances is empty"),
         (["--domains", " ,"], "--domains is empty"),
     ],
 )
 def test_invalid_options_are_rejected_before_anything_is_sent(
-    live: Sandbox, wrong: list[str], told: str
+    live: Sandbox, wrong: list[str], message: str
 ) -> None:
-    """Status 2 and a sentence; the model does not get an image that is then not rolled out."""
+    """Status 2 and an error; the model is not changed."""
     done = run("rollout", *WEB, "-n", NEW, "-y", *wrong)
     assert done.returncode == 2
-    assert told in done.stderr
+    assert message in done.stderr
     assert live.journal == []
 
 
 @pytest.mark.parametrize(
-    ("which", "told"), [(["--domains", "9"], "no domain 9"), (["--instances", "99"], "'99'")]
+    ("which", "message"), [(["--domains", "9"], "no domain 9"), (["--instances", "99"], "'99'")]
 )
-def test_a_part_that_the_set_does_not_have_changes_nothing(
-    live: Sandbox, which: list[str], told: str
+def test_unknown_domains_and_instances_change_nothing(
+    live: Sandbox, which: list[str], message: str
 ) -> None:
-    """Not even the model."""
+    """The model is not changed either."""
     done = run("rollout", *WEB, "-n", NEW, "-y", *which)
     assert done.returncode == 1
-    assert told in done.stderr
+    assert message in done.stderr
     assert {each.method for each in live.journal if "virtualMachineScaleSets" in each.path} == {
         "GET"
     }
@@ -298,7 +298,7 @@ def test_a_part_that_the_set_does_not_have_changes_nothing(
 def test_flexible_sets_and_version_latest_end_with_status_0(
     live: Sandbox,
 ) -> None:
-    """A Flexible set, and a model whose version is `latest`, which no instance runs."""
+    """Instances never report the version `latest` of such a model."""
     live.add_vmss("flex", 3, orchestration="Flexible")
     assert run("rollout", "-r", "sandbox", "-s", "flex", "-n", NEW, "-y").returncode == 0
     live.add_vmss("newest", 3, image="Canonical:0001-com-ubuntu-server-jammy:22_04-lts-gen2:latest")
@@ -308,9 +308,9 @@ def test_flexible_sets_and_version_latest_end_with_status_0(
 
 
 def test_a_check_that_hangs_times_out() -> None:
-    """It has as long as a batch has; a rollout does not wait for it for ever."""
+    """Its timeout is that of a batch."""
     check = hooks.run_check(f'"{sys.executable}" -c "import time; time.sleep(60)"', 1)
-    assert str(check([])).endswith("did not end within 1 s")
+    assert str(check([])).endswith("did not finish within 1 s")
 
 
 @pytest.mark.parametrize(
@@ -320,29 +320,31 @@ def test_a_check_that_hangs_times_out() -> None:
 def test_a_rollback_is_not_resumed_by_the_same_command(
     is_rolling_back: bool, repeats_rollback: bool, same: bool
 ) -> None:
-    """It would put the new image, which has just failed, into the model again."""
+    """The same command would set the failed image in the model again."""
     output = Output()
     following = watch.Watch(output, hooks.Hooks((), output), Report("rollout", "web", ""))
     following.is_rolling_back = is_rolling_back
     advice = following._how_to_resume(repeats_rollback)
     assert ("the same command" in advice) is same
-    assert ("azurerm-lite rollback and no new image" in advice) is not same
+    assert ("azurerm-lite rollback, without an image option" in advice) is not same
 
 
 def test_an_unknown_rollback_image_names_the_options(
     live: Sandbox,
 ) -> None:
-    """And not the argument of the function under it."""
+    """The error says which options to pass."""
     done = run("rollback", *WEB, "-y")
     assert done.returncode == 1
     error = done.stderr
-    assert error.startswith("error: image must be given: the instances behind the model run no")
-    assert error.endswith("Name it by --newversion, --imageid or --customuri.\n")
+    assert error.startswith(
+        "error: image is required: the outdated instances run the model's image"
+    )
+    assert error.endswith("Pass it with --newversion, --imageid or --customuri.\n")
 
 
 @pytest.mark.parametrize("command", ["rollout", "fleet"])
-def test_a_closed_pipe_ends_it_like_ctrl_c(live: Sandbox, command: str) -> None:
-    """As under `| head`: the rollout is left as by Ctrl-C, and nothing is said of a pipe."""
+def test_a_closed_pipe_stops_the_command_like_ctrl_c(live: Sandbox, command: str) -> None:
+    """As with `| head`: status 1, how to resume, no traceback."""
     live.set_image("web", version=NEW)
     which = [] if command == "fleet" else WEB
     words = [*PROGRAM, command, *which, "-y", "--json", "--pause", "0.5"]
@@ -355,7 +357,7 @@ def test_a_closed_pipe_ends_it_like_ctrl_c(live: Sandbox, command: str) -> None:
         printed = started.stderr.read() if started.stderr else ""
     assert started.returncode == 1
     assert "Run the same command again to resume" in printed
-    assert printed.endswith("Stopped: nothing reads the output any more.\n")
+    assert printed.endswith("Stopped: the output pipe was closed.\n")
 
 
 COMMANDS = [("rollout", []), ("bump", []), ("upgrade", ["-i", "0"])]
@@ -374,15 +376,15 @@ COMMANDS = [("rollout", []), ("bump", []), ("upgrade", ["-i", "0"])]
         ([*WEB, "-n", "new"], "version must be Major.Minor.Build in digits, or latest, not 'new'"),
         (
             [*WEB, "-c", "https://x.example/y.vhd"],
-            "image_uri does not fit: the model of 'web' has a platform image",
+            "image_uri cannot be set: the model of 'web' has a platform image",
         ),
         (["-r", "sandbox", "-s", "auto", "-n", NEW], "auto is in upgrade mode Automatic"),
     ],
 )
-def test_a_mistake_is_one_clear_sentence(
+def test_a_mistake_prints_one_line(
     live: Sandbox, command: str, which: list[str], mistake: list[str], sentence: str
 ) -> None:
-    """What is wrong with names, versions, kinds and modes is a sentence, with status 1."""
+    """Wrong names, versions, image kinds and upgrade modes: one line, status 1."""
     done = run(command, *mistake, *which, "-y")
     assert done.returncode == 1
     assert sentence in done.stderr
@@ -395,14 +397,14 @@ def test_a_mistake_is_one_clear_sentence(
     [
         (["-i", "99"], "the set has no instance '99'"),
         (["-l", "0,99"], "the set has no instance '99'"),
-        (["-l", "0 1"], "instance ids such as '3'"),
-        (["-u", "9"], "there is no update domain 9: there are 0, 1, 2, 3, 4"),
+        (["-l", "0 1"], "must be an instance id such as '3'"),
+        (["-u", "9"], "update domain 9 does not exist; web has 0, 1, 2, 3, 4"),
     ],
 )
 def test_a_mistyped_instance_changes_nothing(
     live: Sandbox, which: list[str], sentence: str
 ) -> None:
-    """Not even the model: instances are looked up before anything is written."""
+    """Instances are checked before the model is changed."""
     done = run("upgrade", *WEB, "-n", NEW, "-y", *which)
     assert done.returncode == 1
     assert sentence in done.stderr
@@ -415,7 +417,7 @@ def test_a_mistyped_instance_changes_nothing(
 def test_a_wrong_secret_is_reported_and_not_shown(
     live: Sandbox, monkeypatch: pytest.MonkeyPatch, command: str, which: list[str]
 ) -> None:
-    """Microsoft's number, what to do, and nowhere the secret."""
+    """The error has Microsoft's code and advice, and never the secret."""
     monkeypatch.setenv("AZURE_CLIENT_SECRET", "canary-secret")
     done = run(command, *WEB, "-n", NEW, "-y", *which)
     assert done.returncode == 1
@@ -426,10 +428,10 @@ def test_a_wrong_secret_is_reported_and_not_shown(
 
 
 @pytest.mark.slow
-def test_a_network_failure_is_retried_and_then_one_sentence(
+def test_a_network_failure_is_retried_and_then_prints_one_line(
     live: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whom it could not reach and why, after a few tries that it tells of; no traceback."""
+    """Each retry is a line; the error names the host; no traceback."""
     monkeypatch.setenv("AZURE_AUTH_ENDPOINT", "https://127.0.0.1:9")
     with ThreadPoolExecutor() as together:
         for done in together.map(
@@ -437,14 +439,14 @@ def test_a_network_failure_is_retried_and_then_one_sentence(
         ):
             assert done.returncode == 1
             *waits, last = done.stderr.splitlines()
-            assert last.startswith("error: No answer from 127.0.0.1:9")
-            assert all(line.startswith("waiting ") for line in waits)
+            assert last.startswith("error: No response from 127.0.0.1:9")
+            assert all(line.startswith("retrying in ") for line in waits)
 
 
 def test_credentials_from_a_file(
     live: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """vmssconfig.json in the current folder comes before the environment."""
+    """vmssconfig.json in the current folder has priority over the environment."""
     for name in (
         "AZURE_TENANT_ID",
         "AZURE_CLIENT_ID",
@@ -471,17 +473,17 @@ def test_credentials_from_a_file(
 @pytest.mark.parametrize(
     ("mode", "warned"), [(0o600, False), (0o400, False), (0o640, True), (0o604, True)]
 )
-def test_a_credentials_file_that_others_can_read_gives_a_warning(
+def test_a_credentials_file_that_others_can_read_causes_a_warning(
     mode: int, warned: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It holds a secret; the warning says how to close it, and goes on."""
+    """The warning says how to fix the mode; the command continues."""
     config = tmp_path / "vmssconfig.json"
     config.write_text(json.dumps(dict.fromkeys(session._KEYS, "canary")))
     config.chmod(mode)
     assert session.read_config(config, Output()) == dict.fromkeys(session._KEYS, "canary")
-    told = capsys.readouterr().err
-    assert told == (
-        f"warning: others can read {config}, and the secret in it: chmod 600 {config}\n"
+    printed = capsys.readouterr().err
+    assert printed == (
+        f"warning: other users can read {config}, which holds a secret; run chmod 600 {config}\n"
         if warned
         else ""
     )
@@ -491,7 +493,7 @@ FILE = {"tenantId": "t", "appId": "a", "appSecret": "canary~secret", "subscripti
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "is not JSON: Expecting value in line 1, column 1"),
         (b'{"appSecret": "canary~secret",\n}', "is not JSON: .* in line [12], column"),
@@ -499,11 +501,11 @@ FILE = {"tenantId": "t", "appId": "a", "appSecret": "canary~secret", "subscripti
         (b'"canary"', "is not a JSON object"),
         (b"\xff\xfe", "is not text in UTF-8"),
         *(
-            (json.dumps({**FILE, key: ""}).encode(), f"'{key}' must be a string that is not empty")
+            (json.dumps({**FILE, key: ""}).encode(), f"'{key}' must be a non-empty string")
             for key in FILE
         ),
         *(
-            (json.dumps({**FILE, key: 5}).encode(), f"'{key}' must be a string that is not empty")
+            (json.dumps({**FILE, key: 5}).encode(), f"'{key}' must be a non-empty string")
             for key in FILE
         ),
         *(
@@ -513,20 +515,20 @@ FILE = {"tenantId": "t", "appId": "a", "appSecret": "canary~secret", "subscripti
     ],
     ids=str,
 )
-def test_an_invalid_credentials_file_is_described_without_its_values(
-    content: bytes, told: str, tmp_path: Path
+def test_the_error_of_a_credentials_file_does_not_show_its_values(
+    content: bytes, message: str, tmp_path: Path
 ) -> None:
-    """By its name, the key or the line; never a value."""
+    """It names the file and the key or the line."""
     config = tmp_path / "vmssconfig.json"
     config.write_bytes(content)
     config.chmod(0o600)
-    with pytest.raises(ValueError, match=f"vmssconfig.json:? {told}") as caught:
+    with pytest.raises(ValueError, match=f"vmssconfig.json:? {message}") as caught:
         session.read_config(config, Output())
     assert "canary" not in str(caught.value)
 
 
 def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
-    """Windows' editors write one."""
+    """Some editors on Windows write one."""
     config = tmp_path / "vmssconfig.json"
     config.write_bytes(b"\xef\xbb\xbf" + json.dumps(FILE).encode())
     assert session.read_config(config, Output()) == FILE
@@ -535,20 +537,20 @@ def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
 def test_a_missing_subscription_names_the_variable(
     live: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A service principal needs no az; it is told of the variable, and not to install something."""
+    """Without az, the error of a service principal names the variable, not a missing program."""
     monkeypatch.delenv("AZURE_SUBSCRIPTION_ID")
     monkeypatch.setenv("PATH", str(tmp_path))
     done = run("rollout", *WEB, "-y")
     assert done.returncode == 1
     assert done.stderr.startswith(
-        "error: no subscription is given: pass --subscription, or set AZURE_SUBSCRIPTION_ID (The"
+        "error: no subscription: pass --subscription, or set AZURE_SUBSCRIPTION_ID (The"
     )
 
 
 def test_without_credentials_the_azure_cli_is_used(
     live: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Without file, environment and az, the sentence says what to install or to set."""
+    """Without a file, variables and az, the error says what to install or set."""
     for name in (
         "AZURE_TENANT_ID",
         "AZURE_CLIENT_ID",
@@ -570,15 +572,17 @@ def test_without_credentials_the_azure_cli_is_used(
     "arguments",
     [[], ["-r", "sandbox"], ["--sandbox"], [*WEB, "-n", NEW, "-u", "x"], [*WEB, "-i", "3,4"]],
 )
-def test_wrong_usage_ends_with_two(arguments: list[str]) -> None:
-    """What is missing is said, with the usage."""
+def test_invalid_arguments_end_with_status_2(arguments: list[str]) -> None:
+    """The usage is printed too."""
     done = run("upgrade", *arguments)
     assert done.returncode == 2
     assert "error:" in done.stderr
 
 
-def test_a_gallery_image_without_a_version_is_the_one_that_its_instances_run(live: Sandbox) -> None:
-    """The instances report the exact version, which the model does not have."""
+def test_an_instance_with_an_exact_version_matches_a_gallery_image_without_version(
+    live: Sandbox,
+) -> None:
+    """Instances report the exact version, which the model does not have."""
     gallery = f"/subscriptions/{live.subscription_id}/resourceGroups/sandbox/providers/"
     live.add_vmss("gallery", 2, image=gallery + "Microsoft.Compute/galleries/demo/images/web")
     done = run("rollout", "-r", "sandbox", "-s", "gallery", "-y")
@@ -586,8 +590,8 @@ def test_a_gallery_image_without_a_version_is_the_one_that_its_instances_run(liv
     assert "2 of 2 instances of gallery run" in done.stdout
 
 
-def test_extra_capacity_is_resumed_with_the_capacity_that_is_printed(live: Sandbox) -> None:
-    """Halted half-way, and finished with the old number of instances, all of them new."""
+def test_a_halted_surge_resumes_with_the_printed_capacity(live: Sandbox) -> None:
+    """It ends with the old number of instances, all upgraded."""
     live.add_vmss("small", 4)
     small = ["-r", "sandbox", "-s", "small", "-n", NEW, "-y", "--surge", "2"]
     live.break_upgrade("small", "1")
@@ -599,8 +603,8 @@ def test_extra_capacity_is_resumed_with_the_capacity_that_is_printed(live: Sandb
     assert versions(live, "small") == [NEW] * 4
 
 
-def test_after_an_interruption_the_capacity_to_give_is_printed() -> None:
-    """With extra capacity the set itself does not show it."""
+def test_an_interrupted_surge_prints_the_capacity_to_resume_with() -> None:
+    """The scale set itself does not store the final capacity."""
     output = Output()
     following = watch.Watch(output, hooks.Hooks((), output), Report("rollout", "web", ""))
     following.last = az.Event("progress", "", capacity=20)

@@ -1,4 +1,4 @@
-"""The editor, driven by keys and mouse on the sandbox, whose journal shows each request."""
+"""The editor, driven by keys and mouse on the sandbox, whose journal has each request."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ OLD, NEW = "22.04.202410020", "22.04.202411010"
 
 @pytest.fixture
 def live(clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """A sandbox in which everything is done at once, and a library that hardly pauses."""
+    """Start a sandbox without delays, and shorten the sleeps of the library."""
     monkeypatch.setattr(_clock, "sleep", lambda seconds: time.sleep(min(seconds, 0.01)))
     with Sandbox(upgrade_seconds=0) as sandbox:
         yield sandbox
 
 
 @pytest.fixture(autouse=True)
-def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draw nothing: that takes half of the time, and the tests of the pictures look at it."""
+def without_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skip the drawing, which takes half of the time and is covered by other tests."""
     hurry(monkeypatch)
     monkeypatch.setattr(
         "textual._compositor.Compositor.render_update", lambda *_, **__: None, raising=False
@@ -54,7 +54,7 @@ def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_picking_by_mouse(live: Sandbox) -> None:
-    """Instances one by one, a row, a column, all; a second click puts back."""
+    """Single instances, a row, a column, all; a second click unpicks."""
 
     async def story(driver: Driver) -> None:
         await driver.click("instance 7", "instance 12")
@@ -72,7 +72,7 @@ def test_picking_by_mouse(live: Sandbox) -> None:
 
 
 def test_picking_by_keyboard(live: Sandbox) -> None:
-    """The arrows reach instances and headings; d, f, z, a and Escape pick more at once."""
+    """The arrows reach instances and headings; d, f, z, a and Escape pick several."""
     live.add_vmss("zonal", 9, zones=["1", "2", "3"], fault_domains=3)
 
     async def story(driver: Driver) -> None:
@@ -96,11 +96,11 @@ def test_picking_by_keyboard(live: Sandbox) -> None:
     drive(live, story, "zonal")
 
 
-# Doing
+# Actions
 
 
-def test_every_action_touches_what_was_picked_and_nothing_else(live: Sandbox) -> None:
-    """Seven actions by key: each request names its instances, and no other one changes."""
+def test_every_action_changes_only_the_picked_instances(live: Sandbox) -> None:
+    """Seven actions by key: each request has exactly the picked ids."""
     live.set_image("web", version=NEW)
     turns = [
         ("u", "manualupgrade", ["update domain 0"], ["0", "5", "10", "15"]),
@@ -138,7 +138,7 @@ def test_every_action_touches_what_was_picked_and_nothing_else(live: Sandbox) ->
 
 
 def test_nothing_is_sent_without_a_confirmation(live: Sandbox) -> None:
-    """No by key, by button, by Escape, and Enter on the button that has the focus."""
+    """The key n, Escape, and Enter on the focused button mean no."""
 
     async def story(driver: Driver) -> None:
         for key in ("n", "escape", "enter"):
@@ -156,7 +156,7 @@ def test_nothing_is_sent_without_a_confirmation(live: Sandbox) -> None:
 
 
 def test_actions_on_the_whole_set_send_one_request_without_ids(live: Sandbox) -> None:
-    """Power off, start, restart, deallocate: one request each, without ids; all are named."""
+    """Power off, start, restart, deallocate; the confirmation counts all instances."""
 
     async def story(driver: Driver) -> None:
         for number, (key, path) in enumerate(
@@ -164,7 +164,7 @@ def test_actions_on_the_whole_set_send_one_request_without_ids(live: Sandbox) ->
         ):
             await driver.press("w")
             menu = await driver.dialog(MenuDialog)
-            if number == 1:  # by mouse: Start is the first of them
+            if number == 1:  # by mouse: Start is the first entry
                 await driver.pilot.click(menu.query_one(OptionList), offset=(4, 0))
             else:
                 await driver.press(key)
@@ -180,14 +180,14 @@ def test_actions_on_the_whole_set_send_one_request_without_ids(live: Sandbox) ->
     drive(live, story)
 
 
-def test_scaling_in_asks_and_scaling_out_does_not(live: Sandbox) -> None:
-    """Out without a question, in with one that names how many; the form rejects other text."""
+def test_only_scaling_in_asks_for_confirmation(live: Sandbox) -> None:
+    """The confirmation has the number of instances; the form rejects invalid text."""
 
     async def story(driver: Driver) -> None:
         await driver.press("c")
         await driver.dialog(FormDialog)
         await driver.fill(capacity="many")
-        assert driver.shown("#wrong") == "capacity must be a whole number, not 'many'."
+        assert driver.shown("#wrong") == "capacity must be a whole number, got 'many'."
         await driver.fill(capacity="23")
         await driver.until(lambda: len(driver.cells) == 23)
         await driver.done()
@@ -206,8 +206,8 @@ def test_scaling_in_asks_and_scaling_out_does_not(live: Sandbox) -> None:
     drive(live, story)
 
 
-def test_another_image_and_size_in_the_model(live: Sandbox) -> None:
-    """A version of Azure's list, a SKU, a VM size; the form rejects what is malformed."""
+def test_image_and_size_of_the_model_can_be_changed(live: Sandbox) -> None:
+    """A version from Azure's list, a SKU, a VM size; the form rejects invalid versions."""
 
     async def story(driver: Driver) -> None:
         await driver.press("i")
@@ -257,7 +257,7 @@ def test_another_image_and_size_in_the_model(live: Sandbox) -> None:
 def test_the_other_kinds_of_image_can_be_set(
     live: Sandbox, name: str, field: str, value: str
 ) -> None:
-    """Unmanaged by its URI, managed by its id."""
+    """An unmanaged image by its URI, a managed image by its id."""
     value = value.format(live.subscription_id)
 
     async def story(driver: Driver) -> None:
@@ -272,31 +272,31 @@ def test_the_other_kinds_of_image_can_be_set(
     drive(live, story, name)
 
 
-def test_in_mode_automatic_the_question_says_what_azure_will_do(live: Sandbox) -> None:
-    """There a new image reaches all instances at once."""
+def test_in_mode_automatic_the_confirmation_warns_of_automatic_upgrades(live: Sandbox) -> None:
+    """In this mode Azure upgrades the instances after a change of the model."""
 
     async def story(driver: Driver) -> None:
         await driver.press("i")
         await driver.dialog(FormDialog)
         await driver.fill(version=NEW)
         confirm = await driver.dialog(ConfirmDialog)
-        told = str(confirm.query_one(Static).content)
-        assert "auto is in upgrade mode Automatic" in told
-        assert "Azure itself will upgrade its 4 instances" in told
+        text = str(confirm.query_one(Static).content)
+        assert "auto is in upgrade mode Automatic" in text
+        assert "Azure upgrades its 4 instances automatically" in text
 
     drive(live, story, "auto")
 
 
-# Rolling
+# Rolling upgrades
 
 
-def upgraded(driver: Driver) -> list[list[str]]:
-    """The batches that were sent."""
+def sent_batches(driver: Driver) -> list[list[str]]:
+    """Return the ids of each upgrade request."""
     return [ids for path, ids in driver.writes() if path == "manualupgrade"]
 
 
 def test_a_rolling_upgrade_can_be_stopped_resumed_and_rolled_back(live: Sandbox) -> None:
-    """One domain, a pause that a stop ends, the rest; then everything back to the old image."""
+    """A stop ends the pause after the first domain; the next run upgrades the others."""
     domains = [[str(number + each) for number in (0, 5, 10, 15)] for each in range(5)]
 
     async def story(driver: Driver) -> None:
@@ -309,23 +309,23 @@ def test_a_rolling_upgrade_can_be_stopped_resumed_and_rolled_back(live: Sandbox)
         await driver.done()
         driver.writes()
         await roll(driver, pause="600")
-        await driver.until(lambda: "asking whether to go on" in driver.status)
+        await driver.until(lambda: "asking whether to continue" in driver.status)
         assert driver.status.startswith("▰▰▱▱▱▱▱▱▱▱ 4/20")
         await driver.press("x")
         await driver.done()
-        assert upgraded(driver) == domains[:1]
+        assert sent_batches(driver) == domains[:1]
         assert any("stopped after update domain 0" in line for line in driver.log)
         await roll(driver)
         await driver.sees(lambda cell: cell.has_latest_model, *map(str, range(20)))
         await driver.done()
-        assert upgraded(driver) == domains[1:]
+        assert sent_batches(driver) == domains[1:]
         await driver.press("b")
         confirm = await driver.dialog(ConfirmDialog)
         assert OLD in str(confirm.query_one(Static).content)
         await driver.press("y")
         await driver.until(lambda: az.get_image(driver.editor.model)["version"] == OLD)
         await driver.done()
-        assert upgraded(driver) == domains
+        assert sent_batches(driver) == domains
 
     drive(live, story)
     assert {az.get_image(vm)["exact_version"] for vm in az.get_instance_views(*live.where())} == {
@@ -333,8 +333,8 @@ def test_a_rolling_upgrade_can_be_stopped_resumed_and_rolled_back(live: Sandbox)
     }
 
 
-def test_a_rolling_upgrade_by_size_of_what_is_picked(live: Sandbox) -> None:
-    """The dialog shows the batches, rejects what is malformed, and is kept to."""
+def test_picked_instances_are_upgraded_in_batches_of_a_size(live: Sandbox) -> None:
+    """The dialog shows the batches that are then sent, and rejects a missing size."""
     live.set_image("web", version=NEW)
 
     async def story(driver: Driver) -> None:
@@ -343,7 +343,7 @@ def test_a_rolling_upgrade_by_size_of_what_is_picked(live: Sandbox) -> None:
         dialog = await driver.dialog(RollDialog)
         dialog.query_one("#by", Select).value = "size"
         await driver.settle()
-        assert "say how many at a time" in driver.shown("#plan")
+        assert "enter the largest batch" in driver.shown("#plan")
         assert dialog.query_one("#yes", Button).disabled
         dialog.query_one("#most", Input).value = "2"
         dialog.query_one("#canary", Input).value = "1"
@@ -352,13 +352,13 @@ def test_a_rolling_upgrade_by_size_of_what_is_picked(live: Sandbox) -> None:
         await driver.fill(pause="0")
         await driver.sees(lambda cell: cell.has_latest_model, "1", "3", "6", "11", "16")
         await driver.done()
-        assert upgraded(driver) == [["1"], ["3", "6"], ["11", "16"]]
+        assert sent_batches(driver) == [["1"], ["3", "6"], ["11", "16"]]
 
     drive(live, story)
 
 
 def test_a_batch_that_fails_is_logged_and_can_be_rolled_back(live: Sandbox) -> None:
-    """The rollout halts, naming the instance; the second time it rolls back by itself."""
+    """The log names the instance; with the option, the second run rolls back automatically."""
     live.set_image("web", version=NEW)
     live.break_upgrade("web", "6", image=NEW)
 
@@ -368,7 +368,7 @@ def test_a_batch_that_fails_is_logged_and_can_be_rolled_back(live: Sandbox) -> N
             lambda: any("instance 6: provisioning failed" in line for line in driver.log)
         )
         await driver.done()
-        assert len(upgraded(driver)) == 2
+        assert len(sent_batches(driver)) == 2
         await roll(driver, back="yes")
         await driver.until(
             lambda: any("Rolled back: all 20 instances" in line for line in driver.log)
@@ -381,12 +381,12 @@ def test_a_batch_that_fails_is_logged_and_can_be_rolled_back(live: Sandbox) -> N
     }
 
 
-# One thing at a time; what goes wrong
+# One action at a time; errors
 
 
 @pytest.fixture
-def still(clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """A sandbox whose clock stands still: what is started there stays in progress."""
+def frozen(clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """Start a sandbox with a stopped clock, so that operations stay in progress."""
     over = threading.Event()
     monkeypatch.setattr(_clock, "sleep", lambda _: over.wait(60) and time.sleep(0.01))
     monkeypatch.setattr(_clock, "monotonic", lambda: 0.0)
@@ -395,8 +395,8 @@ def still(clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         over.set()
 
 
-def test_one_thing_at_a_time(still: Sandbox) -> None:
-    """During a restart the heat map shows it, and every other job is rejected in a sentence."""
+def test_a_second_action_is_rejected_while_one_is_in_progress(frozen: Sandbox) -> None:
+    """The heat map shows the restart, and the status line names it."""
 
     async def story(driver: Driver) -> None:
         await driver.click("instance 7")
@@ -409,7 +409,7 @@ def test_one_thing_at_a_time(still: Sandbox) -> None:
         driver.writes()
         for key in ("enter", "w", "c", "i", "v", "r", "b", "l"):
             await driver.press(key)
-            assert driver.status == "One thing at a time: Restart 7 is in progress."
+            assert driver.status == "One action at a time: Restart 7 is in progress."
         await driver.press("x")
         assert driver.status == "No rolling upgrade is in progress."
         assert driver.writes() == []
@@ -417,11 +417,11 @@ def test_one_thing_at_a_time(still: Sandbox) -> None:
         await driver.dialog(ConfirmDialog)
         await driver.press("y")
 
-    drive(still, story)
+    drive(frozen, story)
 
 
 def test_read_only_writes_nothing(live: Sandbox) -> None:
-    """Every key that would change something, and Enter besides: the journal has not one write."""
+    """No key that changes something has an effect; the journal has no write."""
 
     async def story(driver: Driver) -> None:
         await driver.press("a")
@@ -430,7 +430,7 @@ def test_read_only_writes_nothing(live: Sandbox) -> None:
             await driver.pilot.pause(0.02)
             assert len(driver.editor.screen_stack) == 1
         driver.editor.start_job("restart", lambda: az.restart_vmss(*driver.editor.where))
-        assert driver.status == "This is read-only: nothing can be changed."
+        assert driver.status == "The editor is read-only: nothing can be changed."
         assert not driver.editor.job
         assert driver.writes() == []
 
@@ -440,8 +440,8 @@ def test_read_only_writes_nothing(live: Sandbox) -> None:
     }
 
 
-def test_choosing_among_the_scale_sets(live: Sandbox) -> None:
-    """Opened without a name it lists the subscription's; l does so again."""
+def test_a_scale_set_is_chosen_from_a_list(live: Sandbox) -> None:
+    """Without a name, the editor opens with the list; l opens it again."""
     live.add_vmss("far", 3, resource_group="other", location="westeurope")
 
     async def story(driver: Driver) -> None:
@@ -465,15 +465,19 @@ def test_choosing_among_the_scale_sets(live: Sandbox) -> None:
 
 
 def test_nothing_is_read_while_azure_asks_to_wait(live: Sandbox) -> None:
-    """For long: the sentence says so, and nothing is read before, whoever asks."""
+    """The status line says so, and g does not send a request earlier."""
 
     async def story(driver: Driver) -> None:
         live.fail_next(429, retry_after=600, path="virtualMachines")
         await driver.press("g")
-        await driver.until(lambda: any("A fault that was asked for" in line for line in driver.log))
+        await driver.until(
+            lambda: any("Fault injected by the sandbox" in line for line in driver.log)
+        )
         before = len(live.journal)
         await driver.press("g")
-        await driver.until(lambda: driver.status.startswith("Azure asks to wait: polling again in"))
+        await driver.until(
+            lambda: driver.status.startswith("Azure asked to wait: polling again in")
+        )
         await driver.press("g", "g")
         assert len(live.journal) == before
         assert len(driver.cells) == 20
@@ -481,19 +485,19 @@ def test_nothing_is_read_while_azure_asks_to_wait(live: Sandbox) -> None:
     drive(live, story)
 
 
-def test_short_waits_are_lines_of_the_log(live: Sandbox) -> None:
-    """What the library waits out by itself is a line of the log, not a line across the screen."""
+def test_waits_of_the_library_are_lines_of_the_log(live: Sandbox) -> None:
+    """The library's warnings are not printed over the screen."""
 
     async def story(driver: Driver) -> None:
         live.fail_next(429, retry_after=2, path="virtualMachines")
         await driver.press("g")
-        await driver.until(lambda: any("waiting 2" in line for line in driver.log))
+        await driver.until(lambda: any("retrying in 2" in line for line in driver.log))
 
     drive(live, story)
 
 
-def test_the_scale_set_is_deleted_while_it_is_open(live: Sandbox) -> None:
-    """It says so once, offers nothing to work on, and another one can be opened."""
+def test_a_deleted_scale_set_is_reported_and_another_can_be_opened(live: Sandbox) -> None:
+    """The error is logged, and actions are rejected."""
 
     async def story(driver: Driver) -> None:
         where = live.where()
@@ -504,7 +508,7 @@ def test_the_scale_set_is_deleted_while_it_is_open(live: Sandbox) -> None:
         assert driver.cells == ()
         for key in ("enter", "w", "c", "i", "v", "r", "b"):
             await driver.press(key)
-            assert driver.status == "There is no scale set to work on: press l to choose one."
+            assert driver.status == "No scale set to work on: press l to choose one."
         assert driver.writes() == []
         await driver.press("l")
         dialog = await driver.dialog(ChooseDialog)
@@ -518,63 +522,66 @@ def test_the_scale_set_is_deleted_while_it_is_open(live: Sandbox) -> None:
 def test_the_editor_survives_a_network_failure(
     live: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While reading and while writing: a sentence, the last heat map stays, polling resumes."""
+    """The error is logged, the last heat map stays, and polling resumes."""
 
     async def story(driver: Driver) -> None:
         monkeypatch.setenv("AZURE_RM_ENDPOINT", "https://127.0.0.1:9")
         await driver.press("g")
-        await driver.until(lambda: any("No answer from 127.0.0.1:9" in line for line in driver.log))
+        await driver.until(
+            lambda: any("No response from 127.0.0.1:9" in line for line in driver.log)
+        )
         assert len(driver.cells) == 20
         await driver.click("instance 7")
         await driver.press("enter", "s")
-        await driver.until(lambda: any("Start 7: No answer" in line for line in driver.log))
+        await driver.until(lambda: any("Start 7: No response" in line for line in driver.log))
         await driver.press("l")
         dialog = await driver.dialog(ChooseDialog)
-        await driver.until(lambda: "No answer" in str(dialog.query_one("#wrong", Static).content))
+        await driver.until(lambda: "No response" in str(dialog.query_one("#wrong", Static).content))
         await driver.press("escape")
         monkeypatch.setenv("AZURE_RM_ENDPOINT", live.url)
         await driver.press("g")
-        await driver.until(lambda: any("web answers again." in line for line in driver.log))
+        await driver.until(lambda: any("polling web works again" in line for line in driver.log))
 
     drive(live, story)
 
 
-def test_an_operation_that_fails_is_a_sentence(live: Sandbox) -> None:
-    """Azure's words and code; the next thing can be done."""
+def test_a_failed_operation_is_logged(live: Sandbox) -> None:
+    """The line has Azure's message and code; the next action works."""
 
     async def story(driver: Driver) -> None:
-        live.end_next("Failed", code="AllocationFailed", message="No room.")
-        for told in ("Start 7: No room (AllocationFailed).", "Start 7: done"):
+        live.end_next("Failed", code="AllocationFailed", message="No capacity.")
+        for text in ("Start 7: No capacity (AllocationFailed).", "Start 7: done"):
             await driver.press("escape")
             await driver.click("instance 7")
             await driver.press("enter", "s")
-            await driver.until(lambda told=told: any(told in line for line in driver.log))
+            await driver.until(lambda text=text: any(text in line for line in driver.log))
             await driver.done()
 
     drive(live, story)
 
 
 def test_the_token_is_renewed(live: Sandbox) -> None:
-    """Azure says that it has ended: it is asked for anew, and nobody notices."""
-    asked: list[float] = []
+    """If Azure rejects an expired token, a new one is requested, without an error."""
+    requested: list[float] = []
 
     def token() -> str:
-        asked.append(time.monotonic())
+        requested.append(time.monotonic())
         return live.access_token
 
     async def story(driver: Driver) -> None:
         live.fail_next(401, code="ExpiredAuthenticationToken", path="virtualMachines")
-        before, looks = len(asked), len(live.journal)
+        before = len(requested)
+        requests = len(live.journal)
         await driver.press("g")
-        await driver.until(lambda: len(live.journal) >= looks + 3)
-        assert len(asked) > before + 2
+        await driver.until(lambda: len(live.journal) >= requests + 3)
+        assert len(requested) > before + 2
         assert not any("✗" in line for line in driver.log)
 
     drive(live, story, token=token)
 
 
-def test_a_rejected_token_is_a_sentence(live: Sandbox) -> None:
-    """While looking and while doing; nothing is changed, and a token that holds makes it go on."""
+def test_a_rejected_token_is_logged(live: Sandbox) -> None:
+    """While polling and while acting; nothing is changed, and a valid token fixes it."""
     held = [live.access_token]
 
     async def story(driver: Driver) -> None:
@@ -589,22 +596,22 @@ def test_a_rejected_token_is_a_sentence(live: Sandbox) -> None:
         assert not any(held[0] in line for line in driver.log)
         held[0] = live.access_token
         await driver.press("g")
-        await driver.until(lambda: any("web answers again." in line for line in driver.log))
+        await driver.until(lambda: any("polling web works again" in line for line in driver.log))
 
     drive(live, story, token=lambda: held[0])
 
 
-def test_a_failed_sign_in_is_a_sentence(live: Sandbox) -> None:
-    """The sign-in refuses in the middle: its own words, and nothing ends."""
-    refused: list[bool] = []
+def test_a_failed_sign_in_is_logged(live: Sandbox) -> None:
+    """The editor logs the error of the sign-in, and stays open."""
+    failing: list[bool] = []
 
     def token() -> str:
-        if refused:
+        if failing:
             raise az.AuthenticationFailed("The client secret has expired.")
         return live.access_token
 
     async def story(driver: Driver) -> None:
-        refused.append(True)
+        failing.append(True)
         await driver.press("g")
         await driver.until(
             lambda: any("✗ The client secret has expired." in line for line in driver.log)
@@ -617,7 +624,7 @@ def test_a_failed_sign_in_is_a_sentence(live: Sandbox) -> None:
 def test_an_unexpected_error_is_logged_and_polling_continues(
     live: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A defect of ours ends neither the editor nor the looking."""
+    """A bug of ours does not close the editor."""
 
     async def story(driver: Driver) -> None:
         with monkeypatch.context() as patched:
@@ -625,13 +632,13 @@ def test_an_unexpected_error_is_logged_and_polling_continues(
             await driver.press("g")
             await driver.until(lambda: any("ZeroDivisionError" in line for line in driver.log))
         await driver.press("g")
-        await driver.until(lambda: any("answers again" in line for line in driver.log))
+        await driver.until(lambda: any("works again" in line for line in driver.log))
 
     drive(live, story)
 
 
 def test_polls_become_less_frequent() -> None:
-    """The longer it takes and the larger the set is; Azure's limits hold for 1,000 instances."""
+    """The interval grows with time and size, within Azure's limits for 1,000 instances."""
     assert actions.poll_interval(20, 0) == 2
     assert actions.poll_interval(20, 99) == actions.poll_interval(20, 10**6) == 6
     assert actions.poll_interval(1000, 99) == 120
@@ -640,7 +647,7 @@ def test_polls_become_less_frequent() -> None:
     )
 
 
-# The map
+# The heat map
 
 
 CELLS = st.lists(
@@ -659,7 +666,7 @@ CELLS = st.lists(
 def test_every_instance_has_one_tile_and_no_two_overlap(
     found: list[Any], width: int, height: int
 ) -> None:
-    """Whatever the domains, zones and placement groups, and however small the window."""
+    """For all domains, zones, placement groups and window sizes."""
     heat_map = Heatmap([cell(number, *values) for number, values in enumerate(found)])
     laid_out = tiles.lay_out(heat_map, width, height)
     ids = sorted(tile.cell.instance_id for tile in laid_out if tile.cell)
@@ -673,8 +680,8 @@ def test_every_instance_has_one_tile_and_no_two_overlap(
     assert len({tile.name for tile in laid_out}) == len(laid_out)
 
 
-def test_a_thousand_instances_are_walked_and_picked(live: Sandbox) -> None:
-    """The map scrolls along with the cursor; a placement group is a heading to pick."""
+def test_a_thousand_instances_can_be_shown_and_picked(live: Sandbox) -> None:
+    """The heat map scrolls with the cursor."""
     live.add_vmss("large", 1000, update_domains=20)
 
     async def story(driver: Driver) -> None:
@@ -687,8 +694,8 @@ def test_a_thousand_instances_are_walked_and_picked(live: Sandbox) -> None:
     drive(live, story, "large", size=(80, 24))
 
 
-def test_a_flexible_set(live: Sandbox) -> None:
-    """Names for ids, no domains, no views: they are shown as far as they are known."""
+def test_a_flexible_set_can_be_shown_and_picked(live: Sandbox) -> None:
+    """Its ids are names; domains and instance views are unknown."""
     live.add_vmss("flex", 4, orchestration="Flexible")
 
     async def story(driver: Driver) -> None:
@@ -702,10 +709,12 @@ def test_a_flexible_set(live: Sandbox) -> None:
 # From the command line
 
 
-def test_wrong_usage_and_a_missing_extra_are_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half a name is wrong usage; without Textual the sentence says what to install."""
+def test_invalid_arguments_and_a_missing_extra_print_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A name without its group is invalid; without Textual the error names the extra."""
     done = run("editor", "-s", "web")
-    assert (done.returncode, "go together" in done.stderr) == (2, True)
+    assert (done.returncode, "together, or neither" in done.stderr) == (2, True)
     monkeypatch.delitem(sys.modules, "azurerm_lite.cli.editor.app")
     monkeypatch.setitem(sys.modules, "textual", None)
     monkeypatch.setitem(sys.modules, "textual.binding", None)

@@ -1,4 +1,4 @@
-"""The command `azurerm-lite fleet`, as an operator runs it: targets, waves, output, status."""
+"""The command `azurerm-lite fleet`: targets, waves, output, exit status."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NEW = "22.04.202411010"
 
 @pytest.fixture
 def live(clean_environment: None) -> Iterator[Sandbox]:
-    """A sandbox on real time in which everything is done at once, with four sets in two regions."""
+    """Start a sandbox without delays, with four scale sets in two regions."""
     with Sandbox(upgrade_seconds=0) as sandbox:
         for number in range(4):
             region = ("eastus", "westeurope")[number % 2]
@@ -40,12 +40,12 @@ def live(clean_environment: None) -> Iterator[Sandbox]:
 
 
 def run(*arguments: str) -> int:
-    """The command in this process; its exit status."""
+    """Run the command in this process; return its exit status."""
     return main(["fleet", *arguments])
 
 
 def versions(sandbox: Sandbox, name: str) -> set[str]:
-    """What the instances of a set run."""
+    """Return the image versions of the instances of a scale set."""
     return {
         az.get_image(vm).get("exact_version", "")
         for vm in az.get_instance_views(*sandbox.where(name))
@@ -55,14 +55,14 @@ def versions(sandbox: Sandbox, name: str) -> set[str]:
 def test_the_sets_of_a_query_are_rolled_out_in_waves(
     live: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The version is put into the models, then rolled out by region; other sets stay."""
+    """The version is set in the models, then rolled out by region; other sets do not change."""
     assert run("--tag", "ring", "-n", NEW, "--waves", "location", "-y") == 0
-    told = capsys.readouterr().out
-    assert told.startswith(
+    printed = capsys.readouterr().out
+    assert printed.startswith(
         "4 scale sets: 2 in eastus, 2 in westeurope\n4 of 4 models changed to 22.04.202411010.\n"
     )
-    assert "wave 2 is done" in told
-    assert "4 of 4 scale sets done" in told
+    assert "wave 2: done" in printed
+    assert "4 of 4 scale sets done" in printed
     assert {each for number in range(4) for each in versions(live, f"s{number}")} == {NEW}
     assert versions(live, "web") == {"22.04.202410020"}
 
@@ -74,7 +74,7 @@ def test_the_sets_of_a_file_are_rolled_out(
     tmp_path: Path,
     kind: str,
 ) -> None:
-    """JSON or CSV; with `--json` each line is an event, and the last says that all is done."""
+    """JSON or CSV; with `--json` each line is an event, and the last one counts all sets."""
     rows = [
         {"subscription_id": live.subscription_id, "resource_group": "sandbox", "vmss_name": f"s{n}"}
         for n in (1, 3)
@@ -109,14 +109,14 @@ def test_the_sets_of_a_file_are_rolled_out(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "told"),
+    ("arguments", "status", "message"),
     [
         (
             ["--targets", "nosuch.csv", "-y"],
             1,
             "error: nosuch.csv cannot be read: No such file or directory",
         ),
-        (["--tag", "nosuch", "-y"], 1, "error: no scale set fits: check --tag"),
+        (["--tag", "nosuch", "-y"], 1, "error: no scale set matches: check --tag"),
         (
             ["--tag", "ring", "-y", "--waves", "nosuch"],
             2,
@@ -125,20 +125,20 @@ def test_the_sets_of_a_file_are_rolled_out(
         (["--tag", "ring", "-y", "--max-failed", "x"], 2, "error: max_failed must be"),
     ],
 )
-def test_an_error_is_one_sentence(
+def test_an_error_prints_one_line(
     live: Sandbox,
     capsys: pytest.CaptureFixture[str],
     arguments: list[str],
     status: int,
-    told: str,
+    message: str,
 ) -> None:
-    """And the status of any other error."""
+    """Invalid values end with status 2, other errors with status 1."""
     assert run(*arguments) == status
-    assert capsys.readouterr().err.startswith(told)
+    assert capsys.readouterr().err.startswith(message)
 
 
-def puts(sandbox: Sandbox) -> list[str]:
-    """The sets whose model was put, in order."""
+def written_models(sandbox: Sandbox) -> list[str]:
+    """Return the names of the sets whose model was written, sorted."""
     return sorted(each.path.rpartition("/")[2] for each in sandbox.journal if each.method == "PUT")
 
 
@@ -153,44 +153,45 @@ def puts(sandbox: Sandbox) -> list[str]:
     ],
 )
 def test_invalid_options_change_no_model(live: Sandbox, wrong: list[str]) -> None:
-    """They would ask for a version that nobody rolls out then."""
+    """Otherwise the models would have a version that is not rolled out."""
     if "--dask" in wrong:
         pytest.importorskip("distributed")
     status = 1 if "--dask" in wrong else 2
     assert run("--tag", "ring", "-n", NEW, "-y", *wrong) == status
-    assert not puts(live)
+    assert not written_models(live)
 
 
-def test_one_model_that_does_not_fit_changes_no_model(
+def test_a_set_in_another_upgrade_mode_changes_no_model(
     live: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The version goes into all of them or into none."""
+    """All models are checked before the first one is written."""
     live.add_vmss("s9", 2, tags={"ring": "0"}, mode="Automatic")
     assert run("--tag", "ring", "-n", NEW, "-y") == 1
     assert "error: s9 is in upgrade mode Automatic" in capsys.readouterr().err
-    assert not puts(live)
+    assert not written_models(live)
 
 
-def test_a_model_that_azure_rejects_is_reported_with_the_others(
+def test_a_rejected_model_is_reported_and_the_others_are_changed(
     live: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The others are changed; the same command resumes, also to the newest version."""
+    """The same command resumes, also with the version latest."""
     live.fail_next(403, method="PUT", path="s2", code="AuthorizationFailed", message="No.")
     assert run("--tag", "ring", "-n", "latest", "-y") == 1
     out, error = capsys.readouterr()
     assert "3 of 4 models changed to latest." in out
     assert error.startswith(
-        "error: 1 of the models could not be changed: s2: No. (AuthorizationFailed, HTTP 403"
+        "error: 1 of 4 models could not be changed, and no instance was upgraded; run the same"
+        " command again to retry: s2: No. (AuthorizationFailed, HTTP 403"
     )
     assert run("--tag", "ring", "-n", "latest", "-y") == 0
-    assert puts(live) == ["s0", "s1", "s2", "s2", "s3"]
+    assert written_models(live) == ["s0", "s1", "s2", "s2", "s3"]
     assert {each for number in range(4) for each in versions(live, f"s{number}")} == {NEW}
 
 
 def test_a_halt_is_printed_and_has_its_status(
     live: Sandbox, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """1, or 3 where all that failed was put back; as JSON with what failed and what is left."""
+    """Status 1, or 3 if all failed sets were rolled back; JSON has failed and unstarted sets."""
     for number in range(4):
         live.set_image(f"s{number}", version=NEW)
     live.break_upgrade("s0", "0", image=NEW)
@@ -208,19 +209,19 @@ def test_a_halt_is_printed_and_has_its_status(
 
 
 def test_a_dry_run_changes_nothing(live: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nobody is asked, and the batches are told."""
+    """It needs no confirmation, and prints the batches."""
     for number in range(4):
         live.set_image(f"s{number}", version=NEW)
     assert run("--tag", "ring", "--dry-run", "-n", "22.04.202410020") == 0
-    told = capsys.readouterr().out
-    assert "4 of 4 models would be changed; what follows is about them as they are.\n" in told
-    assert "sandbox/s3: update domain 1: 1 instance (1)" in told
-    assert not puts(live)
+    printed = capsys.readouterr().out
+    assert "4 of 4 models would be changed; the plan below is for the current models.\n" in printed
+    assert "sandbox/s3: update domain 1: 1 instance (1)" in printed
+    assert not written_models(live)
     assert not [each for each in live.journal if "manualupgrade" in each.path]
 
 
-def test_the_table_shows_waves_and_sets() -> None:
-    """What is done, and what is under way with its last words; no more sets than fit."""
+def test_the_board_shows_waves_and_sets() -> None:
+    """It shows counts, and sets in progress with their last message, up to a limit."""
     console = pytest.importorskip("rich.console").Console(file=io.StringIO(), width=100)
     board = pytest.importorskip("azurerm_lite.cli.fleet_board").FleetBoard()
     targets = [Target("s", "g", f"web-{number}", "eastus") for number in range(23)]
@@ -241,8 +242,8 @@ def test_the_table_shows_waves_and_sets() -> None:
 
 
 @pytest.mark.slow
-def test_the_sandbox_has_thirty_sets_in_three_regions() -> None:
-    """The whole demo, in a process of its own."""
+def test_the_sandbox_fleet_has_thirty_sets_in_three_regions() -> None:
+    """Run the whole demo in a child process."""
     done = run_child("fleet", "--sandbox", "--workers", "30")
     assert (done.returncode, done.stderr) == (0, "")
     assert "30 scale sets: 10 in eastus, 10 in westcentralus, 10 in westeurope" in done.stdout
@@ -251,8 +252,8 @@ def test_the_sandbox_has_thirty_sets_in_three_regions() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C cannot be sent to one process there")
-def test_ctrl_c_lets_the_batches_end(clean_environment: None) -> None:
-    """Status 130; nothing is left under way; the same command goes on."""
+def test_ctrl_c_finishes_the_batches_in_progress(clean_environment: None) -> None:
+    """Status 130; nothing is still running; the same command resumes."""
     with Sandbox(upgrade_seconds=2, demo=False) as sandbox:
         for number in range(3):
             sandbox.add_vmss(f"s{number}", 4, update_domains=4, tags={"ring": "0"})
@@ -278,7 +279,7 @@ def test_ctrl_c_lets_the_batches_end(clean_environment: None) -> None:
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=60)
         assert process.returncode == 130
-        assert "stopping: waiting for the batches of 2 scale sets to end" in error
+        assert "stopping: waiting for the current batch of 2 scale sets to finish" in error
         assert "0 of 3 scale sets done. Run the same command again to resume." in error
         assert "Traceback" not in error
         assert not sandbox.cloud.running
@@ -294,7 +295,7 @@ def test_ctrl_c_lets_the_batches_end(clean_environment: None) -> None:
 
 @pytest.mark.slow
 def test_dask_runs_the_fleet_on_a_cluster(live: Sandbox) -> None:
-    """`--dask` does it on the cluster at that address."""
+    """`--dask` uses the cluster at that address."""
     distributed = pytest.importorskip(
         "distributed", reason="the extra fleet (distributed) is not installed"
     )

@@ -1,4 +1,4 @@
-"""The commands as such: help, options, completion, missing extras, what importing costs."""
+"""All commands: help, options, completion, missing extras, imports, status, dry runs, advice."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def parser_of(name: str) -> argparse.ArgumentParser:
 def test_the_help_fits_a_screen_and_ends_with_examples(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At most 55 lines of 80 columns, but for the examples; each option on one line."""
+    """At most 55 lines; at most 80 columns, except for the examples."""
     monkeypatch.setenv("COLUMNS", "80")
     done = run(*filter(None, [name, "--help"]))
     assert (done.returncode, done.stderr) == (0, "")
@@ -54,7 +54,7 @@ def test_the_help_fits_a_screen_and_ends_with_examples(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_examples_of_the_help_can_be_parsed(name: str) -> None:
-    """They name no option that the command does not have."""
+    """Every option in them exists."""
     parser = program.make_parser()
     lines = re.findall(r"^  azurerm-lite (.+)$", str(parser_of(name).epilog), re.MULTILINE)
     assert lines
@@ -63,8 +63,8 @@ def test_the_examples_of_the_help_can_be_parsed(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "sandbox"])
-def test_every_command_can_be_tried_on_the_sandbox(name: str) -> None:
-    """And has the same names for the same things."""
+def test_every_command_has_the_common_options(name: str) -> None:
+    """Each one can run on the sandbox; shared options have the same names."""
     flags = parser_of(name)._option_string_actions
     assert {"--sandbox", "--json", "--verbose", "--config", "--help"} <= set(flags)
     if name not in ("fleet", "login"):
@@ -73,21 +73,21 @@ def test_every_command_can_be_tried_on_the_sandbox(name: str) -> None:
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.flag)
 def test_an_option_of_a_rollout_is_a_keyword_of_the_library(option: Any) -> None:
-    """Of each function that the table names, and of no other."""
+    """Exactly the functions in the table have the keyword."""
     for function in ("rollout", "rollback", "rollout_fleet"):
         keywords = inspect.signature(getattr(az, function)).parameters
         assert (option.keyword in keywords) is (function in option.functions)
 
 
 def test_without_a_command_the_help_is_printed() -> None:
-    """As wrong usage: status 2."""
+    """Status 2."""
     done = run()
     assert done.returncode == 2
     assert "rollout" in done.stderr
 
 
-def test_a_mistyped_command_or_option_is_wrong_usage() -> None:
-    """An option is never guessed from its beginning."""
+def test_a_mistyped_command_or_option_ends_with_status_2() -> None:
+    """Options cannot be abbreviated."""
     assert run("rolout").returncode == 2
     done = run("rollout", "--sand")
     assert done.returncode == 2
@@ -95,13 +95,13 @@ def test_a_mistyped_command_or_option_is_wrong_usage() -> None:
 
 
 def test_the_version_is_printed() -> None:
-    """That of the library."""
+    """It is the version of the library."""
     assert run("--version").stdout == f"azurerm-lite {az.__version__}\n"
 
 
 @pytest.mark.parametrize("shell", program.SHELLS)
 def test_completion_has_a_script_for_each_shell(shell: str) -> None:
-    """It names the command."""
+    """The script contains the name of the command."""
     pytest.importorskip("argcomplete")
     done = run("--completion", shell)
     assert (done.returncode, "azurerm-lite" in done.stdout) == (0, True)
@@ -109,7 +109,7 @@ def test_completion_has_a_script_for_each_shell(shell: str) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="the completion of bash")
 def test_bash_completes_commands_and_options(tmp_path: Any) -> None:
-    """As the script of bash asks: by variables, and a file for the answer."""
+    """Bash passes variables, and a file for the completions."""
     pytest.importorskip("argcomplete")
     answer = tmp_path / "answer"
     line = "azurerm-lite rollout --max"
@@ -139,10 +139,10 @@ def test_bash_completes_commands_and_options(tmp_path: Any) -> None:
         ("distributed", ("fleet", "--sandbox", "--dask", "x"), "fleet"),
     ],
 )
-def test_a_missing_extra_is_a_sentence_with_the_command_that_installs_it(
+def test_a_missing_extra_prints_the_command_that_installs_it(
     module: str, command: tuple[str, ...], extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Status 1, no traceback."""
+    """Status 1, one line, no traceback."""
     monkeypatch.setitem(sys.modules, module, None)
     done = run(*command)
     assert done.returncode == 1
@@ -151,7 +151,7 @@ def test_a_missing_extra_is_a_sentence_with_the_command_that_installs_it(
 
 
 def test_importing_the_library_imports_no_command() -> None:
-    """Nor what only commands need."""
+    """It does not import the dependencies of the commands either."""
     code = "import sys, azurerm_lite; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment()
@@ -162,7 +162,7 @@ def test_importing_the_library_imports_no_command() -> None:
 
 
 def test_the_commands_load_rich_and_textual_only_when_they_draw() -> None:
-    """So that completion and pipelines are quick, and lines work without the extra."""
+    """Completion and pipelines stay fast, and lines work without the extra."""
     code = "import sys, azurerm_lite.cli.main; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment()
@@ -170,8 +170,8 @@ def test_the_commands_load_rich_and_textual_only_when_they_draw() -> None:
     assert not {"rich", "textual", "argcomplete"} & set(done.stdout.split())
 
 
-def test_a_command_runs_on_the_sandbox_in_a_process_of_its_own() -> None:
-    """`azurerm-lite sandbox COMMAND`; the exit status is the command's."""
+def test_sandbox_runs_a_command_and_returns_its_status() -> None:
+    """The command runs in a child process that finds the sandbox."""
     python = ("sandbox", sys.executable)
     done = run_child(*python, "-m", "azurerm_lite", "status", "-r", "sandbox", "-s", "web")
     assert done.returncode == 0
@@ -179,7 +179,7 @@ def test_a_command_runs_on_the_sandbox_in_a_process_of_its_own() -> None:
     assert run_child(*python, "-c", "raise SystemExit(7)").returncode == 7
 
 
-# A Flexible set without a profile
+# A Flexible set without a VM profile
 
 MODEL = {
     "name": "attached",
@@ -199,7 +199,7 @@ MODEL = {
 def without_profile(
     clean_environment: None, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[responses.RequestsMock]:
-    """Azure with a Flexible set that was made without a profile."""
+    """Mock Azure with a Flexible set that has no VM profile."""
     monkeypatch.setattr(session, "credentials", lambda *_: (lambda: "token", SUB))
     with responses.RequestsMock(assert_all_requests_are_fired=False) as wire:
         url = f"{BASE}{MODEL['id']}"
@@ -223,15 +223,15 @@ def without_profile(
     ],
     ids=" ".join,
 )
-def test_a_flexible_set_without_a_profile_is_one_clear_sentence(
+def test_a_flexible_set_without_a_profile_prints_one_line(
     without_profile: responses.RequestsMock, command: tuple[str, ...]
 ) -> None:
-    """The library's own, in every command; nothing is changed."""
+    """Every command prints the library's error; nothing is changed."""
     name, *rest = command
     done = run(name, "-r", "myrg", "-s", "attached", *rest)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert re.search(r"attached has no virtualMachineProfile, so no (image|model)", line)
+    assert re.search(r"attached has no (model|virtualMachineProfile)", line)
     assert {call.request.method for call in without_profile.calls} == {"GET"}
 
 
@@ -250,7 +250,7 @@ def test_the_status_shows_image_heat_map_and_what_is_pending(sandbox: Sandbox) -
 
 
 def test_the_status_as_json_is_one_object(sandbox: Sandbox) -> None:
-    """With the same parts."""
+    """It has the same content as the text."""
     done = run("status", "-r", "sandbox", "-s", "web", "--json")
     record = json.loads(done.stdout)
     assert record["vmss_name"] == "web"
@@ -273,7 +273,7 @@ def test_the_status_as_json_is_one_object(sandbox: Sandbox) -> None:
     ids=lambda command: command[0],
 )
 def test_a_dry_run_changes_nothing(sandbox: Sandbox, command: tuple[str, ...]) -> None:
-    """It needs no confirmation, and says what would be done."""
+    """It needs no confirmation, and prints the plan."""
     name, *rest = command
     arguments = (name, "-r", "sandbox", "-s", "web", *rest, "--dry-run")
     done = run(*arguments)
@@ -288,7 +288,7 @@ def test_a_dry_run_changes_nothing(sandbox: Sandbox, command: tuple[str, ...]) -
 
 
 def test_the_dry_run_of_a_rollback_names_the_instances_to_roll_back(sandbox: Sandbox) -> None:
-    """Those that have the new image, by update domain."""
+    """They are the instances with the new image, by update domain."""
     where = sandbox.where()
     sandbox.set_image("web", version="22.04.202411010")
     az.wait(where[0], az.manual_upgrade(*where, ["0", "5", "1"]))
@@ -311,10 +311,10 @@ def test_the_dry_run_of_a_rollback_names_the_instances_to_roll_back(sandbox: San
         ({"status": 404, "code": "ResourceGroupNotFound", "message": "No rg."}, "No rg."),
     ],
 )
-def test_an_error_of_azure_is_one_line_with_what_to_do(
+def test_an_error_of_azure_is_one_line_with_advice(
     sandbox: Sandbox, fault: dict[str, Any], sentence: str
 ) -> None:
-    """Azure's message, which names the missing action, and a sentence of advice."""
+    """Azure's message is followed by the advice."""
     sandbox.fail_next(**fault)
     done = run("status", "-r", "sandbox", "-s", "web")
     assert done.returncode == 1
@@ -323,8 +323,8 @@ def test_an_error_of_azure_is_one_line_with_what_to_do(
     assert line.endswith(f". {advice(az.AzureError('', code=fault['code']))}")
 
 
-def test_an_error_without_a_known_code_stands_alone() -> None:
-    """No advice is better than a wrong one."""
+def test_an_error_without_a_known_code_has_no_advice() -> None:
+    """A network error has advice too."""
     assert with_advice(ValueError("wrong")) == "wrong"
     assert with_advice(az.AzureError("No.", code="Other")) == "No. (Other)"
     network = requests.ConnectionError("No answer.")

@@ -1,4 +1,4 @@
-"""`azurerm-lite login`: who signs in and how, without the token."""
+"""`azurerm-lite login`: method, identity and expiry, without the token."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from azurerm_lite.sandbox.entra.tokens import APPLICATION, TENANT
 
 @pytest.fixture(autouse=True)
 def no_az(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No CLI on PATH, no credentials in the current folder."""
+    """Remove the Azure CLI from PATH, and use an empty folder."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.chdir(tmp_path)
 
 
 def test_it_prints_method_identity_and_expiry(sandbox: Sandbox) -> None:
-    """Status 0, nothing on standard error, and no token."""
+    """Status 0, nothing on standard error, no token."""
     done = run_child("login")
     assert (done.returncode, done.stderr) == (0, "")
     method, identity, until = done.stdout.splitlines()
     assert method == "method client secret, detected from the environment: AZURE_CLIENT_SECRET"
     assert identity == f"for    application {APPLICATION}, tenant {TENANT}"
     assert re.fullmatch(
-        r"until  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \((59|60) minutes from now\); it is renewed.*",
+        r"until  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \((59|60) minutes from now\); renewed.*",
         until,
     )
     assert "eyJ" not in done.stdout
@@ -46,8 +46,8 @@ def test_json_has_the_same_without_the_token(sandbox: Sandbox) -> None:
     assert "eyJ" not in done.stdout + done.stderr
 
 
-def test_it_prints_why_there_is_no_token() -> None:
-    """Status 1, and one line on standard error that names each method."""
+def test_it_prints_why_each_method_was_skipped() -> None:
+    """Status 1, and one line on standard error."""
     done = run("login")
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
@@ -77,7 +77,7 @@ def token_of(claims: Any) -> str:
     ],
 )
 def test_the_identity_is_read_from_the_claims(claims: Any, message: str) -> None:
-    """People, applications, managed identities; a token without claims is not an error."""
+    """A person, an application or a managed identity; a token without claims is not an error."""
     found = read_claims(token_of(claims))
     assert describe_identity(found) == message
     assert describe_expiry(found) == "unknown (the token has no expiry claim)"
@@ -85,5 +85,5 @@ def test_the_identity_is_read_from_the_claims(claims: Any, message: str) -> None
 
 @pytest.mark.parametrize("token", ["opaque", "a.b.c", "a.!!!.c", "", "a..b"])
 def test_a_token_that_is_not_a_jwt_has_no_claims(token: str) -> None:
-    """It is opaque: nothing is assumed."""
+    """It is not an error."""
     assert read_claims(token) == {}

@@ -1,4 +1,4 @@
-"""--report, --on-event and --check: what a change ticket and other programs get."""
+"""--report, --on-event and --check."""
 
 from __future__ import annotations
 
@@ -27,23 +27,21 @@ OLD, NEW = "22.04.202410020", "22.04.202411010"
 
 @pytest.fixture
 def live(clean_environment: None) -> Iterator[Sandbox]:
-    """A sandbox without delays, which commands find by the environment."""
+    """Start a sandbox without delays, which commands find through the environment."""
     with Sandbox(upgrade_seconds=0) as sandbox:
         yield sandbox
 
 
 def python(code: str) -> str:
-    """Return a command that runs code."""
+    """Return a command that runs Python code."""
     return f'"{sys.executable}" -c "{code}"'
 
 
 # Reports
 
 
-def test_the_report_says_what_was_changed_when_by_whom_and_how_it_ended(
-    live: Sandbox, tmp_path: Path
-) -> None:
-    """As JSON: identity, image before and after, batches with durations, events, counters."""
+def test_the_report_has_changes_times_identity_and_outcome(live: Sandbox, tmp_path: Path) -> None:
+    """As JSON, also batches with durations, events and counters."""
     file = tmp_path / "report.json"
     done = run("rollout", *WEB, "-n", NEW, "-y", "--report", str(file))
     assert done.returncode == 0
@@ -68,7 +66,7 @@ def test_the_report_says_what_was_changed_when_by_whom_and_how_it_ended(
 
 
 @pytest.mark.parametrize("suffix", [".md", ".html"])
-def test_the_report_can_be_read_by_people(live: Sandbox, tmp_path: Path, suffix: str) -> None:
+def test_the_report_has_formats_for_people(live: Sandbox, tmp_path: Path, suffix: str) -> None:
     """Markdown for a ticket, HTML for a browser: the same facts."""
     file = tmp_path / f"report{suffix}"
     run("rollout", *WEB, "-n", NEW, "-y", "--report", str(file))
@@ -104,7 +102,7 @@ def test_a_failure_is_in_the_report(
 
 
 def test_an_error_before_the_rollout_is_in_the_report(live: Sandbox, tmp_path: Path) -> None:
-    """A pipeline keeps the report as an artifact, whatever happened."""
+    """A pipeline stores the report as an artifact after a failure too."""
     file = tmp_path / "report.json"
     done = run("rollout", "-r", "sandbox", "-s", "wbe", "-y", "--report", str(file))
     report = json.loads(file.read_text("utf-8"))
@@ -113,7 +111,7 @@ def test_an_error_before_the_rollout_is_in_the_report(live: Sandbox, tmp_path: P
 
 
 def test_a_dry_run_has_a_report(live: Sandbox, tmp_path: Path) -> None:
-    """It says that nothing was changed."""
+    """Its outcome is that nothing was changed."""
     file = tmp_path / "report.json"
     assert run("rollout", *WEB, "-n", NEW, "--dry-run", "--report", str(file)).returncode == 0
     report = json.loads(file.read_text("utf-8"))
@@ -121,7 +119,7 @@ def test_a_dry_run_has_a_report(live: Sandbox, tmp_path: Path) -> None:
     assert report["changes"] == []
 
 
-def test_a_fleet_has_a_row_for_each_scale_set(live: Sandbox, tmp_path: Path) -> None:
+def test_the_report_of_a_fleet_has_a_row_for_each_scale_set(live: Sandbox, tmp_path: Path) -> None:
     """With its result and its duration."""
     for number in range(2):
         live.add_vmss(f"s{number}", 2, update_domains=2, tags={"ring": "0"})
@@ -137,12 +135,15 @@ def test_a_fleet_has_a_row_for_each_scale_set(live: Sandbox, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("file", "message"),
-    [("report.txt", "--report must end in .md, .json, .html"), ("no/such/r.md", "is no folder")],
+    [
+        ("report.txt", "--report must end in .md, .json or .html, got 'report.txt'"),
+        ("no/such/r.md", "does not exist"),
+    ],
 )
-def test_a_report_that_cannot_be_written_is_refused_first(
+def test_an_invalid_report_file_is_rejected_before_anything_is_sent(
     live: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, file: str, message: str
 ) -> None:
-    """Before anything is sent: status 2."""
+    """Status 2."""
     monkeypatch.chdir(tmp_path)
     done = run("rollout", *WEB, "-n", NEW, "-y", "--report", file)
     assert (done.returncode, message in done.stderr) == (2, True)
@@ -150,8 +151,8 @@ def test_a_report_that_cannot_be_written_is_refused_first(
 
 
 @pytest.mark.parametrize("suffix", [".md", ".html"])
-def test_a_report_shows_hostile_text_as_text(tmp_path: Path, suffix: str) -> None:
-    """Messages of Azure are not markup."""
+def test_a_report_escapes_markup_in_messages(tmp_path: Path, suffix: str) -> None:
+    """Messages come from Azure."""
     report = Report("azurerm-lite rollout", "<script>alert(1)</script>|x", "*me*")
     report.end("halted", "a\nb | [link](javascript:x)")
     write_report(report, str(tmp_path / f"r{suffix}"))
@@ -165,8 +166,8 @@ def test_a_report_shows_hostile_text_as_text(tmp_path: Path, suffix: str) -> Non
 # Hooks
 
 
-def test_each_event_is_given_to_the_command_as_json(live: Sandbox, tmp_path: Path) -> None:
-    """On standard input, one event for each run of the command."""
+def test_each_event_is_sent_to_the_command_as_json(live: Sandbox, tmp_path: Path) -> None:
+    """The command runs once per event, with the event on standard input."""
     log = (tmp_path / "log").as_posix()
     code = f"import sys; open('{log}', 'a').write(sys.stdin.read() + chr(10))"
     done = run("rollout", *WEB, "-n", NEW, "-y", "--by", "20", "--on-event", python(code))
@@ -177,7 +178,7 @@ def test_each_event_is_given_to_the_command_as_json(live: Sandbox, tmp_path: Pat
 
 
 class Receiver:
-    """A web server that keeps what is POSTed to it."""
+    """A web server that stores the POST requests."""
 
     def __init__(self) -> None:
         self.received: list[tuple[str, Any]] = []
@@ -201,7 +202,7 @@ class Receiver:
 
 @pytest.fixture
 def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
-    """A web server on the loopback."""
+    """Run a web server on the loopback interface."""
     receiver = Receiver()
     thread = threading.Thread(target=receiver.server.serve_forever, daemon=True)
     thread.start()
@@ -221,50 +222,50 @@ def test_each_event_is_posted_to_the_url(live: Sandbox, receiver: Receiver) -> N
     assert {content_type for content_type, _ in receiver.received} == {"application/json"}
 
 
-def test_a_failing_hook_is_reported_once_and_stops_nothing(
+def test_a_failing_hook_causes_one_warning_and_does_not_stop_the_rollout(
     live: Sandbox, receiver: Receiver
 ) -> None:
-    """Without its URL, which may hold a secret."""
+    """The warning does not show the URL, which may hold a secret."""
     receiver.status = 500
     done = run("rollout", *WEB, "-n", NEW, "-y", "--on-event", receiver.url)
     assert done.returncode == 0
-    assert done.stderr == "warning: --on-event: 127.0.0.1 answered with HTTP 500\n"
+    assert done.stderr == "warning: --on-event: 127.0.0.1 returned HTTP 500\n"
 
 
-def test_a_failing_hook_stops_the_rollout_if_asked_to(live: Sandbox, receiver: Receiver) -> None:
-    """Status 1; the same command goes on later."""
+def test_stop_on_hook_failure_stops_the_rollout(live: Sandbox, receiver: Receiver) -> None:
+    """Status 1; the message says how to resume."""
     receiver.status = 500
     stop = ("--on-event", receiver.url, "--stop-on-hook-failure")
     done = run("rollout", *WEB, "-n", NEW, "-y", *stop)
     assert done.returncode == 1
     assert "Run the same command again to resume." in done.stderr
-    assert "error: --on-event: 127.0.0.1 answered with HTTP 500" in done.stderr
+    assert "error: --on-event: 127.0.0.1 returned HTTP 500" in done.stderr
     assert not [each for each in live.journal if "manualupgrade" in each.path]
 
 
-def test_a_hook_that_nobody_answers_is_reported_without_its_url(
+def test_an_unreachable_hook_is_reported_without_its_url(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Only the host and the kind of failure."""
+    """The warning has only the host and the exception type."""
     Hooks(["http://127.0.0.1:9/canary-secret"], Output()).send({"kind": "started"})
     error = capsys.readouterr().err
-    assert error == "warning: --on-event: 127.0.0.1 did not answer: ConnectionError\n"
+    assert error == "warning: --on-event: cannot send to 127.0.0.1: ConnectionError\n"
 
 
 @pytest.mark.parametrize("command", ["no-such-program --fast", "'x", ""])
-def test_a_hook_that_does_not_exist_is_wrong_usage(live: Sandbox, command: str) -> None:
-    """Before anything is sent."""
+def test_a_hook_program_that_does_not_exist_is_rejected(live: Sandbox, command: str) -> None:
+    """Status 2, before anything is sent."""
     done = run("rollout", *WEB, "-n", NEW, "-y", "--on-event", command)
     assert (done.returncode, done.stderr[:18]) == (2, "error: --on-event:")
     assert live.journal == []
 
 
 @pytest.mark.skipif(os.name == "nt", reason="another shell has other quotes")
-def test_a_check_gets_the_ids_of_its_batch(tmp_path: Path) -> None:
-    """In INSTANCE_IDS; what it prints is the reason of a failure."""
+def test_a_check_receives_the_ids_of_its_batch(tmp_path: Path) -> None:
+    """They are in INSTANCE_IDS; the output is the reason of a failure."""
     check = run_check(python("import os, sys; sys.exit(os.environ['INSTANCE_IDS'])"), None)
     instances: Any = [{"instanceId": "3"}, {"instanceId": "12"}]
-    assert str(check(instances)).endswith("ended with 1: 3,12")
+    assert str(check(instances)).endswith("exited with status 1: 3,12")
     assert run_check(python("pass"), None)(instances) is True
-    with pytest.raises(UsageError, match="--check: there is no program"):
+    with pytest.raises(UsageError, match="--check: program 'no-such-program' not found"):
         run_check("no-such-program", None)

@@ -1,4 +1,4 @@
-"""The examples: each runs on the sandbox as it stands, is short, and needs no other file."""
+"""The examples: each one runs on the sandbox, is short, and needs no other file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ALLOWED_IMPORTS = {"azurerm_lite", "requests", "pytest"} | set(sys.stdlib_module
 
 @pytest.fixture
 def live(clean_environment: None) -> Iterator[Sandbox]:
-    """A sandbox without delays, which examples find by the environment."""
+    """Start a sandbox without delays, which examples find through the environment."""
     with Sandbox(upgrade_seconds=0) as sandbox:
         yield sandbox
     rate_limit.reset()
@@ -46,14 +46,14 @@ def run(monkeypatch: pytest.MonkeyPatch, name: str, *arguments: str) -> int:
 
 
 def versions(sandbox: Sandbox, name: str = "web") -> list[str]:
-    """Return what each instance runs."""
+    """Return the image version of each instance."""
     views = az.get_instance_views(*sandbox.where(name))
     return [az.get_image(vm).get("exact_version", "") for vm in views]
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_an_example_is_short_and_self_contained(path: Path) -> None:
-    """20 to 60 lines; its docstring says how to run it on the sandbox and on Azure."""
+    """It has 20 to 60 lines; its docstring shows how to run it on the sandbox and on Azure."""
     text = path.read_text("utf-8")
     assert 20 <= len(text.splitlines()) <= 60
     tree = ast.parse(text)
@@ -74,25 +74,27 @@ def test_an_example_is_short_and_self_contained(path: Path) -> None:
 
 
 def test_every_example_is_in_the_docs() -> None:
-    """With what it is for."""
+    """Each one has a row."""
     text = (ROOT / "docs" / "examples.md").read_text("utf-8")
     assert {path.name for path in EXAMPLES} <= set(re.findall(r"\[`(\w+\.py)`\]", text))
 
 
-def test_the_version_bump_changes_the_model_alone(
+def test_version_bump_changes_only_the_model(
     live: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """To the newest version; a second run changes nothing."""
+    """The model gets the newest version; a second run changes nothing."""
     assert run(monkeypatch, "version_bump.py", "sandbox", "web") == 0
     assert az.get_image(az.get_vmss(*live.where()))["version"] == NEW
     assert versions(live) == [OLD] * 20
     assert "20 instances still run an older image" in capsys.readouterr().out
     assert run(monkeypatch, "version_bump.py", "sandbox", "web") == 0
-    assert f"web has {NEW} already" in capsys.readouterr().out
+    assert f"web already has {NEW}" in capsys.readouterr().out
 
 
-def test_the_rollout_goes_by_update_domain(live: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Four instances at a time, to the end; a bad instance is a sentence and status 1."""
+def test_rollout_upgrades_one_update_domain_at_a_time(
+    live: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batches have four instances; a failed instance ends the script with status 1."""
     assert run(monkeypatch, "rollout_by_update_domain.py", "sandbox", "web", NEW) == 0
     posts = [each.body["instanceIds"] for each in live.journal if "manualupgrade" in each.path]
     assert posts == [[str(domain + 5 * n) for n in range(4)] for domain in range(5)]
@@ -103,7 +105,7 @@ def test_the_rollout_goes_by_update_domain(live: Sandbox, monkeypatch: pytest.Mo
 
 @pytest.fixture
 def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """A web server that keeps the texts which are POSTed to WEBHOOK_URL."""
+    """Run a web server at WEBHOOK_URL that stores the texts it receives."""
     texts: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -127,10 +129,10 @@ def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     thread.join()
 
 
-def test_the_canary_is_rolled_back_and_the_webhook_is_told(
+def test_a_failure_is_rolled_back_and_reported_to_the_webhook(
     live: Sandbox, monkeypatch: pytest.MonkeyPatch, webhook: list[str]
 ) -> None:
-    """One instance first; when a later one fails, all of them get the old image again."""
+    """One instance is first; after a later failure, all instances run the old image."""
     live.break_upgrade("web", "6", image=NEW)
     arguments = ("canary_with_webhook_and_rollback.py", "sandbox", "web", NEW)
     assert run(monkeypatch, *arguments) == 3
@@ -141,7 +143,7 @@ def test_the_canary_is_rolled_back_and_the_webhook_is_told(
     assert "Rolled back: all 20 instances run" in webhook[-1]
 
 
-def test_a_webhook_that_fails_stops_nothing(
+def test_a_failing_webhook_does_not_stop_the_rollout(
     live: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its URL is not printed."""
@@ -151,19 +153,19 @@ def test_a_webhook_that_fails_stops_nothing(
     assert "canary-secret" not in capsys.readouterr().out
 
 
-def test_chosen_instances_are_upgraded_and_no_others(
+def test_only_the_chosen_instances_are_upgraded(
     live: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By one request."""
+    """The others keep their image."""
     live.set_image("web", version=NEW)
     assert run(monkeypatch, "chosen_instances.py", "sandbox", "web", "3", "12") == 0
     assert [number for number, each in enumerate(versions(live)) if each == NEW] == [3, 12]
 
 
-def test_the_fleet_goes_region_after_region(
+def test_fleet_upgrades_region_after_region(
     live: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """All sets with the image in mode Manual; a failure is printed for its set."""
+    """It includes the sets in mode Manual that use the image; a failure is printed."""
     for number, region in enumerate(("eastus", "westeurope")):
         live.add_vmss(f"s{number}", 2, location=region)
     arguments = ("fleet_in_waves.py", "Canonical:0001-com-ubuntu-server-jammy")
@@ -177,10 +179,10 @@ def test_the_fleet_goes_region_after_region(
     assert "sandbox/s0: " in capsys.readouterr().out
 
 
-def test_the_own_health_check_stops_a_rollout(
+def test_health_check_fails_if_a_vm_agent_is_not_ready(
     live: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It passes on healthy instances; a service that does not answer fails it."""
+    """It passes on healthy instances."""
     assert run(monkeypatch, "own_health_check.py", "sandbox", "web", NEW) == 0
     path = ROOT / "examples" / "own_health_check.py"
     monkeypatch.setattr(sys, "argv", [path.name, "sandbox", "web", NEW])
@@ -188,11 +190,11 @@ def test_the_own_health_check_stops_a_rollout(
     views = az.get_instance_views(*live.where())
     assert check(views) is True
     views[3]["properties"]["instanceView"]["vmAgent"] = {}
-    assert check(views) == "the agent of instance 3 is not ready"
+    assert check(views) == "the VM agent of instance 3 is not ready"
 
 
 def test_the_test_of_a_rollout_script_passes(clean_environment: None) -> None:
-    """As pytest runs it, outside this repository's settings."""
+    """Pytest runs it without the settings of this repository."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null"]
     if sys.platform == "win32":
         command[-1] = "NUL"

@@ -1,4 +1,4 @@
-"""`examples/patch_in_place.py`: scripts and restarts on the sandbox, in both modes."""
+"""`examples/patch_in_place.py` on the sandbox, in both orchestration modes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ example = SimpleNamespace(**runpy.run_path(str(PROGRAM)))
 
 @pytest.fixture(params=["Uniform", "Flexible"])
 def both(request: pytest.FixtureRequest, clock: Clock) -> Iterator[Sandbox]:
-    """A set `web` whose instances restart after their updates, but for every third."""
+    """Start a sandbox with a set `web`; two of three instances need a restart."""
     with Sandbox(upgrade_seconds=60, clock=clock, demo=False) as sandbox:
         sandbox.add_vmss("web", 6, orchestration=request.param)
         sandbox.cloud.on_command = run
@@ -30,18 +30,18 @@ def both(request: pytest.FixtureRequest, clock: Clock) -> Iterator[Sandbox]:
 
 
 def run(vmss: Any, vm: Any, script: str) -> CommandOutcome:
-    """What the script prints."""
+    """Return the output of the script on an instance."""
     assert script == example.PATCH.strip() or "apt-get" in script
     return CommandOutcome("PATCHED" if vm.number % 3 == 0 else "RESTART\nPATCHED")
 
 
 def names(sandbox: Sandbox) -> tuple[str, str, str]:
-    """The arguments of the example."""
+    """Return the arguments of the example."""
     return sandbox.where()[1:]
 
 
 def restarts(sandbox: Sandbox) -> Counter[str]:
-    """How often each instance was restarted."""
+    """Return the number of restarts of each instance."""
     return Counter(
         change.instance_id
         for change in sandbox.changes
@@ -49,8 +49,8 @@ def restarts(sandbox: Sandbox) -> Counter[str]:
     )
 
 
-def test_each_instance_is_patched_and_restarts_if_it_must(both: Sandbox) -> None:
-    """Once, and never more than a batch at a time."""
+def test_each_instance_is_patched_and_restarted_if_needed(both: Sandbox) -> None:
+    """It is patched once, and restarted at most once."""
     example.patch_in_place(lambda: both.access_token, *names(both))
     instances = both.cloud.scale_set("sandbox", "web").instances.values()
     patched = Counter(each.instance_id for each in both.changes if each.what == "command")
@@ -58,8 +58,8 @@ def test_each_instance_is_patched_and_restarts_if_it_must(both: Sandbox) -> None
     assert restarts(both) == Counter(vm.id for vm in instances if vm.number % 3)
 
 
-def test_an_instance_that_is_not_patched_halts(both: Sandbox) -> None:
-    """With what it printed; the others are left as they are."""
+def test_a_failed_patch_halts_the_rollout(both: Sandbox) -> None:
+    """The error has the output; the other instances are not changed."""
     both.cloud.on_command = lambda *_: CommandOutcome("", "E: no space left on device")
     with pytest.raises(az.RolloutHalted, match="is not patched: E: no space left on device"):
         example.patch_in_place(lambda: both.access_token, *names(both))

@@ -1,7 +1,4 @@
-"""A class around the model that keeps it, changes it more than once.
-
-And pages through the instances.
-"""
+"""Keep a model in a class, change it repeatedly, and page through the instances."""
 
 import json
 import sys
@@ -11,7 +8,7 @@ import azurerm
 
 
 class ScaleSet:
-    """A scale set as a dashboard holds it: a model that was read once."""
+    """A scale set in a dashboard: its model is read only once."""
 
     def __init__(self, access_token, subscription_id, rgname, name):
         self.where = (access_token, subscription_id, rgname, name)
@@ -19,20 +16,20 @@ class ScaleSet:
         self.status = self.model["properties"]["provisioningState"]
 
     def settle(self):
-        """Waits until Azure is done with it; the model that is kept stays as it was."""
+        """Wait until Azure has finished. The stored model is not changed."""
         while self.status != "Succeeded":
             time.sleep(0.05)
             self.status = azurerm.get_vmss(*self.where)["properties"]["provisioningState"]
 
     def put(self, **tags):
-        """Puts the model that is kept."""
+        """Write the stored model with other tags."""
         self.model["tags"] = tags
         answer = azurerm.put_vmss(*self.where, self.model)
         self.status = answer.json()["properties"]["provisioningState"]
         return answer.status_code
 
     def pages(self):
-        """Instance views, page by page."""
+        """Yield the pages of instance views."""
         page = azurerm.list_vmss_vm_instance_view_pg(*self.where)
         yield page
         while "nextLink" in page:
@@ -40,7 +37,7 @@ class ScaleSet:
             yield page
 
     def domains(self):
-        """Instance ids by update domain and fault domain."""
+        """Return the instance ids by update domain and fault domain."""
         domains = {}
         for page in self.pages():
             print(len(page["value"]), "instances")

@@ -1,4 +1,4 @@
-"""Lists the scale sets of a resource group with their instances, as azurerm's users write it."""
+"""List the scale sets of a resource group with their instances, in the style of azurerm."""
 
 import json
 import sys

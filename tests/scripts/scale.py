@@ -1,7 +1,4 @@
-"""Scales a set by what the command line says and waits for it.
-
-With azurerm's modules imported by name.
-"""
+"""Scale a set to a capacity from the command line, with azurerm's modules by name."""
 
 import argparse
 import time

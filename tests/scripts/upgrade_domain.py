@@ -1,4 +1,4 @@
-"""Puts a new version into the model and upgrades one update domain, polling the instance view."""
+"""Set a new version in the model, upgrade one update domain, and poll the instance view."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ import azurerm
 
 
 def main():
-    """rgname, vmss, version and update domain come from the command line."""
+    """Read group, scale set, version and update domain from the command line, and upgrade."""
     rgname, vmssname, newversion, updatedomain = sys.argv[1:5]
     access_token = azurerm.get_access_token_from_cli()
     subscription_id = azurerm.get_subscription_from_cli()

@@ -1,4 +1,4 @@
-"""Lists the scale sets of a subscription with what Vmsseditor shows of each, without its window."""
+"""List the scale sets of a subscription with the data that Vmsseditor shows."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ import azurerm
 
 
 def main():
-    """Read vmssconfig.json, as Vmsseditor does: it has no options."""
+    """Sign in with vmssconfig.json, as Vmsseditor does, and print the scale sets."""
     config = json.loads(Path("vmssconfig.json").read_text("utf-8"))
     token = azurerm.get_access_token(config["tenantId"], config["appId"], config["appSecret"])
     for vmss in azurerm.list_vmss_sub(token, config["subscriptionId"])["value"]:

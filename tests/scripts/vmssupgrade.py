@@ -1,4 +1,4 @@
-"""Puts a version and upgrades a domain at once, with the options and calls of Vmssupgrade."""
+"""Set a version and upgrade one domain, with the options and calls of Vmssupgrade."""
 
 import argparse
 import json
@@ -9,7 +9,7 @@ import azurerm
 
 
 def main():
-    """Read the options and vmssconfig.json, put the model, upgrade, and poll the instance view."""
+    """Read options and vmssconfig.json, write the model, upgrade, poll the instance view."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--resourcegroup", "-r", required=True)
     parser.add_argument("--vmssname", "-s", required=True)

@@ -1,4 +1,4 @@
-"""`azurerm-lite editor`: a scale set as a heat map in the terminal, and what Azure can do to it."""
+"""`azurerm-lite editor`: a heat map of a scale set in the terminal, with actions."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def add(commands: Commands) -> None:
     parser = add_command(
         commands,
         "editor",
-        "a scale set as a heat map, and actions on it",
-        "Edit a scale set in the terminal: its heat map, and actions on its instances.",
-        details="Press ? in it for help. Without a scale set, choose from a list.",
+        "heat map of a scale set, with actions",
+        "Show a scale set as a heat map in the terminal, and act on its instances.",
+        details="Press ? for help. Without -r and -s, choose a scale set from a list.",
         usage="[-r GROUP -s SET] [options]",
         examples=("--sandbox", "", "-r myrg -s web --read-only"),
     )
     add_scale_set(parser)
     add_session(parser, changes=False)
     parser.add_argument(
-        "--read-only", action="store_true", help="refuse whatever would change something"
+        "--read-only", action="store_true", help="disable all actions that change something"
     )
     parser.set_defaults(run=run)
 
@@ -41,9 +41,9 @@ def run(options: argparse.Namespace, output: Output) -> int:
         The exit status.
     """
     if output.is_json:
-        raise UsageError("--json: the editor prints nothing")
+        raise UsageError("the editor does not support --json")
     if not options.sandbox and bool(options.resourcegroup) != bool(options.vmssname):
-        raise UsageError("--resourcegroup and --vmssname go together")
+        raise UsageError("pass --resourcegroup and --vmssname together, or neither")
     try:
         from .app import Editor
     except ModuleNotFoundError as missing:
@@ -60,14 +60,14 @@ def run(options: argparse.Namespace, output: Output) -> int:
 def open_subscription(
     options: argparse.Namespace, output: Output
 ) -> Iterator[tuple[Callable[[], str], str]]:
-    """Yield a token provider and the subscription: of the sandbox, or of the credentials."""
+    """Yield a token provider and the subscription of the sandbox or of the credentials."""
     if not options.sandbox:
         yield sign_in(options, output)
         return
     sandbox = load_sandbox()(upgrade_seconds=6)
     sandbox.add_vmss("flex", 6, orchestration="Flexible")
     sandbox.start()
-    # Permanently: a poll in progress at the end must not be sent to Azure.
+    # Not restored: a poll that is still running at the end must not be sent to Azure.
     os.environ.update(sandbox.environment)
     try:
         options.resourcegroup = options.resourcegroup or sandbox.resource_group

@@ -1,31 +1,32 @@
-"""What the editor does in Azure, its texts, and its errors as sentences. No screen here."""
+"""Requests and texts of the editor, without anything about the screen."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import azurerm_lite as az
 from azurerm_lite.heatmap import Heatmap
 
 from ..session import Where
+from ..text import plural
 
 T = TypeVar("T")
 Row = tuple[str, str]
 
 
 class Action(NamedTuple):
-    """Something to do to instances.
+    """An action on instances.
 
     Attributes:
-        key: Its key in the menu.
-        name: Its name in the menu.
-        meaning: What it means for the instances: "20 instances will be ...".
+        key: Key in the menu.
+        name: Name in the menu.
+        meaning: Effect on the instances, after "20 instances will be".
         run: The function of the library.
-        needs_confirmation: Whether to ask before it.
+        needs_confirmation: Whether to ask for confirmation.
     """
 
     key: str
@@ -68,9 +69,9 @@ ON_SET = tuple(action for action in ON_INSTANCES if action.key in ("s", "p", "r"
 
 
 async def in_thread(call: Callable[..., T], *arguments: Any) -> T:
-    """Return what a call returns that waits for the network, made in a thread.
+    """Run a blocking call in a thread, and return its result.
 
-    The thread does not keep the program from ending.
+    The thread is a daemon, so that it does not keep the program running.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
@@ -86,7 +87,7 @@ async def in_thread(call: Callable[..., T], *arguments: Any) -> T:
             outcome = (future.set_result, context.run(call, *arguments))
         except BaseException as error:
             outcome = (future.set_exception, error)
-        if not loop.is_closed():  # it is once the program has ended
+        if not loop.is_closed():  # closed when the program has ended
             loop.call_soon_threadsafe(finish, *outcome)
 
     name = f"editor: {getattr(call, '__name__', call)}"
@@ -95,29 +96,29 @@ async def in_thread(call: Callable[..., T], *arguments: Any) -> T:
 
 
 def read(where: Where) -> tuple[Any, list[Any]]:
-    """Return the model of a scale set, and its instances."""
+    """Return the model of a scale set and its instances."""
     model = az.get_vmss(*where)
     return model, az.get_instance_views(*where)
 
 
 def change_image(where: Where, values: Mapping[str, str]) -> Any:
-    """Put another image into the model as it is now, which keeps the changes of others."""
-    return az.put_vmss(*where, az.set_image(az.get_vmss(*where), **filled_in(values)))
+    """Set an image in the current model, so that changes by others are kept."""
+    return az.put_vmss(*where, az.set_image(az.get_vmss(*where), **non_empty(values)))
 
 
 def change_size(where: Where, size: str) -> Any:
-    """Put another VM size into the model as it is now."""
+    """Set a VM size in the current model."""
     model = az.get_vmss(*where)
     return az.put_vmss(*where, {**model, "sku": {**model["sku"], "name": size}})
 
 
-def filled_in(values: Mapping[str, str]) -> dict[str, str]:
+def non_empty(values: Mapping[str, str]) -> dict[str, str]:
     """Return the fields of a form that are not empty."""
     return {name: value.strip() for name, value in values.items() if value.strip()}
 
 
 def images_to_choose(where: Where, model: Any) -> list[str]:
-    """Return the versions of the model's platform image, newest first; none for other images."""
+    """Return the versions of a platform image, newest first; an empty list for other images."""
     image = az.get_image(model)
     if image["kind"] != "platform":
         return []
@@ -132,17 +133,17 @@ def sizes_to_choose(where: Where) -> list[str]:
 
 
 def parse_count(text: str) -> Any:
-    """Return a whole number if the text is one, else the text; `None` for an empty one."""
+    """Return the text as a whole number if it is one, else as text; `None` if it is empty."""
     text = text.strip()
     return int(text) if text.isdecimal() else text or None
 
 
 def parse_seconds(text: str) -> float:
-    """Return the seconds that a field holds."""
+    """Return the number of seconds in a field; 0 if it is empty."""
     try:
         return float(text or 0)
     except ValueError:
-        raise ValueError(f"pause must be seconds, not {text!r}") from None
+        raise ValueError(f"pause must be a number of seconds, got {text!r}") from None
 
 
 def image_of(model: Any) -> str:
@@ -154,9 +155,9 @@ def image_of(model: Any) -> str:
 
 
 def describe_image(image: az.Image) -> str:
-    """Return an image on one line, without what follows the question mark of a URL.
+    """Return an image on one line, without the query of a URL.
 
-    That may be a signature, which is a secret.
+    The query may hold a signature, which is a secret.
     """
     return az.image_name(image).partition("?")[0]
 
@@ -167,7 +168,7 @@ def version_of(model: Any) -> str:
 
 
 def facts(model: Any) -> list[Row]:
-    """Return what the editor shows of a scale set: name and value."""
+    """Return the facts about a scale set: name and value."""
     properties = model["properties"]
     sku = model.get("sku") or {}
     os_profile = (properties.get("virtualMachineProfile") or {}).get("osProfile") or {}
@@ -199,30 +200,19 @@ def _image_sku(model: Any) -> str:
 
 
 def group_of(model: Any) -> str:
-    """Return the resource group, out of the id."""
+    """Return the resource group in the id of a model."""
     parts = str(model.get("id", "")).split("/")
     return parts[4] if len(parts) > 4 else "unknown"
 
 
 def summary(heat_map: Heatmap) -> str:
-    """Return how many instances there are, and how many of them are on the latest model."""
+    """Return the number of instances, and how many have the latest model."""
     current = sum(cell.has_latest_model for cell in heat_map.cells)
-    return f"{count_instances(len(heat_map.cells))} · {current} on the latest model"
-
-
-def count_instances(number: int) -> str:
-    """Return a number of instances, such as `1 instance`."""
-    return f"{number} instance{'' if number == 1 else 's'}"
-
-
-def join_ids(ids: Sequence[str], limit: int = 60) -> str:
-    """Return ids as `1, 2, 3`; those after `limit` as `and 5 more`."""
-    rest = len(ids) - limit
-    return ", ".join(ids[:limit]) + (f" and {rest} more" if rest > 0 else "")
+    return f"{plural(len(heat_map.cells), 'instance')} · {current} on the latest model"
 
 
 def sentence(error: BaseException) -> str:
-    """Return an error as a sentence for the status line."""
+    """Return an error as one sentence for the status line and the log."""
     code = ""
     text = str(error)
     if isinstance(error, az.AzureError):
@@ -235,9 +225,9 @@ def sentence(error: BaseException) -> str:
 
 
 def poll_interval(instances: int, polls: int) -> float:
-    """Return the seconds to the next poll while something is being changed.
+    """Return the seconds until the next poll while a change is in progress.
 
-    Azure refills ten pages of fifty instances a minute.
+    Azure allows ten pages of fifty instances per minute.
     """
     pages = max(1, -(-instances // 50))
     return min(6.0 * pages, max(2.0, 1.0 * pages) * 1.3 ** min(polls, 99))

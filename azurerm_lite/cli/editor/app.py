@@ -1,4 +1,4 @@
-"""The editor: its screen, polling the scale set, and one job at a time."""
+"""The editor: the screen, the polling of the scale set, and one job at a time."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from textual.worker import Worker, WorkerState
 import azurerm_lite as az
 from azurerm_lite.heatmap import FLAG_SIGNS, STYLES, Heatmap
 
+from ..text import duration, join_ids, plural
 from . import actions
-from .actions import Action, count_instances, describe_image, in_thread, join_ids, sentence
+from .actions import Action, describe_image, in_thread, sentence
 from .dialogs import ChooseDialog, Dialog, FormDialog, HelpDialog, MenuDialog
 from .heat_map import HeatMapView
 from .rolling import Rolling
@@ -28,7 +29,7 @@ from .tiles import facts, is_busy
 
 _WRITES = ("act", "whole_set", "capacity", "image", "size", "roll", "undo")
 _IDLE_SECONDS = 30.0
-"""Between two polls while nothing is being changed here; longer for large sets."""
+"""Seconds between two polls while nothing is being changed; longer for large sets."""
 _ENDED = ("", "succeeded", "failed", "canceled")
 _FLAG_COLOUR = "#ffd33d"
 
@@ -65,7 +66,7 @@ class Editor(Rolling):
     # The screen
 
     def compose(self) -> ComposeResult:
-        """Yield a title, the heat map beside the facts, a status line, the log, the keys."""
+        """Yield the title, the heat map next to the facts, the status line, the log, the keys."""
         yield Static(id="title")
         with Horizontal(id="main"):
             yield HeatMapView(id="map")
@@ -79,7 +80,7 @@ class Editor(Rolling):
         yield keys
 
     def on_mount(self) -> None:
-        """Open a scale set, or ask which."""
+        """Open the scale set, or show the list to choose from."""
         self.query_one("#log", Log).border_title = "log"
         self.query_one("#log", Log).can_focus = False
         self.query_one("#map", HeatMapView).focus()
@@ -95,7 +96,7 @@ class Editor(Rolling):
         self.watch_set()
 
     def _show_warnings(self) -> None:
-        """Send the library's warnings, about waits for example, to the log of the editor."""
+        """Send the library's warnings, for example about waits, to the log of the editor."""
         loop = asyncio.get_running_loop()
         app = self
 
@@ -117,13 +118,13 @@ class Editor(Rolling):
         self._hide_warnings = stop
 
     def on_unmount(self) -> None:
-        """Leave the library's logger as it was, and let no rollout start another batch."""
+        """Restore the library's logger, and stop a rollout before its next batch."""
         self._hide_warnings()
         if self.job:
             self.job.stop.set()
 
     def _draw(self) -> None:
-        """Draw everything that shows what was read."""
+        """Draw the title, the heat map and the legend."""
         title = Text()
         title.append(" azurerm-lite ", "bold #ffffff on #1f6feb")
         title.append(f"  {self.set_name}", "bold #f0f6fc")
@@ -139,7 +140,7 @@ class Editor(Rolling):
         self.query_one("#legend", Static).update(self._legend())
 
     def _facts(self) -> Text:
-        """Return the facts of the scale set, and below them those of the instance at the cursor."""
+        """Return the facts about the scale set, then those about the instance at the cursor."""
         text = Text()
         for name, value in actions.facts(self.model) if self.model else ():
             text.append(f"{name:<9} ", "#8b949e").append(f"{value}\n", "#f0f6fc")
@@ -150,7 +151,7 @@ class Editor(Rolling):
         return text
 
     def _legend(self) -> Text:
-        """Return the signs of the heat map and their counts; no sign is parted from its name."""
+        """Return the signs of the heat map with their counts, broken between entries only."""
         cells = self.heat_map.cells
         parts = [Text("filled: latest model, outlined: older", "#8b949e")]
         for name, style in STYLES.items():
@@ -164,18 +165,18 @@ class Editor(Rolling):
         return _join_in_lines(parts, self.size.width - 2)
 
     def on_resize(self) -> None:
-        """Break the legend's lines again."""
+        """Break the lines of the legend for the new width."""
         self.query_one("#legend", Static).update(self._legend())
 
     @on(HeatMapView.SelectionChanged)
     def _selection_changed(self) -> None:
-        """Show the cursor's tile, or what is picked, in the frame of the heat map."""
+        """Show the picked instances, or the tile at the cursor, in the frame of the heat map."""
         view = self.query_one("#map", HeatMapView)
         view.border_subtitle = self._selection(view)
         self.query_one("#facts", Static).update(self._facts())
 
     def _selection(self, view: HeatMapView) -> str:
-        """Return what is picked, or what the cursor is on."""
+        """Return a description of the picked instances, or of the tile at the cursor."""
         if view.picked:
             return f"picked {len(view.targets)}: {join_ids(view.targets, 8)}"
         here = view.here
@@ -183,13 +184,13 @@ class Editor(Rolling):
             return ""
         if here.cell:
             return f"{here.cell.name or here.name}: {facts(here.cell)[0]}"
-        return f"{here.name} · {count_instances(len(here.ids))}"
+        return f"{here.name} · {plural(len(here.ids), 'instance')}"
 
     # Polling
 
     @work(exclusive=True, group="watch", exit_on_error=False)
     async def watch_set(self) -> None:
-        """Poll the scale set: often while something is being changed, else now and then."""
+        """Poll the scale set, more often while something is being changed."""
         polls = 0
         failures = 0
         while True:
@@ -202,18 +203,18 @@ class Editor(Rolling):
                 pause = actions.poll_interval(size, polls)
             else:
                 pause = max(_IDLE_SECONDS, 2 * actions.poll_interval(size, 99))
-            await self._rest(min(300.0, pause * 2 ** min(failures, 10)))
+            await self._sleep(min(300.0, pause * 2 ** min(failures, 10)))
 
-    async def _rest(self, pause: float) -> None:
-        """Sleep until the next poll is due or asked for; never less than Azure asked for."""
+    async def _sleep(self, pause: float) -> None:
+        """Sleep until the next poll is due or requested, at least until Azure's Retry-After."""
         loop = asyncio.get_running_loop()
         seconds = max(pause, self._not_before - loop.time())
         try:
             await asyncio.wait_for(self.refresh_soon.wait(), seconds)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             return
         while (left := self._not_before - loop.time()) > 0:
-            self.status(f"Azure asks to wait: polling again in {left:.0f} s", "warning")
+            self.status(f"Azure asked to wait: polling again in {duration(left)}", "warning")
             await asyncio.sleep(min(left, 1.0))
 
     def _is_busy(self) -> bool:
@@ -224,7 +225,7 @@ class Editor(Rolling):
         return str(state or "").lower() not in _ENDED
 
     async def _poll(self) -> bool:
-        """Read the scale set and draw it; show an error once. Return whether it worked."""
+        """Read and draw the scale set; log a new error once. Return whether that worked."""
         try:
             self.model, self.instances = await in_thread(actions.read, self.where)
             self.heat_map = az.heatmap(self.instances)
@@ -240,12 +241,12 @@ class Editor(Rolling):
                 self.log_line(self._poll_error, "error")
             return False
         if self._poll_error:
-            self.log_line(f"{self.set_name} answers again.", "done")
+            self.log_line(f"polling {self.set_name} works again", "done")
             self._poll_error = ""
         return True
 
     def _forget(self) -> None:
-        """Forget what was read."""
+        """Clear the model, the instances and the heat map."""
         self.model = None
         self.instances = []
         self.heat_map = Heatmap(())
@@ -258,7 +259,7 @@ class Editor(Rolling):
     async def action_choose(self) -> None:
         """Open another scale set."""
         if self.job:
-            self.refuse()
+            self.show_busy()
             return
         chosen = await self.push_screen_wait(
             ChooseDialog(
@@ -279,16 +280,16 @@ class Editor(Rolling):
     # Jobs
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002 - Textual's signature
-        """Grey out what cannot be done."""
+        """Grey out the keys that are disabled."""
         return None if self.read_only and action in (*_WRITES, "stop") else True
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Show an error that nothing else has handled."""
+        """Log an error that was not handled elsewhere."""
         if event.state is WorkerState.ERROR and event.worker.error:
             self.log_line(sentence(event.worker.error), "error")
 
     def start_job(self, title: str, call: Callable[[], Any]) -> None:
-        """Send a request, and wait for its operation."""
+        """Start a job that sends a request and waits for its operation."""
         if self.is_free():
             self.job = Job(title)
             self._run_job(self.job, call)
@@ -299,7 +300,7 @@ class Editor(Rolling):
 
         def on_poll(state: str, seconds: float) -> None:
             if not loop.is_closed():
-                text = f"↻ {job.title}: {state}, {seconds:.0f} s"
+                text = f"↻ {job.title}: {state}, {duration(seconds)}"
                 loop.call_soon_threadsafe(self.status, text)
 
         self.log_line(f"{job.title} …", "work")
@@ -317,53 +318,55 @@ class Editor(Rolling):
 
     @work(exclusive=True, group="ask", exit_on_error=False)
     async def action_act(self) -> None:
-        """Do something to the instances that are picked, or to those under the cursor."""
+        """Choose an action for the picked instances, or for those under the cursor."""
         ids = self.query_one("#map", HeatMapView).targets
         if not self.is_free() or not ids:
             return
-        title = f"{count_instances(len(ids))}: {join_ids(ids, 12)}"
+        title = f"{plural(len(ids), 'instance')}: {join_ids(ids, 12)}"
         action = await self.push_screen_wait(MenuDialog(title, actions.ON_INSTANCES))
-        plural = "" if len(ids) == 1 else "s"
-        if action and await self._agreed(action, ids, f"instance{plural} {join_ids(ids)}"):
+        noun = "instance" if len(ids) == 1 else "instances"
+        if action and await self._confirm_action(action, ids, f"{noun} {join_ids(ids)}"):
             where = self.where
             title = f"{action.name} {join_ids(ids, 12)}"
             self.start_job(title, lambda: action.run(*where, list(ids)))
 
     @work(exclusive=True, group="ask", exit_on_error=False)
     async def action_whole_set(self) -> None:
-        """Do something to the whole scale set."""
+        """Choose an action for the whole scale set."""
         if not self.is_free():
             return
-        title = f"The whole of {self.set_name}"
+        title = f"All instances of {self.set_name}"
         action = await self.push_screen_wait(MenuDialog(title, actions.ON_SET))
-        if action and await self._agreed(action, self._all_ids(), f"all of {self.set_name}"):
+        if action and await self._confirm_action(
+            action, self._all_ids(), f"all of {self.set_name}"
+        ):
             where = self.where
             self.start_job(f"{action.name} all of {self.set_name}", lambda: action.run(*where))
 
     def _all_ids(self) -> list[str]:
         return [cell.instance_id for cell in self.heat_map.cells]
 
-    async def _agreed(self, action: Action, ids: Sequence[str], targets: str) -> bool:
-        """Ask before an action, if it needs that."""
+    async def _confirm_action(self, action: Action, ids: Sequence[str], targets: str) -> bool:
+        """Ask for confirmation if an action needs it; return whether to continue."""
         if not action.needs_confirmation:
             return True
         text = (
-            f"{count_instances(len(ids))} of {self.set_name} will be {action.meaning}:"
+            f"{plural(len(ids), 'instance')} of {self.set_name} will be {action.meaning}:"
             f"\n\n{join_ids(ids, 200)}"
         )
         title = f"{action.name} {targets}?"[:60]
-        return await self.confirmed(title, text, f"{action.name} {len(ids)}")
+        return await self.confirm(title, text, f"{action.name} {len(ids)}")
 
     @work(exclusive=True, group="ask", exit_on_error=False)
     async def action_capacity(self) -> None:
-        """Scale in or out."""
+        """Change the capacity."""
         if not self.is_free():
             return
         now = int((self.model.get("sku") or {}).get("capacity") or 0)
 
         def check(values: dict[str, str]) -> None:
             if not values["capacity"].strip().isdecimal():
-                raise ValueError(f"capacity must be a whole number, not {values['capacity']!r}")
+                raise ValueError(f"capacity must be a whole number, got {values['capacity']!r}")
 
         title = f"Scale {self.set_name} (now {now})"
         fields = [("capacity", "Instances", str(now))]
@@ -372,34 +375,34 @@ class Editor(Rolling):
             return
         wanted = int(values["capacity"])
         where = self.where
-        if wanted > now or await self._may_delete(now, wanted):
+        if wanted > now or await self._confirm_scale_in(now, wanted):
             self.start_job(f"scale from {now} to {wanted}", lambda: az.scale_vmss(*where, wanted))
 
-    async def _may_delete(self, now: int, wanted: int) -> bool:
-        """Ask before a scale set shrinks."""
+    async def _confirm_scale_in(self, now: int, wanted: int) -> bool:
+        """Ask before instances are deleted; return whether to continue."""
         text = (
-            f"{count_instances(now - wanted)} of {self.set_name} will be deleted permanently; "
-            f"Azure chooses which of\n\n{join_ids(self._all_ids(), 200)}"
+            f"{plural(now - wanted, 'instance')} of {self.set_name} will be deleted permanently. "
+            f"Azure chooses them among:\n\n{join_ids(self._all_ids(), 200)}"
         )
         title = f"Scale in from {now} to {wanted}?"
-        return await self.confirmed(title, text, f"Delete {now - wanted}")
+        return await self.confirm(title, text, f"Delete {now - wanted}")
 
     def _consequence(self, change: str) -> str:
-        """Return what a change of the model means for the instances, by the upgrade mode."""
+        """Return the effect of a model change on the instances, by the upgrade mode."""
         mode = az.upgrade_mode(self.model)
         if mode.lower() == "manual":
             return (
                 f"The model of {self.set_name} gets {change}. "
-                "No instance changes before it is upgraded."
+                "No instance changes until you upgrade it."
             )
         return (
-            f"{self.set_name} is in upgrade mode {mode}: with {change} "
-            f"Azure itself will upgrade its {count_instances(len(self.heat_map.cells))}."
+            f"{self.set_name} is in upgrade mode {mode}: after the change to {change}, "
+            f"Azure upgrades its {plural(len(self.heat_map.cells), 'instance')} automatically."
         )
 
     @work(exclusive=True, group="ask", exit_on_error=False)
     async def action_image(self) -> None:
-        """Put another image into the model."""
+        """Change the image in the model."""
         if not self.is_free():
             return
         model = self.model
@@ -408,28 +411,28 @@ class Editor(Rolling):
         dialog = FormDialog(
             f"Image of {self.set_name}",
             _image_fields(image),
-            lambda values: az.set_image(model, **actions.filled_in(values)),
+            lambda values: az.set_image(model, **actions.non_empty(values)),
             (lambda: actions.images_to_choose(where, model))
             if image["kind"] == "platform"
             else None,
         )
-        values = actions.filled_in(await self.push_screen_wait(dialog) or {})
+        values = actions.non_empty(await self.push_screen_wait(dialog) or {})
         if not values:
             return
         changes = {key: value for key, value in values.items() if value != image.get(key)}
         if not changes:
-            self.status("The model has that image already.", "warning")
+            self.status("The model already has this image.", "warning")
             return
         wanted = az.set_image(model, **changes)
         text = self._consequence(f"the image {describe_image(az.get_image(wanted))}")
-        if await self.confirmed("Change the model's image?", text, "Change it"):
+        if await self.confirm("Change the model's image?", text, "Change it"):
             self.images_before[self.opened or ("", "")] = image
             title = f"image {actions.version_of(wanted)}"
             self.start_job(title, lambda: actions.change_image(where, changes))
 
     @work(exclusive=True, group="ask", exit_on_error=False)
     async def action_size(self) -> None:
-        """Put another VM size into the model."""
+        """Change the VM size in the model."""
         if not self.is_free():
             return
         where = self.where
@@ -450,7 +453,7 @@ class Editor(Rolling):
         if size == now:
             return
         text = self._consequence(f"the size {size}")
-        if await self.confirmed("Change the VM size?", text, "Change it"):
+        if await self.confirm("Change the VM size?", text, "Change it"):
             self.start_job(f"VM size {size}", lambda: actions.change_size(where, size))
 
     # Help and quitting
@@ -460,7 +463,7 @@ class Editor(Rolling):
         self.push_screen(HelpDialog())
 
     async def action_quit(self) -> None:
-        """Quit by Textual's own key, which asks too, once."""
+        """Quit by Textual's own key; a second press quits without asking."""
         if isinstance(self.screen, Dialog):
             self.exit()
         else:
@@ -472,16 +475,15 @@ class Editor(Rolling):
         if not self.job:
             self.exit()
             return
-        text = "Azure continues with what was started."
+        text = "Azure finishes the operation in progress."
         if self.job.is_rollout:
-            text += " The rolling upgrade stops after that;"
-            text += " started again, it goes on from there."
-        if await self.confirmed(f"Quit? {self.job.title} is in progress", text, "Quit"):
+            text += " The rolling upgrade then stops. Start it again to resume it."
+        if await self.confirm(f"Quit? {self.job.title} is in progress", text, "Quit"):
             self.exit()
 
 
 def _join_in_lines(parts: Sequence[Text], width: int) -> Text:
-    """Return parts joined by two spaces, in lines that are broken between parts alone."""
+    """Return parts joined by two spaces, with line breaks between parts only."""
     text = parts[0]
     used = len(parts[0])
     for part in parts[1:]:

@@ -1,4 +1,4 @@
-"""The dialogs of the editor: a question, a menu, a form, a rollout, a list of sets, the help."""
+"""The dialogs of the editor: confirmation, menu, form, rolling upgrade, list of sets, help."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from textual.widgets.option_list import Option
 import azurerm_lite as az
 from azurerm_lite.heatmap import FLAG_SIGNS, STYLES
 
+from ..text import join_ids
 from .actions import (
     Action,
     group_of,
     in_thread,
-    join_ids,
     parse_count,
     parse_seconds,
     sentence,
@@ -29,17 +29,17 @@ from .actions import (
 
 
 class Dialog(ModalScreen[Any]):
-    """A window over the heat map; Escape closes it with `None`."""
+    """A dialog over the heat map. Escape closes it with the result `None`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back")]
 
     def action_leave(self) -> None:
-        """Close the window without an answer."""
+        """Close the dialog without a result."""
         self.dismiss(None)
 
 
 class ConfirmDialog(Dialog):
-    """A question before something that cannot be undone; anything but a yes is a no."""
+    """A confirmation of a disruptive action. Every answer except yes means no."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "Yes"),
@@ -53,13 +53,13 @@ class ConfirmDialog(Dialog):
         self._yes = yes
 
     def compose(self) -> ComposeResult:
-        """Yield a title, what will be changed, and two buttons, the safe one first."""
+        """Yield the consequences and two buttons, the safe one first."""
         with Vertical(classes="window danger") as window:
             window.border_title = self._heading
             with VerticalScroll(classes="text", can_focus=False):
                 yield Static(self._text, markup=False)
             with Horizontal(classes="buttons"):
-                yield Button("No, leave it", id="no", compact=True)
+                yield Button("No, cancel", id="no", compact=True)
                 yield Button(self._yes, id="yes", variant="error", compact=True)
                 yield Label("n / y", classes="hint")
 
@@ -68,12 +68,12 @@ class ConfirmDialog(Dialog):
         self.dismiss(event.button.id == "yes")
 
     def action_answer(self, answer: bool) -> None:
-        """Answer by key."""
+        """Answer with a key."""
         self.dismiss(answer)
 
 
 class MenuDialog(Dialog):
-    """A choice of one action: by its key, with the arrows, or with the mouse."""
+    """A menu of actions, for keys and mouse."""
 
     def __init__(self, title: str, actions: Sequence[Action]) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class MenuDialog(Dialog):
         self._actions = actions
 
     def compose(self) -> ComposeResult:
-        """Yield the actions with their keys."""
+        """Yield the list of actions with their keys."""
         with Vertical(classes="window menu") as window:
             window.border_title = self._heading
             yield OptionList(
@@ -104,7 +104,7 @@ class MenuDialog(Dialog):
 
 
 class FormDialog(Dialog):
-    """A few fields, checked before the window closes; a choice fills the first field."""
+    """A form that is checked before it closes. A choice from its list fills the first field."""
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class FormDialog(Dialog):
         self._choices = choices
 
     def compose(self) -> ComposeResult:
-        """Yield a line for each field, the choices, and a line for what is wrong."""
+        """Yield the fields, the choices, a line for errors, and the buttons."""
         with Vertical(classes="window form") as window:
             window.border_title = self._heading
             for name, label, value in self._fields:
@@ -132,17 +132,17 @@ class FormDialog(Dialog):
             yield Static("", id="wrong", markup=False)
             with Horizontal(classes="buttons"):
                 yield Button("Cancel", id="no", compact=True)
-                yield Button("Go on", id="yes", variant="primary", compact=True)
+                yield Button("Continue", id="yes", variant="primary", compact=True)
                 yield Label("Enter continues, Escape cancels", classes="hint")
 
     def on_mount(self) -> None:
-        """Fetch the choices."""
+        """Load the choices."""
         if self._choices:
             self._fetch(self._choices)
 
     @work(exit_on_error=False)
     async def _fetch(self, choices: Callable[[], list[str]]) -> None:
-        self._show_error("asking Azure what there is to choose from …")
+        self._show_error("loading the choices from Azure …")
         try:
             found = await in_thread(choices)
         except Exception as error:
@@ -185,7 +185,7 @@ _GROUPINGS = (
 
 
 class Box(Checkbox):
-    """A box that is empty until it is ticked, so that colour is not the only sign."""
+    """A checkbox that is empty until it is ticked, so that it is readable without colour."""
 
     @property
     def BUTTON_INNER(self) -> str:  # type: ignore[override]  # noqa: N802 - Textual's name
@@ -194,7 +194,7 @@ class Box(Checkbox):
 
 
 class RollDialog(Dialog):
-    """The options of a rolling upgrade: batches, limits, pauses; and the plan that they make."""
+    """The options of a rolling upgrade, and the resulting plan."""
 
     def __init__(self, name: str, instances: Sequence[Any], picked: Sequence[str]) -> None:
         super().__init__()
@@ -203,7 +203,7 @@ class RollDialog(Dialog):
         self._picked = picked
 
     def compose(self) -> ComposeResult:
-        """Yield the fields in two columns, and the plan below."""
+        """Yield the fields, the plan below them, and the buttons."""
         with Vertical(classes="window roll") as window:
             window.border_title = f"Rolling upgrade of {self._set_name}"
             with Grid(classes="fields"):
@@ -211,16 +211,16 @@ class RollDialog(Dialog):
                 yield Select(
                     _GROUPINGS, value="update_domain", allow_blank=False, id="by", compact=True
                 )
-                yield Label("Most at a time (8, 20%)")
+                yield Label("Largest batch (8, 20%)")
                 yield Input(id="most", placeholder="no limit", compact=True)
-                yield Label("First batch at most")
-                yield Input(id="canary", placeholder="like the others", compact=True)
-                yield Label("Pause between, seconds")
+                yield Label("Canary (1, 5%)")
+                yield Input(id="canary", placeholder="no canary", compact=True)
+                yield Label("Pause in seconds")
                 yield Input("0", id="pause", compact=True)
-            yield Box("Roll back by itself when a batch fails", id="back", compact=True)
-            picked = join_ids(self._picked, 12) or "nothing is"
+            yield Box("Roll back automatically if a batch fails", id="back", compact=True)
+            picked = join_ids(self._picked, 12) or "none"
             yield Box(
-                f"Only what is picked ({picked})",
+                f"Only picked instances ({picked})",
                 id="only",
                 value=False,
                 disabled=not self._picked,
@@ -231,7 +231,7 @@ class RollDialog(Dialog):
             with Horizontal(classes="buttons"):
                 yield Button("Cancel", id="no", compact=True)
                 yield Button("Start", id="yes", variant="primary", compact=True)
-                yield Label("Escape leaves", classes="hint")
+                yield Label("Escape cancels", classes="hint")
 
     def on_mount(self) -> None:
         """Show the first plan."""
@@ -242,7 +242,7 @@ class RollDialog(Dialog):
         by = self.query_one("#by", Select).value
         most = parse_count(self.query_one("#most", Input).value)
         if by == "size" and most is None:
-            raise ValueError("say how many at a time: a number, or a share such as 20%")
+            raise ValueError("enter the largest batch: a count or a percentage such as 20%")
         batches = {"by": most} if by == "size" else {"by": by, "max_batch": most}
         only = list(self._picked) if self.query_one("#only", Checkbox).value else None
         canary = parse_count(self.query_one("#canary", Input).value)
@@ -252,7 +252,7 @@ class RollDialog(Dialog):
     @on(Select.Changed)
     @on(Checkbox.Changed)
     def _show_plan(self) -> None:
-        """Show the plan, or what is wrong with the options."""
+        """Show the plan, or the error in the options."""
         plan: list[az.Batch] = []
         try:
             parse_seconds(self.query_one("#pause", Input).value)
@@ -282,7 +282,7 @@ class RollDialog(Dialog):
 
 
 class ChooseDialog(Dialog):
-    """The scale sets of the subscription, one of which to open."""
+    """The list of scale sets of the subscription, to open one."""
 
     def __init__(self, subscription_id: str, fetch: Callable[[], list[Any]]) -> None:
         super().__init__()
@@ -291,15 +291,15 @@ class ChooseDialog(Dialog):
         self._found: list[Any] = []
 
     def compose(self) -> ComposeResult:
-        """Yield a table, and a line for what goes wrong."""
+        """Yield a table, and a line for errors."""
         with Vertical(classes="window choose") as window:
             window.border_title = f"Scale sets of subscription {self._subscription_id}"
             yield DataTable(cursor_type="row", zebra_stripes=True)
-            yield Static("asking Azure …", id="wrong", markup=False)
-            yield Label("Enter opens it, Escape leaves", classes="hint")
+            yield Static("loading scale sets from Azure …", id="wrong", markup=False)
+            yield Label("Enter opens, Escape cancels", classes="hint")
 
     def on_mount(self) -> None:
-        """Fetch the scale sets."""
+        """Load the scale sets."""
         self.query_one(DataTable).add_columns(
             "name", "group", "location", "VMs", "size", "upgrades", "state", "image"
         )
@@ -316,7 +316,7 @@ class ChooseDialog(Dialog):
         except Exception as error:
             error_line.update(sentence(error))
             return
-        error_line.update("" if self._found else "There is no scale set in this subscription.")
+        error_line.update("" if self._found else "This subscription has no scale sets.")
         table.focus()
 
     @on(DataTable.RowSelected)
@@ -326,7 +326,7 @@ class ChooseDialog(Dialog):
 
 
 def _row(model: Any) -> list[str]:
-    """Return the row of a scale set in the table of all."""
+    """Return the table row of a scale set."""
     sku = model.get("sku") or {}
     values = (
         model["name"],
@@ -343,15 +343,15 @@ def _row(model: Any) -> list[str]:
 
 HELP = """\
 [b]Pick[/b]   arrows   move over instances and headings
-       space    pick what the cursor is on, or unpick it; a click, too
+       space    pick or unpick the tile under the cursor; or click it
        d  f  z  the cursor's update domain, fault domain, zone
        a        all            escape  none
 
 [b]Act[/b]    enter    upgrade, reimage, start, power off, restart,
-                deallocate, delete what is picked, else the cursor's
-       w        start, restart, power off, deallocate the whole set
-       c        scale in and out
-       i  v     another image, another VM size in the model
+                deallocate or delete picked instances, or the cursor's
+       w        start, restart, power off or deallocate the whole set
+       c        change the capacity
+       i  v     change the image, the VM size in the model
        r        rolling upgrade     x  stop it     b  roll it back
 
 [b]See[/b]    g        poll now       l  another scale set
@@ -363,7 +363,7 @@ _FLAG_COLOUR = "#ffd33d"
 
 
 def _help() -> str:
-    """Return the keys, and the signs of the heat map in their colours."""
+    """Return the keys and the coloured signs of the heat map."""
     states = [f"[{style.ink}]{style.signs[0]}[/] {style.name:<13}" for style in STYLES.values()]
     flags = [f"[{_FLAG_COLOUR}]{signs[0]}[/] {flag:<13}" for flag, signs in FLAG_SIGNS.items()]
     lines = ["".join(signs).rstrip() for signs in (states[:4], states[4:], flags)]
@@ -371,12 +371,12 @@ def _help() -> str:
 
 
 class HelpDialog(Dialog):
-    """The keys, and how to read the heat map; one of a few keys closes it."""
+    """The help: keys, and signs of the heat map."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark,enter,q", "leave", "Back")]
 
     def compose(self) -> ComposeResult:
-        """Yield one text."""
+        """Yield the text."""
         with VerticalScroll(classes="window help") as window:
             window.border_title = "Help"
             yield Static(_help())

@@ -1,4 +1,4 @@
-"""The heat map as a widget: drawn line by line, for arrow keys, space and mouse."""
+"""The widget of the heat map, for arrow keys, space and mouse."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CURSOR = Style(color="#0d1117", bgcolor="#f0f6fc", bold=True)
 
 
 class HeatMapView(ScrollView, can_focus=True):
-    """The heat map of a scale set: a cursor on one tile of it, and the ids that are picked."""
+    """The heat map of a scale set, with a cursor on one tile and picked instances."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "pick", "Pick"),
@@ -41,7 +41,7 @@ class HeatMapView(ScrollView, can_focus=True):
     ]
 
     class SelectionChanged(Message):
-        """The cursor has moved, or other instances are picked."""
+        """Message: the cursor has moved, or other instances are picked."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -52,15 +52,14 @@ class HeatMapView(ScrollView, can_focus=True):
         self._cursor = ""
 
     def show(self, heat_map: Heatmap) -> None:
-        """Draw other instances, or the same in another state; those picked stay picked."""
+        """Draw another heat map; instances that still exist stay picked."""
         self.heat_map = heat_map
         self.picked &= {cell.instance_id for cell in heat_map.cells}
         self._lay_out()
         self.post_message(self.SelectionChanged())
 
     def _lay_out(self) -> None:
-        # The height is that of the widget without a scroll bar: a line more would add the bar, a
-        # line less would remove it, in turn.
+        # The height excludes a scroll bar. Otherwise each layout would add or remove the bar.
         self._tiles = lay_out(self.heat_map, max(20, self.size.width - 1), self.size.height)
         self._lines = {}
         for tile in self._tiles:
@@ -71,12 +70,12 @@ class HeatMapView(ScrollView, can_focus=True):
         self.refresh()
 
     def on_resize(self, _: events.Resize) -> None:
-        """Lay the heat map out again."""
+        """Lay out the heat map for the new size."""
         self._lay_out()
 
     @property
     def here(self) -> Tile | None:
-        """The tile under the cursor: the one that it was put on, or the first instance."""
+        """The tile under the cursor; the first instance if the cursor was not moved."""
         for tile in self._tiles:
             if tile.name == self._cursor:
                 return tile
@@ -84,14 +83,14 @@ class HeatMapView(ScrollView, can_focus=True):
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """The ids that an action is for: those picked, else those under the cursor."""
+        """The ids for an action: the picked ones, or else those under the cursor."""
         if self.picked:
             ids = (cell.instance_id for cell in self.heat_map.cells)
             return tuple(instance_id for instance_id in ids if instance_id in self.picked)
         return self.here.ids if self.here else ()
 
     def render_line(self, y: int) -> Strip:
-        """Return a line of the heat map as it stands on the screen."""
+        """Return a line of the heat map for the screen."""
         y += self.scroll_offset.y
         segments: list[Segment] = []
         end = 0
@@ -104,7 +103,7 @@ class HeatMapView(ScrollView, can_focus=True):
         )
 
     def _segments(self, tile: Tile, line: int) -> list[Segment]:
-        """Return a line of a tile, framed if it is picked, reversed if the cursor is on it."""
+        """Return a line of a tile: framed if picked, reversed if under the cursor."""
         is_picked = bool(tile.ids) and self.picked.issuperset(tile.ids)
         style = _tile_style(tile, is_picked)
         frame = style + Style(color=_PICKED, bold=True) if is_picked else style
@@ -117,21 +116,21 @@ class HeatMapView(ScrollView, can_focus=True):
         ]
 
     def tile_at(self, x: int, y: int) -> Tile | None:
-        """Return the tile at a place of the heat map."""
+        """Return the tile at a position of the heat map; `None` if there is none."""
         for tile in self._lines.get(y, ()):
             if tile.x <= x < tile.x + tile.width:
                 return tile
         return None
 
     def position_of(self, name: str) -> tuple[int, int]:
-        """Return the middle of a tile on the widget, for a click there."""
+        """Return the position of the middle of a tile on the widget."""
         tile = next(tile for tile in self._tiles if tile.name == name)
         x = tile.x + tile.width // 2 - self.scroll_offset.x
         y = _middle(tile) - self.scroll_offset.y
         return x, y
 
     def on_click(self, event: events.Click) -> None:
-        """Pick the tile that is clicked, or unpick it."""
+        """Pick or unpick the tile that is clicked."""
         position = event.get_content_offset(self)
         if position is None:
             return
@@ -156,10 +155,10 @@ class HeatMapView(ScrollView, can_focus=True):
     def _move_to(self, tile: Tile) -> None:
         self._cursor = tile.name
         self.scroll_to_region(Region(tile.x, tile.y, tile.width, tile.height), animate=False)
-        self._changed()
+        self._announce_change()
 
     def action_pick(self) -> None:
-        """Pick what the cursor is on, or unpick it."""
+        """Pick or unpick the tile under the cursor."""
         if self.here:
             self._toggle(self.here.ids)
 
@@ -174,21 +173,21 @@ class HeatMapView(ScrollView, can_focus=True):
     def action_pick_all(self) -> None:
         """Pick every instance."""
         self.picked = {cell.instance_id for cell in self.heat_map.cells}
-        self._changed()
+        self._announce_change()
 
     def action_pick_none(self) -> None:
-        """Pick none."""
+        """Unpick every instance."""
         self.picked = set()
-        self._changed()
+        self._announce_change()
 
     def _toggle(self, ids: Sequence[str]) -> None:
         if self.picked.issuperset(ids):
             self.picked = self.picked - set(ids)
         else:
             self.picked = self.picked | set(ids)
-        self._changed()
+        self._announce_change()
 
-    def _changed(self) -> None:
+    def _announce_change(self) -> None:
         self.refresh()
         self.post_message(self.SelectionChanged())
 
@@ -233,7 +232,7 @@ def _is_towards(here: Tile, tile: Tile, direction: str) -> bool:
 
 
 def _distance_from(here: Tile, direction: str) -> Callable[[Tile], Any]:
-    """Return how far a tile is, as a sort key."""
+    """Return a function that measures the distance to a tile, as a sort key."""
 
     def along_the_line(tile: Tile) -> int:
         return abs(tile.x - here.x)

@@ -1,4 +1,4 @@
-"""The rolling upgrade and the rollback: started from a dialog, followed, stopped."""
+"""The rolling upgrade and the rollback: start, follow, stop."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from textual import work
 
 import azurerm_lite as az
 
-from .actions import count_instances, describe_image, image_of, in_thread, join_ids, sentence
+from ..text import join_ids, plural
+from .actions import describe_image, image_of, in_thread, sentence
 from .dialogs import RollDialog
 from .heat_map import HeatMapView
 from .state import EditorState, Job
 
 _ENDINGS = ("stopped", "finished", "rolled_back")
-_PASSING = ("progress", "waiting", "baking", "pausing")
+_PROGRESS = ("progress", "waiting", "baking", "pausing")
 _CHANGES = ("batch_started", "batch_done", *_ENDINGS)
 
 
 class Rolling(EditorState):
-    """The part of the editor that rolls images out and back."""
+    """The part of the editor for rolling upgrades and rollbacks."""
 
     @work(exclusive=True, group="ask", exit_on_error=False)
     async def action_roll(self) -> None:
-        """Roll the model out to the instances."""
+        """Upgrade the instances to the model, batch by batch."""
         if not self.is_free():
             return
         view = self.query_one("#map", HeatMapView)
@@ -38,7 +39,7 @@ class Rolling(EditorState):
 
     @work(exclusive=True, group="ask", exit_on_error=False)
     async def action_undo(self) -> None:
-        """Roll back: put the old image into the model, and batch by batch onto the instances."""
+        """Restore the old image in the model, then on the instances batch by batch."""
         if not self.is_free():
             return
         image_before = self.images_before.get(self.opened or ("", ""))
@@ -47,17 +48,17 @@ class Rolling(EditorState):
         ids = [cell.instance_id for cell in self.heat_map.cells if cell.has_latest_model]
         text = (
             f"The model of {self.set_name} gets {self._image_to_restore()}, "
-            f"and {count_instances(len(ids))} are rolled back to it, batch by batch:"
+            f"and {plural(len(ids), 'instance')} are rolled back to it, batch by batch:"
             f"\n\n{join_ids(ids, 200)}"
         )
         title = f"Roll {self.set_name} back?"
-        if await self.confirmed(title, text, "Roll back") and self.is_free():
+        if await self.confirm(title, text, "Roll back") and self.is_free():
             self.job = Job(f"rollback of {self.set_name}", is_rollout=True)
             pause = self._pause(self.job, 0)
             self._roll(self.job, az.rollback(*self.where, image=image_before, pause=pause))
 
     def _image_to_restore(self) -> str:
-        """Return the name of the image that a rollback restores, as far as is known."""
+        """Return the image that a rollback restores, or a guess from the outdated instances."""
         image_before = self.images_before.get(self.opened or ("", ""))
         if image_before == az.get_image(self.model):
             return image_of(self.model)
@@ -71,7 +72,7 @@ class Rolling(EditorState):
         return " or ".join(sorted(outdated)) or "an older image"
 
     def _pause(self, job: Job, seconds: float) -> Callable[[Any], bool]:
-        """Return the pause between two batches, which a stop ends at once."""
+        """Return a pause between batches that ends immediately when the job is stopped."""
 
         def pause(_: Any) -> bool:
             return not job.stop.wait(seconds)
@@ -85,7 +86,7 @@ class Rolling(EditorState):
             while (event := await in_thread(next, events, None)) is not None:
                 self._follow(event)
                 if job.stop.is_set() and event.kind not in _ENDINGS:
-                    batch = f": Azure finishes {event.batch.name}" if event.batch else ""
+                    batch = f"; Azure finishes {event.batch.name}" if event.batch else ""
                     self.log_line(
                         f"{job.title}: stopped{batch}; "
                         f"{event.latest} of {event.total} on the latest model",
@@ -99,8 +100,8 @@ class Rolling(EditorState):
             self.refresh_soon.set()
 
     def _follow(self, event: Any) -> None:
-        """Show an event of a rollout; those of mere progress stay out of the log."""
-        if event.kind not in _PASSING:
+        """Show an event of a rollout; progress is not written to the log."""
+        if event.kind not in _PROGRESS:
             is_done = event.kind in ("batch_done", "finished", "rolled_back")
             self.log_line(event.message, "done" if is_done else "work")
         tenths = round(10 * event.latest / event.total) if event.total else 0

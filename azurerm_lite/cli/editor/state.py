@@ -1,4 +1,4 @@
-"""What the editor knows, and how its parts show something: status line, log, questions."""
+"""The state of the editor, and what its parts share: status line, log, confirmation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LOG_SIGNS = {"error": "✗", "warning": "!", "done": "✓", "work": "↻"}
 
 
 class Job:
-    """What is being done to the scale set."""
+    """An operation or rollout that is in progress."""
 
     def __init__(self, title: str, *, is_rollout: bool = False) -> None:
         self.title = title
@@ -39,7 +39,7 @@ class Job:
 
 
 class Log(RichLog):
-    """What was done, wrapped again if the window gets another width."""
+    """The log, wrapped again when the width of the window changes."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -61,14 +61,14 @@ class Log(RichLog):
 
 
 class EditorState(App[None]):
-    """What the editor knows of a scale set, and what all its parts use.
+    """The state of the editor, and the methods that all its parts use.
 
     Args:
-        access_token: A callable that returns a token, and renews it.
+        access_token: A zero-argument callable that returns a Bearer token and renews it.
         subscription_id: Subscription id.
-        opened: Resource group and name of the set to open; `None` to choose.
-        read_only: Whether to refuse everything that would change something.
-        now: A function that returns the time for the log.
+        opened: Resource group and name of the set to open; `None` to choose from a list.
+        read_only: Whether to disable all actions that change something.
+        now: A function that returns the current time for the log.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class EditorState(App[None]):
         self.refresh_soon = asyncio.Event()
 
     def log_line(self, text: str, kind: str = "") -> None:
-        """Add a line to the log, and show it in the status line."""
+        """Add a line to the log, and show it in the status line too."""
         self.status(text, kind)
         line = Text(f"{self.now()} ", "#6e7681")
         line.append(f"{_LOG_SIGNS.get(kind, '·')} {text}", _COLOURS[kind])
@@ -102,9 +102,9 @@ class EditorState(App[None]):
             log.add(line)
 
     def status(self, text: str, kind: str = "work") -> None:
-        """Show a text in the status line alone."""
+        """Show a text in the status line only."""
         line = Text(text, _COLOURS[kind], no_wrap=True, overflow="ellipsis")
-        # There is none once the editor closes, when threads may still have something to show.
+        # Threads may still report something after the editor has closed its widgets.
         for widget in self.query("#status").results(Static):
             widget.update(line)
 
@@ -118,24 +118,24 @@ class EditorState(App[None]):
         """The name of the scale set."""
         return self.opened[1] if self.opened else "no scale set"
 
-    def refuse(self) -> None:
-        """Show that a job is in progress."""
+    def show_busy(self) -> None:
+        """Show which job is in progress."""
         title = self.job.title if self.job else ""
-        self.status(f"One thing at a time: {title} is in progress.", "warning")
+        self.status(f"One action at a time: {title} is in progress.", "warning")
 
     def is_free(self) -> bool:
-        """Return whether a job can be started; show why not."""
+        """Return whether a job can be started; show the reason if not."""
         if self.read_only:
-            self.status("This is read-only: nothing can be changed.", "warning")
+            self.status("The editor is read-only: nothing can be changed.", "warning")
             return False
         if self.job:
-            self.refuse()
+            self.show_busy()
             return False
         if not self.model:
-            self.status("There is no scale set to work on: press l to choose one.", "warning")
+            self.status("No scale set to work on: press l to choose one.", "warning")
             return False
         return True
 
-    async def confirmed(self, title: str, text: str, yes: str) -> bool:
-        """Ask, and return whether the answer is yes."""
+    async def confirm(self, title: str, text: str, yes: str) -> bool:
+        """Ask for confirmation; return whether the answer is yes."""
         return bool(await self.push_screen_wait(ConfirmDialog(title, text, yes)))

@@ -1,4 +1,4 @@
-"""The heat map as tiles for a terminal: where each stands, and what picking it picks."""
+"""The heat map as tiles for a terminal: their positions, and the instances of each."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ IN_TRANSITION = ("starting", "stopping", "deallocating")
 
 
 class Tile(NamedTuple):
-    """An instance or a heading.
+    """A tile of the heat map: an instance or a heading.
 
     Attributes:
-        x: Its left edge, in characters.
-        y: Its upper edge, in lines.
-        width: Its width, in characters.
-        height: Its height, in lines.
-        text: What stands on it.
-        name: What it is, such as `instance 7` or `update domain 2`; no two have the same.
-        ids: The instances that picking it picks.
+        x: Left edge, in characters.
+        y: Upper edge, in lines.
+        width: Width, in characters.
+        height: Height, in lines.
+        text: The text on it.
+        name: Unique name, such as `instance 7` or `update domain 2`.
+        ids: Ids of the instances that are picked with it.
         cell: The instance; `None` for a heading.
     """
 
@@ -36,7 +36,7 @@ class Tile(NamedTuple):
 
 
 class _Measures(NamedTuple):
-    """Widths and heights that all tables share, in characters and lines."""
+    """Widths and heights of all tables, in characters and lines."""
 
     margin: int  # the headings of the rows
     tile: int
@@ -55,11 +55,11 @@ def lay_out(heat_map: Heatmap, width: int, height: int) -> list[Tile]:
 
     Args:
         heat_map: The heat map.
-        width: Characters of a line; columns go beyond it if they must.
-        height: Lines; tables go beyond them if they must.
+        width: Characters per line; columns exceed it if necessary.
+        height: Number of lines; tables exceed it if necessary.
 
     Returns:
-        Tiles that do not overlap: headings, and one for each instance.
+        List of tiles that do not overlap: headings, and one tile per instance.
     """
     if not heat_map.tables:
         return []
@@ -80,7 +80,7 @@ def is_busy(cell: Cell) -> bool:
 
 
 def facts(cell: Cell) -> list[str]:
-    """Return what the editor shows of an instance: its states, its image, its place."""
+    """Return the facts about an instance: states, image, place."""
     power = "power unknown" if cell.power_state == UNKNOWN else cell.power_state
     image = "no image" if cell.image_version == UNKNOWN else cell.image_version
     model = "latest" if cell.has_latest_model else "older"
@@ -103,10 +103,10 @@ def _measure(heat_map: Heatmap, width: int, height: int) -> _Measures:
     tile = max(heading, *(len(cell.label()) for cell in heat_map.cells)) + 2
     most = max(len(cells) for table in tables for cells in table.places.values())
     columns = max(len(table.columns) for table in tables)
-    room = (width - margin) // columns
-    per_line = max(1, min(most, (room - 2) // (tile + 1)))
-    column_gap = 2 if per_line * (tile + 1) + 2 <= room else 0
-    spare = (room - column_gap) // per_line - tile - 1
+    space = (width - margin) // columns
+    per_line = max(1, min(most, (space - 2) // (tile + 1)))
+    column_gap = 2 if per_line * (tile + 1) + 2 <= space else 0
+    spare = (space - column_gap) // per_line - tile - 1
     tile += max(0, min(7, spare))
     lines = sum(_line_count(table, row, per_line) for table in tables for row in table.rows)
     headings = sum(4 if table.title else 2 for table in tables)
@@ -119,13 +119,13 @@ def _measure(heat_map: Heatmap, width: int, height: int) -> _Measures:
 
 
 def _line_count(table: Table, row: str, per_line: int) -> int:
-    """Return how many lines of tiles the fullest cell of a row needs."""
+    """Return the number of lines of tiles that the fullest cell of a row needs."""
     most = max(len(table.at(row, column)) for column in table.columns)
     return -(-most // per_line)
 
 
 def _zone_headings(cells: Sequence[Cell]) -> Iterator[Tile]:
-    """Yield a line of headings for the zones of a set that has fault domains too."""
+    """Yield headings for the zones of a set that also has fault domains."""
     zones = sorted({cell.zone for cell in cells}, key=lambda zone: (zone == UNKNOWN, zone))
     if zones == [UNKNOWN]:
         return
@@ -138,7 +138,7 @@ def _zone_headings(cells: Sequence[Cell]) -> Iterator[Tile]:
 
 
 def _add_table(tiles: list[Tile], table: Table, measures: _Measures, top: int) -> int:
-    """Add the tiles of a table; return the line on which the next one starts."""
+    """Add the tiles of a table; return the line at which the next table starts."""
     ending = ""
     if table.title:
         title = f"placement group {table.placement_group[:8] or UNKNOWN}"
@@ -154,7 +154,7 @@ def _add_table(tiles: list[Tile], table: Table, measures: _Measures, top: int) -
         ids = _ids(cell for cell in table.cells if table.column_of(cell) == column)
         tiles.append(Tile(left, top, width, 1, heading, name, ids))
     top += 1 if measures.height == 1 and not measures.gap else 2
-    # Ids stand below each other.
+    # Ids are aligned below each other.
     label_width = max(len(cell.instance_id) for cell in table.cells) + 1
     for row in table.rows:
         middle = top + measures.height // 2
