@@ -1,4 +1,4 @@
-"""Functions over the Azure REST API for virtual machine scale sets: the public names."""
+"""The public names of azurerm-lite: functions over the Azure REST API for VM scale sets."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -98,7 +98,7 @@ if TYPE_CHECKING:
     from .compat import install_as_azurerm
 
 _LAZY = {"install_as_azurerm": "compat"}
-"""Names whose modules are slow to import: they are loaded at the first use."""
+"""Names whose modules are slow to import; they are loaded at the first use."""
 
 __all__ = [
     "AuthenticationFailed",
@@ -193,7 +193,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Load a name that is slow to import."""
+    """Load and return a name that is slow to import."""
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
@@ -204,5 +204,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Return the public names, those not yet loaded too."""
+    """Return all public names, also those that are not loaded yet."""
     return sorted(__all__)

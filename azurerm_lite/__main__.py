@@ -1,4 +1,4 @@
-"""`python -m azurerm_lite`: the commands, as `azurerm-lite` runs them."""
+"""`python -m azurerm_lite`: run the `azurerm-lite` command."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Checks of what callers pass in: a `ValueError` names the argument, before anything is sent."""
+"""Checks of arguments: they raise a `ValueError` that names the argument, before any request."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from requests import Response
 
 
 def check_seconds(argument: str, value: object) -> None:
-    """Refuse what cannot be a number of seconds.
+    """Check that a value is a number of seconds.
 
     Args:
-        argument: The name of the caller's argument, for the error.
-        value: What was given.
+        argument: Name of the argument, for the error.
+        value: The caller's value.
 
     Raises:
         ValueError: It is not a number of 0 or more.
@@ -24,15 +24,15 @@ def check_seconds(argument: str, value: object) -> None:
 
 
 def check_whole_number(argument: str, value: object, least: int) -> None:
-    """Refuse what is not a whole number, or too small a one.
+    """Check that a value is a whole number of at least `least`.
 
     Args:
-        argument: The name of the caller's argument, for the error.
-        value: What was given.
-        least: The least that it may be.
+        argument: Name of the argument, for the error.
+        value: The caller's value.
+        least: The smallest allowed value.
 
     Raises:
-        ValueError: It is something else.
+        ValueError: It is not such a number.
     """
     is_number = isinstance(value, int) and not isinstance(value, bool)
     if not is_number or value < least:  # type: ignore[operator]
@@ -40,25 +40,25 @@ def check_whole_number(argument: str, value: object, least: int) -> None:
 
 
 def check_flag(argument: str, value: object) -> None:
-    """Refuse anything but `True` and `False`.
+    """Check that a value is `True` or `False`.
 
     Args:
-        argument: The name of the caller's argument, for the error.
-        value: What was given.
+        argument: Name of the argument, for the error.
+        value: The caller's value.
 
     Raises:
-        ValueError: It is neither.
+        ValueError: It is not a bool.
     """
     if not isinstance(value, bool):
         raise ValueError(f"{argument} must be True or False, not {value!r}")
 
 
 def check_callable(argument: str, value: object) -> None:
-    """Refuse what cannot be called; `None` is accepted.
+    """Check that a value is a function or `None`.
 
     Args:
-        argument: The name of the caller's argument, for the error.
-        value: What was given.
+        argument: Name of the argument, for the error.
+        value: The caller's value.
 
     Raises:
         ValueError: It is not a function.
@@ -68,47 +68,49 @@ def check_callable(argument: str, value: object) -> None:
 
 
 def is_list(value: object) -> bool:
-    """Return whether a value holds several others: not text, not a dict, not a response."""
+    """Return whether a value is an iterable of values: not a string, a dict or a response."""
     return isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping, Response))
 
 
 def check_text(argument: str, value: object) -> None:
-    """Refuse anything but a string that is not empty; the message does not show the value.
+    """Check that a value is a non-empty string; the message does not show the value.
 
     Args:
-        argument: The name of the caller's argument, for the error.
-        value: What was given.
+        argument: Name of the argument, for the error.
+        value: The caller's value.
 
     Raises:
-        ValueError: It is something else.
+        ValueError: It is not a string, or it is empty.
     """
-    if not isinstance(value, str) or not value:
+    if value == "":
+        raise ValueError(f"{argument} must be a non-empty string")
+    if not isinstance(value, str):
         raise ValueError(f"{argument} must be a string, not {type(value).__name__}")
 
 
 def check_mapping(argument: str, value: object) -> None:
-    """Refuse anything but a dict with strings as keys.
+    """Check that a value is a dict whose keys are strings.
 
     Args:
-        argument: The name of the caller's argument, for the error.
-        value: What was given.
+        argument: Name of the argument, for the error.
+        value: The caller's value.
 
     Raises:
-        ValueError: It is something else.
+        ValueError: It is not such a dict.
     """
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise ValueError(f"{argument} must be a dict, not {type(value).__name__}")
 
 
 def check_json(argument: str, value: object) -> None:
-    """Refuse what cannot be sent as JSON.
+    """Check that a value can be sent as JSON.
 
     Args:
-        argument: The name of the caller's argument, for the error.
-        value: What was given.
+        argument: Name of the argument, for the error.
+        value: The caller's value.
 
     Raises:
-        ValueError: It holds something that JSON has not. The message does not show the value.
+        ValueError: It contains something that JSON does not have. The message does not show it.
     """
     try:
         json.dumps(value, allow_nan=False)
@@ -116,5 +118,5 @@ def check_json(argument: str, value: object) -> None:
         raise ValueError(f"{argument} cannot be sent as JSON: {error}") from None
     except (ValueError, RecursionError):
         raise ValueError(
-            f"{argument} cannot be sent as JSON: it holds itself, or a number that JSON has not"
+            f"{argument} cannot be sent as JSON: it contains itself, NaN or an infinite number"
         ) from None

@@ -9,7 +9,7 @@ MODULES = (
     "subfns",
     "vmimages",
 )
-"""azurerm's modules whose functions are in `compat`, which stands in for every one of them."""
+"""azurerm's modules whose functions are in `compat`, which replaces all of them."""
 
 NOT_SUPPORTED_BY_PURPOSE = {
     "availability sets": """
@@ -74,4 +74,4 @@ NOT_SUPPORTED_BY_PURPOSE = {
 NOT_SUPPORTED = {
     name: purpose for purpose, names in NOT_SUPPORTED_BY_PURPOSE.items() for name in names.split()
 }
-"""What else azurerm has: `{name: what it is for}`."""
+"""azurerm's other names, `{name: purpose}`."""

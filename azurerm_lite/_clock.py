@@ -1,4 +1,4 @@
-"""The clock of the library. Everything that waits goes through it, so tests replace these two."""
+"""The clock of the library. All waiting uses these two functions, which tests replace."""
 
 import time
 

@@ -1,9 +1,9 @@
 """Read the members of a Flexible scale set in the shape of a Uniform set's instances.
 
-Azure's own list of a Flexible set says little more than the names. What the members are stands in
-the list of virtual machines, how they are in the same list with `$expand=instanceView`. A reading
-takes three lists, and one instance view for each member whose view the lists do not give, or give
-without the application health that the set's health extension reports.
+Azure's own list of a Flexible set has little more than the names. The models of the members are in
+the list of virtual machines, their states in the same list with `$expand=instanceView`. So reading
+a set needs three lists. It also needs one instance view for each member whose view is missing from
+the lists, or lacks the application health that the set's health extension reports.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextvars
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, cast
 
 from . import _clock, _retry, _shapes, rest, settings
@@ -20,11 +20,11 @@ from .errors import AzureError, NotFound, Throttled
 from .types import Instance, ScaleSet, Token
 
 PAGE_SIZE = 200
-"""How many entries Azure puts on a page, about."""
+"""Approximate number of entries per page."""
 PARALLEL_READS = 8
-"""How many instance views are read at once."""
+"""The most instance views that are read at the same time."""
 _ATTEMPTS = 3
-"""How often a view is asked for within one reading if the answer fails for a passing reason."""
+"""The most attempts to read one view if it fails for a transient reason."""
 
 _GROUP = (
     "/subscriptions/{subscription_id}/resourceGroups/{resource_group}/providers/Microsoft.Compute"
@@ -35,9 +35,9 @@ _MACHINES = _GROUP + "/virtualMachines"
 _MACHINE = _MACHINES + "/{instance_id}"
 
 _REJECTED = 400
-"""The HTTP status with which Azure refuses a Flexible set what only a Uniform one has."""
+"""The HTTP status of Azure's error for a call that only Uniform sets support."""
 _NOT_FOR_FLEXIBLE = "BadRequest"
-"""The code that comes with it."""
+"""The code of that error."""
 _PROFILE_TAG = "VirtualMachineProfileTimeCreated"
 _HEALTH_EXTENSIONS = ("applicationhealthlinux", "applicationhealthwindows")
 
@@ -51,7 +51,7 @@ class SetPath(NamedTuple):
 
 
 class Members(NamedTuple):
-    """What the three lists of a Flexible set hold."""
+    """The three lists of a Flexible set."""
 
     listed: list[dict[str, Any]]
     machines: list[dict[str, Any]]
@@ -65,20 +65,20 @@ def is_flexible(model: Mapping[str, Any]) -> bool:
         model: A scale set as `get_vmss` returns it.
 
     Returns:
-        `True` for Flexible, `False` for Uniform and for a set that does not say.
+        `True` for Flexible; `False` for Uniform, and for a set without an orchestration mode.
     """
     mode = model.get("properties", {}).get("orchestrationMode")
     return isinstance(mode, str) and mode.lower() == "flexible"
 
 
 def has_profile(model: Mapping[str, Any]) -> bool:
-    """Return whether a scale set has a profile, without which there is no model to upgrade to.
+    """Return whether a scale set has a virtual machine profile, which upgrades require.
 
     Args:
         model: A scale set as `get_vmss` returns it.
 
     Returns:
-        Whether `properties.virtualMachineProfile` is there.
+        Whether `properties.virtualMachineProfile` is present.
     """
     return bool(model.get("properties", {}).get("virtualMachineProfile"))
 
@@ -89,15 +89,15 @@ def read_instances(access_token: Token, path: SetPath, model: ScaleSet) -> list[
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
         path: Subscription id, resource group and name of the set.
-        model: The scale set as `get_vmss` returns it: what is current is told by it.
+        model: The scale set as `get_vmss` returns it, to derive which members are current.
 
     Returns:
-        Instances: `instanceId` (the VM's name), `zones`, `tags` and `properties` with
+        A list of instances: `instanceId` (the VM's name), `zones`, `tags` and `properties` with
         `provisioningState`, `storageProfile`, `instanceView`, `protectionPolicy` and, if it can
         be derived, `latestModelApplied`.
 
     Raises:
-        AzureError: Azure refused, or lists members of the set and no virtual machine for them.
+        AzureError: Azure returned an error, or listed members of the set but no virtual machines.
     """
     members = read_lists(access_token, path)
     merged = _shapes.require(_shapes.list_of(_shapes.INSTANCE), merge(members))
@@ -113,18 +113,18 @@ def read_instances(access_token: Token, path: SetPath, model: ScaleSet) -> list[
 def read_instances_unless_uniform(
     access_token: Token, path: SetPath, rejection: AzureError
 ) -> list[Instance]:
-    """Read the members if the list with views was rejected because the set is Flexible.
+    """Read the members if Azure rejected the list with views because the set is Flexible.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
         path: Subscription id, resource group and name of the set.
-        rejection: What Azure answered to the list with views, which it has for Uniform sets alone.
+        rejection: Azure's error for the list with views, which only Uniform sets have.
 
     Returns:
-        Instances, as `read_instances` returns them.
+        A list of instances, as `read_instances` returns them.
 
     Raises:
-        AzureError: The rejection itself, if the set is not Flexible; or as for `read_instances`.
+        AzureError: The rejection itself if the set is not Flexible; or as for `read_instances`.
     """
     if rejection.status_code != _REJECTED:
         raise rejection
@@ -139,17 +139,17 @@ def read_instances_unless_uniform(
 
 
 def with_alternative(rejection: AzureError, alternative: str) -> AzureError:
-    """Return an error with what to call instead, if the set is Flexible.
+    """Return an error, with the function to call instead if the set is Flexible.
 
     Args:
-        rejection: What Azure answered.
-        alternative: The function to call.
+        rejection: Azure's error.
+        alternative: The function to call instead.
 
     Returns:
         The same error.
     """
     if rejection.status_code == _REJECTED and rejection.code == _NOT_FOR_FLEXIBLE:
-        rejection.message += f" (Azure has this for Uniform sets only: use {alternative}.)"
+        rejection.message += f" (Azure supports this only for Uniform sets: use {alternative}.)"
     return rejection
 
 
@@ -162,11 +162,11 @@ def read_member(access_token: Token, path: SetPath, name: str) -> Instance:
         name: The name of the member's virtual machine.
 
     Returns:
-        The instance; without its protection, which only the set's own list holds.
+        The instance, without its protection policy, which only the set's own list has.
 
     Raises:
-        NotFound: There is no such virtual machine.
-        AzureError: Azure refused, with its code and message.
+        NotFound: The virtual machine does not exist.
+        AzureError: Azure returned an error, with its code and message.
     """
     url = machine_url(path, name, expand="instanceView")
     machine = rest.get_object(access_token, url, _shapes.MACHINE)
@@ -177,7 +177,7 @@ def read_member(access_token: Token, path: SetPath, name: str) -> Instance:
 
 
 def is_member_name(instance_id: str) -> bool:
-    """Return whether an instance id is that of a Flexible set's member.
+    """Return whether an instance id belongs to a member of a Flexible set.
 
     Args:
         instance_id: An instance id.
@@ -191,8 +191,8 @@ def is_member_name(instance_id: str) -> bool:
 def read_lists(access_token: Token, path: SetPath) -> Members:
     """Read the set's own list, and its virtual machines without and with their instance views.
 
-    The two lists of machines are both needed: it is not documented whether the one with views holds
-    the machines' models as well.
+    Both lists of machines are needed: it is not documented whether the list with views also has the
+    models of the machines.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -202,14 +202,15 @@ def read_lists(access_token: Token, path: SetPath) -> Members:
         The three lists.
 
     Raises:
-        AzureError: Azure refused, or the set has members and the list of machines is empty.
+        AzureError: Azure returned an error, or the set has members but the list of machines is
+            empty.
     """
     listed = rest.get_objects(access_token, _url(_SET_MEMBERS, path._asdict()), _shapes.MACHINE)
     machines = rest.get_objects(access_token, _machines_url(path), _shapes.MACHINE)
     if listed and not machines:
-        # A filter that Azure does not understand as we mean it gives an empty list and no error.
+        # Azure returns an empty list, not an error, if it interprets the filter differently.
         raise AzureError(
-            f"Azure lists {len(listed)} members of {path.vmss_name} and no virtual machine that"
+            f"Azure lists {len(listed)} members of {path.vmss_name}, but no virtual machine that"
             " belongs to it",
             code="InvalidResponse",
             method="GET",
@@ -223,14 +224,14 @@ def read_lists(access_token: Token, path: SetPath) -> Members:
 
 
 def merge(members: Members) -> list[Instance]:
-    """Return one instance for each member of the three lists, compared by name without case.
+    """Return one instance for each member of the three lists, matched by name without case.
 
     Args:
         members: The lists.
 
     Returns:
-        Instances in the order of the set's list, those that only the machines' list has after them.
-        A member that is being deleted may have no view and no machine.
+        A list of instances in the order of the set's list, followed by those that are only in the
+        machines' list. A member that is being deleted may have neither view nor machine.
     """
     machines = _by_name(members.machines)
     expanded = _by_name(members.expanded)
@@ -248,12 +249,12 @@ def to_instance(
     """Return a member in the shape of a Uniform set's instance.
 
     Args:
-        listed: The member in the set's own list; empty if it is not there.
-        machine: The virtual machine; empty if it is not there.
-        expanded: The virtual machine with its view; empty if it is not there.
+        listed: The member in the set's own list; empty if it is missing.
+        machine: The virtual machine; empty if it is missing.
+        expanded: The virtual machine with its view; empty if it is missing.
 
     Returns:
-        The instance. What Azure gives in several places is taken from the machine.
+        The instance. Values that several lists have are taken from the machine.
     """
     source = listed or machine
     instance: dict[str, Any] = {
@@ -281,12 +282,13 @@ def to_instance(
 
 
 def is_current(instance: Mapping[str, Any], model: Mapping[str, Any]) -> bool | None:
-    """Return whether a member is current, as far as Azure's answers allow to derive it.
+    """Return whether a member is current, if that can be derived.
 
     Azure does not report it. A member with another image or size than the model's is outdated. A
-    member with the model's image is current if its tag `VirtualMachineProfileTimeCreated` has the
-    profile's `timeCreated`. Azure sets the tag when it makes a member. It is not documented whether
-    an upgrade moves it, and other writers may erase it: no tag, or an older one, leaves it open.
+    member with the model's image is current if its tag `VirtualMachineProfileTimeCreated` equals
+    the profile's `timeCreated`. Azure sets the tag when it creates a member. It is not documented
+    whether an upgrade updates the tag, and other writers may delete it. So a missing or older tag
+    proves nothing.
 
     Args:
         instance: The member, as `read_instances` returns it.
@@ -317,7 +319,7 @@ def parse_tag_time(text: object) -> datetime | None:
         text: The value of the tag.
 
     Returns:
-        The time in whole seconds; `None` if it is not such a time.
+        The time in whole seconds; `None` if the text has another form.
     """
     found = re.fullmatch(
         r"(\d{1,2})/(\d{1,2})/(\d{4}) (\d{1,2}):(\d\d):(\d\d) ([AP])M \+00:00",
@@ -340,13 +342,13 @@ def _parse_time(text: object) -> datetime | None:
 def _utc(*parts: int) -> datetime | None:
     year, month, day, hour, minute, second = parts
     try:
-        return datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc)
+        return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     except ValueError:
         return None
 
 
 def _has_size(properties: Mapping[str, Any], model: Mapping[str, Any]) -> bool:
-    """Return whether a member has the model's size; `Mix` stands for several sizes."""
+    """Return whether a member has the model's size; `Mix` means several sizes."""
     size = (properties.get("hardwareProfile") or {}).get("vmSize")
     wanted = (model.get("sku") or {}).get("name")
     if not size or not wanted or wanted.lower() == "mix":
@@ -355,7 +357,7 @@ def _has_size(properties: Mapping[str, Any], model: Mapping[str, Any]) -> bool:
 
 
 def needs_single_view(instance: Mapping[str, Any], model: Mapping[str, Any]) -> bool:
-    """Return whether the lists leave open how a member is, so that its own view has to be read.
+    """Return whether a member's own view must be read because the lists do not show its state.
 
     Args:
         instance: The member, merged from the lists.
@@ -384,7 +386,7 @@ def _reports_health(instance: Mapping[str, Any], model: Mapping[str, Any]) -> bo
 def _read_missing_machines(
     access_token: Token, path: SetPath, instances: Sequence[Instance]
 ) -> list[Instance]:
-    """Return the members with the machines that the list lacks; without those that are gone."""
+    """Return the members, reading machines missing from the list; omit deleted members."""
 
     def read(instance: Instance) -> Any:
         url = machine_url(path, instance["instanceId"], expand="instanceView")
@@ -406,9 +408,9 @@ def _read_missing_machines(
 def _read_missing_views(
     access_token: Token, path: SetPath, model: ScaleSet, instances: Sequence[Instance]
 ) -> None:
-    """Put the instance views into the members for which the lists lack them.
+    """Read the instance views that the lists lack, and put them into the members.
 
-    A member that is being deleted has none, and stays without.
+    A member that is being deleted has no view.
     """
 
     def read(instance: Instance) -> Any:
@@ -435,18 +437,18 @@ def _has_machine(instance: Instance) -> bool:
 
 
 def read_each(instances: Iterable[Instance], read: Callable[[Instance], Any]) -> dict[str, Any]:
-    """Read something for each instance, several at once, and again what failed transiently.
+    """Call `read` for each instance, in parallel, and retry transient failures.
 
     Args:
         instances: The instances.
-        read: Reads for one of them.
+        read: Function that reads something for one instance.
 
     Returns:
-        `{instance id: what was read}`.
+        A dict `{instance id: result}`.
 
     Raises:
-        AzureError: A read failed permanently, too often, or because Azure asks to wait.
-        requests.ConnectionError, requests.Timeout: Too many reads got no answer.
+        AzureError: A read failed permanently, too often, or because Azure throttles.
+        requests.ConnectionError, requests.Timeout: Too many reads got no response.
     """
     waiting = list(instances)
     results: dict[str, Any] = {}
@@ -472,9 +474,9 @@ def read_each(instances: Iterable[Instance], read: Callable[[Instance], Any]) ->
 def _read_in_parallel(
     instances: Sequence[Instance], read: Callable[[Instance], Any]
 ) -> list[tuple[Instance, Any, Exception | None]]:
-    """Return each instance with what was read for it, or with the error.
+    """Return each instance with its result or its error.
 
-    After more failures than there are threads no further read is started: the network may be down.
+    After more failures than threads, no further read is started: the network may be down.
     """
     from concurrent.futures import ThreadPoolExecutor
 
@@ -501,7 +503,7 @@ def _read_in_parallel(
 
 
 def _by_name(entries: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return the entries of a list by their name in lower case, the first of each."""
+    """Return the entries of a list by name in lower case; the first entry of a name wins."""
     found: dict[str, dict[str, Any]] = {}
     for entry in entries:
         name = entry.get("name") or fold_id(entry.get("id")).rpartition("/")[2]
@@ -515,7 +517,7 @@ def _properties(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _zones(entry: Mapping[str, Any]) -> list[str]:
-    """Return the zones of an entry; some api-versions of Azure send `[null]` for none."""
+    """Return the zones of an entry; some API versions send `[null]` for no zone."""
     return [zone for zone in entry.get("zones") or () if zone]
 
 
@@ -535,16 +537,16 @@ def machine_url(path: SetPath, name: str, action: str = "", expand: str | None =
     """Return the URL of a member's virtual machine.
 
     Args:
-        path: Subscription id, resource group and name of the set, in whose group the machine is.
+        path: Subscription id, resource group and name of the set. The machine is in that group.
         name: The name of the machine.
-        action: What follows in the path, such as `/restart`.
+        action: The rest of the path, such as `/restart`.
         expand: The value of `$expand`, or `None`.
 
     Returns:
-        The URL at the configured endpoint.
+        A string: the URL at the configured endpoint.
 
     Raises:
-        ValueError: A name cannot be one.
+        ValueError: A name is invalid.
     """
     names = {
         "subscription_id": path.subscription_id,

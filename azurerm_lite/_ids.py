@@ -1,4 +1,4 @@
-"""Compare resource ids and image references as Azure does: without regard to case."""
+"""Comparison of resource ids and image references without regard to case, as Azure does it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from typing import Any
 
 IMAGE_ID_KEYS = ("id", "sharedGalleryImageId", "communityGalleryImageId")
-"""The members of an image reference that name an image by its id; at most one of them is there."""
+"""The members of an image reference for an image id; a reference has at most one of them."""
 
 _RESOURCE_ID = re.compile(r"/(subscriptions|sharedgalleries|communitygalleries)/", re.IGNORECASE)
 _VERSION = re.compile(r"/versions/[^/]+$")
 
 
 def check_version(argument: str, version: object) -> None:
-    """Refuse what cannot be an exact version of an image.
+    """Check that a value is an exact version of an image.
 
     Args:
-        argument: How the caller's argument is called, for the error.
-        version: What was given.
+        argument: Name of the argument, for the error.
+        version: The caller's value.
 
     Raises:
         ValueError: It is not a version such as `1.2.3`.
@@ -28,19 +28,19 @@ def check_version(argument: str, version: object) -> None:
 
 
 def fold_id(resource_id: object) -> str:
-    """Return a resource id in the form in which equal ids are equal strings.
+    """Return a resource id in a form for comparison: equal ids are equal strings.
 
     Args:
-        resource_id: A resource id, or anything else that Azure put in its place.
+        resource_id: A resource id, or whatever Azure sent in its place.
 
     Returns:
-        The id in lower case, without a slash at the end; `""` for anything but a string.
+        The id in lower case, without a slash at the end; `""` if it is not a string.
     """
     return resource_id.rstrip("/").lower() if isinstance(resource_id, str) else ""
 
 
 def fold_region(name: object) -> str:
-    """Return the name of a region, out of that or its display name, such as `West Europe`."""
+    """Return the name of a region from its name or its display name, such as `West Europe`."""
     return str(name).replace(" ", "").lower()
 
 
@@ -49,10 +49,10 @@ def is_same_id(resource_id: object, other: object) -> bool:
 
     Args:
         resource_id: A resource id.
-        other: Another.
+        other: Another resource id.
 
     Returns:
-        `True` if both are ids and differ at most in case.
+        `True` if both are ids and equal apart from case.
     """
     folded = fold_id(resource_id)
     return folded != "" and folded == fold_id(other)
@@ -61,15 +61,15 @@ def is_same_id(resource_id: object, other: object) -> bool:
 def runs_image(
     instance_reference: Mapping[str, Any], model_reference: Mapping[str, Any]
 ) -> bool | None:
-    """Return whether an instance runs the image that a model asks for.
+    """Return whether an instance runs the image of a model.
 
     Args:
-        instance_reference: The `imageReference` of the instance; its `exactVersion` is what runs.
+        instance_reference: The `imageReference` of the instance, with the running `exactVersion`.
         model_reference: The `imageReference` of the model.
 
     Returns:
-        `True` or `False`; `None` if the references do not say, as with a gallery image that the
-        model names without a version and the instance with one.
+        `True` or `False`; `None` if the references do not show it. An example is a gallery image
+        that has no version in the model and a version in the instance.
     """
     for key in IMAGE_ID_KEYS:
         if model_reference.get(key) or instance_reference.get(key):
@@ -102,15 +102,15 @@ def _fold(value: object) -> str:
 
 
 def normalize(value: Any) -> Any:
-    """Return JSON in the form in which what means the same is equal.
+    """Return JSON in a form for comparison: JSON of the same meaning is equal.
 
-    Azure spells resource ids in other letters now and then, and adds empty members by itself.
+    Azure sometimes changes the case of resource ids, and it adds empty members.
 
     Args:
         value: JSON of a model.
 
     Returns:
-        The same, with ids in lower case and without members that are empty, `false` or `null`.
+        The JSON with ids in lower case and without members that are empty, `false` or `null`.
     """
     if isinstance(value, Mapping):
         members = {key: normalize(member) for key, member in value.items()}

@@ -1,4 +1,4 @@
-"""The retry policy: which failures are transient, what may be sent again, and when."""
+"""The retry policy: which failures are transient, which requests are retried, and when."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from ._text import one_line
+from ._text import one_line, plural
 from .errors import AzureError, Throttled
 
 MAX_ATTEMPTS = 5
 MAX_RETRY_AFTER = 120.0
-"""Seconds. If Azure asks for a longer wait, `Throttled` is raised instead of waiting silently."""
+"""Seconds. If Azure asks for a longer wait, `send` raises `Throttled` and does not wait."""
 
 _REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
 TRANSIENT_STATUSES = frozenset({408, 500, 502, 503, 504})
-"""HTTP statuses that are not about the request itself: another attempt may succeed."""
-# Another write is in progress and will end; waiting does not help against OperationNotAllowed and
-# PropertyChangeNotAllowed.
+"""HTTP statuses that are not caused by the request itself: another attempt may succeed."""
+# Another write is in progress and will end. OperationNotAllowed and PropertyChangeNotAllowed are
+# missing: waiting does not help against them.
 _TRANSIENT_CODES = frozenset(
     {
-        "InvalidResponse",  # ours: something between Azure and us sent a page
+        "InvalidResponse",  # our own code: a proxy or portal sent a page
         "Conflict",
         "AnotherOperationInProgress",
         "ConflictingConcurrentWriteNotAllowed",
@@ -40,7 +40,7 @@ CONNECTION_ERRORS = (
     requests.exceptions.ChunkedEncodingError,
     requests.exceptions.ContentDecodingError,
 )
-"""What `send` raises if there was no response, or only a part of one."""
+"""The exceptions of `send` if there was no response or an incomplete one."""
 _NOT_SENT = (
     requests.ConnectTimeout,
     urllib3.exceptions.ConnectTimeoutError,
@@ -57,14 +57,14 @@ def should_retry(
     has_retry_after: bool = False,
     was_not_sent: bool = False,
 ) -> bool:
-    """Return whether a request that failed may be sent again.
+    """Return whether a failed request may be retried.
 
     Args:
         method: HTTP method, in capitals.
         status: HTTP status, or `None` if there was no response.
         attempt: Number of the attempt, from 1.
         has_retry_after: Whether the response had `Retry-After`.
-        was_not_sent: Whether it is certain that Azure did not get the request.
+        was_not_sent: Whether Azure certainly did not receive the request.
 
     Returns:
         A bool; `False` after `MAX_ATTEMPTS`.
@@ -83,14 +83,14 @@ def should_retry(
 def delay(attempt: int, retry_after: float | None = None) -> float:
     """Return the seconds to pause after an attempt.
 
-    That is what Azure asks for; else it doubles from half a second, with jitter.
+    It is the pause that Azure asks for; otherwise it doubles from half a second, with jitter.
 
     Args:
         attempt: Number of the attempt, from 1.
         retry_after: Seconds that Azure asks to wait, or `None`.
 
     Returns:
-        Seconds; with `retry_after` never less than that.
+        Seconds, at least `retry_after` if that is given.
     """
     pause: float = 0.5 * 2 ** (attempt - 1)
     jitter = random.uniform(0.5, 1.0)
@@ -106,8 +106,8 @@ def retry_after(response: requests.Response) -> float | None:
         response: Any response.
 
     Returns:
-        Seconds, 0 or more, from `Retry-After` (a number or a date) or from the header of Resource
-        Graph; `None` if there is none or it cannot be read.
+        Seconds, 0 or more, from `Retry-After` (a number or a date) or from Resource Graph's header;
+        `None` if the header is missing or cannot be parsed.
     """
     value = response.headers.get("Retry-After", "").strip()
     if not value:
@@ -121,7 +121,7 @@ def retry_after(response: requests.Response) -> float | None:
 
 
 def _quota_reset(response: requests.Response) -> float | None:
-    """Return the seconds of Resource Graph's own header, such as `00:00:05`; `None` without it."""
+    """Return the seconds in Resource Graph's own header, such as `00:00:05`, or `None`."""
     value = response.headers.get("x-ms-user-quota-resets-after", "").strip()
     parts = re.fullmatch(r"(\d+):(\d\d):(\d\d)", value)
     if response.status_code != 429 or parts is None:
@@ -138,7 +138,7 @@ def was_not_sent(error: BaseException) -> bool:
 def is_transient(error: Exception) -> bool:
     """Return whether a failed request may succeed later.
 
-    It got no clear response, was throttled, or met another write in progress.
+    That is so if it got no clear response, was throttled, or another write was in progress.
     """
     if isinstance(error, Throttled):
         return True
@@ -149,7 +149,7 @@ def is_transient(error: Exception) -> bool:
 
 
 def is_permanent(error: BaseException) -> bool:
-    """Return whether trying again cannot help: the certificate is not trusted."""
+    """Return whether a retry cannot help because the certificate is not trusted."""
     return any(
         isinstance(cause, ssl.SSLCertVerificationError | _UntrustedCertificate)
         for cause in _causes(error)
@@ -159,15 +159,15 @@ def is_permanent(error: BaseException) -> bool:
 def root_cause(error: BaseException) -> str:
     """Return the message of the innermost cause of a failed connection.
 
-    The outer ones hold object addresses and URLs.
+    The messages of the outer causes contain object addresses and URLs.
     """
     return one_line(list(_causes(error))[-1])
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and those inside it.
+    """Yield an exception and its causes.
 
-    requests and urllib3 pass the cause on as `reason`, as an argument or by `from`.
+    requests and urllib3 store the cause as `reason`, as an argument or with `from`.
     """
     seen: list[BaseException] = []
     inner: BaseException | None = error
@@ -191,30 +191,30 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 class _UntrustedCertificate(requests.exceptions.SSLError):
-    """A certificate that is not trusted; permanent also without the error that it came from."""
+    """A certificate that is not trusted; permanent even without its cause."""
 
 
 def describe_connection_error(
     error: requests.RequestException, method: str, url: str, attempts: int = 1
 ) -> requests.RequestException:
-    """Return the same kind of exception with one sentence: who was not reached, why, how often.
+    """Return an exception of the same class with host, reason and number of attempts.
 
     Args:
-        error: What requests raised.
+        error: The exception from requests.
         method: HTTP method.
         url: The URL of the request; its query is not shown.
-        attempts: How often it was sent.
+        attempts: Number of attempts.
 
     Returns:
-        The exception to raise; `requests.exceptions.SSLError` if the certificate is not trusted.
+        The exception to raise: `requests.exceptions.SSLError` if the certificate is not trusted.
     """
     parts = urlsplit(url)
-    tries = f"{attempts} tries" if attempts > 1 else "1 try"
+    tries = plural(attempts, "attempt")
     if is_permanent(error):
-        advice = " If the network has a CA of its own, name its file in REQUESTS_CA_BUNDLE."
+        advice = " If the network has its own CA, set REQUESTS_CA_BUNDLE to its certificate file."
         return _UntrustedCertificate(
             f"The certificate of {parts.netloc} is not trusted: {root_cause(error)}.{advice}"
         )
     return type(error)(
-        f"No answer from {parts.netloc} ({method} {parts.path}, {tries}): {root_cause(error)}"
+        f"No response from {parts.netloc} ({method} {parts.path}, {tries}): {root_cause(error)}"
     )

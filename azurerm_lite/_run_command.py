@@ -1,4 +1,4 @@
-"""Run Command: start a script on an instance of either mode, and read what it printed."""
+"""Run Command: start a script on an instance of either mode, and read its output."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from .instances import parse_instance_id
 from .types import CommandOutput, Token
 
 COMMANDS = ("RunShellScript", "RunPowerShellScript")
-"""The commands of Azure that run a script of the caller's: of Linux and of Windows."""
+"""Azure's commands that run the caller's script, on Linux and on Windows."""
 
 _INSTANCE = (
     "/subscriptions/{subscription_id}/resourceGroups/{resource_group}/providers/Microsoft.Compute"
     "/virtualMachineScaleSets/{vmss_name}/virtualMachines/{instance_id}/runCommand"
 )
-# Linux puts both streams into one message, Windows gives a status to each.
+# On Linux one message has both streams, on Windows each stream has its own status.
 _STREAMS = re.compile(r"\[stdout\]\n(.*?)\n?\[stderr\]\n?(.*)", re.DOTALL)
 
 
 def check(script: object, parameters: object, command_id: object) -> None:
-    """Refuse what cannot be run.
+    """Check the arguments of `run_command`.
 
     Args:
-        script: The script.
-        parameters: Its parameters, `{name: value}`, or `None`.
+        script: Text of the script.
+        parameters: Parameters of the script, `{name: value}`, or `None`.
         command_id: One of `COMMANDS`.
 
     Raises:
         ValueError: One of them is malformed.
     """
     if not isinstance(script, str) or not script.strip():
-        raise ValueError("script must be the text of a script, and not be empty")
+        raise ValueError("script must be the text of a script: a non-empty string")
     if command_id not in COMMANDS:
         raise ValueError(f"command_id must be one of {', '.join(COMMANDS)}, not {command_id!r}")
     pairs = parameters.items() if isinstance(parameters, Mapping) else [(None, None)]
     are_texts = all(isinstance(text, str) for pair in pairs for text in pair)
     if parameters is not None and not are_texts:
-        # The message does not show them: they may be secrets.
+        # The message does not show the values: they may be secrets.
         raise ValueError("parameters must be a dict of strings, or None")
 
 
@@ -59,12 +59,12 @@ def start(
         access_token: Bearer token, or a zero-argument callable that returns one.
         path: Subscription id, resource group and name of the set.
         instance_id: Instance id.
-        script: The script, checked.
-        parameters: Its parameters, `{name: value}`.
+        script: Text of the script, checked.
+        parameters: Parameters of the script, `{name: value}`.
         command_id: One of `COMMANDS`.
 
     Returns:
-        Azure's answer; the result of its operation is for `read_output`.
+        A `requests.Response`; pass the result of its operation to `read_output`.
     """
     name = parse_instance_id(instance_id)
     body: dict[str, Any] = {"commandId": command_id, "script": script.splitlines()}
@@ -81,13 +81,14 @@ def start(
 
 
 def read_output(result: Any) -> CommandOutput:
-    """Return what a script printed.
+    """Return the output of a script.
 
     Args:
         result: The result of the operation, as `wait` returns it.
 
     Returns:
-        Both streams; empty if Azure returns none, and all of a message that has another form.
+        A tuple `(stdout, stderr)`, empty strings if Azure returned no output. A message in another
+        form is returned as `stdout`.
     """
     statuses = result.get("value") if isinstance(result, Mapping) else None
     messages = {"stdout": "", "stderr": ""}

@@ -1,8 +1,8 @@
-"""The shapes of what Azure answers, checked once, where an answer enters.
+"""The shapes of Azure's responses, checked once, when a response is read.
 
-A shape is a check: it takes JSON and its place in the answer, and returns the JSON. Below this
-nothing has to expect a list in place of an object, or a number in place of an id. A part that is
-`null` is the same as one that is missing. What no shape names passes through.
+A shape has a check function, which receives JSON and its place in the response and returns the
+JSON. Callers can then rely on the types: an object is never a list, an id is never a number. A part
+that is `null` counts as missing. Parts that the shape does not name are returned unchanged.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from ._ids import IMAGE_ID_KEYS
 from .errors import AzureError
 
 Check: TypeAlias = Callable[[Any, str], Any]
-"""Takes a value that is not null, and its place; returns it, or raises `WrongShape`."""
+"""Checks a value that is not null at a place; returns it or raises `WrongShape`."""
 
 
 class WrongShape(Exception):
-    """A part is missing or of another kind; the message names it and shows no value."""
+    """A part is missing or has another type; the message names it and shows no value."""
 
 
 class Shape(NamedTuple):
-    """What an answer must look like.
+    """The required shape of a response.
 
     Attributes:
-        name: What it is, for messages, such as `a scale set`.
-        check: Checks and returns it.
+        name: The name for messages, such as `a scale set`.
+        check: The function that checks and returns it.
     """
 
     name: str
@@ -34,34 +34,34 @@ class Shape(NamedTuple):
 
 
 def require(shape: Shape, value: Any, method: str = "GET", url: str = "") -> Any:
-    """Return JSON that has a shape.
+    """Return JSON after checking its shape.
 
     Args:
-        shape: The shape.
-        value: What Azure answered.
-        method: The method of the request, for the error.
-        url: Its URL, for the error.
+        shape: The required shape.
+        value: JSON from Azure.
+        method: HTTP method of the request, for the error.
+        url: URL of the request, for the error.
 
     Returns:
-        A copy of it, without the parts that are null.
+        A copy of the JSON, without the parts that are null.
 
     Raises:
-        AzureError: It has another shape; the code is `InvalidResponse`, the message names the part.
+        AzureError: It has another shape. The code is `InvalidResponse`; the message names the part.
     """
     try:
         return shape.check(value, "")
     except WrongShape as wrong:
-        message = f"The answer is not what Azure documents for {shape.name}: {wrong}"
+        message = f"The response is not what Azure documents for {shape.name}: {wrong}"
     raise AzureError(message, code="InvalidResponse", method=method, url=url.partition("?")[0])
 
 
 def list_of(shape: Shape) -> Shape:
-    """Return the shape of a list whose entries have a shape."""
+    """Return the shape of a list whose entries have this shape."""
     return Shape(f"a list ({shape.name})", _list(shape.check))
 
 
 def _object(members: Mapping[str, Check], required: Collection[str] = ()) -> Check:
-    """Return a check for an object with these members; they may be missing unless required."""
+    """Return a check for an object with these members, which are optional unless required."""
 
     def check(value: Any, place: str) -> dict[str, Any]:
         if not isinstance(value, Mapping):
@@ -81,7 +81,7 @@ def _object(members: Mapping[str, Check], required: Collection[str] = ()) -> Che
 
 
 def _list(check_entry: Check) -> Check:
-    """Return a check for a list; entries that are null are left out."""
+    """Return a check for a list, which removes entries that are null."""
 
     def check(value: Any, place: str) -> list[Any]:
         if not isinstance(value, list):
@@ -102,7 +102,7 @@ def _text(value: Any, place: str) -> str:
 
 
 def _name(value: Any, place: str) -> str:
-    """Check an id or a name; one that came as a number is returned as a string."""
+    """Check an id or a name; return a number as a string."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not _text(value, place):
@@ -111,7 +111,7 @@ def _name(value: Any, place: str) -> str:
 
 
 def _whole_number(value: Any, place: str) -> int:
-    """Check a number; one that came as text, or with a fraction of 0, is returned as an int."""
+    """Check a whole number; return digits in a string and floats such as 3.0 as an int."""
     is_whole = isinstance(value, float) and value.is_integer()
     is_digits = isinstance(value, str) and value.isascii() and value.isdecimal()
     if isinstance(value, bool) or not (isinstance(value, int) or is_whole or is_digits):
@@ -126,13 +126,13 @@ def _domain(value: Any, place: str) -> int | str:
 
 
 def _statuses(value: Any, place: str) -> list[Any]:
-    """Check statuses; those without a code say nothing and are left out."""
+    """Check statuses; remove those without a code, which have no meaning."""
     statuses: list[Any] = _list(_object({"code": _text}))(value, place)
     return [status for status in statuses if "code" in status]
 
 
 def _or_blank(check_part: Check) -> Check:
-    """Return a check of Resource Graph's columns: one without a value may be an empty string."""
+    """Return a check for a column of Resource Graph, where an empty string means no value."""
 
     def check(value: Any, place: str) -> Any:
         return None if value == "" else check_part(value, place)
@@ -292,7 +292,7 @@ AUTOSCALE_SETTING = Shape(
     _object({"name": _text, "properties": _object({"targetResourceUri": _text})}),
 )
 RESOURCE = Shape("a resource", _object({"properties": _object({})}))
-"""An entry of a list of which the library reads nothing."""
+"""A list entry whose content the library does not read."""
 OPERATION = Shape(
     "an operation",
     _object({"status": _text, "properties": _object({"provisioningState": _text})}),

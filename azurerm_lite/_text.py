@@ -18,26 +18,45 @@ def plural(number: int, noun: str) -> str:
     return f"{number} {noun}{ending}"
 
 
+def duration(seconds: float) -> str:
+    """Return a number of seconds as people read it: `45 s`, `2 min 5 s`, `1 h 30 min`.
+
+    Args:
+        seconds: Zero or more. Durations of a minute or more are rounded to whole seconds, of an
+            hour or more to whole minutes.
+
+    Returns:
+        The text, without parts that are zero.
+    """
+    if seconds < 59.95:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
 def join_ids(ids: Sequence[str], limit: int = 20) -> str:
-    """Return ids as `1, 2, 3`; those after `limit` as `and 5 more`."""
+    """Return ids as `1, 2, 3`; more than `limit` ids end in `and 5 more`."""
     rest = len(ids) - limit
     ending = f" and {rest} more" if rest > 0 else ""
     return ", ".join(ids[:limit]) + ending
 
 
 def collapse(value: Any) -> str:
-    """Return a string with each run of white space as one space; `""` for anything but a string."""
+    """Return a string with each run of whitespace as one space; `""` if it is not a string."""
     return " ".join(value.split()) if isinstance(value, str) else ""
 
 
 def redact(text: str) -> str:
-    """Return a text without what looks like a token or a signature.
+    """Return a text with tokens and signatures masked.
 
     Args:
-        text: Text that came from outside.
+        text: Text from outside, such as an error message of Azure.
 
     Returns:
-        The text with `***` in place of each secret.
+        The text with `***` in place of each token and signature.
     """
     return _SECRET.sub(r"\1***", text)
 

@@ -1,4 +1,4 @@
-"""Resource-manager URLs, and the check that the token goes to no other host."""
+"""Resource Manager URLs, and the check that no other host receives the token."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ def build_url(
     api_version: str,
     query: Mapping[str, str | int | None] | None = None,
 ) -> str:
-    """Return a resource-manager URL.
+    """Return a Resource Manager URL.
 
     Args:
         path: The path with a `{name}` for every name, such as `/subscriptions/{subscription_id}`.
-        names: The values of the names; a value stays within its segment of the path.
+        names: The values of the names; each is quoted as one segment of the path.
         api_version: The API version, such as `2024-11-01`.
-        query: Further query parameters; those that are `None` are left out.
+        query: More query parameters; those that are `None` are omitted.
 
     Returns:
         A string: the URL at the configured endpoint.
 
     Raises:
-        ValueError: A name is not a string, is empty or cannot be a segment of a path.
+        ValueError: A name is not a string, is empty or cannot be a path segment.
     """
     check_text("path", path)
     check_mapping("names", names)
@@ -49,7 +49,7 @@ def build_url(
 
 
 def _quote_segment(argument: str, name: str) -> str:
-    """Return a name quoted for a path; refuse one that could not be a segment of its own."""
+    """Return a name quoted for a path; raise if it cannot be a path segment."""
     is_text = isinstance(name, str) and name.isprintable() and bool(name.strip())
     if not is_text or name in (".", ".."):
         raise ValueError(f"{argument} must be a name, not {name!r}")
@@ -57,13 +57,13 @@ def _quote_segment(argument: str, name: str) -> str:
 
 
 def check_origin(url: str) -> None:
-    """Refuse to send a token in plain text, or anywhere but to the configured endpoint.
+    """Check that a URL is at the configured endpoint, and that the token is sent encrypted.
 
     Args:
-        url: The URL of a request, such as a link that Azure gave.
+        url: The URL of a request, such as a link from Azure.
 
     Raises:
-        AzureError: It points to another scheme, host or port (`ForeignLink`).
+        AzureError: It has another scheme, host or port (`ForeignLink`).
         ValueError: The endpoint is plain http, and not on loopback.
     """
     endpoint = settings.cloud().resource_manager
@@ -76,20 +76,20 @@ def check_origin(url: str) -> None:
         )
     if origin[0] != "https" and not _is_loopback(origin[1]):
         raise ValueError(
-            f"AZURE_RM_ENDPOINT must be https, not {endpoint!r}: the token would be readable on the"
-            " way"
+            f"AZURE_RM_ENDPOINT must be https, not {endpoint!r}: the token would be sent in plain"
+            " text"
         )
 
 
 @functools.lru_cache(maxsize=256)
 def _origin(url: str) -> tuple[str, str, int | None]:
-    """Return scheme, host and port as requests reads them; nothing if parsers differ on the URL."""
+    """Return scheme, host and port as requests parses them; empty if parsers disagree."""
     try:
         by_urllib3 = parse_url(url)
         by_standard_library = urlsplit(url)
         host = (by_urllib3.host or "").strip("[]")
         is_same_host = (by_standard_library.hostname or "") == host
-        # No link of Azure's has a user in it; parsers differ on where one ends.
+        # Azure's links have no user part; parsers disagree on where one ends.
         has_user = by_urllib3.auth is not None or by_standard_library.username is not None
     except ValueError:
         return "", "", None

@@ -1,7 +1,7 @@
-"""azurerm 0.10.0's names and shapes; as a program, run a script of azurerm's.
+"""The functions of azurerm 0.10.0, with its names and return types; as a program, run a script.
 
-Reads return JSON and writes a `Response`, errors included: see `_returns_json` and
-`_returns_response`.
+Functions that read return JSON, functions that write a `Response`, also for errors: see
+`_returns_json` and `_returns_response`.
 """
 
 from __future__ import annotations
@@ -101,11 +101,11 @@ Ids: TypeAlias = "str | Iterable[str | int]"
 Body: TypeAlias = "str | bytes | Mapping[str, Any] | None"
 """A body: JSON text, as in azurerm, or a dict; `""` and `None` for none."""
 
-# The versions of azurerm 0.10.0: newer ones answer in another shape, and export templates in the
+# The API versions of azurerm 0.10.0. Newer ones return other shapes, and export templates in the
 # background.
 BASE_API = "2016-06-01"
 RESOURCE_API = "2017-05-10"
-# Newer versions than azurerm's: answers of scale sets have more in them, and nothing less.
+# Newer versions than azurerm's: their responses only have additional members.
 COMP_API = _settings.COMPUTE_API
 NETWORK_API = _settings.NETWORK_API
 
@@ -115,23 +115,22 @@ _VM = _GROUP + "/providers/Microsoft.Compute/virtualMachineScaleSets/{vmss_name}
 
 
 def __getattr__(name: str) -> Any:
-    """Return one of azurerm's modules; refuse other names, with what azurerm has them for."""
+    """Return one of azurerm's modules; raise for other names, with their purpose in azurerm."""
     if name in _azurerm_names.MODULES:
         return importlib.import_module("azurerm_lite.compat")
     if name in _azurerm_names.NOT_SUPPORTED:
         purpose = _azurerm_names.NOT_SUPPORTED[name]
         raise AttributeError(
-            f"azurerm's {name!r} is outside azurerm-lite, which is for scale sets: it has"
-            f" nothing for {purpose}"
+            f"azurerm-lite does not have azurerm's {name!r}: it supports scale sets, not {purpose}"
         )
-    raise AttributeError(f"azurerm_lite.compat has no {name!r}, and neither has azurerm 0.10.0")
+    raise AttributeError(f"neither azurerm_lite.compat nor azurerm 0.10.0 has {name!r}")
 
 
 # How azurerm differs
 
 
 def _returns_json(function: Callable[_P, Any]) -> Callable[_P, Any]:
-    """Make a function return JSON, that of the error if Azure refuses."""
+    """Make a function return JSON, also the JSON of an error response."""
 
     @functools.wraps(function)
     def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> Any:
@@ -149,7 +148,7 @@ def _returns_json(function: Callable[_P, Any]) -> Callable[_P, Any]:
 
 
 def _returns_response(function: Callable[_P, Response]) -> Callable[_P, Response]:
-    """Make a function return Azure's response, also if it is an error."""
+    """Make a function return Azure's response, also an error response."""
 
     @functools.wraps(function)
     def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> Response:
@@ -164,7 +163,7 @@ def _returns_response(function: Callable[_P, Response]) -> Callable[_P, Response
 
 
 def _returns_none_without_cli(function: Callable[_P, str]) -> Callable[_P, str | None]:
-    """Make a function print why the Azure CLI returns nothing, and return `None`."""
+    """Make a function print an error of the Azure CLI and return `None`."""
 
     @functools.wraps(function)
     def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> str | None:
@@ -199,25 +198,25 @@ def _vm_url(
 
 
 def _parse_json(argument: str, value: Any) -> Any:
-    """Return parsed JSON text; anything but text as it is.
+    """Return parsed JSON text; return other values unchanged.
 
-    The message does not show it: there may be a password in it.
+    The error does not show the value, which may contain a password.
     """
     if not isinstance(value, str | bytes):
         return value
     try:
         return json.loads(value)
     except ValueError as error:
-        raise ValueError(f"{argument} must be JSON, or what JSON stands for: {error}") from None
+        raise ValueError(f"{argument} must be JSON text or a Python value: {error}") from None
 
 
 def _parse_ids(instance_ids: Ids, argument: str = "instance_ids") -> list[str]:
-    """Return ids as the new functions take them; `None` would mean the whole set there."""
+    """Return ids for the new functions, where `None` would mean the whole set."""
     return _parse_instance_ids(_parse_json(argument, instance_ids), argument)
 
 
 def _parse_model(vmss_body: Body, argument: str) -> dict[str, Any]:
-    """Return a model without its etag: azurerm's api-version let scripts put it more than once."""
+    """Return a model without its etag: with azurerm, scripts can put a model more than once."""
     body = _parse_json(argument, vmss_body)
     return {**body, "etag": None} if isinstance(body, Mapping) else body
 
@@ -248,7 +247,7 @@ def get_subscription_from_cli(name: str | None = None) -> str:
 
 
 def get_rm_endpoint() -> str:
-    """Return the resource manager's URL, without a slash at the end. New: `settings.cloud`."""
+    """Return the Resource Manager URL, without a slash at the end. New: `settings.cloud`."""
     return _settings.cloud().resource_manager
 
 
@@ -263,7 +262,7 @@ def get_resource_endpoint() -> str:
 
 
 def get_user_agent() -> str:
-    """Return the User-Agent header. New: `rest.session`, in its headers."""
+    """Return the User-Agent header. New: `rest.session.headers`."""
     return str(_rest.session.headers["User-Agent"])
 
 
@@ -272,13 +271,13 @@ def get_user_agent() -> str:
 
 @_returns_json
 def do_get(endpoint: str, access_token: Token) -> Any:
-    """Return the JSON at a URL of the resource manager. New: `rest.get`."""
+    """Return the JSON at a Resource Manager URL. New: `rest.get`."""
     return _rest.get(access_token, endpoint)
 
 
 @_returns_json
 def do_get_next(endpoint: str, access_token: Token) -> Any:
-    """Return all pages of a list as `{"value": […]}`; other JSON as it is. New: `rest.get_list`."""
+    """Return a list, all pages, as `{"value": […]}`, or other JSON. New: `rest.get_list`."""
     page = _rest.get(access_token, endpoint)
     if not isinstance(page, dict) or "value" not in page:
         return page
@@ -343,7 +342,7 @@ def create_resource_group(
 
 
 def delete_resource_group(access_token: Token, subscription_id: str, rgname: str) -> Response:
-    """Delete a resource group with all that is in it. New: `rest.send`."""
+    """Delete a resource group with all its resources. New: `rest.send`."""
     return do_delete(_group_url(subscription_id, rgname), access_token)
 
 
@@ -408,7 +407,7 @@ def list_vm_images_sub(access_token: Token, subscription_id: str) -> Any:
 
 
 def get_compute_usage(access_token: Token, subscription_id: str, location: str) -> Any:
-    """Return the quotas of a region and their use. New: `rest.get_list`."""
+    """Return the quotas of a region and their usage. New: `rest.get_list`."""
     path = _SUBSCRIPTION + "/providers/Microsoft.Compute/locations/{location}/usages"
     return do_get_next(
         _url(path, _settings.COMPUTE_API, subscription_id=subscription_id, location=location),
@@ -443,7 +442,7 @@ def create_vmss(
     upgrade_policy: str = "Manual",
     public_ip_per_vm: bool = False,
 ) -> Response:
-    """Create a scale set of a platform image. New: `put_vmss`, with a model of your own."""
+    """Create a scale set from a platform image. New: `put_vmss`, with your own model."""
     disk = {
         "createOption": "fromImage",
         "managedDisk": {"storageAccountType": storage_type},
@@ -472,7 +471,7 @@ def create_vmss(
 def _os_profile(
     prefix: str, username: str, password: str | None, public_key: str | None
 ) -> dict[str, Any]:
-    """Return the user of the instances, with password, key or both."""
+    """Return the OS profile of the instances, with a password, a key or both."""
     profile: dict[str, Any] = {"computerNamePrefix": prefix, "adminUsername": username}
     if password is not None:
         profile["adminPassword"] = password
@@ -506,7 +505,7 @@ def _ip_configuration(
 def put_vmss(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str, vmss_body: Body
 ) -> Response:
-    """Put a model over anybody's change. New: `put_vmss`, which sends `If-Match`."""
+    """Put a model, overwriting changes by others. New: `put_vmss`, which sends `If-Match`."""
     body = _parse_model(vmss_body, "vmss_body")
     return _vmss.put_vmss(access_token, subscription_id, resource_group, vmss_name, body)
 
@@ -515,7 +514,7 @@ def put_vmss(
 def update_vmss(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str, body: Body
 ) -> Response:
-    """Put a model over anybody's change. New: `put_vmss`, which sends `If-Match`."""
+    """Put a model, overwriting changes by others. New: `put_vmss`, which sends `If-Match`."""
     return _vmss.put_vmss(
         access_token, subscription_id, resource_group, vmss_name, _parse_model(body, "body")
     )
@@ -529,7 +528,7 @@ def scale_vmss(
     vmss_name: str,
     capacity: int | str,
 ) -> Response:
-    """Set the number of instances, given as a number or as text. New: `scale_vmss`."""
+    """Set the number of instances, passed as a number or as text. New: `scale_vmss`."""
     number: Any = int(capacity) if str(capacity).isdecimal() else capacity
     return _vmss.scale_vmss(access_token, subscription_id, resource_group, vmss_name, number)
 
@@ -578,7 +577,7 @@ def get_vmss_public_ips(
 def get_vmss_rolling_upgrades(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> Any:
-    """Return the newest rolling upgrade that Azure ran. New: `get_rolling_upgrade`."""
+    """Return the latest rolling upgrade by Azure. New: `get_rolling_upgrade`."""
     return _vmss.get_rolling_upgrade(access_token, subscription_id, resource_group, vmss_name)
 
 
@@ -622,7 +621,7 @@ def restart_vmss(
 def poweroff_vmss(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> Response:
-    """Stop all instances; they are still charged. New: `poweroff_vmss`."""
+    """Stop all instances, which are still billed. New: `poweroff_vmss`."""
     return _vmss.poweroff_vmss(access_token, subscription_id, resource_group, vmss_name, "*")
 
 
@@ -663,7 +662,7 @@ def list_vmss_vm_instance_view_pg(
     vmss_name: str,
     link: str | None = None,
 ) -> Any:
-    """Return a page of them; its `nextLink` is the next `link`. New: `get_instance_views`."""
+    """Return one page of instances; pass its `nextLink` as `link`. New: `get_instance_views`."""
     names = {
         "subscription_id": subscription_id,
         "resource_group": resource_group,
@@ -693,7 +692,7 @@ def get_vmss_vm_instance_view(
     vmss_name: str,
     instance_id: str | int,
 ) -> Any:
-    """Return an instance's view. New: `get_vmss_vm_instance_view`."""
+    """Return the instance view of an instance. New: `get_vmss_vm_instance_view`."""
     return _vmss.get_vmss_vm_instance_view(
         access_token, subscription_id, resource_group, vmss_name, instance_id
     )
@@ -719,7 +718,7 @@ def put_vmss_vm(
     vm_id: str | int,
     vm_body: Body,
 ) -> Response:
-    """Put an instance. New: `protect_vmss_vm`; a whole body may make it outdated."""
+    """Put an instance; a whole body may make it outdated. New: `protect_vmss_vm`."""
     return do_put(_vm_url(subscription_id, resource_group, vmss_name, vm_id), vm_body, access_token)
 
 
@@ -731,7 +730,7 @@ def upgrade_vmss_vms(
     vmss_name: str,
     instance_ids: Ids,
 ) -> Response:
-    """Bring instances to the model. New: `manual_upgrade`; `rollout` does it domain by domain."""
+    """Upgrade instances to the model. New: `manual_upgrade`, or `rollout` for batches."""
     return _vmss.manual_upgrade(
         access_token, subscription_id, resource_group, vmss_name, _parse_ids(instance_ids)
     )
@@ -796,7 +795,7 @@ def poweroff_vmss_vms(
     vmss_name: str,
     instance_ids: Ids,
 ) -> Response:
-    """Stop instances; they are still charged. New: `poweroff_vmss`."""
+    """Stop instances, which are still billed. New: `poweroff_vmss`."""
     return _vmss.poweroff_vmss(
         access_token, subscription_id, resource_group, vmss_name, _parse_ids(instance_ids)
     )
@@ -816,19 +815,19 @@ def stopdealloc_vmss_vms(
     )
 
 
-# Standing in for azurerm
+# Replacing azurerm
 
 
 def install_as_azurerm() -> None:
-    """Make `import azurerm` find `azurerm_lite.compat` in this process.
+    """Make `import azurerm` import `azurerm_lite.compat` in this process.
 
-    It does not matter whether azurerm is installed. `python -m azurerm_lite.compat script.py` does
-    this and runs a script.
+    It works with and without azurerm installed. `python -m azurerm_lite.compat script.py` calls
+    this function and runs a script.
 
     Returns:
-        Nothing. Calling it again does no harm.
+        None. Repeated calls have no effect.
     """
-    # Run as a script, this module is a copy: what is installed must be the original.
+    # Run as a program, this module is a copy named __main__; the original must be installed.
     module = importlib.import_module("azurerm_lite.compat")
     sys.modules["azurerm"] = module
     for name in _azurerm_names.MODULES:
@@ -838,7 +837,7 @@ def install_as_azurerm() -> None:
 def _main() -> None:
     """Run a script, as `python script.py args...` would."""
     if len(sys.argv) < 2 or not Path(sys.argv[1]).exists():
-        missing = f"there is no {sys.argv[1]!r}\n" if sys.argv[1:] else ""
+        missing = f"{sys.argv[1]!r} does not exist\n" if sys.argv[1:] else ""
         print(
             f"{missing}usage: python -m azurerm_lite.compat script.py [argument ...]",
             file=sys.stderr,

@@ -1,20 +1,20 @@
-"""Errors in Azure's own words, and how a response becomes one.
+"""The exceptions of the library, with Azure's codes and messages, built from responses.
 
 requests.HTTPError
 └── AzureError              an error response: status_code, code, message, details, request_id
-    ├── AuthenticationFailed    sign-in failed, or the token was refused (401)
+    ├── AuthenticationFailed    sign-in failed, or Azure rejected the token (401)
     ├── NotFound                404
-    ├── Conflict                409: another operation is in progress, or this is not allowed
-    ├── PreconditionFailed      412: somebody changed the resource since it was read
-    ├── Throttled               429, or 503 with Retry-After: retry_after has the seconds to wait
+    ├── Conflict                409: another operation is in progress, or this one is not allowed
+    ├── PreconditionFailed      412: the resource has changed since it was read
+    ├── Throttled               429, or 503 with Retry-After; retry_after is in seconds
     └── OperationFailed         a long-running operation ended Failed or Canceled
 TimeoutError
-└── OperationTimeout        it may well go on in Azure: only the waiting ended
+└── OperationTimeout        waiting timed out; the operation may continue in Azure
 ValueError
-└── RollbackImageUnknown    rollback: which image to go back to has to be given
+└── RollbackImageUnknown    the image to roll back to cannot be inferred
 RuntimeError
-└── RolloutHalted           batch, unhealthy: which instances and why
-    └── FleetHalted         failed: which scale sets and why; paused, not_started: which are left
+└── RolloutHalted           batch and unhealthy: the batch, and the instances with reasons
+    └── FleetHalted         failed, paused, not_started: the scale sets that are not done
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .types import Batch, Summary, Target
 _EMPTY_SUMMARY = Summary()
 
 _LONGEST_REASONS = 600
-"""Characters of details that a message shows."""
+"""The most characters of details in a message."""
 
 
 class AzureError(requests.HTTPError):
@@ -40,17 +40,17 @@ class AzureError(requests.HTTPError):
 
     Attributes:
         message: Azure's message.
-        code: Azure's error code, such as `ResourceNotFound`; a word for the HTTP status if the
-            response had none.
-        status_code: HTTP status, or `None` if the failure came without an HTTP response.
-        details: Azure's further errors, a tuple of dicts with `code`, `message` and sometimes
+        code: Azure's error code, such as `ResourceNotFound`; the name of the HTTP status if the
+            response has no code.
+        status_code: HTTP status, or `None` if there was no HTTP response.
+        details: More errors from Azure, a tuple of dicts with `code`, `message` and sometimes
             `target`.
-        target: What the error is about in Azure's terms, such as `imageReference.sku`, or `None`.
-        request_id: Azure's id of the request, which its support asks for.
-        method, url: The request. The query is left off: it may hold a signature.
+        target: What the error is about, such as `imageReference.sku`, or `None`.
+        request_id: Azure's id of the request, which Azure support asks for.
+        method, url: The request. The URL has no query, which may contain a signature.
         retry_after: Seconds that Azure asks to wait, or `None`.
-        inner_error: Azure's inner error, a dict; empty without one.
-        additional_info: Azure's further information, a tuple of dicts with `type` and `info`, such
+        inner_error: Azure's inner error, a dict; empty if there is none.
+        additional_info: More information from Azure, a tuple of dicts with `type` and `info`, such
             as the policy that was violated.
     """
 
@@ -95,7 +95,7 @@ class AzureError(requests.HTTPError):
         return f"{text} ({', '.join(facts)})" if facts else text
 
     def _reasons(self) -> str:
-        """Return what the message itself does not say, shortened and without secrets."""
+        """Return the details that the message does not contain, shortened and without secrets."""
         reasons = [
             *_reasons_in(self.details),
             *_inner_reasons(self.inner_error),
@@ -111,11 +111,11 @@ class AzureError(requests.HTTPError):
 
 
 class AuthenticationFailed(AzureError):
-    """Sign-in failed, or Azure refused the token.
+    """Sign-in failed, or Azure rejected the token.
 
     Attributes:
-        claims: The claims that Azure demands of a token, as `az login --claims-challenge` takes
-            them; `None` if it demands none. They are in no message.
+        claims: The claims that Azure requires in a token, for `az login --claims-challenge`;
+            `None` if it requires none. Messages never show them.
     """
 
     claims: str | None = None
@@ -126,45 +126,44 @@ class NotFound(AzureError):
 
 
 class Conflict(AzureError):
-    """Another operation is at work on the resource, or the resource does not allow this one."""
+    """Another operation on the resource is in progress, or Azure does not allow this one (409)."""
 
 
 class PreconditionFailed(AzureError):
-    """Somebody changed the resource since it was read; nothing was overwritten."""
+    """The resource has changed since it was read; nothing was overwritten (HTTP 412)."""
 
 
 class Throttled(AzureError):
-    """Azure throttles (429, or 503 with Retry-After); `retry_after` is in seconds, or `None`."""
+    """Throttled (429, or 503 with Retry-After); `retry_after` is in seconds, or `None`."""
 
 
 class OperationFailed(AzureError):
-    """A long-running operation ended Failed or Canceled; code and message are the operation's.
+    """A long-running operation failed or was canceled; code and message are the operation's.
 
     Attributes:
-        status: How it ended: `Failed` or `Canceled`.
+        status: The final status: `Failed` or `Canceled`.
     """
 
     status: str = "Failed"
 
 
 class OperationTimeout(TimeoutError):
-    """Waiting ended before the operation did; it may well go on in Azure."""
+    """Waiting for an operation timed out; the operation may continue in Azure."""
 
 
 class RollbackImageUnknown(ValueError):
-    """Which image to roll back to cannot be inferred: it has to be given."""
+    """The image to roll back to cannot be inferred; pass it."""
 
 
 class RolloutHalted(RuntimeError):
-    """The rollout stopped by itself; nothing further is touched.
+    """The rollout stopped because of a problem; it changes nothing further.
 
     Attributes:
-        batch: The batch that was being upgraded, or `None` when none was.
-        unhealthy: Which instances are to blame and why, `{instance id: reason}`; may be empty.
-        rolled_back: Whether what had been upgraded was put back: no instance runs the new image any
-            more.
-        summary: What the run came to: how many instances it upgraded, in how many seconds and
-            requests.
+        batch: The batch that was being upgraded, or `None` if there was none.
+        unhealthy: The unhealthy instances, `{instance id: reason}`; may be empty.
+        rolled_back: Whether the upgraded instances were rolled back; if so, no instance runs the
+            new image any more.
+        summary: Result counters of the run, such as upgraded instances, seconds and requests.
     """
 
     def __init__(
@@ -187,15 +186,15 @@ class RolloutHalted(RuntimeError):
 
 
 class FleetHalted(RolloutHalted):
-    """Scale sets of a fleet failed; raised when nothing of it runs any more.
+    """Scale sets of a fleet failed; raised when no scale set of the fleet is running any more.
 
     Attributes:
-        failed: Which scale sets failed and why: `{scale set: exception}`.
-        paused: The scale sets that were begun and are left between two batches.
-        not_started: The scale sets that were not begun.
-        unhealthy: Which instances are to blame and why, `{"group/name 7": reason}`.
-        rolled_back: Whether every scale set that failed was put back.
-        summary: What all sets together came to.
+        failed: The failed scale sets, `{scale set: exception}`.
+        paused: The scale sets that were started and are paused between two batches.
+        not_started: The scale sets that were not started.
+        unhealthy: The unhealthy instances, `{"group/name 7": reason}`.
+        rolled_back: Whether every failed scale set was rolled back.
+        summary: Result counters of all sets together.
     """
 
     def __init__(
@@ -242,10 +241,10 @@ def error_from_response(
 
     Args:
         response: A response of any status and any body: JSON, HTML or nothing.
-        retry_after: Seconds that it asks to wait, or `None`.
+        retry_after: Seconds that the response asks to wait, or `None`.
 
     Returns:
-        An `AzureError`, or the subclass of it that fits the status.
+        An `AzureError`, or its subclass for the status.
     """
     if response.status_code == 503 and retry_after is not None:
         error_class: type[AzureError] = Throttled
@@ -255,7 +254,7 @@ def error_from_response(
     size = len(response.content)
     parsed = _parse_error(
         _read_json(response),
-        default_message=f"No explanation came with the answer ({kind}, {size} bytes)",
+        default_message=f"The response has no error message ({kind}, {size} bytes)",
         default_code=(response.reason or "").title().replace(" ", ""),
     )
     return error_class(
@@ -268,10 +267,10 @@ def error_from_response(
 
 
 def error_of(body: Mapping[str, Any], *, default_message: str, default_code: str) -> AzureError:
-    """Return the exception for an error inside a body that was read.
+    """Return the exception for an error in a parsed body.
 
     Args:
-        body: JSON with `code`, `message` and perhaps `details`.
+        body: JSON with `code`, `message` and optionally `details`.
         default_message: The message if there is none.
         default_code: The code if there is none.
 
@@ -289,7 +288,7 @@ def error_from_operation(
     """Return the exception for a long-running operation that did not succeed.
 
     Args:
-        operation: The body of the operation, or of the resource, at its end.
+        operation: The final body of the operation or of the resource.
         status: Its final status, such as `Failed`.
         response: The response with that body.
 
@@ -298,7 +297,7 @@ def error_from_operation(
     """
     parsed = _parse_error(
         operation,
-        default_message=f"The operation ended {status}; Azure gave no reason.",
+        default_message=f"The operation ended with status {status}; Azure gave no reason.",
         default_code=status,
     )
     error = OperationFailed(
@@ -312,7 +311,7 @@ def error_from_operation(
 
 
 def _parse_error(body: Any, *, default_message: str, default_code: str) -> dict[str, Any]:
-    """Return message, code, details and target of an error in JSON; defaults without one."""
+    """Return message, code, details and target of an error in JSON, or the defaults."""
     error = _find_error(body)
     parsed: dict[str, Any] = {
         "message": collapse(error.get("message")),
@@ -329,7 +328,7 @@ def _parse_error(body: Any, *, default_message: str, default_code: str) -> dict[
 
 
 def _find_error(body: Any) -> Mapping[str, Any]:
-    """Return the error in a body, wherever it stands; empty if there is none."""
+    """Return the error object in a body; empty if there is none."""
     if not isinstance(body, Mapping):
         return {}
     error = body.get("error")
@@ -356,7 +355,7 @@ def _mappings(values: Any) -> list[Mapping[str, Any]]:
 
 
 def _reasons_in(details: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a sentence for each detail, and for those inside it."""
+    """Return one line for each detail, nested details included."""
     reasons = []
     for detail in details:
         message = collapse(detail.get("message"))
@@ -372,7 +371,7 @@ def _reasons_in(details: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _inner_reasons(inner_error: Mapping[str, Any]) -> list[str]:
-    """Return what an inner error says: its members have several names."""
+    """Return the text of an inner error, whose members have several names."""
     members = ("code", "internalErrorCode", "resultCode", "message", "errordetail")
     found = [collapse(inner_error.get(member)) for member in members]
     text = ": ".join(part for part in found if part)

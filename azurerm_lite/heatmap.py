@@ -1,4 +1,4 @@
-"""The heat map of a scale set: its instances by update and fault domain, as data, text and SVG."""
+"""The heat map of a scale set: instances by update and fault domain, as data, text and SVG."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from .instances import (
 from .types import Instance
 
 Flag = Literal["updating", "failed", "unhealthy", "outdated", "model unknown", "protected"]
-"""What a cell says besides its power state."""
+"""What a cell shows in addition to its power state."""
 
 
 class Style(NamedTuple):
-    """How instances of a power state are drawn.
+    """The style of instances with a power state.
 
     Attributes:
-        name: The power state, such as `running`; `unknown` for all that Azure may add.
-        signs: Two signs: on the latest model, and on an older one.
-        ascii_signs: The same in ASCII.
-        terminal_colour: A colour of the 256 of a terminal.
-        fill: The colour of a tile: dark enough to carry white text, light enough for a dark page.
+        name: The power state, such as `running`; `unknown` for states that are not in `STYLES`.
+        signs: Two signs: for the latest model, and for an older one.
+        ascii_signs: The same signs in ASCII.
+        terminal_colour: Number of a colour in a terminal's 256 colours.
+        fill: The colour of a tile: dark enough for white text, light enough for a dark page.
         ink: The colour of text on a dark page.
     """
 
@@ -71,22 +71,22 @@ FLAG_SIGNS: dict[str, tuple[str, str]] = {
 
 
 class Cell(NamedTuple):
-    """An instance in the heat map. Characters that could steer a terminal are question marks.
+    """An instance in the heat map. Control characters are replaced by question marks.
 
     Attributes:
-        instance_id: Its id.
-        name: Its name.
-        placement_group: The id of its placement group; empty if it is in none.
-        update_domain: Its update domain, or `unknown`.
-        fault_domain: Its fault domain, or `unknown`.
-        zone: Its availability zone, or `unknown`.
-        power_state: Its power state in lower case, or `unknown`.
-        provisioning_state: Its provisioning state in lower case, or `unknown`.
-        health: Its application health in lower case; `None` if it reports none.
-        image_version: The version of its image; the name of an image without one; or `unknown`.
-        flags: `updating`, `failed`, `unhealthy`, `outdated`, `model unknown` (of members of
-            Flexible sets), `protected`, as far as they hold.
-        style: How it is drawn.
+        instance_id: Instance id.
+        name: Name of the instance.
+        placement_group: Id of the placement group; empty if there is none.
+        update_domain: Update domain, or `unknown`.
+        fault_domain: Fault domain, or `unknown`.
+        zone: Availability zone, or `unknown`.
+        power_state: Power state in lower case, or `unknown`.
+        provisioning_state: Provisioning state in lower case, or `unknown`.
+        health: Application health in lower case; `None` if the instance reports none.
+        image_version: Version of the image; the name of an image without a version; or `unknown`.
+        flags: Those of `updating`, `failed`, `unhealthy`, `outdated`, `model unknown` (only for
+            members of Flexible sets) and `protected` that apply.
+        style: The style of the cell.
     """
 
     instance_id: str
@@ -109,30 +109,30 @@ class Cell(NamedTuple):
 
     @property
     def signed_flags(self) -> tuple[Flag, ...]:
-        """The flags that are drawn after the id."""
+        """The flags that are shown after the id."""
         return tuple(flag for flag in self.flags if flag in FLAG_SIGNS)
 
     def label(self, *, ascii_only: bool = False) -> str:
         """Return the sign, the id and the signs of the flags.
 
         Args:
-            ascii_only: Whether to use the signs in ASCII.
+            ascii_only: Whether to use the ASCII signs.
 
         Returns:
             A string such as `●7↻`.
         """
         signs = self.style.ascii_signs if ascii_only else self.style.signs
         sign = signs[0] if self.has_latest_model else signs[1]
-        # Without it, the sign D and the id web_1 would read Dweb_1.
+        # Without a separator, the sign D and the id web_1 would become Dweb_1.
         separator = ":" if sign.isalpha() and not self.instance_id.isdecimal() else ""
         flags = "".join(FLAG_SIGNS[flag][ascii_only] for flag in self.signed_flags)
         return sign + separator + self.instance_id + flags
 
     def describe(self) -> str:
-        """Return everything about the instance in six lines, for a tooltip."""
+        """Return a description of the instance in six lines, for a tooltip."""
         model = "the latest model" if self.has_latest_model else "not the latest model"
         if "model unknown" in self.flags:
-            model = "perhaps the latest model"
+            model = "model unknown"
         zone = "none" if self.zone == UNKNOWN else self.zone
         states = (
             f"power {self.power_state}",
@@ -151,17 +151,17 @@ class Cell(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A table of the heat map: a placement group, or the whole scale set.
+    """A table of the heat map: one placement group, or the whole scale set.
 
     Attributes:
-        placement_group: The id of the placement group; empty for instances of none, and if the
-            scale set has a single one.
-        title: What stands above the table; empty if there is one table.
+        placement_group: Id of the placement group; empty for instances without one, and if the
+            scale set has a single placement group.
+        title: Title above the table; empty if there is only one table.
         columns_are: `fault domain` or `zone`.
         rows: The update domains, ascending.
         columns: The fault domains or zones, ascending.
-        cells: Its cells, ids in numeric order.
-        places: `{(row, column): [cell, …]}`: the cells where a row and a column cross, if any.
+        cells: The cells, ids in numeric order.
+        places: `{(row, column): [cell, …]}`: the cells of each row and column that have any.
     """
 
     placement_group: str
@@ -173,7 +173,7 @@ class Table(NamedTuple):
     places: dict[tuple[str, str], list[Cell]]
 
     def at(self, row: str, column: str) -> list[Cell]:
-        """Return the cells where a row and a column cross."""
+        """Return the cells in a row and column."""
         return self.places.get((row, column), [])
 
     def column_of(self, cell: Cell) -> str:
@@ -190,11 +190,11 @@ class Table(NamedTuple):
 
 
 class Heatmap:
-    """The heat map of a scale set: `print` it, let a notebook show it, or draw its cells yourself.
+    """The heat map of a scale set: `print` it, display it in a notebook, or use its cells as data.
 
     Attributes:
         cells: A `Cell` for each instance, ids in numeric order.
-        tables: The cells laid out: a `Table` for the scale set, or one for each placement group.
+        tables: The cells as tables: one `Table` for the scale set, or one per placement group.
     """
 
     def __init__(self, cells: Iterable[Cell]) -> None:
@@ -208,11 +208,11 @@ class Heatmap:
         return _render_text(self)
 
     def to_svg(self) -> str:
-        """Return the heat map as SVG, to stand in a page or in a file of its own.
+        """Return the heat map as SVG, for an HTML page or a separate file.
 
         Returns:
-            An `<svg>` element: each instance once, with its id, states and image version as a
-            tooltip.
+            A string: an `<svg>` element with one tile per instance. The tile's tooltip has id,
+            states and image version.
         """
         return _render_svg(self)
 
@@ -220,7 +220,7 @@ class Heatmap:
         """Return the heat map as HTML.
 
         Returns:
-            A `<div>` with the SVG of `to_svg` in it.
+            A string: a `<div>` with the SVG of `to_svg`.
         """
         return f'<div style="overflow-x:auto">{self.to_svg()}</div>'
 
@@ -229,21 +229,21 @@ class Heatmap:
 
 
 def heatmap(instances: Iterable[Instance]) -> Heatmap:
-    """Return the heat map of a scale set: a row per update domain, a column per fault domain.
+    """Return the heat map of a scale set: one row per update domain, one column per fault domain.
 
-    If no instance has a fault domain, zones make the columns. A set of several placement groups
-    is a table for each. Each instance is coloured by its power state.
+    If no instance has a fault domain, the columns are zones. A set with several placement groups
+    has one table for each. Each instance has the colour of its power state.
 
     Args:
         instances: Instances with their instance views, as `get_instance_views` returns them.
 
     Returns:
-        A snapshot to `print`, in colour on a terminal of 256 colours or with `FORCE_COLOR`, else
-        and with `NO_COLOR` in plain ASCII; which a notebook shows by itself, with `.to_svg()` and
-        `.to_html()`. Its `.cells` and `.tables` are the same as data.
+        A `Heatmap`, a snapshot. `print` shows it in colour on a terminal with 256 colours or with
+        `FORCE_COLOR`, and otherwise, or with `NO_COLOR`, in plain ASCII. A notebook displays it as
+        SVG. `.to_svg()` and `.to_html()` return it as text, `.cells` and `.tables` as data.
 
     Raises:
-        ValueError: `instances` are not instances.
+        ValueError: `instances` is not a list of instances.
     """
     by_id = {instance["instanceId"]: instance for instance in require_instances(instances)}
     cells = [_cell(instance) for instance in by_id.values()]
@@ -285,7 +285,7 @@ def _flags(
         flags.append("failed")
     elif state not in ("succeeded", UNKNOWN):
         flags.append("updating")
-    # An instance that is switched off cannot report its health.
+    # An instance that is powered off cannot report its health.
     if app_health not in (None, "healthy") and power in ("running", None):
         flags.append("unhealthy")
     if properties_of(instance).get("latestModelApplied") is None and _is_member(instance):
@@ -298,7 +298,7 @@ def _flags(
 
 
 def _is_member(instance: Instance) -> bool:
-    """Return whether an instance is a member of a Flexible set, of which Azure reports no model."""
+    """Return whether an instance belongs to a Flexible set, for which Azure reports no model."""
     return not instance["instanceId"].isdecimal()
 
 
@@ -314,13 +314,13 @@ def _image_version(instance: Instance) -> str:
         return UNKNOWN
     if version := image.get("exact_version") or image.get("version"):
         return version
-    # What follows the question mark of a URL may be a signature: a secret.
+    # The query of a URL may contain a signature, which is a secret.
     location = (image.get("image_id") or image.get("image_uri") or "").partition("?")[0]
     return location.rpartition("/")[2] or UNKNOWN
 
 
 def _printable(text: str) -> str:
-    """Return a text without characters that would steer a terminal or spoil XML."""
+    """Replace the characters of a text that control a terminal or are invalid in XML by `?`."""
     if text.isprintable():
         return text
     return "".join(character if character.isprintable() else "?" for character in text)
@@ -335,7 +335,7 @@ def _tables(cells: Sequence[Cell]) -> Iterator[Table]:
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
         groups.setdefault(cell.placement_group, []).append(cell)
-    # Deallocated instances are in no placement group: next to a single group they make none.
+    # Deallocated instances have no placement group, which does not count as a second group.
     if len(set(groups) - {""}) < 2:
         yield _table("", "", cells, is_zonal)
         return
@@ -368,7 +368,7 @@ def _sorted_domains(domains: Iterable[str]) -> list[str]:
 
 
 class _Column(NamedTuple):
-    """A column of a table that is being drawn."""
+    """A column of a table to draw."""
 
     domain: str
     heading: str
@@ -384,9 +384,9 @@ def _columns(table: Table) -> list[_Column]:
 
 
 def _fit(
-    columns: Sequence[_Column], slot: float, character: float, gap: float, room: float
+    columns: Sequence[_Column], slot: float, character: float, gap: float, available: float
 ) -> tuple[int, list[float]]:
-    """Return how many cells stand side by side in a column at most, and how wide each column is."""
+    """Return the most cells per line of a column, and the width of each column."""
 
     def widths(per_line: int) -> list[float]:
         return [
@@ -396,7 +396,7 @@ def _fit(
 
     per_line = 1
     most = max(column.most for column in columns)
-    while per_line < most and sum(widths(per_line + 1)) <= room:
+    while per_line < most and sum(widths(per_line + 1)) <= available:
         per_line += 1
     return per_line, widths(per_line)
 
@@ -404,7 +404,7 @@ def _fit(
 def _lines_of_row(
     table: Table, row: str, columns: Iterable[_Column], per_line: int
 ) -> Iterator[tuple[Sequence[Cell], ...]]:
-    """Yield the lines of a row, each with its part of every column's cells."""
+    """Return the lines of a row; each has a part of the cells of every column."""
     parts = []
     for column in columns:
         cells = table.at(row, column.domain)
@@ -416,7 +416,7 @@ def _lines_of_row(
 def _footer(
     cells: Sequence[Cell], width: int, ascii_only: bool, paint: Callable[[str, Style], str]
 ) -> list[str]:
-    """Return the lines below the tables: a legend of what is in them, and the summary."""
+    """Return the lines below the tables: a legend of the signs in use, and the summary."""
     names = {cell.style.name for cell in cells}
     flags = {flag for cell in cells for flag in cell.flags}
     styles = [style for style in STYLES.values() if style.name in names]
@@ -443,14 +443,14 @@ def _summary(cells: Sequence[Cell]) -> str:
 
 
 def _wrap(text: str, separator: str, width: int) -> list[str]:
-    """Return a text in lines, broken between its items alone."""
+    """Wrap a text into lines, only between its items."""
     items = text.split(separator)
     protected = separator.join(item.replace(" ", "\xa0") for item in items)
     return [line.replace("\xa0", " ") for line in _fold(protected, width)]
 
 
 def _fold(text: str, width: int) -> list[str]:
-    import textwrap  # here and not above: who draws nothing need not load it
+    import textwrap  # imported here because it is needed only for drawing
 
     return textwrap.wrap(text, width, break_on_hyphens=False)
 
@@ -459,26 +459,26 @@ def _fold(text: str, width: int) -> list[str]:
 
 _FRAME = ("│", "─", "┼")
 _ASCII_FRAME = ("|", "-", "+")
-# Terminals without 256 colours, by TERM: many others have them, whatever they call themselves.
+# Values of TERM without 256 colours; most other terminals have them.
 _FEW_COLOURS = r"dumb|unknown|ansi$|linux$|cons|vt\d"
-# The console of Windows shows colours only if one of these is set.
+# The Windows console shows colours only if one of these variables is set.
 _WINDOWS_TERMINALS = {"WT_SESSION", "ANSICON", "CONEMUANSI", "TERM", "TERM_PROGRAM"}
 
 
 def _render_text(heat_map: Heatmap) -> str:
     ascii_only = _is_ascii_only()
-    # Some terminals break a line that fills them.
+    # Some terminals wrap a line of their full width.
     width = max(shutil.get_terminal_size().columns - 1, 20)
     lines: list[str] = []
     for table in heat_map.tables:
         lines += _text_table(table, width, ascii_only)
         lines.append("")
-    text = "\n".join(lines + _footer(heat_map.cells, width, ascii_only, _coloured))
+    text = "\n".join(lines + _footer(heat_map.cells, width, ascii_only, _colour))
     return text.encode("ascii", "replace").decode() if ascii_only else text
 
 
 def _text_table(table: Table, width: int, ascii_only: bool) -> Iterator[str]:
-    """Yield the lines of a table; columns that do not fit next to the others follow below them."""
+    """Yield the lines of a table; columns that exceed the width follow below the others."""
     yield from _fold(table.title, width)
     bar, dash, cross = _ASCII_FRAME if ascii_only else _FRAME
     margin = max(len(table.row_heading(row)) for row in table.rows) + 1
@@ -508,13 +508,13 @@ def _text_table(table: Table, width: int, ascii_only: bool) -> Iterator[str]:
                 heading = ""
 
 
-def _bands(columns: Iterable[_Column], slot: int, room: int) -> list[list[_Column]]:
-    """Return columns in groups that fit side by side if their cells are as narrow as can be."""
+def _bands(columns: Iterable[_Column], slot: int, available: int) -> list[list[_Column]]:
+    """Return columns in groups that fit next to each other with one cell per line."""
     bands: list[list[_Column]] = [[]]
     used = 0
     for column in columns:
         wide = max(len(column.heading) + 1, slot) + 2
-        if bands[-1] and used + wide > room:
+        if bands[-1] and used + wide > available:
             bands.append([])
             used = 0
         bands[-1].append(column)
@@ -523,27 +523,27 @@ def _bands(columns: Iterable[_Column], slot: int, room: int) -> list[list[_Colum
 
 
 def _text_cells(cells: Sequence[Cell], slot: int, width: int, ascii_only: bool) -> str:
-    """Return the cells of one line of one column, as wide as the column."""
+    """Return the cells of one line of a column, padded to its width."""
     text = " "
     for cell in cells:
         label = cell.label(ascii_only=ascii_only)
         padding = " " * (slot - len(label))
         if not ascii_only:
-            label = _coloured(label, cell.style, bold=bool(cell.signed_flags))
+            label = _colour(label, cell.style, bold=bool(cell.signed_flags))
         text += label + padding
     return text + " " * (width - 2 - slot * len(cells))
 
 
-def _coloured(text: str, style: Style, *, bold: bool = False) -> str:
+def _colour(text: str, style: Style, *, bold: bool = False) -> str:
     weight = "1;" if bold else ""
     return f"\x1b[{weight}38;5;{style.terminal_colour}m{text}\x1b[0m"
 
 
 def _is_ascii_only() -> bool:
-    """Return whether standard output should get plain ASCII.
+    """Return whether to print plain ASCII.
 
-    `NO_COLOR` asks for that, `FORCE_COLOR` for colours wherever the output goes, as with Python's
-    own tracebacks.
+    `NO_COLOR` selects ASCII. `FORCE_COLOR` selects colours also if the output is not a terminal, as
+    for Python's tracebacks.
     """
     if os.environ.get("NO_COLOR") or not _can_encode_signs():
         return True
@@ -578,8 +578,7 @@ _TILE_HEIGHT = 20
 _TILE_GAP = 4
 _COLUMN_GAP = 14
 _FONT = "ui-monospace,Menlo,Consolas,DejaVu Sans Mono,monospace"
-# Inside a page, text has the colour of the page's; in a file of its own (:root), the one of the
-# reader's theme.
+# In a page, text has the page's colour; in a separate file (:root), that of the reader's theme.
 _CSS = (
     "svg:root{color-scheme:light dark;color:#1f2328}"
     "@media(prefers-color-scheme:dark){svg:root{color:#e6edf3}}"
@@ -593,9 +592,9 @@ def _render_svg(heat_map: Heatmap) -> str:
     for table in heat_map.tables:
         table_width, top = _svg_table(elements, table, top)
         width = max(width, table_width)
-    for line in _footer(heat_map.cells, int(width / _CHARACTER), False, _tinted):
+    for line in _footer(heat_map.cells, int(width / _CHARACTER), False, _tint):
         top += 18
-        # Browsers make one of two spaces.
+        # Browsers collapse two spaces into one.
         elements.append(_svg_text(0, top, line.replace("  ", "\xa0 ")))
     size = f"{width + 8:.0f}", f"{top + 8:.0f}"
     return (
@@ -607,7 +606,7 @@ def _render_svg(heat_map: Heatmap) -> str:
 
 
 def _svg_table(elements: list[str], table: Table, top: float) -> tuple[float, float]:
-    """Append the elements of a table; return how wide it is and where it ends."""
+    """Append the elements of a table; return its width and its bottom edge."""
     columns = _columns(table)
     margin = (max(len(table.row_heading(row)) for row in table.rows) + 2) * _CHARACTER
     tile = max(len(cell.label()) for cell in table.cells) * _CHARACTER + 10
@@ -617,14 +616,14 @@ def _svg_table(elements: list[str], table: Table, top: float) -> tuple[float, fl
     lefts = [margin + sum(widths[:number]) for number in range(len(widths))]
     if table.title:
         top += 22
-        elements.append(_svg_text(0, top, _escaped(table.title)))
+        elements.append(_svg_text(0, top, _escape(table.title)))
     for left, column in zip(lefts, columns, strict=True):
-        elements.append(_svg_text(left, top + 16, _escaped(column.heading)))
+        elements.append(_svg_text(left, top + 16, _escape(column.heading)))
     top += 22
     for row in table.rows:
         rule = f"M0 {top:.0f}h{width:.0f}"
         elements.append(f'<path d="{rule}" stroke="currentColor" opacity=".3"/>')
-        elements.append(_svg_text(0, top + 20, _escaped(table.row_heading(row))))
+        elements.append(_svg_text(0, top + 20, _escape(table.row_heading(row))))
         for parts in _lines_of_row(table, row, columns, per_line):
             for left, cells in zip(lefts, parts, strict=True):
                 for number, cell in enumerate(cells):
@@ -639,12 +638,12 @@ def _svg_tile(cell: Cell, x: float, y: float, width: float) -> str:
     fill, ink = (colour, "#fff") if cell.has_latest_model else ("none", "currentColor")
     weight = ' font-weight="bold"' if cell.signed_flags else ""
     return (
-        f'<g data-instance="{_escaped(cell.instance_id)}">'
-        f"<title>{_escaped(cell.describe())}</title>"
+        f'<g data-instance="{_escape(cell.instance_id)}">'
+        f"<title>{_escape(cell.describe())}</title>"
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{_TILE_HEIGHT}" rx="4" '
         f'fill="{fill}" stroke="{colour}" stroke-width="2" pointer-events="all"/>'
         f'<text x="{x + width / 2:.1f}" y="{y + 14:.1f}" fill="{ink}" '
-        f'text-anchor="middle"{weight}>{_escaped(cell.label())}</text></g>'
+        f'text-anchor="middle"{weight}>{_escape(cell.label())}</text></g>'
     )
 
 
@@ -652,11 +651,11 @@ def _svg_text(x: float, y: float, text: str) -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}">{text}</text>'
 
 
-def _tinted(text: str, style: Style) -> str:
+def _tint(text: str, style: Style) -> str:
     return f'<tspan fill="{style.fill}">{text}</tspan>'
 
 
-def _escaped(text: str) -> str:
-    import html  # here and not above: loading its list of entities takes long
+def _escape(text: str) -> str:
+    import html  # imported here because its list of entities is slow to load
 
     return html.escape(text)

@@ -1,4 +1,4 @@
-"""Which instances run which version of their image, and how far behind the newest they are."""
+"""Image drift: the image version of each instance, compared with the newest version."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UNKNOWN = "?"
 
 
 class ImageDrift(list[InstanceDrift]):
-    """Instances with their versions: a list of dicts; printing it gives a table."""
+    """Instances with their image versions: a list of dicts that prints as a table."""
 
     def __str__(self) -> str:
         rows = [_HEADER, *(_cells(entry) for entry in self)]
@@ -32,7 +32,7 @@ class ImageDrift(list[InstanceDrift]):
 
 
 class _Member(NamedTuple):
-    """An instance, and what is needed to find the versions of its image."""
+    """An instance, with the facts that are needed to find the versions of its image."""
 
     subscription_id: str
     resource_group: str
@@ -45,10 +45,10 @@ class _Member(NamedTuple):
 def image_drift(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> ImageDrift:
-    """Return which version of its image each instance runs, and how many newer ones there are.
+    """Return the image version of each instance, and the number of newer versions.
 
-    It takes the requests of `get_instance_views`, one for the model and one for each image. Newer
-    are the versions that `latest` could stand for in the region.
+    It sends the requests of `get_instance_views`, one for the model and one for each image. Only
+    versions that `latest` could mean in the region count as newer.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -57,14 +57,14 @@ def image_drift(
         vmss_name: Scale set name.
 
     Returns:
-        A list of dicts, which prints as a table: `subscription_id`, `resource_group`, `vmss_name`,
+        A list of dicts that prints as a table: `subscription_id`, `resource_group`, `vmss_name`,
         `instance_id`, `image` (its name without the version), `version` (`""` if Azure does not
         report it), `newest` (`""` for an image without versions) and `behind`, the number of newer
-        versions (`None` if that is not known).
+        versions (`None` if unknown).
 
     Raises:
-        NotFound: There is no such scale set.
-        AzureError: Azure refused, with its code and message.
+        NotFound: The scale set does not exist.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Virtual Machine Scale Sets - Get; Virtual Machine Scale Set VMs - List; and those of
         `newest_image_version`.
@@ -86,25 +86,24 @@ def find_image_drift(
     subscriptions: Sequence[str] | None = None,
     location: str | Sequence[str] | None = None,
 ) -> ImageDrift:
-    """Return the versions that the members of all Flexible scale sets run, by one query.
+    """Return the image versions of the members of all Flexible scale sets, with one query.
 
-    Azure Resource Graph answers it, which follows changes by about a minute. It knows the exact
-    version of virtual machines, and so of members of Flexible sets. That it knows it for instances
-    of Uniform sets is not documented: call `image_drift` for each of these. The versions that there
-    are take one more request for each image and region.
+    The query is sent to Azure Resource Graph, which is about a minute behind. It has the exact
+    version of virtual machines, and so of members of Flexible sets. Whether it has the version of
+    instances of Uniform sets is not documented: call `image_drift` for each Uniform set. Listing
+    the available versions needs one more request for each image and region.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
         subscriptions: Subscription ids; `None` for all that the token can see.
-        location: Region, such as `westeurope`. Only members in it, or in one of several; `None` for
-            all.
+        location: Region, such as `westeurope`. Also a list of regions; `None` for all.
 
     Returns:
-        The instances of all sets, as of `image_drift`.
+        A list of dicts: the instances of all sets, as `image_drift` returns them.
 
     Raises:
-        ValueError: An argument cannot be used; nothing was sent.
-        AzureError: Azure refused, with its code and message.
+        ValueError: An argument is invalid; nothing was sent.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Resource Graph - Resources; and those of `newest_image_version`.
     """
@@ -135,7 +134,7 @@ def _image_of(instance: Instance | Mapping[str, Any]) -> Image:
 
 
 def _compare(access_token: Token, members: Iterable[_Member]) -> ImageDrift:
-    """Return the members with the versions of their images, each image and region read once."""
+    """Return the drift of the members; read the versions once for each image and region."""
     known: dict[tuple[str, str, str], list[str]] = {}
     drift = ImageDrift()
     for member in members:
@@ -148,7 +147,7 @@ def _compare(access_token: Token, members: Iterable[_Member]) -> ImageDrift:
 
 
 def _versions(access_token: Token, member: _Member) -> list[str]:
-    """Return the versions of an image in order; none for an image that has no versions."""
+    """Return the versions of an image in ascending order; empty for an image without versions."""
     if not images.has_versions(member.image):
         return []
     versions = images.usable_versions(

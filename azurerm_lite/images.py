@@ -1,4 +1,4 @@
-"""Images: those of the marketplace and of galleries, and the image of a model."""
+"""Images of the marketplace and of galleries, and the image of a model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Model = TypeVar("Model", bound=Mapping[str, Any])
 _VMIMAGE = (
     "/subscriptions/{subscription_id}/providers/Microsoft.Compute/locations/{location}/publishers"
 )
-# The keys of an imageReference that hold an id, with what such an id begins with.
+# The keys of an imageReference for an id, each with the start of such ids.
 _ID_KEYS = {
     "id": "/subscriptions/",
     "sharedGalleryImageId": "/sharedgalleries/",
@@ -31,9 +31,9 @@ _GALLERY_ID = (
 _SHARED_ID = r"/(shared|community)Galleries/([^/]+)/images/([^/]+)"
 # The kinds of image, as messages describe them.
 _KINDS = {
-    "platform": "a platform image: give version or sku",
-    "image_id": "a custom or gallery image by its id: give image_id",
-    "image_uri": "an unmanaged image: give image_uri",
+    "platform": "a platform image; pass version or sku",
+    "image_id": "a custom or gallery image by its id; pass image_id",
+    "image_uri": "an unmanaged image; pass image_uri",
 }
 
 
@@ -49,7 +49,7 @@ def list_publishers(access_token: Token, subscription_id: str, location: str) ->
         A list of publishers as `{"name", "id", "location"}`.
 
     Raises:
-        AzureError: Azure refused, with its code and message.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Virtual Machine Images - List Publishers.
     """
@@ -71,7 +71,7 @@ def list_offers(
         A list of offers as `{"name", "id", "location"}`.
 
     Raises:
-        AzureError: Azure refused, with its code and message.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Virtual Machine Images - List Offers.
     """
@@ -95,7 +95,7 @@ def list_skus(
         A list of SKUs as `{"name", "id", "location"}`.
 
     Raises:
-        AzureError: Azure refused, with its code and message.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Virtual Machine Images - List Skus.
     """
@@ -128,17 +128,17 @@ def list_sku_versions(
         publisher: Publisher, such as `Canonical`.
         offer: Offer of the publisher.
         sku: SKU of the offer.
-        top: How many at most; `None` for all.
-        newest_first: Order by version, part by part as numbers, the newest first; else as Azure
-            gives them.
+        top: The most versions to return; `None` for all.
+        newest_first: Whether to return the newest version first, compared part by part as numbers;
+            if not, Azure's order is kept.
 
     Returns:
-        A list of versions as `{"name", "id", "location"}`; `name` is what `set_image` takes as
-        `version`.
+        A list of versions as `{"name", "id", "location"}`; `name` is the `version` argument of
+        `set_image`.
 
     Raises:
-        ValueError: `top` is not a whole number of 1 or more, or `newest_first` not a bool.
-        AzureError: Azure refused, with its code and message.
+        ValueError: `top` is not a whole number of 1 or more, or `newest_first` is not a bool.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Virtual Machine Images - List.
     """
@@ -153,8 +153,7 @@ def list_sku_versions(
         "sku": sku,
     }
     path = "/{publisher}/artifacttypes/vmimage/offers/{offer}/skus/{sku}/versions"
-    # Azure orders and limits by the version as text, where 1.10 comes before 1.9: so both are done
-    # here.
+    # Azure sorts and limits versions as text, with 1.10 before 1.9, so both are done here.
     query = {"$top": None if newest_first else top}
     versions = _entries(access_token, path, names, query)
     if newest_first:
@@ -179,10 +178,10 @@ def list_gallery_image_versions(
         image_name: Name of the image definition.
 
     Returns:
-        A list of image versions, all pages; `id` is what `set_image` takes as `image_id`.
+        A list of image versions, all pages; `id` is the `image_id` argument of `set_image`.
 
     Raises:
-        AzureError: Azure refused, with its code and message.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Gallery Image Versions - List By Gallery Image.
     """
@@ -203,27 +202,27 @@ def list_gallery_image_versions(
 def newest_image_version(
     access_token: Token, subscription_id: str, location: str, image: Image
 ) -> str:
-    """Return the newest version of an image in a region: what `latest` stands for there now.
+    """Return the newest version of an image in a region: what `latest` currently means there.
 
-    Versions are compared part by part as numbers. Of an image in a gallery those count that are
-    provisioned, replicated to the region and not excluded from latest. A gallery that is shared
-    directly or with the community is asked for its versions in the region.
+    Versions are compared part by part as numbers. A version of a gallery image counts only if it is
+    provisioned, replicated to the region and not excluded from latest. For galleries shared
+    directly or with the community, Azure lists the versions in the region.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
         subscription_id: Subscription id.
         location: Region, such as `westeurope`.
-        image: A platform image or an image of a gallery, as `get_image` returns it; the version in
-            it does not count.
+        image: A platform image or a gallery image, as `get_image` returns it; its version is
+            ignored.
 
     Returns:
-        The version, such as `22.04.202411010`.
+        A string: the version, such as `22.04.202411010`.
 
     Raises:
         ValueError: `image` is another kind of image, which has no versions.
-        NotFound: There is no such image.
-        AzureError: Azure refused, with its code and message; or no version can be used, with the
-            code `NoImageVersion`.
+        NotFound: The image does not exist.
+        AzureError: Azure returned an error, with its code and message; or no version is usable
+            (code `NoImageVersion`).
 
     Azure: Virtual Machine Images - List; Gallery Image Versions - List By Gallery Image; Shared
         Gallery Image Versions - List; Community Gallery Image Versions - List.
@@ -231,7 +230,7 @@ def newest_image_version(
     versions = usable_versions(access_token, subscription_id, location, image)
     if not versions:
         raise AzureError(
-            f"No version of {image_name(image)} can be used in {location}", code="NoImageVersion"
+            f"{image_name(image)} has no usable version in {location}", code="NoImageVersion"
         )
     return max(versions, key=version_order)
 
@@ -239,7 +238,7 @@ def newest_image_version(
 def usable_versions(
     access_token: Token, subscription_id: str, location: str, image: Image
 ) -> list[str]:
-    """Return the versions of an image that `latest` could stand for in a region, in any order.
+    """Return the versions of an image that `latest` could mean in a region, in any order.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -252,7 +251,7 @@ def usable_versions(
 
     Raises:
         ValueError: `image` is another kind of image.
-        AzureError: Azure refused, with its code and message.
+        AzureError: Azure returned an error, with its code and message.
     """
     check_image("image", image)
     names = {"subscription_id": subscription_id, "location": location}
@@ -266,7 +265,7 @@ def usable_versions(
 
 
 def _gallery_versions(access_token: Token, names: Mapping[str, str], image: Image) -> list[str]:
-    """Return the versions of an image of a gallery that `latest` may stand for in a region."""
+    """Return the versions of a gallery image that `latest` could mean in a region."""
     image_id = image.get("image_id") or ""
     own = re.match(_GALLERY_ID, image_id, re.IGNORECASE)
     shared = re.match(_SHARED_ID, image_id, re.IGNORECASE)
@@ -274,7 +273,7 @@ def _gallery_versions(access_token: Token, names: Mapping[str, str], image: Imag
         found = list_gallery_image_versions(access_token, *own.groups())
         return [entry["name"] for entry in found if _is_replicated_to(entry, names["location"])]
     if not shared:
-        raise ValueError(f"image: {image_name(image)} is not an image that has versions")
+        raise ValueError(f"image: {image_name(image)} is not an image with versions")
     kind = shared[1].lower()
     path = (
         "/subscriptions/{subscription_id}/providers/Microsoft.Compute/locations/{location}/"
@@ -291,7 +290,7 @@ def _gallery_versions(access_token: Token, names: Mapping[str, str], image: Imag
 
 
 def _is_replicated_to(version: Mapping[str, Any], location: str) -> bool:
-    """Return whether `latest` may stand for a gallery image version in a region."""
+    """Return whether `latest` could mean this gallery image version in a region."""
     properties = version.get("properties") or {}
     profile = properties.get("publishingProfile") or {}
     is_provisioned = str(properties.get("provisioningState") or "Succeeded") == "Succeeded"
@@ -306,18 +305,18 @@ def _is_replicated_to(version: Mapping[str, Any], location: str) -> bool:
 
 
 def get_image(model: Mapping[str, Any]) -> Image:
-    """Return the image that a scale set's model asks for, or that an instance runs.
+    """Return the image of a scale set's model or of an instance.
 
     Args:
         model: A scale set as `get_vmss` returns it, or an instance.
 
     Returns:
-        `{"kind": "platform", "publisher", "offer", "sku", "version"}`, and `exact_version` on an
-        instance; or `{"kind": "image_id", "image_id"}`, and `exact_version` on an instance that has
-        one; or `{"kind": "image_uri", "image_uri"}`.
+        A dict: `{"kind": "platform", "publisher", "offer", "sku", "version"}`, with `exact_version`
+        for an instance; or `{"kind": "image_id", "image_id"}`, with `exact_version` for an instance
+        that has one; or `{"kind": "image_uri", "image_uri"}`.
 
     Raises:
-        ValueError: There is no image in it.
+        ValueError: `model` has no image.
     """
     storage = _storage(model)
     reference = storage.get("imageReference") or {}
@@ -342,7 +341,7 @@ def get_image(model: Mapping[str, Any]) -> Image:
     if uri:
         return {"kind": "image_uri", "image_uri": uri}
     raise ValueError(
-        "model holds no image: neither imageReference nor osDisk.image.uri under its storageProfile"
+        "model has no image: its storageProfile has neither imageReference nor osDisk.image.uri"
     )
 
 
@@ -354,23 +353,23 @@ def set_image(
     image_id: str | None = None,
     image_uri: str | None = None,
 ) -> Model:
-    """Return a copy of a scale set's model with another image in it; nothing is sent.
+    """Return a copy of a scale set's model with another image; nothing is sent.
 
     Args:
         model: A scale set as `get_vmss` returns it.
-        version: Version of a platform image, such as `22.04.202411010`. (`latest` is accepted, but
-            Azure resolves it when it creates or upgrades an instance: for a rollout give the
-            version itself.)
+        version: Version of a platform image, such as `22.04.202411010`. `latest` is accepted, but
+            Azure resolves it when it creates or upgrades an instance: for a rollout, pass the
+            version itself.
         sku: SKU of a platform image.
-        image_id: Id of a managed-disk custom image, or of a gallery image or one of its versions.
+        image_id: Id of a managed custom image, of a gallery image or of a gallery image version.
         image_uri: URL of the VHD of an unmanaged image.
 
     Returns:
-        A dict: the new model, for `put_vmss`. The model given is not changed.
+        A dict: the new model, for `put_vmss`. `model` itself is not changed.
 
     Raises:
-        ValueError: There is nothing to set, a value is malformed, or the model has another kind of
-            image (Azure does not let a scale set change between kinds).
+        ValueError: No new image is given, a value is malformed, or the model has another kind of
+            image (Azure does not let a scale set change the kind).
     """
     options = {"version": version, "sku": sku, "image_id": image_id, "image_uri": image_uri}
     changes = {argument: value for argument, value in options.items() if value is not None}
@@ -382,7 +381,7 @@ def set_image(
     }[kind]
     wrong = ", ".join(sorted(set(changes) - allowed))
     if wrong or not changes:
-        reason = f"{wrong} does not fit" if wrong else "no new image is given"
+        reason = f"{wrong} cannot be set" if wrong else "no new image is given"
         raise ValueError(
             f"{reason}: the model of {model.get('name', 'this scale set')!r} has {_KINDS[kind]}"
         )
@@ -405,13 +404,13 @@ def with_image(model: Model, image: Image) -> Model:
 
     Args:
         model: A scale set as `get_vmss` returns it.
-        image: An image as `get_image` answers it, of the same kind as the model's.
+        image: An image as `get_image` returns it, of the same kind as the model's.
 
     Returns:
-        The new model, for `put_vmss`. Of a platform image it asks for the exact version.
+        A dict: the new model, for `put_vmss`. A platform image has its exact version in it.
 
     Raises:
-        ValueError: The image is of another kind, or malformed.
+        ValueError: The image has another kind, or is malformed.
     """
     if image.get("kind") != "platform":
         return set_image(model, image_id=exact_image_id(image), image_uri=image.get("image_uri"))
@@ -431,17 +430,17 @@ def image_name(image: Image) -> str:
         image: An image as `get_image` returns it.
 
     Returns:
-        A string: `publisher:offer:sku:version`, with the exact version if it is known; or the id or
-        the URI of an image of another kind; `no image` if there is none.
+        A string: `publisher:offer:sku:version`, with the exact version if it is known. For other
+        kinds of image it is the id or the URL; for an empty dict it is `no image`.
 
     Raises:
-        ValueError: `image` is not such a dict.
+        ValueError: `image` is not an image.
     """
     given: object = image
     if given != {}:
         check_image("image", given)
     if image.get("kind") != "platform":
-        # What follows the ? of a URL may be a signature.
+        # The query of a URL may contain a signature.
         uri = image.get("image_uri", "").partition("?")[0]
         return exact_image_id(image) or uri or "no image"
     version = image.get("exact_version") or image.get("version", "")
@@ -450,15 +449,15 @@ def image_name(image: Image) -> str:
 
 
 def check_image(argument: str, image: object) -> None:
-    """Refuse what is not an image.
+    """Check that a value is an image as `get_image` returns it.
 
     Args:
-        argument: The name of the caller's argument, for the error.
-        image: What was given.
+        argument: Name of the argument, for the error.
+        image: The caller's value.
 
     Raises:
-        ValueError: It is not an image as `get_image` returns it. The message does not show it, as a
-            model may hold a password.
+        ValueError: It is not an image. The message does not show a dict, since a model may contain
+            a password.
     """
     is_image = (
         isinstance(image, Mapping)
@@ -466,20 +465,20 @@ def check_image(argument: str, image: object) -> None:
         and all(isinstance(part, str) for part in image.values())
     )
     if not is_image:
-        # What follows the ? of a URL may be a signature.
+        # The query of a URL may contain a signature.
         is_text = isinstance(image, str)
         shown = repr(str(image).partition("?")[0]) if is_text else f"a {type(image).__name__}"
         raise ValueError(f"{argument} must be an image as get_image() returns it, not {shown}")
 
 
 def exact_image_id(image: Image) -> str | None:
-    """Return the id of an image with its version, if that is known.
+    """Return the id of an image, with its version if that is known.
 
     Args:
         image: An image as `get_image` returns it.
 
     Returns:
-        The id; for a gallery image that is named without a version, with the exact version of an
+        The id. A gallery image id without a version is completed by the exact version of the
         instance. `None` for an image without an id.
     """
     image_id = image.get("image_id")
@@ -490,7 +489,7 @@ def exact_image_id(image: Image) -> str | None:
 
 
 def is_gallery_image(image_id: str) -> bool:
-    """Return whether an id is that of an image in a gallery, or of one of its versions."""
+    """Return whether an id is the id of a gallery image or of a gallery image version."""
     return (
         re.search(r"/(galleries|sharedgalleries|communitygalleries)/", image_id, re.IGNORECASE)
         is not None
@@ -498,19 +497,19 @@ def is_gallery_image(image_id: str) -> bool:
 
 
 def subscription_of(image: Image) -> str:
-    """Return the subscription id in the id of an image; empty if it has none."""
+    """Return the subscription id in the id of an image, or `""`."""
     found = re.match(r"/subscriptions/([^/]+)/", image.get("image_id", ""), re.IGNORECASE)
     return found[1] if found else ""
 
 
 def reference_key(image_id: str) -> str:
-    """Return the member of an image reference that holds such an id."""
+    """Return the member of an image reference for this kind of id."""
     folded = image_id.lower()
     return next((key for key, start in _ID_KEYS.items() if folded.startswith(start)), "id")
 
 
 def version_in(image_id: str) -> str:
-    """Return the version at the end of a gallery image's id; empty for other ids."""
+    """Return the version at the end of a gallery image id, or `""`."""
     found = re.search(r"/versions/([^/]+)$", image_id, re.IGNORECASE)
     return found[1] if found else ""
 
@@ -521,7 +520,7 @@ def has_version(image_id: str) -> bool:
 
 
 def has_versions(image: Image) -> bool:
-    """Return whether an image is one version of several: of a platform or gallery image."""
+    """Return whether an image has versions: a platform or gallery image."""
     image_id = image.get("image_id") or ""
     return image.get("kind") == "platform" or is_gallery_image(image_id)
 
@@ -535,7 +534,7 @@ def name_without_version(image: Image) -> str:
 
 
 def exact_version(image: Image) -> str:
-    """Return the version that an instance runs; empty if Azure does not report it."""
+    """Return the version that an instance runs, or `""` if Azure does not report it."""
     if image.get("exact_version"):
         return image["exact_version"]
     if is_floating(image):
@@ -546,13 +545,13 @@ def exact_version(image: Image) -> str:
 
 
 def is_floating(image: Image) -> bool:
-    """Return whether it is not known which version an image is.
+    """Return whether the version of an image is unknown, as with `latest`.
 
     Args:
         image: An image as `get_image` returns it.
 
     Returns:
-        `True` for `latest`, and for a gallery image without a version, unless the exact version is
+        `True` for `latest` and for a gallery image without a version, unless the exact version is
         known.
     """
     if image.get("exact_version"):
@@ -568,16 +567,16 @@ def is_same_image(image: Image, other: Image) -> bool:
 
     Args:
         image: An image as `get_image` returns it.
-        other: Another.
+        other: Another image.
 
     Returns:
-        Whether they have the same name, with the exact versions if they are known.
+        Whether their names are equal, with the exact versions if they are known.
     """
     return image_name(image).lower() == image_name(other).lower()
 
 
 def is_version_of(image: Image, other: Image) -> bool:
-    """Return whether a platform image is of the publisher, offer and SKU of another."""
+    """Return whether two platform images have the same publisher, offer and SKU."""
     return all(
         str(image.get(key)).lower() == str(other.get(key)).lower()
         for key in ("kind", "publisher", "offer", "sku")
@@ -597,11 +596,11 @@ def is_newer(image: Image, other: Image) -> bool:
 
 
 def _set_image_id(reference: dict[str, Any], image_id: str) -> None:
-    """Put an id into a reference; an id of another sort of gallery is refused."""
+    """Put an id into a reference; raise if it belongs to another kind of gallery."""
     key = str(_id_key(reference))
     if not image_id.lower().startswith(_ID_KEYS[key]):
         raise ValueError(
-            f"image_id must begin with {_ID_KEYS[key]!r} in this model ({key}), not be {image_id!r}"
+            f"image_id must start with {_ID_KEYS[key]!r} for this model ({key}), not {image_id!r}"
         )
     reference[key] = image_id
     reference.pop("exactVersion", None)
@@ -611,7 +610,7 @@ def _check_value(argument: str, value: str | None) -> None:
     patterns = {
         "version": (r"latest|[0-9]+\.[0-9]+\.[0-9]+", "Major.Minor.Build in digits, or latest"),
         "sku": (r"[^\s/?#]+", "a SKU name"),
-        "image_id": (r"/[^\s?#]+", "a resource id that begins with /"),
+        "image_id": (r"/[^\s?#]+", "a resource id that starts with /"),
         "image_uri": (r"https?://[^\s/]+/\S+", "the URL of a VHD"),
     }
     pattern, expected = patterns[argument]
@@ -620,7 +619,7 @@ def _check_value(argument: str, value: str | None) -> None:
 
 
 def _storage(model: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the storage profile of a scale set or of an instance: the part itself, no copy."""
+    """Return the storage profile of a scale set or an instance, not a copy."""
     properties = None
     reason = ""
     try:
@@ -649,7 +648,7 @@ def _id_key(reference: Mapping[str, Any]) -> str | None:
 
 
 def version_order(version: str) -> tuple[tuple[int, str], ...]:
-    """Return a sort key for versions: part by part, as numbers."""
+    """Return a sort key that compares versions part by part as numbers."""
     return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in version.split("."))
 
 

@@ -1,18 +1,18 @@
-"""Instances by domain and batch, their states and their ids: pure functions."""
+"""Group instances by domain or batch, and read their states and ids: pure functions."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from ._arguments import is_list
 from .types import Domain, Instance, InstanceIds
 
 UNKNOWN = "unknown"
-"""The domain of instances for which Azure gives none."""
+"""The domain of instances for which Azure reports none."""
 
 _NOTHING: dict[str, Any] = {}
 # Digits in a Uniform set, a VM's name in a Flexible one.
@@ -27,9 +27,9 @@ def by_update_domain(instances: Iterable[Instance]) -> dict[Domain, list[str]]:
 
     Returns:
         A dict `{update domain: [instance id, …]}`, domains ascending, ids in numeric order.
-        Instances without an update domain (those of Flexible sets, for example) are under
-        `"unknown"`, last. In a set of several placement groups or zones, a number stands for that
-        domain of all of them.
+        Instances without an update domain (for example in Flexible sets) are under `"unknown"`,
+        last. In a set with several placement groups or zones, instances of all of them with the
+        same domain number are grouped together.
 
     Raises:
         ValueError: `instances` is not a list of instances.
@@ -60,7 +60,7 @@ def by_zone(instances: Iterable[Instance]) -> dict[Domain, list[str]]:
         instances: Instances, with or without their instance views.
 
     Returns:
-        A dict `{zone: [instance id, …]}`, zones (strings, as Azure has them) ascending, ids in
+        A dict `{zone: [instance id, …]}`, zones (strings, as in Azure) ascending, ids in
         numeric order; instances without a zone are under `"unknown"`, last.
 
     Raises:
@@ -74,14 +74,14 @@ def by_zone(instances: Iterable[Instance]) -> dict[Domain, list[str]]:
 
 
 def in_batches(instances: Iterable[Instance], size: int) -> list[list[str]]:
-    """Return instance ids in batches of a size, whatever their domains.
+    """Return instance ids in batches of a fixed size, regardless of domains.
 
     Args:
         instances: Instances, with or without their instance views.
-        size: The most instances of a batch, 1 or more.
+        size: Instances per batch, 1 or more.
 
     Returns:
-        A list of lists of ids: the batches, ids in numeric order; the last may be smaller.
+        A list of lists of ids: the batches, ids in numeric order; the last batch may be smaller.
 
     Raises:
         ValueError: `size` is not a whole number of 1 or more, or `instances` is not a list of
@@ -94,17 +94,17 @@ def in_batches(instances: Iterable[Instance], size: int) -> list[list[str]]:
 
 
 def require_instances(instances: Iterable[Instance]) -> list[Instance]:
-    """Return the instances that a caller gave as a list; refuse a single one, or a model.
+    """Return instances as a list; raise for a single instance or a model.
 
     Args:
-        instances: What was given.
+        instances: The caller's value.
 
     Returns:
         A list of the same instances.
 
     Raises:
-        ValueError: It is something else. The message does not show it, as a model may hold a
-            password.
+        ValueError: It is not a list of instances. The message does not show it, since a model may
+            contain a password.
     """
     if not is_list(instances):
         raise ValueError(
@@ -122,7 +122,7 @@ def require_instances(instances: Iterable[Instance]) -> list[Instance]:
 
 
 def _is_instance(given: Any) -> bool:
-    """Return whether a value looks like an instance, as far as the functions here read it."""
+    """Return whether a value has the shape that the functions of this module read."""
     if not isinstance(given, Mapping):
         return False
     properties = given.get("properties") or _NOTHING
@@ -133,10 +133,10 @@ def _is_instance(given: Any) -> bool:
 
 
 def _by_view(instances: Iterable[Instance], name: str) -> dict[Domain, list[str]]:
-    """Return ids by a domain in the instance views."""
+    """Return instance ids by a domain of the instance views."""
     groups: dict[Domain, list[str]] = defaultdict(list)
     for instance in require_instances(instances):
-        # As view() does it: calling it would be a third of the time that a thousand instances take.
+        # Same as view(); the call would take a third of the time for a thousand instances.
         properties = instance.get("properties") or _NOTHING
         domain: Any = (properties.get("instanceView") or _NOTHING).get(name)
         groups[UNKNOWN if domain is None else domain].append(instance["instanceId"])
@@ -167,17 +167,17 @@ def parse_instance_ids(instance_ids: InstanceIds, argument: str = "instance_ids"
     """Return instance ids as Azure expects them, without duplicates, in the order given.
 
     Args:
-        instance_ids: One id or several, as strings or whole numbers; or `"*"`, all.
-        argument: The name of the caller's argument, for the message.
+        instance_ids: One id or several, as strings or whole numbers; or `"*"` for all.
+        argument: Name of the argument, for the error.
 
     Returns:
         A list of strings; `["*"]` for all.
 
     Raises:
-        ValueError: The list is empty or contains an invalid id. (Azure would take an empty list
-            for all.)
+        ValueError: The list is empty or contains an invalid id. (For Azure an empty list means all
+            instances.)
     """
-    # A dict would give its keys, such as domains for ids, and bytes their numbers.
+    # Iterating over a dict would yield its keys, such as domains, and over bytes numbers.
     given: list[Any] = list(instance_ids) if is_list(instance_ids) else [instance_ids]  # type: ignore[arg-type]
     if not given:
         raise ValueError(f"{argument} is empty: name at least one instance, or '*' for all")
@@ -188,17 +188,17 @@ def parse_instance_ids(instance_ids: InstanceIds, argument: str = "instance_ids"
 
 
 def parse_instance_id(instance_id: str | int, argument: str = "instance_id") -> str:
-    """Return one instance id as Azure takes it.
+    """Return one instance id as Azure expects it.
 
     Args:
         instance_id: The id, as a string or a whole number.
-        argument: The name of the caller's argument, for the message.
+        argument: Name of the argument, for the error.
 
     Returns:
         The id as a string.
 
     Raises:
-        ValueError: It cannot be the id of an instance.
+        ValueError: It is not a valid instance id.
     """
     if instance_id == "*":
         raise ValueError(f"{argument} must be one instance id, not '*'")
@@ -209,7 +209,7 @@ def _id(value: str | int, argument: str) -> str:
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if not isinstance(text, str) or not (text == "*" or _ID.fullmatch(text)):
         raise ValueError(
-            f"{argument} must hold instance ids such as '3' (one or a list of them), not {value!r}"
+            f"{argument} must be an instance id such as '3', or a list of ids, not {value!r}"
         )
     return text
 
@@ -218,7 +218,7 @@ def properties_of(instance: Instance) -> dict[str, Any]:
     """Return the properties of an instance.
 
     Args:
-        instance: An instance as Azure lists it. Azure's own list of a Flexible set has none.
+        instance: An instance as Azure lists it. In the list of a Flexible set it has no properties.
 
     Returns:
         A dict; empty if there are none.
@@ -271,8 +271,8 @@ def health(instance: Instance) -> str | None:
         instance: One instance as `get_instance_views` returns it.
 
     Returns:
-        A string in lower case, such as `healthy` or `unhealthy`; `None` if the instance reports
-        none, for lack of a health extension or probe.
+        A string in lower case, such as `healthy` or `unhealthy`; `None` if the instance reports no
+        health, because it has no health extension or probe.
 
     Raises:
         ValueError: `instance` is not an instance.
@@ -289,8 +289,8 @@ def upgrade_mode(model: Mapping[str, Any]) -> str:
         model: A scale set as `get_vmss` returns it.
 
     Returns:
-        `Manual`, `Automatic` or `Rolling`; `Manual` also for a set without an upgrade policy, as
-        Flexible sets may be.
+        A string: `Manual`, `Automatic` or `Rolling`. A set without an upgrade policy, such as some
+        Flexible sets, is `Manual`.
 
     Raises:
         ValueError: `model` is not a scale set.
@@ -305,20 +305,18 @@ def upgrade_mode(model: Mapping[str, Any]) -> str:
 def _require_instance(instance: Instance) -> Instance:
     if not _is_instance(instance):
         kind = type(instance).__name__
-        raise ValueError(
-            f"instance must be one instance, as get_instance_views() returns them, not a {kind}"
-        )
+        raise ValueError(f"instance must be one instance from get_instance_views(), not a {kind}")
     return instance
 
 
 def has_latest_model(instance: Instance) -> bool:
-    """Return whether an instance has the latest model, as far as is known.
+    """Return whether an instance is known to have the latest model.
 
     Args:
         instance: An instance, with or without its instance view.
 
     Returns:
-        `False` also if Azure does not say.
+        A bool; `False` also if Azure does not report it.
     """
     return bool(properties_of(instance).get("latestModelApplied"))
 
@@ -326,7 +324,7 @@ def has_latest_model(instance: Instance) -> bool:
 def provisioning_status(instance: Instance) -> str | None:
     """Return the provisioning status in the instance view in lower case, such as `succeeded`.
 
-    It is what a Flexible set's members have in place of a provisioning state of their own.
+    Members of a Flexible set have it in place of a provisioning state.
 
     Args:
         instance: An instance with its instance view.
@@ -338,9 +336,9 @@ def provisioning_status(instance: Instance) -> str | None:
 
 
 def last_operation_time(instance: Instance) -> datetime | None:
-    """Return when the last operation on an instance ended, or the current one began.
+    """Return when the last operation on an instance ended, or the current one started.
 
-    It is the time of the provisioning status, which a restart, for example, moves.
+    It is the time of the provisioning status, which changes for example with a restart.
 
     Args:
         instance: An instance with its instance view.
@@ -355,27 +353,27 @@ def last_operation_time(instance: Instance) -> datetime | None:
 
 
 def _parse_time(text: object) -> datetime | None:
-    """Return a time of Azure's, which has seven digits after the point."""
+    """Return a parsed time; Azure writes seven digits after the decimal point."""
     found = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)", str(text))
     if found is None:
         return None
     fraction = f"{found[2] or '.'}000000"[:7]
     offset = "+00:00" if found[3] == "Z" else found[3]
     try:
-        return datetime.fromisoformat(f"{found[1]}{fraction}{offset}").astimezone(timezone.utc)
+        return datetime.fromisoformat(f"{found[1]}{fraction}{offset}").astimezone(UTC)
     except ValueError:
         return None
 
 
 def failure(instance: Instance) -> tuple[str, str]:
-    """Return why the provisioning of an instance failed, as far as its view says.
+    """Return why the provisioning of an instance failed, from its instance view.
 
     Args:
         instance: An instance with its instance view.
 
     Returns:
-        Azure's error code, as in `ProvisioningState/failed/AllocationFailed`, and its message; each
-        `""` if it is missing.
+        A tuple of Azure's error code, such as `AllocationFailed`, and its message; each `""` if it
+        is missing.
     """
     prefix = "provisioningstate/failed"
     for entry in view(instance).get("statuses") or ():
@@ -386,7 +384,7 @@ def failure(instance: Instance) -> tuple[str, str]:
 
 
 def _status(instance: Instance, family: str) -> str | None:
-    """Return the status of a family such as `powerstate` in lower case; `None` if there is none."""
+    """Return the status of a family such as `powerstate` in lower case, or `None`."""
     prefix = family + "/"
     for entry in view(instance).get("statuses") or ():
         code = str(entry.get("code") or "").lower()

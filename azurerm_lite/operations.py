@@ -10,7 +10,7 @@ from requests import Response
 
 from . import _clock, _retry, _shapes, rest
 from ._arguments import check_callable, check_seconds
-from ._text import collapse, one_line
+from ._text import collapse, duration, one_line
 from .errors import (
     AzureError,
     Conflict,
@@ -22,9 +22,9 @@ from .errors import (
 from .types import Token
 
 DEFAULT_TIMEOUT = 7200.0
-"""Seconds: longer than Azure lets an operation on virtual machines run."""
+"""Seconds, longer than Azure allows an operation on virtual machines to run."""
 _UNREADABLE_SECONDS = 120.0
-"""How long the state of an operation may be unreadable before that counts as a failure."""
+"""Seconds for which reading the state of an operation may fail before the error is raised."""
 _FINAL_STATUSES = frozenset({"succeeded", "failed", "canceled", "cancelled"})
 
 
@@ -32,7 +32,7 @@ class Poll(NamedTuple):
     """The state of an operation at one poll.
 
     Attributes:
-        status: Azure's word, such as `InProgress`; `Throttled` or `Unknown` while it cannot be
+        status: Azure's status, such as `InProgress`; `Throttled` or `Unknown` while it cannot be
             read.
         seconds: Seconds since the waiting started.
         error: Why the state cannot be read; empty if it can.
@@ -51,25 +51,26 @@ def wait(
     interval: float | None = None,
     on_poll: Callable[[str, float], object] | None = None,
 ) -> Any:
-    """Follow a long-running operation to its end.
+    """Wait until a long-running operation ends.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
-        response: What the function that started the operation returned.
+        response: The response of the function that started the operation.
         timeout: Seconds to wait at most; `None` for two hours, 0 to poll once.
-        interval: Seconds between two polls if Azure does not say; `None` for 1 s, growing to 10 s.
+        interval: Seconds between two polls if Azure sends no `Retry-After`; `None` for 1 s,
+            growing to 10 s.
         on_poll: Called after each poll with the operation's status and the seconds waited so far.
 
     Returns:
-        The resource (a dict) after a PUT or PATCH; what the operation returned, or `None`, after
-        anything else.
+        A dict, the resource, after a PUT or PATCH; for other methods the result of the operation,
+        or `None`.
 
     Raises:
-        ValueError: `timeout` or `interval` is not seconds, `on_poll` not a function, or `response`
-            not a Response.
-        OperationFailed: The operation ended Failed or Canceled, with its own code and message.
-        OperationTimeout: Time is up; the operation continues in Azure, and the same response can
-            be waited for again.
+        ValueError: `timeout` or `interval` is not a number of seconds, `on_poll` is not a function,
+            or `response` is not a Response.
+        OperationFailed: The operation failed or was canceled, with its own code and message.
+        OperationTimeout: The timeout passed. The operation continues in Azure; the same response
+            can be waited for again.
         AzureError: Azure rejected a poll, or the state was unreadable for two minutes.
 
     Azure: the pattern of all long-running operations (`Azure-AsyncOperation`, `Location`,
@@ -84,10 +85,10 @@ def wait(
 
 
 class Operation:
-    """A long-running operation, from the response that started it.
+    """A long-running operation, made from the response that started it.
 
     Attributes:
-        result: What `wait` returns; `None` until `poll` has ended.
+        result: The return value of `wait`; `None` until `poll` has ended.
     """
 
     def __init__(self, access_token: Token, response: Response) -> None:
@@ -95,7 +96,7 @@ class Operation:
         if not isinstance(given, Response) or getattr(given, "request", None) is None:
             # The message does not show the value: a model may hold a password.
             raise ValueError(
-                "response must be what the function that began the operation returned, not a"
+                "response must be the Response of the function that started the operation, not a"
                 f" {type(given).__name__}"
             )
         self.result: Any = None
@@ -105,18 +106,18 @@ class Operation:
     def poll(
         self, *, timeout: float | None = None, interval: float | None = None
     ) -> Iterator[Poll]:
-        """Poll the operation until it has succeeded; arguments and errors are those of `wait`.
+        """Poll the operation until it has succeeded; `wait` has the same arguments and errors.
 
         Args:
             timeout: Seconds to wait at most; `None` for two hours, 0 to poll once.
-            interval: Seconds between two polls if Azure does not say; `None` for 1 s, growing to
-                10 s.
+            interval: Seconds between two polls if Azure sends no `Retry-After`; `None` for 1 s,
+                growing to 10 s.
 
         Returns:
-            An iterator over the polls; none if the response itself is the end.
+            An iterator over the polls; empty if the operation had ended with the response.
 
         Raises:
-            ValueError: `timeout` or `interval` is not seconds, 0 or more; nothing was sent.
+            ValueError: `timeout` or `interval` is not a number of 0 or more; nothing was sent.
         """
         for argument, value in (("timeout", timeout), ("interval", interval)):
             if value is not None:
@@ -149,15 +150,16 @@ class Operation:
             if left <= 0:
                 raise _timeout_error(self._response, timeout, state.status)
             pause = state.retry_after or _default_pause(state.status, elapsed, interval)
-            # Never past the limit, so that the last poll is at the limit and not before it.
+            # Not longer than the time left, so that the last poll is at the timeout.
             _clock.sleep(min(pause, left))
 
 
 def _default_pause(status: str, elapsed: float, interval: float | None) -> float:
     """Return the seconds to the next poll if Azure sent no `Retry-After`.
 
-    A fifteenth of the time elapsed: the end is noticed at most that much too late, and 200 s take
-    fewer than 60 polls. After a 429 it is half of it: polling sooner would prolong the throttling.
+    It is a fifteenth of the elapsed time, so the end is noticed at most that much too late, and
+    200 s need fewer than 60 polls. After a 429 it is half of the elapsed time: polling sooner would
+    prolong the throttling.
     """
     if interval is not None:
         return interval
@@ -169,13 +171,14 @@ def _default_pause(status: str, elapsed: float, interval: float | None) -> float
 def _timeout_error(response: Response, timeout: float, status: str) -> OperationTimeout:
     path = (response.url or "").partition("?")[0]
     return OperationTimeout(
-        f"{response.request.method} {path} has not ended after {timeout:g} s (it is {status}). It"
-        " goes on in Azure: look at the scale set, or wait for the same response again."
+        f"{response.request.method} {path} has not ended after {duration(timeout)} (status"
+        f" {status}). It continues in Azure: check the scale set, or wait for the same response"
+        " again."
     )
 
 
 class _State(NamedTuple):
-    """What one request for the state returned: the response, or why it could not be read."""
+    """The result of one request for the state: the response, or why it could not be read."""
 
     status: str
     retry_after: float | None
@@ -197,16 +200,16 @@ def _read_state(access_token: Token, url: str, read_status: Callable[[Response],
 
 
 def _may_become_readable(error: Exception) -> bool:
-    """Return whether a failed poll may be tried again; an operation may be listed late."""
+    """Return whether a failed poll may be repeated; a new operation may be missing at first."""
     if isinstance(error, Conflict):
         return False
     return _retry.is_transient(error) or isinstance(error, NotFound)
 
 
 def _find_state(response: Response) -> tuple[str, Callable[[Response], str]] | None:
-    """Return the URL and the reader of an operation's state; `None` if it is done already.
+    """Return the URL and the reader of an operation's state; `None` if it is already done.
 
-    The order is Azure's.
+    Azure defines the order.
     """
     operation = _link(response, "Azure-AsyncOperation")
     if operation:
@@ -216,7 +219,7 @@ def _find_state(response: Response) -> tuple[str, Callable[[Response], str]] | N
         return location, _location_status
     if response.request.method not in ("PUT", "PATCH"):
         return None
-    # A 202 without a body leaves open how the resource is.
+    # A 202 without a body does not report the state of the resource.
     is_open = response.status_code == 202 and not response.content
     if is_open or _resource_status(response).lower() != "succeeded":
         return str(response.request.url), _resource_status
@@ -226,7 +229,7 @@ def _find_state(response: Response) -> tuple[str, Callable[[Response], str]] | N
 def _link(response: Response, header: str) -> str:
     """Return the URL in a header, which may be relative; `""` if there is none."""
     link = response.headers.get(header, "").strip()
-    # Only a path: anything else is compared with the configured endpoint as it is.
+    # Only a path is joined: any other URL is checked against the configured endpoint unchanged.
     is_path = link.startswith("/") and not link.startswith(("//", "/\\"))
     return urljoin(response.url, link) if is_path else link
 
@@ -238,7 +241,7 @@ def _read_operation(response: Response) -> dict[str, Any]:
 
 
 def _operation_status(response: Response) -> str:
-    """Return the status of an operation; some answer with the resource and its state."""
+    """Return the status of an operation; some return the resource with its state instead."""
     operation = _read_operation(response)
     status = collapse(operation.get("status")) or _provisioning_state(operation)
     if not status:
@@ -257,7 +260,7 @@ def _location_status(response: Response) -> str:
 
 def _resource_status(response: Response) -> str:
     state = _provisioning_state(_read_operation(response)) if response.content else ""
-    # Azure's contract: a resource without a provisioning state is ready.
+    # By Azure's contract, a resource without a provisioning state is ready.
     return state or "Succeeded"
 
 
@@ -268,7 +271,7 @@ def _provisioning_state(body: Mapping[str, Any]) -> str:
 def _read_result(
     access_token: Token, response: Response, final_response: Response, status: str
 ) -> Any:
-    """Return the result: the resource after PUT and PATCH, else what is at `Location`."""
+    """Return the resource after PUT and PATCH, else the JSON at `Location`."""
     body = rest.read_json(final_response)
     if status.lower() != "succeeded":
         operation = body if isinstance(body, dict) else {}
@@ -283,5 +286,5 @@ def _read_result(
         return None
     try:
         return rest.get(access_token, location)
-    except NotFound:  # Azure keeps results for a while only, and the operation succeeded
+    except NotFound:  # Azure deletes results after a while, and the operation succeeded
         return None

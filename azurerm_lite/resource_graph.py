@@ -1,4 +1,4 @@
-"""Azure Resource Graph: the one query that we send, its pages, and its rows as scale sets."""
+"""Azure Resource Graph: the queries, their pages, and their rows as scale sets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .errors import AzureError
 from .types import FoundScaleSet, Image, Token
 
 _TOP = 1000
-"""Rows on a page: the most that Azure gives."""
+"""Rows per page, Azure's maximum."""
 _PLATFORM = ("publisher", "offer", "sku", "version")
 _REFERENCE = "properties.virtualMachineProfile.storageProfile.imageReference"
 _URI = "properties.virtualMachineProfile.storageProfile.osDisk.image.uri"
@@ -33,17 +33,17 @@ _MEMBER_COLUMNS = (
 def parse_scope(
     subscriptions: Sequence[str] | None, location: str | Sequence[str] | None
 ) -> list[str]:
-    """Return the regions that a query is restricted to, as Azure names them.
+    """Return the regions to which a query is restricted, as Azure names them.
 
     Args:
         subscriptions: Subscription ids; `None` for all.
         location: A region or several; `None` for all.
 
     Returns:
-        Names of regions; empty for all.
+        A list of region names; empty for all.
 
     Raises:
-        ValueError: One of them is not a list of names.
+        ValueError: An argument is not a list of names.
     """
     regions = [location] if isinstance(location, str) else location
     _check_names("subscriptions", subscriptions, subscriptions)
@@ -63,22 +63,22 @@ def query(
     """Return the Kusto query for scale sets; names match without regard to case.
 
     Args:
-        image: As `find_scale_sets` takes it.
-        tag: As `find_scale_sets` takes it.
-        location: Regions; none for all.
+        image: The `image` of `find_scale_sets`.
+        tag: The `tag` of `find_scale_sets`.
+        location: Regions; empty for all.
 
     Returns:
-        The text, with each value quoted.
+        The query, with each value quoted.
 
     Raises:
-        ValueError: `image` or `tag` cannot be used.
+        ValueError: `image` or `tag` is invalid.
     """
     lines = ["Resources", "where type =~ 'microsoft.compute/virtualmachinescalesets'"]
     if location:
-        lines.append(f"where location in~ ({', '.join(map(_quoted, location))})")
-    lines += _tagged(tag)
+        lines.append(f"where location in~ ({', '.join(map(_quote, location))})")
+    lines += _tag_conditions(tag)
     if image is not None:
-        lines += _imaged(image)
+        lines += _image_conditions(image)
     return "\n| ".join([*lines, f"project {_COLUMNS}", "order by id asc"])
 
 
@@ -86,13 +86,13 @@ def query_members(location: Sequence[str]) -> str:
     """Return the Kusto query for the members of Flexible sets, with the images that they run.
 
     Args:
-        location: Regions as `parse_scope` returns them; none for all.
+        location: Regions as `parse_scope` returns them; empty for all.
 
     Returns:
-        The text, with each value quoted.
+        The query, with each value quoted.
 
     Raises:
-        ValueError: A region cannot be used.
+        ValueError: A region is invalid.
     """
     lines = [
         "Resources",
@@ -100,12 +100,12 @@ def query_members(location: Sequence[str]) -> str:
         "where isnotnull(properties.virtualMachineScaleSet)",
     ]
     if location:
-        lines.append(f"where location in~ ({', '.join(map(_quoted, location))})")
+        lines.append(f"where location in~ ({', '.join(map(_quote, location))})")
     lines += [f"project {_MEMBER_COLUMNS}", "order by id asc"]
     return "\n| ".join(lines)
 
 
-def _tagged(tag: str | Mapping[str, str | None] | None) -> Iterator[str]:
+def _tag_conditions(tag: str | Mapping[str, str | None] | None) -> Iterator[str]:
     if isinstance(tag, str):
         before, equals, after = tag.partition("=")
         tag = {before: after if equals else None}
@@ -115,26 +115,26 @@ def _tagged(tag: str | Mapping[str, str | None] | None) -> Iterator[str]:
     for name, value in given.items():
         if not isinstance(name, str) or not name.strip() or not isinstance(value, str | None):
             raise ValueError(f"tag must be a name, name=value or a dict of these, not {tag!r}")
-        there = f"tags[{_quoted(name)}]"
-        yield (
-            f"where isnotnull({there})"
-            if value is None
-            else f"where tostring({there}) == {_quoted(value)}"
-        )
+        column = f"tags[{_quote(name)}]"
+        if value is None:
+            yield f"where isnotnull({column})"
+        else:
+            yield f"where tostring({column}) == {_quote(value)}"
 
 
-def _imaged(image: str) -> Iterator[str]:
-    """Return the conditions for an image, by its id, its URI, or the parts of its name."""
+def _image_conditions(image: str) -> Iterator[str]:
+    """Yield the conditions for an image: by its id, its URL, or the parts of its name."""
     if not isinstance(image, str) or not image.strip():
         raise ValueError(
             f"image must be an image id, a URL or publisher:offer:sku:version, not {image!r}"
         )
     if image.startswith("/"):
-        key, wanted = images.reference_key(image), image.rstrip("/")
-        there = f"tostring({_REFERENCE}.{key})"
-        yield f"where {there} =~ {_quoted(wanted)} or {there} startswith {_quoted(wanted + '/')}"
+        image_id = image.rstrip("/")
+        column = f"tostring({_REFERENCE}.{images.reference_key(image)})"
+        prefix = _quote(image_id + "/")
+        yield f"where {column} =~ {_quote(image_id)} or {column} startswith {prefix}"
     elif "://" in image:
-        yield f"where tostring({_URI}) =~ {_quoted(image)}"
+        yield f"where tostring({_URI}) =~ {_quote(image)}"
     else:
         parts = image.split(":")
         if len(parts) > len(_PLATFORM) or not all(part.strip() for part in parts):
@@ -142,47 +142,47 @@ def _imaged(image: str) -> Iterator[str]:
                 f"image must be an image id, a URL or publisher:offer:sku:version, not {image!r}"
             )
         for name, part in zip(_PLATFORM, parts, strict=False):
-            yield f"where tostring({_REFERENCE}.{name}) =~ {_quoted(part)}"
+            yield f"where tostring({_REFERENCE}.{name}) =~ {_quote(part)}"
 
 
-def _quoted(value: str) -> str:
+def _quote(value: str) -> str:
     """Return a value as a Kusto string literal."""
     if not isinstance(value, str) or not value.isprintable():
-        raise ValueError(f"{value!r} is no text that a query could hold")
+        raise ValueError(f"{value!r} cannot be used in a query: it must be printable text")
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def rows(
     access_token: Token, text: str, subscriptions: Sequence[str] | None
 ) -> Iterator[dict[str, Any]]:
-    """Return the rows that a query gives, all its pages.
+    """Return the rows of a query, all pages.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
-        text: The query; it must be ordered, or the pages would not fit together.
+        text: The query. It must have an order, so that the pages fit together.
         subscriptions: Subscription ids; `None` for all that the token can see.
 
     Returns:
         An iterator over the rows.
 
     Raises:
-        AzureError: Azure refused, left rows out, or leads in a circle.
+        AzureError: Azure returned an error, omitted rows, or repeated a page.
     """
     link = rest.url("/providers/Microsoft.ResourceGraph/resources", {}, settings.GRAPH_API)
     options: dict[str, Any] = {"$top": _TOP, "resultFormat": "objectArray"}
-    asked = {
+    request = {
         "query": text,
         **({} if subscriptions is None else {"subscriptions": list(subscriptions)}),
     }
     seen: set[str] = set()
     while True:
-        page = _page(access_token, link, {**asked, "options": options})
+        page = _page(access_token, link, {**request, "options": options})
         yield from page["data"]
         following = page.get("$skipToken")
         if not following:
             if str(page.get("resultTruncated")).lower() == "true":
                 raise AzureError(
-                    "Rows were left out of the answer",
+                    "Azure omitted rows from the response",
                     code="ResultTruncated",
                     method="POST",
                     url=link,
@@ -190,14 +190,17 @@ def rows(
             return
         if following in seen:
             raise AzureError(
-                "The pages lead in a circle", code="NextLinkRepeats", method="POST", url=link
+                "The $skipToken of a page points to a page that was already read",
+                code="NextLinkRepeats",
+                method="POST",
+                url=link,
             )
         seen.add(following)
         options["$skipToken"] = following
 
 
 def _page(access_token: Token, link: str, body: Mapping[str, Any]) -> Any:
-    """Return a page, checked."""
+    """Return a page after checking its shape."""
     response = rest.send(access_token, "POST", link, body)
     return _shapes.require(_shapes.GRAPH_PAGE, rest.read_json(response), "POST", link)
 

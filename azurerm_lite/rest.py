@@ -1,4 +1,4 @@
-"""Send requests to Azure: the session, tokens, retries and pages. No other module sends."""
+"""Send requests to Azure: session, tokens, retries and pages. No other module sends requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import requests.adapters
 from . import _clock, _retry, settings
 from ._arguments import check_json, check_mapping, check_text, check_whole_number
 from ._shapes import Shape, list_of, require
-from ._text import one_line
+from ._text import duration, one_line
 from ._urls import build_url as url
 from ._urls import check_origin
 from .errors import AuthenticationFailed, AzureError, PreconditionFailed, error_from_response
@@ -29,42 +29,42 @@ from .types import Token
 __all__ = ["TIMEOUT", "get", "get_list", "send", "session", "url"]
 
 CLAIMS_ADVICE = (
-    " Azure demands a token with more claims, such as a second factor or a new sign-in: sign in"
-    " again. With the Azure CLI: 'az logout', then 'az login --claims-challenge' with the claims of"
+    " Azure requires a token with more claims, such as a second factor or a new sign-in: sign in"
+    " again. With the Azure CLI: 'az logout', then 'az login --claims-challenge' with the claims in"
     " the error's attribute `claims`."
 )
 _ADVICE = {
-    "InvalidAuthenticationTokenTenant": "The token is of another tenant than the subscription: set"
-    " AZURE_TENANT_ID or run 'az login --tenant ...'.",
+    "InvalidAuthenticationTokenTenant": "The token belongs to another tenant than the subscription:"
+    " set AZURE_TENANT_ID or run 'az login --tenant ...'.",
     "InvalidAuthenticationTokenAudience": "The token is for another service or cloud: check"
     " AZURE_RESOURCE_ENDPOINT and AZURE_RM_ENDPOINT.",
-    "LinkedAuthorizationFailed": "If the image belongs to another tenant, give a token of that"
+    "LinkedAuthorizationFailed": "If the image belongs to another tenant, pass a token of that"
     " tenant as auxiliary_tokens.",
 }
-"""What to do about Azure's codes for a token that is not enough."""
+"""What to do, by Azure's error code for a token with missing rights."""
 
 AUXILIARY_HEADER = "x-ms-authorization-auxiliary"
 _MAX_AUXILIARY_TOKENS = 3
 
 _PAUSES = {410: 20.0}
-"""Seconds to pause after a sign-in with this status. The endpoint of a managed identity answers 410
+"""Seconds to pause after a sign-in with this status. The endpoint of a managed identity returns 410
 while it is updated, which takes up to 70 s."""
 
 TIMEOUT = (5.0, 60.0)
-"""Seconds to connect, and seconds that the line may be silent."""
+"""Seconds to connect, and seconds to wait for the next byte."""
 
 log: logging.Logger = logging.getLogger("azurerm_lite")
 
 
 _counting = threading.Lock()
-"""Guards the counters of hooks, as one caller may read in several threads."""
+"""Guards the counters of the hooks: one caller may send from several threads."""
 
 
 class RequestHooks:
-    """Hooks around the requests of one caller: they count them and limit the attempts.
+    """Hooks around the requests of one caller, which count them and limit the attempts.
 
     Attributes:
-        max_attempts: How often a request is sent at most.
+        max_attempts: The most attempts per request.
         requests: Number of requests sent so far.
         throttled: Number of responses with status 429.
     """
@@ -75,7 +75,7 @@ class RequestHooks:
         self.throttled: int = 0
 
     def before_send(self, _method: str, _url: str) -> None:
-        """Count a request that is about to be sent.
+        """Count a request before it is sent.
 
         Subclasses may delay it or raise `Throttled`.
         """
@@ -93,7 +93,7 @@ _hooks: contextvars.ContextVar[RequestHooks | None] = contextvars.ContextVar("ho
 
 @contextlib.contextmanager
 def request_hooks(hooks: RequestHooks) -> Iterator[None]:
-    """Apply hooks to the requests that are made in this block."""
+    """Apply hooks to the requests that this block sends."""
     before = _hooks.set(hooks)
     try:
         yield
@@ -110,10 +110,10 @@ class _Session(requests.Session):
             f"azurerm-lite/{settings.VERSION} {requests.utils.default_user_agent()}"
         )
         self.headers["Accept"] = "application/json"
-        # Without an auth, requests would use a netrc file.
+        # Without auth, requests would read a netrc file.
         self.auth = lambda request: request
         self.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
-        # A connection per thread of a fleet; the retries are those of `send`.
+        # One connection per thread of a fleet; `send` does the retries.
         self.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=32, max_retries=0))
 
     def get_redirect_target(self, resp: requests.Response) -> None:
@@ -128,7 +128,7 @@ session: _Session = _Session()
 
 
 class _SignInSession(_Session):
-    """The session of MSAL; it raises on responses that MSAL could not read and would log."""
+    """The session for MSAL; it raises for responses that MSAL cannot parse and would log."""
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         response = super().send(request, **kwargs)
@@ -139,7 +139,7 @@ class _SignInSession(_Session):
 
 
 def _is_unavailable(response: requests.Response) -> bool:
-    """Return whether it may work later; 410 is the managed identity's endpoint being updated."""
+    """Return whether a later attempt may succeed; a managed identity returns 410 while updating."""
     return response.status_code in (410, 429) or response.status_code >= 500
 
 
@@ -153,9 +153,9 @@ def _is_json_object(response: requests.Response) -> bool:
 def _unavailable_error(
     request: requests.PreparedRequest, response: requests.Response
 ) -> AuthenticationFailed:
-    """Return the error for a sign-in response that is unavailable or unexpected."""
+    """Return the error for a sign-in service that is unavailable or responds unexpectedly."""
     parts = urlsplit(request.url or "")
-    reason = "does not answer as Microsoft's sign-in does"
+    reason = "did not respond like Microsoft's sign-in service"
     if response.status_code == 429:
         reason = "throttles this client (HTTP 429)"
     elif _is_unavailable(response):
@@ -175,14 +175,14 @@ def sign_in_session() -> requests.Session:
     """Return a session for one sign-in by MSAL.
 
     Returns:
-        A `requests.Session` like `session`, which raises `AuthenticationFailed` if the sign-in is
-        unavailable or does not respond with a JSON object.
+        A `requests.Session` like `session`, which raises `AuthenticationFailed` if the sign-in
+        service is unavailable or does not respond with a JSON object.
     """
     return _SignInSession()
 
 
 class _Bearer(requests.auth.AuthBase):
-    """The bearer tokens as an `auth` of requests, which no netrc file can replace."""
+    """The bearer tokens as `auth` for requests, so that it does not read a netrc file."""
 
     def __init__(self, access_token: Token, auxiliary_tokens: Iterable[Token] = ()) -> None:
         self.token = resolve_token(access_token)
@@ -199,19 +199,19 @@ class _Bearer(requests.auth.AuthBase):
 
 
 def _remove_tokens(request: requests.PreparedRequest) -> None:
-    """Remove the tokens from a request that a response or an error holds."""
+    """Remove the tokens from a request that a response or an error refers to."""
     request.headers.pop("Authorization", None)
     request.headers.pop(AUXILIARY_HEADER, None)
 
 
 def check_auxiliary_tokens(auxiliary_tokens: Sequence[Token]) -> None:
-    """Refuse what cannot be auxiliary tokens.
+    """Check that a value is a list of auxiliary tokens.
 
     Args:
-        auxiliary_tokens: What was given.
+        auxiliary_tokens: The caller's value.
 
     Raises:
-        ValueError: It is not a list of at most three tokens. The message shows none of them.
+        ValueError: It is not a list of at most three tokens. The message shows no token.
     """
     if not isinstance(auxiliary_tokens, (list, tuple)):
         kind = type(auxiliary_tokens).__name__
@@ -224,19 +224,20 @@ def check_auxiliary_tokens(auxiliary_tokens: Sequence[Token]) -> None:
 
 
 def resolve_token(access_token: Token, argument: str = "access_token") -> str:
-    """Return the token itself, checked: http.client would show a malformed one in its error.
+    """Return the token as a string, checked: http.client would show a malformed one in its error.
 
     Args:
-        access_token: Bearer token, or a zero-argument callable that returns one; or a credential of
-            azure-identity, which is asked for a token of the configured cloud's resource manager.
-        argument: The name of the caller's argument, for the error.
+        access_token: Bearer token, or a zero-argument callable that returns one, or an
+            azure-identity credential. The credential's token is for the configured resource
+            manager.
+        argument: Name of the argument, for the error.
 
     Returns:
         A string: the token.
 
     Raises:
         ValueError: It is not a token. The message does not show it.
-        AuthenticationFailed: The credential returns none.
+        AuthenticationFailed: The credential returns no token.
     """
     if callable(getattr(access_token, "get_token", None)):
         token = _get_credential_token(access_token)
@@ -249,13 +250,13 @@ def resolve_token(access_token: Token, argument: str = "access_token") -> str:
         )
     if not token or not token.isascii() or not token.isprintable() or " " in token:
         raise ValueError(
-            f"{argument} is empty or holds blanks, line ends or other characters that no token has"
+            f"{argument} is empty or contains whitespace, control or non-ASCII characters"
         )
     return token
 
 
 def _get_credential_token(credential: Any) -> Any:
-    """Return the token of a credential; errors of Azure's SDK become `AuthenticationFailed`."""
+    """Return the token of a credential; turn errors of Azure's SDK into `AuthenticationFailed`."""
     try:
         return getattr(credential.get_token(settings.cloud().resource + "/.default"), "token", None)
     except Exception as error:
@@ -263,7 +264,7 @@ def _get_credential_token(credential: Any) -> Any:
             raise
         inner = getattr(credential, "credential", credential)
         named = inner if isinstance(credential, _ChallengedCredential) else credential
-        message = f"{type(named).__name__} gives no token: {one_line(error)}"
+        message = f"{type(named).__name__} returned no token: {one_line(error)}"
     raise AuthenticationFailed(message, code="SignInFailed")
 
 
@@ -272,96 +273,99 @@ def get(access_token: Token, url: str) -> Any:
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
-        url: From `url`, or a link that Azure gave.
+        url: URL built by `url`, or a link from Azure.
 
     Returns:
         The JSON (a dict, a list or a value); `None` for an empty body.
 
     Raises:
         NotFound: The resource does not exist.
-        AzureError: Azure refused, with its code and message; or the body is not JSON.
+        AzureError: Azure returned an error, with its code and message; or the body is not JSON.
     """
     return read_json(send(access_token, "GET", url))
 
 
 def get_list(access_token: Token, url: str) -> list[Any]:
-    """Return the list at a URL, all pages of it.
+    """Return the list at a URL, all pages.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
-        url: From `url`.
+        url: URL built by `url`.
 
     Returns:
         A list of the entries of all pages, in order.
 
     Raises:
-        AzureError: Azure refused, with its code and message; or a page is not a list, or links to a
-            page that was read before or to another host.
+        AzureError: Azure returned an error, with its code and message; or a page is not a list, or
+            links to a page that was already read or to another host.
     """
     return [entry for page in get_pages(access_token, url) for entry in page]
 
 
 def get_object(access_token: Token, url: str, shape: Shape) -> Any:
-    """Return the object at a URL, checked.
+    """Return the object at a URL, after checking its shape.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
-        url: From `url`, or a link that Azure gave.
-        shape: The shape that it must have.
+        url: URL built by `url`, or a link from Azure.
+        shape: The required shape.
 
     Returns:
         A dict.
 
     Raises:
         NotFound: The resource does not exist.
-        AzureError: Azure refused, with its code and message; or the answer has another shape, then
-            with code `InvalidResponse`.
+        AzureError: Azure returned an error, with its code and message; or the response has another
+            shape (code `InvalidResponse`).
     """
     return require(shape, get(access_token, url), url=url)
 
 
 def get_objects(access_token: Token, url: str, shape: Shape) -> list[Any]:
-    """Return the list at a URL, all pages of it, each entry checked.
+    """Return the list at a URL, all pages, after checking the shape of each entry.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
-        url: From `url`.
-        shape: The shape that each entry must have.
+        url: URL built by `url`.
+        shape: The required shape of each entry.
 
     Returns:
         A list of dicts.
 
     Raises:
-        AzureError: As for `get_list`; or an entry has another shape, then with code
-            `InvalidResponse`.
+        AzureError: As for `get_list`; or an entry has another shape (code `InvalidResponse`).
     """
     entries: list[Any] = require(list_of(shape), get_list(access_token, url), url=url)
     return entries
 
 
 def get_pages(access_token: Token, url: str) -> Iterator[list[Any]]:
-    """Yield the pages of a list; an empty page need not be the last."""
+    """Yield the pages of a list; an empty page may be followed by others."""
     check_text("url", url)
     seen = set()
     link: str | None = url
     while link:
         if link in seen:
-            raise _unexpected("The pages of the list lead in a circle", link, "NextLinkRepeats")
+            raise _invalid_response(
+                "The nextLink of the list points to a page that was already read",
+                link,
+                "NextLinkRepeats",
+            )
         seen.add(link)
         body = get(access_token, link)
         if isinstance(body, list):
-            # The lists of platform images are bare, in one piece.
+            # The lists of platform images are plain JSON arrays in one page.
             yield body
             return
         if not isinstance(body, dict) or not isinstance(body.get("value"), list):
-            raise _unexpected("The answer holds no list", link)
+            raise _invalid_response("The response contains no list", link)
         yield body["value"]
         link = body.get("nextLink")
         if not isinstance(link, str | None):
-            raise _unexpected("The link to the next page is no text", url)
+            raise _invalid_response("The nextLink of the list is not a string", url)
 
 
-def _unexpected(message: str, url: str, code: str = "InvalidResponse") -> AzureError:
+def _invalid_response(message: str, url: str, code: str = "InvalidResponse") -> AzureError:
     return AzureError(message, code=code, method="GET", url=url)
 
 
@@ -380,12 +384,12 @@ def read_json(response: requests.Response) -> Any:
     if not response.content:
         return None
     try:
-        # Not response.json(), which fails on a byte order mark.
+        # response.json() would fail on a byte order mark.
         return json.loads(response.content)
-    except (ValueError, RecursionError):  # the latter for a body of a thousand brackets
+    except (ValueError, RecursionError):  # RecursionError: a thousand nested brackets
         error = error_from_response(response)
         error.code = "InvalidResponse"
-        error.message = "The answer is not JSON: is a proxy or a portal in between?"
+        error.message = "The response is not JSON; a proxy or a login portal may have sent it"
         raise error from None
 
 
@@ -399,37 +403,38 @@ def send(
     max_attempts: int = _retry.MAX_ATTEMPTS,
     auxiliary_tokens: Sequence[Token] = (),
 ) -> requests.Response:
-    """Send a request, and again if that is safe.
+    """Send a request, and retry it if that is safe.
 
-    In five attempts at most it sends again: any method after a 429, a 503 with `Retry-After` and a
-    connection that failed before the request was sent; GET, PUT and DELETE after 408, 500, 502,
-    503, 504 and other broken connections. The pause is that of `Retry-After`, else it doubles from
-    half a second, with jitter. A 401 is sent again once with a fresh token, if `access_token` is a
-    callable or a credential.
+    There are at most five attempts. Any method is retried after a 429, a 503 with `Retry-After`,
+    and a connection that failed before the request was sent. GET, PUT and DELETE are also retried
+    after 408, 500, 502, 503, 504 and other connection errors. The pause is that of `Retry-After`;
+    otherwise it doubles from half a second, with jitter. After a 401 the request is sent once more
+    with a fresh token, if `access_token` is a callable or a credential.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
         method: HTTP method, in capitals.
-        url: From `url`, or a link that Azure gave. The token is sent to the configured endpoint
-            only.
-        body: What to send as JSON; `None` for no body.
-        headers: Further headers, such as `{"If-Match": etag}`.
-        max_attempts: How often to send at most; 1 for a caller that has a loop of its own.
-        auxiliary_tokens: Up to three tokens of other tenants whose resources the request names.
+        url: URL built by `url`, or a link from Azure. The token is sent only to the configured
+            endpoint.
+        body: JSON body; `None` for no body.
+        headers: More headers, such as `{"If-Match": etag}`.
+        max_attempts: The most attempts; 1 for a caller with its own retry loop.
+        auxiliary_tokens: At most three tokens of other tenants whose resources the request names.
 
     Returns:
-        A `requests.Response` with a status below 300. Give that of a write or an action to `wait`.
-        Its request no longer holds any token.
+        A `requests.Response` with a status below 300. Pass that of a write or an action to `wait`.
+        The request in it no longer contains a token.
 
     Raises:
-        ValueError: The token, the endpoint or an argument cannot be used; nothing was sent.
-        AzureError: Azure refused, with its code and message; or the URL points to another host
-            (then nothing was sent).
-        Throttled: Azure asks to wait longer than two minutes, or still does after five attempts.
-        requests.ConnectionError, requests.Timeout: No response; the message has host, path and
-            reason.
+        ValueError: The token, the endpoint or an argument is invalid; nothing was sent.
+        AzureError: Azure returned an error, with its code and message; or the URL points to
+            another host (then nothing was sent).
+        Throttled: Azure asks to wait for more than two minutes, or still throttles after five
+            attempts.
+        requests.ConnectionError, requests.Timeout: There was no response. The message has host,
+            path and reason.
     """
-    # Here and not above: it would be a good part of the time that importing the package takes.
+    # Imported here because it is slow to import.
     import uuid
 
     check_text("url", url)
@@ -470,7 +475,7 @@ def send(
         if _is_renewable(error, access_token) and not is_renewed:
             is_renewed = True
             claims = _claims_of(response)
-            access_token = _renewed(access_token, auth.token, claims)
+            access_token = _with_fresh_token(access_token, auth.token, claims)
             continue
         if attempt >= max_attempts or not _may_send_again(method, error, attempt):
             raise _explain(error, access_token, is_unclear)
@@ -479,7 +484,7 @@ def send(
 
 
 def _check_request(method: str, body: Any, headers: Any, max_attempts: int) -> None:
-    """Refuse what cannot be a request."""
+    """Check the parts of a request."""
     check_text("method", method)
     if body is not None:
         check_json("body", body)
@@ -491,7 +496,7 @@ def _check_request(method: str, body: Any, headers: Any, max_attempts: int) -> N
 
 
 def _may_send_again(method: str, error: AzureError, attempt: int) -> bool:
-    """Return whether a rejected request may be sent again, and Azure's pause is short enough."""
+    """Return whether a rejected request may be retried and Azure's pause is short enough."""
     has_retry_after = error.retry_after is not None
     may_retry = _retry.should_retry(
         method, error.status_code, attempt, has_retry_after=has_retry_after
@@ -505,7 +510,7 @@ def _is_renewable(error: AzureError, access_token: Token) -> bool:
 
 
 class _ChallengedCredential:
-    """A credential of azure-identity that is asked for a token with the claims of a challenge."""
+    """An azure-identity credential whose tokens have the claims of a challenge."""
 
     def __init__(self, credential: Any, claims: str) -> None:
         self.credential = credential
@@ -516,8 +521,8 @@ class _ChallengedCredential:
         return self.credential.get_token(*scopes, claims=self._claims)
 
 
-def _renewed(access_token: Token, token: str, claims: str | None) -> Token:
-    """Return what gives another token than the rejected one, with the claims that Azure demands."""
+def _with_fresh_token(access_token: Token, token: str, claims: str | None) -> Token:
+    """Return `access_token` prepared to give a new token with the claims that Azure requires."""
     wanted = _decode_claims(claims)
     require_claims = getattr(access_token, "require_claims", None)
     if wanted and callable(require_claims):
@@ -525,13 +530,13 @@ def _renewed(access_token: Token, token: str, claims: str | None) -> Token:
     forget = getattr(access_token, "forget", None)
     if callable(forget):
         forget(token)
-    if wanted and _takes_claims(getattr(access_token, "get_token", None)):
+    if wanted and _accepts_claims(getattr(access_token, "get_token", None)):
         return _ChallengedCredential(access_token, wanted)
     return access_token
 
 
-def _takes_claims(get_token: Any) -> bool:
-    """Return whether a credential's method has the argument `claims`."""
+def _accepts_claims(get_token: Any) -> bool:
+    """Return whether a credential's `get_token` has the argument `claims`."""
     import inspect
 
     if not callable(get_token):
@@ -544,7 +549,7 @@ def _takes_claims(get_token: Any) -> bool:
 
 
 def _decode_claims(claims: str | None) -> str:
-    """Return claims as the JSON that a sign-in takes; `""` if they cannot be read."""
+    """Return claims as JSON for a sign-in; `""` if they cannot be decoded."""
     import base64
 
     try:
@@ -558,7 +563,7 @@ def _explain(error: AzureError, access_token: Token, is_unclear: bool) -> AzureE
     """Return the error with advice that depends on the request."""
     if error.code == "ExpiredAuthenticationToken" and isinstance(access_token, str):
         error.message += (
-            " A callable as access_token, such as token_provider() gives, would have been renewed."
+            " Pass token_provider() or another callable as access_token to have it renewed."
         )
     if isinstance(error, AuthenticationFailed) and error.response is not None:
         error.claims = _claims_of(error.response)
@@ -567,19 +572,21 @@ def _explain(error: AzureError, access_token: Token, is_unclear: bool) -> AzureE
     if error.code in _ADVICE:
         error.message += f" {_ADVICE[error.code]}"
     if isinstance(error, PreconditionFailed) and is_unclear:
-        error.message += " An earlier try of ours had no clear answer: the change may be our own."
+        error.message += (
+            " An earlier attempt got no clear response; the conflicting change may be our own."
+        )
     return error
 
 
 def _claims_of(response: requests.Response) -> str | None:
-    """Return the claims that Azure demands of a token, as it encodes them; `None` without any."""
+    """Return the claims that Azure requires in a token, still encoded; `None` if there are none."""
     challenge = response.headers.get("WWW-Authenticate", "")
     found = re.search(r'claims="([^"]+)"', challenge)
     return found[1] if found else None
 
 
 def _sign_in(access_token: Token, auxiliary_tokens: Sequence[Token]) -> _Bearer:
-    """Return the tokens to send; retry a sign-in that is unavailable."""
+    """Return the tokens to send; retry if the sign-in service is unavailable."""
     attempt = 0
     while True:
         attempt += 1
@@ -609,9 +616,9 @@ def _may_sign_in_again(error: Exception, attempt: int) -> bool:
 def _send_once(
     auth: _Bearer, method: str, url: str, body: Any, headers: Mapping[str, str]
 ) -> requests.Response:
-    """Send a request once; remove the tokens from the request that the response holds."""
+    """Send a request once; remove the tokens from the request in the response."""
     hooks = _hooks.get() or RequestHooks()
-    # Not session.request(), which takes time to merge what the session does not have.
+    # session.request() would be slower: it merges settings that this session does not have.
     request = requests.PreparedRequest()
     request.prepare(method, url, headers={**session.headers, **headers}, json=body, auth=auth)
     hooks.before_send(method, url)
@@ -623,7 +630,7 @@ def _send_once(
         if isinstance(error.request, requests.PreparedRequest):
             _remove_tokens(error.request)
         raise
-    # Not its own copy(), which would make another cookie jar.
+    # PreparedRequest.copy() would create another cookie jar.
     response.request = copy.copy(response.request)
     response.request.headers = response.request.headers.copy()
     _remove_tokens(response.request)
@@ -634,5 +641,5 @@ def _send_once(
 
 
 def _pause(seconds: float, reason: str) -> None:
-    log.warning("waiting %.1f s before trying again: %s", seconds, reason)
+    log.warning("retrying in %s: %s", duration(seconds), reason)
     _clock.sleep(seconds)

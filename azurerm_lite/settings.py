@@ -1,4 +1,4 @@
-"""The endpoints of each cloud, read from the environment, and the API versions."""
+"""The endpoints of each cloud, configured by the environment, and the API versions."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from urllib.parse import urlsplit
 
 VERSION = "0.1.0"
 
-# 2023-09-01 is the first Compute version with etag and If-Match, without which a PUT could undo
+# 2023-09-01 is the first Compute version with etag and If-Match. Without them a PUT could undo
 # someone else's change.
 COMPUTE_API = "2024-11-01"
 GALLERY_API = "2024-03-03"
-# Microsoft.Network answers for network interfaces and public IPs of a scale set at this version
-# only.
+# Microsoft.Network lists the network interfaces and public IPs of a scale set only at this version.
 NETWORK_API = "2018-10-01"
 RESOURCES_API = "2021-04-01"
 SUBSCRIPTIONS_API = "2022-12-01"
@@ -56,10 +55,10 @@ _VARIABLES = (
 
 
 def cloud() -> Cloud:
-    """Return the endpoints that the environment configures at this moment.
+    """Return the endpoints that the environment configures now.
 
-    `AZURE_RM_ENDPOINT`, `AZURE_AUTH_ENDPOINT` (or `AZURE_AUTHORITY_HOST`, the name other Azure
-    tools use) and `AZURE_RESOURCE_ENDPOINT` each replace one endpoint. If one of them names a
+    `AZURE_RM_ENDPOINT`, `AZURE_AUTH_ENDPOINT` (or `AZURE_AUTHORITY_HOST`, the name that other Azure
+    tools use) and `AZURE_RESOURCE_ENDPOINT` each replace one endpoint. If one of them belongs to a
     known cloud (public, China, US Government), the others default to that cloud's.
 
     Returns:
@@ -71,7 +70,7 @@ def cloud() -> Cloud:
     return _cloud(*(os.environ.get(variable, "").strip() for variable in _VARIABLES))
 
 
-@functools.lru_cache(maxsize=64)  # called twice per request, with values that hardly ever change
+@functools.lru_cache(maxsize=64)  # called twice per request, with values that rarely change
 def _cloud(*values: str) -> Cloud:
     """Return the endpoints for these values of the variables."""
     configured = dict(zip(_VARIABLES, values, strict=True))
@@ -90,7 +89,7 @@ def _cloud(*values: str) -> Cloud:
 
 
 def _known_cloud(endpoints: set[str]) -> Cloud:
-    """Return the first cloud that has one of these endpoints; the public one if none has."""
+    """Return the first cloud with one of these endpoints; the public cloud by default."""
     for known in CLOUDS:
         if any(endpoint.rstrip("/") in endpoints for endpoint in known):
             return known
@@ -98,7 +97,7 @@ def _known_cloud(endpoints: set[str]) -> Cloud:
 
 
 def is_published(authority: str) -> bool:
-    """Return whether Microsoft publishes this authority, so that MSAL may use discovery."""
+    """Return whether Microsoft publishes this authority, so that MSAL can use discovery."""
     return any(authority == known.authority for known in CLOUDS)
 
 
@@ -129,9 +128,9 @@ def host_of(url: str) -> str:
     """Return the host of a URL in lower case.
 
     Args:
-        url: A URL; `""` is accepted.
+        url: A URL, or `""`.
 
     Returns:
-        A host name; `""` if there is none.
+        The host name; `""` if the URL has none.
     """
     return (urlsplit(url).hostname or "").lower()

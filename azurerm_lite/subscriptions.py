@@ -16,7 +16,7 @@ def list_subscriptions(access_token: Token) -> list[Subscription]:
         A list of subscriptions, all pages.
 
     Raises:
-        AzureError: Azure refused, with its code and message.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Subscriptions - List.
     """
@@ -32,10 +32,10 @@ def list_locations(access_token: Token, subscription_id: str) -> list[Location]:
         subscription_id: Subscription id.
 
     Returns:
-        A list of locations; `name` is what other functions take as `location`.
+        A list of locations; `name` is the `location` argument of other functions.
 
     Raises:
-        AzureError: Azure refused, with its code and message.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Subscriptions - List Locations.
     """
@@ -55,7 +55,7 @@ def list_resource_groups(access_token: Token, subscription_id: str) -> list[Reso
         A list of resource groups, all pages.
 
     Raises:
-        AzureError: Azure refused, with its code and message.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Resource Groups - List.
     """

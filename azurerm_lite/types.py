@@ -7,17 +7,8 @@ Azure adds keys at any time, so none of these lists is complete; keys that Azure
 
 # Not `from __future__ import annotations`: the TypedDicts would be compiled from text at import,
 # and NotRequired would not be seen.
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
-
-if sys.version_info >= (
-    3,
-    11,
-):  # importing typing_extensions would be a good part of what importing us costs
-    from typing import NotRequired, TypedDict
-else:
-    from typing_extensions import NotRequired, TypedDict
+from typing import Any, Literal, NamedTuple, NotRequired, Protocol, TypeAlias, TypedDict
 
 
 class _AccessToken(Protocol):

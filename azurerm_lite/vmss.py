@@ -1,4 +1,4 @@
-"""Scale sets and their instances: one function for each of Azure's operations."""
+"""Scale sets and their instances: one function for each Azure operation."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def list_vmss(access_token: Token, subscription_id: str, resource_group: str) ->
         A list of scale sets, all pages.
 
     Raises:
-        AzureError: Azure refused, with its code and message.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Virtual Machine Scale Sets - List.
     """
@@ -62,7 +62,7 @@ def list_vmss_sub(access_token: Token, subscription_id: str) -> list[ScaleSet]:
         A list of scale sets, all pages.
 
     Raises:
-        AzureError: Azure refused, with its code and message.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Virtual Machine Scale Sets - List All.
     """
@@ -83,11 +83,11 @@ def get_vmss(
         vmss_name: Scale set name.
 
     Returns:
-        A dict: the model. Secrets such as passwords are never in it.
+        A dict: the model. It never contains secrets such as passwords.
 
     Raises:
-        NotFound: There is no such scale set.
-        AzureError: Azure refused, with its code and message.
+        NotFound: The scale set does not exist.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Virtual Machine Scale Sets - Get.
     """
@@ -108,7 +108,7 @@ def put_vmss(
 ) -> Response:
     """Create a scale set, or replace its model.
 
-    In upgrade mode Manual no instance changes.
+    In upgrade mode Manual, no instance changes.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -117,20 +117,20 @@ def put_vmss(
         vmss_name: Scale set name.
         vmss_body: The whole model, such as `set_image` returns. Its `etag` and `provisioningState`
             are not sent.
-        if_match: The etag that the scale set must still have; `None` for the one in `vmss_body`,
-            if it has one; `"*"` for any: then someone else's change in between is overwritten.
-        auxiliary_tokens: Tokens of other tenants, at most three: Azure asks for one if the image
-            belongs to another tenant. They are sent, never logged or kept.
+        if_match: The etag that the scale set must still have; `None` for the one in `vmss_body`, if
+            it has one; `"*"` for any, which overwrites changes made in the meantime.
+        auxiliary_tokens: At most three tokens of other tenants. Azure requires one if the image
+            belongs to another tenant. They are sent, but never logged or stored.
 
     Returns:
-        A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
+        A `requests.Response`, immediately; Azure continues the operation. Pass it to `wait`.
 
     Raises:
-        ValueError: `vmss_body` is not a dict of JSON, `if_match` not a string, or
-            `auxiliary_tokens` not a list of tokens; nothing was sent.
-        PreconditionFailed: Somebody changed the scale set since it was read; nothing was
+        ValueError: `vmss_body` is not a dict of JSON, `if_match` is not a string, or
+            `auxiliary_tokens` is not a list of tokens; nothing was sent.
+        PreconditionFailed: The scale set has changed since it was read; nothing was
             overwritten.
-        AzureError: Azure refused, with its code and message.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Virtual Machine Scale Sets - Create Or Update.
     """
@@ -158,27 +158,27 @@ def patch_vmss(
 ) -> Response:
     """Change parts of a scale set's model.
 
-    Not for images: Azure does not merge inside `storageProfile`, so that a patch of the image alone
-    drops data disks. Put the whole model with `put_vmss` instead.
+    Do not use it for images: Azure does not merge inside `storageProfile`, so a patch with only the
+    image drops data disks. Send the whole model with `put_vmss` instead.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
         subscription_id: Subscription id.
         resource_group: Resource group name.
         vmss_name: Scale set name.
-        vmss_body: What to change, as a JSON merge patch.
+        vmss_body: The changes, as a JSON merge patch.
         if_match: The etag that the scale set must still have; `None` for any.
-        auxiliary_tokens: Tokens of other tenants, at most three: Azure asks for one if the image
-            belongs to another tenant. They are sent, never logged or kept.
+        auxiliary_tokens: At most three tokens of other tenants. Azure requires one if the image
+            belongs to another tenant. They are sent, but never logged or stored.
 
     Returns:
-        A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
+        A `requests.Response`, immediately; Azure continues the operation. Pass it to `wait`.
 
     Raises:
-        ValueError: `vmss_body` is not a dict of JSON, `if_match` not a string, or
-            `auxiliary_tokens` not a list of tokens; nothing was sent.
-        PreconditionFailed: Somebody changed the scale set since it was read; nothing was changed.
-        AzureError: Azure refused, with its code and message.
+        ValueError: `vmss_body` is not a dict of JSON, `if_match` is not a string, or
+            `auxiliary_tokens` is not a list of tokens; nothing was sent.
+        PreconditionFailed: The scale set has changed since it was read; nothing was changed.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Virtual Machine Scale Sets - Update.
     """
@@ -204,10 +204,10 @@ def delete_vmss(
         vmss_name: Scale set name.
 
     Returns:
-        A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
+        A `requests.Response`, immediately; Azure continues the operation. Pass it to `wait`.
 
     Raises:
-        AzureError: Azure refused, with its code and message.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Virtual Machine Scale Sets - Delete.
     """
@@ -224,14 +224,14 @@ def scale_vmss(
         subscription_id: Subscription id.
         resource_group: Resource group name.
         vmss_name: Scale set name.
-        capacity: How many instances there shall be, 0 or more.
+        capacity: The new number of instances, 0 or more.
 
     Returns:
-        A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
+        A `requests.Response`, immediately; Azure continues the operation. Pass it to `wait`.
 
     Raises:
         ValueError: `capacity` is not a whole number of 0 or more; nothing was sent.
-        AzureError: Azure refused, with its code and message.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Virtual Machine Scale Sets - Update.
     """
@@ -246,7 +246,7 @@ def get_vmss_instance_view(
 ) -> ScaleSetInstanceView:
     """Return a scale set's instance view: its instances counted by status.
 
-    It is one of Azure's expensive calls: do not poll it.
+    The call is expensive (rate-limited): do not poll it.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -259,8 +259,8 @@ def get_vmss_instance_view(
         "extensions", …}`.
 
     Raises:
-        NotFound: There is no such scale set.
-        AzureError: Azure refused, with its code and message.
+        NotFound: The scale set does not exist.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Virtual Machine Scale Sets - Get Instance View.
     """
@@ -287,7 +287,7 @@ def list_vmss_skus(
         A list of SKUs with the capacity that each allows, all pages.
 
     Raises:
-        AzureError: Azure refused, with its code and message.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Virtual Machine Scale Sets - List Skus.
     """
@@ -310,7 +310,7 @@ def get_vmss_nics(
         A list of network interfaces, all pages.
 
     Raises:
-        AzureError: Azure refused, with its code and message.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Network Interfaces - List Virtual Machine Scale Set Network Interfaces.
     """
@@ -335,7 +335,7 @@ def get_vmss_public_ips(
         A list of public IP addresses, all pages.
 
     Raises:
-        AzureError: Azure refused, with its code and message.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Public IP Addresses - List Virtual Machine Scale Set Public IP Addresses.
     """
@@ -363,11 +363,11 @@ def start_vmss(
             set.
 
     Returns:
-        A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
+        A `requests.Response`, immediately; Azure continues the operation. Pass it to `wait`.
 
     Raises:
-        ValueError: `instance_ids` is empty, or one of them is not an id; nothing was sent.
-        AzureError: Azure refused, with its code and message.
+        ValueError: `instance_ids` is empty or contains an invalid id; nothing was sent.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Virtual Machine Scale Sets - Start.
     """
@@ -393,11 +393,11 @@ def restart_vmss(
             set.
 
     Returns:
-        A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
+        A `requests.Response`, immediately; Azure continues the operation. Pass it to `wait`.
 
     Raises:
-        ValueError: `instance_ids` is empty, or one of them is not an id; nothing was sent.
-        AzureError: Azure refused, with its code and message.
+        ValueError: `instance_ids` is empty or contains an invalid id; nothing was sent.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Virtual Machine Scale Sets - Restart.
     """
@@ -412,7 +412,7 @@ def poweroff_vmss(
     vmss_name: str,
     instance_ids: InstanceIds | None = None,
 ) -> Response:
-    """Power instances off; they stay allocated and are billed.
+    """Power off instances; they stay allocated and are still billed.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -423,11 +423,11 @@ def poweroff_vmss(
             set.
 
     Returns:
-        A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
+        A `requests.Response`, immediately; Azure continues the operation. Pass it to `wait`.
 
     Raises:
-        ValueError: `instance_ids` is empty, or one of them is not an id; nothing was sent.
-        AzureError: Azure refused, with its code and message.
+        ValueError: `instance_ids` is empty or contains an invalid id; nothing was sent.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Virtual Machine Scale Sets - Power Off.
     """
@@ -442,7 +442,7 @@ def stopdealloc_vmss(
     vmss_name: str,
     instance_ids: InstanceIds | None = None,
 ) -> Response:
-    """Power instances off and release their machines; they are not billed.
+    """Power off and deallocate instances, which are then not billed.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -453,11 +453,11 @@ def stopdealloc_vmss(
             set.
 
     Returns:
-        A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
+        A `requests.Response`, immediately; Azure continues the operation. Pass it to `wait`.
 
     Raises:
-        ValueError: `instance_ids` is empty, or one of them is not an id; nothing was sent.
-        AzureError: Azure refused, with its code and message.
+        ValueError: `instance_ids` is empty or contains an invalid id; nothing was sent.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Virtual Machine Scale Sets - Deallocate.
     """
@@ -478,7 +478,7 @@ def reimage_vmss(
     exact_version: str | None = None,
     force_update_os_disk_for_ephemeral: bool = False,
 ) -> Response:
-    """Reinstall instances from the image of the model that they have; this is no upgrade.
+    """Reimage instances: reinstall the image of the model that they have; this does not upgrade.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -487,18 +487,18 @@ def reimage_vmss(
         vmss_name: Scale set name.
         instance_ids: One instance id or several (strings or whole numbers); `None` for the whole
             set.
-        exact_version: The version of the image to install, such as `22.04.202411010`; `None` to
-            leave that to Azure.
-        force_update_os_disk_for_ephemeral: Whether an ephemeral OS disk moves to another version of
-            its image; else its content is reset.
+        exact_version: The image version to install, such as `22.04.202411010`; `None` to let Azure
+            choose.
+        force_update_os_disk_for_ephemeral: Whether an ephemeral OS disk is moved to another version
+            of its image; if not, only its content is reset.
 
     Returns:
-        A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
+        A `requests.Response`, immediately; Azure continues the operation. Pass it to `wait`.
 
     Raises:
-        ValueError: `instance_ids` is empty, one of them is not an id, or `exact_version` is not a
+        ValueError: `instance_ids` is empty or contains an invalid id, or `exact_version` is not a
             version; nothing was sent.
-        AzureError: Azure refused, with its code and message.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Virtual Machine Scale Sets - Reimage.
     """
@@ -519,7 +519,7 @@ def redeploy_vmss(
     vmss_name: str,
     instance_ids: InstanceIds | None = None,
 ) -> Response:
-    """Move instances to other machines.
+    """Redeploy instances: move them to other host machines.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -530,12 +530,12 @@ def redeploy_vmss(
             set.
 
     Returns:
-        A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
+        A `requests.Response`, immediately; Azure continues the operation. Pass it to `wait`.
 
     Raises:
-        ValueError: `instance_ids` is empty, one of them is not an id, or they are several members
-            of a Flexible set, which are redeployed one at a time; nothing was sent.
-        AzureError: Azure refused, with its code and message.
+        ValueError: `instance_ids` is empty or contains an invalid id, or they are several members
+            of a Flexible set, which Azure redeploys one at a time; nothing was sent.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Virtual Machine Scale Sets - Redeploy.
     """
@@ -543,7 +543,7 @@ def redeploy_vmss(
     ids = None if instance_ids is None else parse_instance_ids(instance_ids)
     if ids and len(ids) > 1 and any(_flexible.is_member_name(name) for name in ids):
         raise ValueError(
-            "instance_ids: members of a Flexible set are redeployed one at a time: call"
+            "instance_ids: Azure redeploys members of a Flexible set one at a time: call"
             f" redeploy_vmss for each of {', '.join(ids)}"
         )
     return _act_on_instances(access_token, path, "/redeploy", ids)
@@ -561,11 +561,11 @@ def run_command(
     command_id: str = "RunShellScript",
     timeout: float | None = None,
 ) -> CommandOutput:
-    """Run a script on one instance, and wait for its end.
+    """Run a script on one instance, and wait until it ends.
 
     Azure runs it as root (Linux) or as System (Windows), one script at a time, for at most 90
-    minutes, and needs the VM agent. It does not return the exit code, and a script that fails does
-    not make the operation fail: let the script print what you need to know.
+    minutes. The instance needs the VM agent. Azure does not return the exit code, and the operation
+    succeeds even if the script fails: let the script print what you need to know.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -573,8 +573,8 @@ def run_command(
         resource_group: Resource group name.
         vmss_name: Scale set name.
         instance_id: Instance id, as a string or a whole number.
-        script: The text of the script.
-        parameters: Parameters of the script, `{name: value}`, strings. They are sent, never logged.
+        script: Text of the script.
+        parameters: Parameters of the script, `{name: value}`, strings. They are never logged.
         command_id: `RunShellScript`, or `RunPowerShellScript` for Windows.
         timeout: Seconds to wait at most; `None` for two hours.
 
@@ -583,10 +583,10 @@ def run_command(
 
     Raises:
         ValueError: An argument is malformed; nothing was sent.
-        NotFound: There is no such instance.
+        NotFound: The instance does not exist.
         OperationFailed: Azure could not run the script, with its code and message.
-        OperationTimeout: Time is up; the script goes on.
-        AzureError: Azure refused, with its code and message.
+        OperationTimeout: The timeout passed; the script continues to run.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Virtual Machine Scale Set VMs - Run Command; Virtual Machines - Run Command.
     """
@@ -601,9 +601,9 @@ def get_instance_views(
 ) -> list[Instance]:
     """Return every instance of a scale set with its instance view.
 
-    A Flexible set's members are read from the list of virtual machines, and have the same shape.
-    Azure does not report which of them have the current model: `latestModelApplied` is derived, and
-    missing if it cannot be.
+    The members of a Flexible set are read from the list of virtual machines, and have the same
+    shape. Azure does not report whether they have the current model: `latestModelApplied` is
+    derived, and missing if it cannot be derived.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -612,12 +612,12 @@ def get_instance_views(
         vmss_name: Scale set name.
 
     Returns:
-        A list of instances, all pages. `properties.latestModelApplied` says whether one has the
-        current model, `properties.instanceView` how it is.
+        A list of instances, all pages. `properties.latestModelApplied` is whether the instance has
+        the current model, `properties.instanceView` its state.
 
     Raises:
-        NotFound: There is no such scale set.
-        AzureError: Azure refused, with its code and message.
+        NotFound: The scale set does not exist.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Virtual Machine Scale Set VMs - List.
     """
@@ -646,8 +646,8 @@ def list_vmss_vms(
         A list of instances, all pages.
 
     Raises:
-        NotFound: There is no such scale set.
-        AzureError: Azure refused, with its code and message.
+        NotFound: The scale set does not exist.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Virtual Machine Scale Set VMs - List.
     """
@@ -676,8 +676,8 @@ def get_vmss_vm(
 
     Raises:
         ValueError: `instance_id` is not an id; nothing was sent.
-        NotFound: There is no such instance.
-        AzureError: Azure refused, with its code and message.
+        NotFound: The instance does not exist.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Virtual Machine Scale Set VMs - Get.
     """
@@ -707,13 +707,13 @@ def get_vmss_vm_instance_view(
         instance_id: Instance id, as a string or a whole number.
 
     Returns:
-        A dict: the instance view alone, which does not say whether the instance has the latest
+        A dict: only the instance view, which does not show whether the instance has the latest
         model.
 
     Raises:
         ValueError: `instance_id` is not an id; nothing was sent.
-        NotFound: There is no such instance.
-        AzureError: Azure refused, with its code and message.
+        NotFound: The instance does not exist.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Virtual Machine Scale Set VMs - Get Instance View.
     """
@@ -734,7 +734,7 @@ def delete_vmss_vms(
     vmss_name: str,
     instance_ids: InstanceIds,
 ) -> Response:
-    """Delete instances; the capacity of the set shrinks with them.
+    """Delete instances, which also reduces the capacity of the set.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -744,11 +744,11 @@ def delete_vmss_vms(
         instance_ids: One instance id or several (strings or whole numbers), or `"*"` for all.
 
     Returns:
-        A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
+        A `requests.Response`, immediately; Azure continues the operation. Pass it to `wait`.
 
     Raises:
-        ValueError: `instance_ids` is empty, or one of them is not an id; nothing was sent.
-        AzureError: Azure refused, with its code and message.
+        ValueError: `instance_ids` is empty or contains an invalid id; nothing was sent.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Virtual Machine Scale Sets - Delete Instances.
     """
@@ -766,10 +766,10 @@ def manual_upgrade(
     vmss_name: str,
     instance_ids: InstanceIds,
 ) -> Response:
-    """Bring instances to the scale set's current model, all of them at once.
+    """Upgrade instances to the scale set's current model, all of them at the same time.
 
-    An instance that has the current model already is not touched. `rollout` does this domain by
-    domain, with checks.
+    Azure skips instances that already have the current model. `rollout` does this domain by domain,
+    with checks.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -779,12 +779,12 @@ def manual_upgrade(
         instance_ids: One instance id or several (strings or whole numbers), or `"*"` for all.
 
     Returns:
-        A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
+        A `requests.Response`, immediately; Azure continues the operation. Pass it to `wait`.
 
     Raises:
-        ValueError: `instance_ids` is empty, or one of them is not an id; nothing was sent.
-        AzureError: Azure refused, with its code and message. One id that has vanished makes it
-            refuse all.
+        ValueError: `instance_ids` is empty or contains an invalid id; nothing was sent.
+        AzureError: Azure returned an error, with its code and message. It rejects the whole request
+            if one instance no longer exists.
 
     Azure: Virtual Machine Scale Sets - Update Instances.
     """
@@ -805,7 +805,7 @@ def protect_vmss_vm(
     from_scale_in: bool | None = None,
     from_scale_set_actions: bool | None = None,
 ) -> Response:
-    """Protect an instance from what its scale set does by itself, or end that.
+    """Protect an instance from actions of its scale set, or remove the protection.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -813,18 +813,18 @@ def protect_vmss_vm(
         resource_group: Resource group name.
         vmss_name: Scale set name.
         instance_id: Instance id, as a string or a whole number.
-        from_scale_in: Whether scaling in leaves it alone; `None` to leave that out.
-        from_scale_set_actions: Whether actions on the whole set, upgrades among them, leave it
-            alone (this includes scaling in); `None` to leave that out.
+        from_scale_in: Whether scaling in must not delete it; `None` to omit this option.
+        from_scale_set_actions: Whether actions on the whole set, including upgrades and scaling in,
+            skip it; `None` to omit this option.
 
     Returns:
-        A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
+        A `requests.Response`, immediately; Azure continues the operation. Pass it to `wait`.
 
     Raises:
-        ValueError: `instance_id` is not an id, neither option is given, one is not a bool, or
-            scaling in is allowed and actions are not; nothing was sent.
-        NotFound: There is no such instance.
-        AzureError: Azure refused, with its code and message.
+        ValueError: `instance_id` is not an id, both options are `None`, one is not a bool, or
+            `from_scale_set_actions=True` is combined with `from_scale_in=False`; nothing was sent.
+        NotFound: The instance does not exist.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Virtual Machine Scale Set VMs - Update.
     """
@@ -838,10 +838,10 @@ def protect_vmss_vm(
     if not policy or not are_bools or is_contradiction:
         raise ValueError(
             f"from_scale_in={from_scale_in!r} and from_scale_set_actions={from_scale_set_actions!r}"
-            " do not fit: "
-            "give True or False for at least one, and protection from actions includes scaling in"
+            " is not a valid combination: pass True or False for at least one; protection from"
+            " actions includes protection from scaling in"
         )
-    # The policy alone: a whole instance sent back is reported to lose the scale set's model.
+    # Only the policy: a PUT of the whole instance is reported to detach it from the set's model.
     body = {"properties": {"protectionPolicy": policy}}
     return rest.send(
         access_token, "PUT", _vm_url(subscription_id, resource_group, vmss_name, instance_id), body
@@ -860,11 +860,11 @@ def start_os_upgrade(
         vmss_name: Scale set name.
 
     Returns:
-        A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
-        Its success does not say that the instances are upgraded: `get_rolling_upgrade` does.
+        A `requests.Response`, immediately; Azure continues the operation. Pass it to `wait`.
+        Its success does not mean that the instances are upgraded: check `get_rolling_upgrade`.
 
     Raises:
-        AzureError: Azure refused, with its code and message.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Virtual Machine Scale Set Rolling Upgrades - Start OS Upgrade.
     """
@@ -885,11 +885,11 @@ def start_extension_upgrade(
         vmss_name: Scale set name.
 
     Returns:
-        A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
-        Its success does not say that the instances are upgraded: `get_rolling_upgrade` does.
+        A `requests.Response`, immediately; Azure continues the operation. Pass it to `wait`.
+        Its success does not mean that the instances are upgraded: check `get_rolling_upgrade`.
 
     Raises:
-        AzureError: Azure refused, with its code and message.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Virtual Machine Scale Set Rolling Upgrades - Start Extension Upgrade.
     """
@@ -902,7 +902,7 @@ def start_extension_upgrade(
 def get_rolling_upgrade(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> RollingUpgrade:
-    """Return the newest rolling upgrade that Azure ran, or runs, by itself.
+    """Return the latest rolling upgrade by Azure, running or finished.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -911,12 +911,12 @@ def get_rolling_upgrade(
         vmss_name: Scale set name.
 
     Returns:
-        A dict: `properties` with `policy`, `runningStatus`, `progress` and, if something failed,
+        A dict: `properties` with `policy`, `runningStatus`, `progress` and, after a failure,
         `error`.
 
     Raises:
-        NotFound: There was none.
-        AzureError: Azure refused, with its code and message.
+        NotFound: The scale set has had no rolling upgrade.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Virtual Machine Scale Set Rolling Upgrades - Get Latest.
     """
@@ -928,7 +928,7 @@ def get_rolling_upgrade(
 def cancel_rolling_upgrade(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> Response:
-    """Stop the rolling upgrade that Azure runs; instances that are upgraded stay so.
+    """Cancel Azure's rolling upgrade; instances that are already upgraded stay upgraded.
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -937,10 +937,10 @@ def cancel_rolling_upgrade(
         vmss_name: Scale set name.
 
     Returns:
-        A `requests.Response`, at once; Azure continues the work. Give it to `wait`.
+        A `requests.Response`, immediately; Azure continues the operation. Pass it to `wait`.
 
     Raises:
-        AzureError: Azure refused, with its code and message.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Virtual Machine Scale Set Rolling Upgrades - Cancel.
     """
@@ -953,7 +953,7 @@ def cancel_rolling_upgrade(
 def get_os_upgrade_history(
     access_token: Token, subscription_id: str, resource_group: str, vmss_name: str
 ) -> list[dict[str, Any]]:
-    """Return the last OS upgrades that Azure ran by itself (five at most, of two months).
+    """Return the latest OS upgrades by Azure (at most five, of the last two months).
 
     Args:
         access_token: Bearer token, or a zero-argument callable that returns one.
@@ -965,7 +965,7 @@ def get_os_upgrade_history(
         A list of upgrades, all pages.
 
     Raises:
-        AzureError: Azure refused, with its code and message.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Virtual Machine Scale Sets - Get OS Upgrade History.
     """
@@ -1017,7 +1017,7 @@ def _act(
     instance_ids: InstanceIds | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Response:
-    """Send an action: for these instances, or without ids for the whole set."""
+    """Send an action for these instances, or for the whole set if no ids are given."""
     body = dict(options or {})
     if instance_ids is not None:
         body["instanceIds"] = parse_instance_ids(instance_ids)
@@ -1027,10 +1027,11 @@ def _act(
 def _act_on_instances(
     access_token: Token, path: SetPath, action: str, instance_ids: InstanceIds | None
 ) -> Response:
-    """Send an action that Azure documents for members of Flexible sets in two ways.
+    """Send an action to instances, which may be members of a Flexible set.
 
-    A batch call to the set, and a call to the virtual machine. For one member it is the machine's:
-    all pages agree on that. For several it is the batch call, which needs one request.
+    Azure documents two calls for such members: a batch call to the set, and a call to the virtual
+    machine. One member gets the machine's call, on which all of Azure's pages agree. Several
+    members get the batch call, which needs one request.
     """
     ids = None if instance_ids is None else parse_instance_ids(instance_ids)
     if ids and len(ids) == 1 and _flexible.is_member_name(ids[0]):
@@ -1045,7 +1046,7 @@ def _if_match(etag: str | None) -> dict[str, str]:
 
 
 def _without_read_only(vmss_body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a model without what only Azure sets."""
+    """Return a model without the members that only Azure sets."""
     if not isinstance(vmss_body, Mapping):
         raise ValueError(
             f"vmss_body must be a dict such as get_vmss returns, not {type(vmss_body).__name__}"

@@ -1,4 +1,4 @@
-"""Fixtures for all tests: a clean environment, a canary token, a test clock, a sandbox."""
+"""Fixtures for all tests: clean environment, canary token, test clock, sandbox."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support.clock import Clock
 from azurerm_lite import _clock
 from azurerm_lite.sandbox import Sandbox
 
-# The same examples in every run, so that a failure comes from a change; "explore" tries new ones.
+# Every run has the same examples, so that only a change can fail it; "explore" tries new ones.
 hypothesis.settings.register_profile("default", deadline=None, max_examples=50, derandomize=True)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000, derandomize=True)
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=1000)
@@ -23,7 +23,7 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default")
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Remove the settings of this machine: endpoints, credentials, proxies, CA files."""
+    """Remove endpoints, credentials, proxies and CA files from the environment."""
     ours = ("AZURE", "IDENTITY_", "IMDS_", "MSI_", "ACTIONS_ID_")
     for name in list(os.environ):
         if (
@@ -36,16 +36,15 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def token() -> str:
-    """Return a token that must be nowhere but in the Authorization header."""
+    """Return a token that may only appear in the Authorization header."""
     return "canary-token-7f3a9c"
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Replace the test hooks for time: nothing sleeps, and how long it would have is recorded.
+    """Replace the clock and the sleep of the library; sleeps are recorded instead.
 
-    `_clock.monotonic` and `_clock.sleep` are the hooks: the library has no other clock and no other
-    way to wait.
+    `_clock.monotonic` and `_clock.sleep` are the hooks. The library does not use another clock.
     """
     clock = Clock()
     monkeypatch.setattr(_clock, "monotonic", clock)
@@ -55,14 +54,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def sandbox(clock: Clock) -> Iterator[Sandbox]:
-    """Start a sandbox in which a VM takes a minute to upgrade, on the test clock."""
+    """Start a sandbox on the test clock, in which an upgrade takes a minute."""
     with Sandbox(upgrade_seconds=60, clock=clock) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
 def without_azurerm() -> Iterator[None]:
-    """Remove what a test installs as azurerm."""
+    """Remove the modules that a test has installed as azurerm."""
     yield
     for name in [name for name in sys.modules if name.partition(".")[0] == "azurerm"]:
         del sys.modules[name]
@@ -70,9 +69,9 @@ def without_azurerm() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def interpreter(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return a Python that has the original azurerm 0.10.0, without this library.
+    """Return a Python with the original azurerm 0.10.0 and without this library.
 
-    azurerm needs pkg_resources, which newer setuptools lack. Its environment is made once per run.
+    azurerm needs pkg_resources, which newer setuptools lack. The environment is made once per run.
     """
     folder = tmp_path_factory.mktemp("azurerm")
     subprocess.run([sys.executable, "-m", "venv", folder], check=True, timeout=120)

@@ -43,7 +43,7 @@ _PATHS = ("certificate", "assertion_file", "cache_file")
 
 
 def get_access_token(tenant_id: str, application_id: str, application_secret: str) -> str:
-    """Return a token for a service principal, good for about an hour.
+    """Return a token for a service principal, valid for about an hour.
 
     Args:
         tenant_id: Tenant (directory) id or domain name.
@@ -55,8 +55,8 @@ def get_access_token(tenant_id: str, application_id: str, application_secret: st
 
     Raises:
         ValueError: An argument is empty; nothing was sent.
-        AuthenticationFailed: Microsoft's sign-in refused, with what to do about it.
-        requests.ConnectionError, requests.Timeout: The sign-in did not answer.
+        AuthenticationFailed: Microsoft's sign-in rejected it; the message has advice.
+        requests.ConnectionError, requests.Timeout: The sign-in service did not respond.
 
     Azure: Microsoft identity platform - client credentials flow, by MSAL.
     """
@@ -66,18 +66,18 @@ def get_access_token(tenant_id: str, application_id: str, application_secret: st
         "application_secret": application_secret,
     }
     provider = _create_provider(arguments)
-    del arguments, application_secret  # crash reports show the values of a frame
+    del arguments, application_secret  # crash reports show local variables
     return provider()
 
 
 def get_access_token_from_cli() -> str:
-    """Return a token of whoever is signed in to the Azure CLI (`az login`).
+    """Return a token of the account that is signed in to the Azure CLI (`az login`).
 
     Returns:
         The bearer token. For longer work use `token_provider`, which renews it.
 
     Raises:
-        AuthenticationFailed: `az` is missing, signed out, or fails; its own words are told.
+        AuthenticationFailed: `az` is missing, signed out, or fails; the message has its output.
 
     Azure: `az account get-access-token`.
     """
@@ -87,7 +87,7 @@ def get_access_token_from_cli() -> str:
 
 
 def get_subscription_from_cli(name: str | None = None) -> str:
-    """Return the id of a subscription that the Azure CLI knows.
+    """Return the id of a subscription from the Azure CLI.
 
     Args:
         name: Name or id of the subscription; `None` for the CLI's current one.
@@ -97,7 +97,7 @@ def get_subscription_from_cli(name: str | None = None) -> str:
 
     Raises:
         ValueError: `name` is empty.
-        AuthenticationFailed: `az` is missing, signed out, or knows no such subscription.
+        AuthenticationFailed: `az` is missing or signed out, or the subscription does not exist.
 
     Azure: `az account show`.
     """
@@ -140,39 +140,39 @@ def token_provider(
     Without arguments it uses the first method that the environment configures: a service principal
     (`AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET` or
     `AZURE_CLIENT_CERTIFICATE_PATH`), a workload identity (`AZURE_FEDERATED_TOKEN_FILE`), a managed
-    identity, else the person who is signed in to the Azure CLI. Its errors name the methods that
-    were skipped, with the reasons.
+    identity, or else the account that is signed in to the Azure CLI. Its errors list the skipped
+    methods with reasons.
 
     Args:
         tenant_id: Tenant (directory) id or domain name.
-        application_id: Application (client) id. With `managed_identity`, that of a user-assigned
-            one.
+        application_id: Application (client) id. With `managed_identity`, the client id of a
+            user-assigned identity.
         application_secret: The application's secret: its value, not its id.
         certificate: Path of the application's certificate with its private key, as PEM or PFX,
             instead of a secret.
-        password: What the private key in `certificate` is locked with.
-        public_chain: Whether to send the certificate along, for trust by subject name and issuer
+        password: Password of the private key in `certificate`.
+        public_chain: Whether to send the certificate chain, for trust by subject name and issuer
             (SNI).
         assertion: A JSON Web Token of an issuer that the application trusts, or a callable that
             returns one each time, instead of a secret.
         assertion_file: Path of a file with such a token; it is read each time.
-        managed_identity: Whether to use the identity of the machine; system-assigned, if none of
-            the ids is given.
+        managed_identity: Whether to use the machine's managed identity: the system-assigned one if
+            no id is given.
         object_id: Object id of a user-assigned managed identity.
         resource_id: Azure's resource id of a user-assigned managed identity.
-        cli: Whether to use whoever is signed in to the Azure CLI.
-        subscription: Name or id of the subscription that the CLI shall use.
-        browser: Whether a person is to sign in with the browser of this machine.
+        cli: Whether to use the account that is signed in to the Azure CLI.
+        subscription: Name or id of the subscription for the CLI.
+        browser: Whether a person signs in with the browser of this machine.
         device_code: Whether a person is to sign in with any browser, by a code; a callable is given
             the text to show, which else goes to standard error.
         cache_file: Path of a file to keep the person's sign-in in; only its owner may read it.
 
     Returns:
-        A zero-argument callable, safe to share between threads and to send to other processes
-        (which sends what it signs in with, and no token); give it as `access_token`.
+        A zero-argument callable to pass as `access_token`. Threads can share it, and it can be sent
+        to other processes (its pickle contains the credential, but no token).
 
     Raises:
-        ValueError: A value is missing or empty, two ways are mixed, or a file cannot be used;
+        ValueError: A value is missing or empty, two methods are mixed, or a file is invalid;
             nothing was sent.
 
     Azure: Microsoft identity platform, by MSAL; or `az account get-access-token`.
@@ -206,19 +206,21 @@ def token_provider(
 
 
 def _create_provider(arguments: Mapping[str, Any]) -> Provider:
-    """Return the provider that these arguments ask for."""
+    """Return the provider for these arguments."""
     chosen = [name for name in _METHODS if name in arguments]
     if len(chosen) > 1:
-        raise ValueError(f"{' and '.join(chosen)} are different ways to sign in: give one of them")
+        raise ValueError(
+            f"{' and '.join(chosen)} are different authentication methods: pass one of them"
+        )
     # Three positional arguments mean a secret.
     choice = chosen[0] if chosen else "application_secret"
     method = _METHODS[choice]
     for name in arguments:
         if name not in (choice, *method.required, *method.optional):
-            raise ValueError(f"{name} does not go with {choice}")
+            raise ValueError(f"{name} cannot be combined with {choice}")
     if choice in _ONE_OPTION and len(arguments) > 2:
         others = " and ".join(name for name in arguments if name != choice)
-        raise ValueError(f"{others} say the same thing: give one of them")
+        raise ValueError(f"{others} cannot be combined: pass one of them")
     names = dict.fromkeys((*method.required, choice, *arguments))
     values = {name: _check_argument(name, arguments.get(name)) for name in names}
     if values[choice] is True:
@@ -231,15 +233,15 @@ def _create_provider(arguments: Mapping[str, Any]) -> Provider:
 
 
 def _check_argument(argument: str, value: Any) -> Any:
-    """Return an argument that must be there.
+    """Return a required argument after checking it.
 
-    The message does not show the value, which may be a secret.
+    The error does not show the value, which may be a secret.
     """
     if argument in _MAY_BE_CALLABLE and callable(value):
         return value
     if argument in _FLAGS:
         if value is not True:
-            raise ValueError(f"{argument} must be True or False; ids have arguments of their own")
+            raise ValueError(f"{argument} must be True or False; pass ids as separate arguments")
         return value
     if argument in _PATHS and isinstance(value, os.PathLike):
         value = os.fspath(value)
@@ -247,6 +249,6 @@ def _check_argument(argument: str, value: Any) -> Any:
         instead = ""
         if argument == "application_secret" and value is None:
             others = ", ".join(name for name in _METHODS if name != argument)
-            instead = f" (other ways to sign in: {others})"
-        raise ValueError(f"{argument} must be a string that is not empty{instead}")
+            instead = f" (other authentication methods: {others})"
+        raise ValueError(f"{argument} must be a non-empty string{instead}")
     return value

@@ -1,4 +1,4 @@
-"""The Azure CLI: find and run `az`, and tokens of the person who is signed in there."""
+"""The Azure CLI: find and run `az`, and get tokens of the account that is signed in there."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from ._error_advice import mask_secrets
 from ._provider import Provider, audience_of
 
 TIMEOUT = 60.0
-"""Seconds that `az` may take."""
+"""Seconds to wait for `az`."""
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _SIGN_IN_CODE = re.compile(r"\bAADSTS\d+")
 _ASSUMED_LIFETIME = 360.0
-"""Seconds that a token is taken for valid if `az` does not say: it is renewed after a minute."""
+"""Seconds for which a token without an expiry counts as valid; it is renewed after a minute."""
 
 
 class CliProvider(Provider):
-    """Tokens of the Azure CLI; kept, as asking `az` takes a second."""
+    """Tokens of the Azure CLI; they are cached, since running `az` takes a second."""
 
     method = "Azure CLI"
 
@@ -45,7 +45,7 @@ class CliProvider(Provider):
 
 
 def _check_cloud(token: str) -> None:
-    """Refuse a token of another cloud than the configured one, before it is sent there."""
+    """Raise if a token is for another cloud than the configured one, before it is sent."""
     configured = settings.cloud()
     if configured not in settings.CLOUDS:
         return
@@ -58,7 +58,7 @@ def _check_cloud(token: str) -> None:
     }
     if audience in others - own:
         raise AuthenticationFailed(
-            f"The Azure CLI gave a token for {audience}, but the configured resource manager is"
+            f"The Azure CLI returned a token for {audience}, but the configured resource manager is"
             f" {configured.resource_manager}: run 'az cloud set --name ...' and 'az login', or"
             " change AZURE_RM_ENDPOINT.",
             code="CliFailed",
@@ -66,9 +66,9 @@ def _check_cloud(token: str) -> None:
 
 
 def _expiry(output: dict[str, Any]) -> float:
-    """Return when a token of the CLI expires.
+    """Return when a token of the CLI expires, as of `time.time`.
 
-    Older versions give only `expiresOn`, local time without a zone.
+    Older versions print only `expiresOn`, in local time without a time zone.
     """
     expires_on = output.get("expires_on")
     if isinstance(expires_on, str) and expires_on.isdecimal():
@@ -82,24 +82,24 @@ def _expiry(output: dict[str, Any]) -> float:
 
 
 def run_az(required_key: str, *arguments: str) -> dict[str, Any]:
-    """Return the JSON that an `az` command prints; `az` is run without a shell.
+    """Run an `az` command without a shell, and return the JSON that it prints.
 
     Args:
         required_key: A key that the JSON must have.
         arguments: The command, without `az`.
 
     Returns:
-        A dict: the object that was printed.
+        A dict: the printed object.
 
     Raises:
-        ValueError: An argument cannot be given to `az` on Windows.
-        AuthenticationFailed: `az` is missing, fails, or prints something else.
+        ValueError: An argument cannot be passed to `az` on Windows.
+        AuthenticationFailed: `az` is missing, fails, or does not print such JSON.
     """
     done = _run(_find_az(), [*arguments, "--output", "json"])
     if done.returncode != 0:
         stderr = collapse(_ANSI.sub("", done.stderr))
         reason = mask_secrets(stderr) or f"exit status {done.returncode}"
-        # az has no codes of its own; with one of the sign-in, signing in again helps.
+        # az has no error codes, but a code of the sign-in means that signing in again helps.
         needs_login = _SIGN_IN_CODE.search(stderr) is not None
         advice = " Run 'az login'." if needs_login and "az login" not in stderr else ""
         raise AuthenticationFailed(
@@ -108,15 +108,16 @@ def run_az(required_key: str, *arguments: str) -> dict[str, Any]:
     output = _parse_output(done.stdout)
     if required_key not in output:
         raise AuthenticationFailed(
-            f"az {' '.join(arguments)} printed something unexpected", code="CliFailed"
+            f"az {' '.join(arguments)} printed no JSON object with {required_key!r}",
+            code="CliFailed",
         )
     return output
 
 
 def _parse_output(text: str) -> dict[str, Any]:
-    """Return the JSON object in what `az` printed; empty if there is none.
+    """Return the JSON object in the output of `az`; empty if there is none.
 
-    Extensions and wrappers of `az` print lines before it, colours around it, or a byte order mark.
+    Extensions and wrappers of `az` add lines before it, colours around it, or a byte order mark.
     """
     plain = _ANSI.sub("", text).lstrip("\ufeff")
     start = plain.find("{")
@@ -130,9 +131,9 @@ def _parse_output(text: str) -> dict[str, Any]:
 
 
 def _find_az() -> str:
-    """Return the path of `az`; one in the current folder is not used."""
+    """Return the path of `az`; ignore an `az` in the current folder."""
     az = shutil.which("az")  # az.cmd on Windows
-    if az is None or not os.path.isabs(az):  # noqa: PTH117 - a string is what subprocess wants
+    if az is None or not os.path.isabs(az):  # noqa: PTH117 - subprocess needs a string
         raise AuthenticationFailed(
             "The Azure CLI (az) is not on PATH: install it and run 'az login', or sign in with a"
             " service principal.",
@@ -142,18 +143,17 @@ def _find_az() -> str:
 
 
 def _run(az: str, arguments: list[str]) -> Any:
-    import subprocess  # here and not above: few need it, and importing it takes time
+    import subprocess  # imported here because it is slow to import and rarely needed
 
-    # Windows runs a .cmd by its shell, whatever Python does: characters that are special there are
-    # rejected.
+    # Windows always runs a .cmd in its shell, so the shell's special characters are rejected.
     if az.lower().endswith((".cmd", ".bat")):
         special = re.search(r'["%&|<>^!\r\n]', " ".join(arguments))
         if special:
             raise ValueError(
-                f"az.cmd cannot be given a name with {special.group()!r} in it: give the id"
+                f"az.cmd does not accept a name that contains {special.group()!r}: pass the id"
             )
     try:
-        return subprocess.run(  # noqa: S603 - az itself, with arguments of ours
+        return subprocess.run(  # noqa: S603 - az with checked arguments
             [az, *arguments],
             check=False,
             stdin=subprocess.DEVNULL,

@@ -14,11 +14,11 @@ log = logging.getLogger("azurerm_lite")
 
 
 def read_text(argument: str, file: str) -> str:
-    """Return the text of a file, without the blanks around it.
+    """Return the text of a file, without surrounding whitespace.
 
     Args:
-        argument: What the caller calls it.
-        file: Its path.
+        argument: Name of the argument, for the error.
+        file: Path of the file.
 
     Returns:
         The text.
@@ -37,15 +37,14 @@ def read_certificate(file: str, password: str | None) -> tuple[str, str, str]:
 
     Args:
         file: Path of a PEM or PFX (PKCS #12) file.
-        password: What the key is locked with, or `None`.
+        password: Password of the private key, or `None`.
 
     Returns:
-        The private key and the chain of certificates, its own first, as PEM, and its SHA-1
-        thumbprint.
+        A tuple of strings: the private key as PEM, the certificate chain as PEM with the key's own
+        certificate first, and the SHA-1 thumbprint of that certificate.
 
     Raises:
-        ValueError: The file does not exist or has no key or certificate, or the password does not
-            fit.
+        ValueError: The file does not exist or has no key or certificate, or the password is wrong.
     """
     content = _read("certificate", file)
     load = _load_pem if b"-----BEGIN" in content else _load_pfx
@@ -53,17 +52,17 @@ def read_certificate(file: str, password: str | None) -> tuple[str, str, str]:
         key, certificates = load(content, (password or "").encode() or None)
         public_key = key.public_key()
     except (ValueError, TypeError, AttributeError):
-        reason = "it holds no private key, or one with a password"
+        reason = "it has no private key, or one with a password"
         if password:
-            reason = "the password does not fit"
+            reason = "the password is wrong"
         failure = f"certificate: {file} cannot be used: {reason}"
     else:
         own = [entry for entry in certificates if entry.public_key() == public_key]
         if own:
             others = [entry for entry in certificates if entry != own[0]]
             return _serialize(key, [own[0], *others])
-        failure = f"certificate: {file} holds no certificate for its private key"
-    raise ValueError(failure)  # outside of the handler: its context would hold the password
+        failure = f"certificate: {file} has no certificate for its private key"
+    raise ValueError(failure)  # not in the handler: the exception's context has the password
 
 
 def _serialize(key: Any, chain: list[Any]) -> tuple[str, str, str]:
@@ -75,7 +74,7 @@ def _serialize(key: Any, chain: list[Any]) -> tuple[str, str, str]:
         pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     certificates = [certificate.public_bytes(pem).decode() for certificate in chain]
-    # SHA-1 is how the sign-in names a certificate here, not what anything is signed with.
+    # SHA-1 only identifies the certificate; nothing is signed with it.
     thumbprint = chain[0].fingerprint(hashes.SHA1())  # noqa: S303 - as Entra ID identifies it
     return private_key.decode(), "".join(certificates), thumbprint.hex()
 
@@ -107,18 +106,18 @@ def _read(argument: str, file: str) -> bytes:
 
 
 def read_private(file: str) -> str:
-    """Return the text of a file that only its owner may read; take away and log others' access.
+    """Return the text of a private file; if others can read it, restrict it and log a warning.
 
     Args:
         file: Its path.
 
     Returns:
-        The text; empty if there is no such file.
+        The text; empty if the file does not exist.
     """
     path = Path(file)
     try:
         if os.name != "nt" and stat.S_IMODE(path.stat().st_mode) & 0o077:
-            log.warning("%s could be read by others: it is its owner's alone from now on", file)
+            log.warning("%s was readable by others; now only its owner can read it", file)
             path.chmod(0o600)
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -126,19 +125,19 @@ def read_private(file: str) -> str:
 
 
 def write_private(file: str, text: str) -> None:
-    """Write a file that only its owner may read, atomically.
+    """Write a file atomically, so that only its owner may read it.
 
-    On Windows it is the folder's permissions that say who may read it.
+    On Windows the permissions of the folder decide who may read it.
 
     Args:
-        file: Its path; folders on the way are made.
-        text: What to write.
+        file: Path of the file; missing folders are created.
+        text: The text to write.
     """
     path = Path(file)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(
         dir=path.parent, prefix=f".{path.name}."
-    )  # 0600 from its first moment
+    )  # created with mode 0600
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as opened:
             opened.write(text)

@@ -13,26 +13,26 @@ from typing import Any
 import requests
 
 from .. import _clock, _retry, rest, settings
-from .._text import one_line
+from .._text import duration, one_line
 from ..errors import AuthenticationFailed
 from ._credential_files import read_certificate, read_private, read_text, write_private
 from ._error_advice import sign_in_error
 from ._provider import Provider
 
 AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
-"""Application id of the Azure CLI, which every tenant knows: people need none of their own."""
+"""Application id of the Azure CLI, which exists in every tenant: people need no own application."""
 _ANY_TENANT = "organizations"
 _PERSON_TIMEOUT = 300.0
-"""Seconds in which a person has to sign in at the browser."""
+"""Seconds within which a person must sign in with the browser."""
 
 
 class _MsalProvider(Provider):
-    """A provider that asks a new MSAL application each time; only the token is kept, here."""
+    """A provider that creates an MSAL application for each request, and caches only the token."""
 
     def __init__(self, tenant_id: str, application_id: str, **displayed: object) -> None:
         super().__init__(tenant_id=tenant_id, application_id=application_id, **displayed)
         cloud = settings.cloud()
-        # A managed identity has neither: MSAL finds its endpoint.
+        # A managed identity has no authority: MSAL finds its endpoint.
         self._authority = _authority_url(cloud.authority, tenant_id) if tenant_id else ""
         self._is_published = settings.is_published(cloud.authority)
         self._resource = cloud.resource
@@ -44,7 +44,7 @@ class _MsalProvider(Provider):
         if not isinstance(result, Exception) and "access_token" not in result:
             result = sign_in_error(result, self._secrets())
         if isinstance(result, Exception):
-            # Raised here, without context and traceback: those hold the request with the secret.
+            # Raised here without context and traceback, which contain the request with the secret.
             result.__context__ = None
             raise result.with_traceback(None)
         return str(result["access_token"]), started + float(result.get("expires_in") or 600)
@@ -63,9 +63,9 @@ class _MsalProvider(Provider):
         except msal.managed_identity.ManagedIdentityError as error:
             return sign_in_error({"error_description": one_line(error)}, self._secrets())
         except (AttributeError, KeyError, TypeError, ValueError):
-            # What MSAL raises on JSON that it does not expect.
+            # MSAL raises these for unexpected JSON.
             source = self._authority or "the managed identity's endpoint"
-            message = f"Sign-in failed: {source} does not answer as Microsoft's sign-in does."
+            message = f"Sign-in failed: {source} did not respond like Microsoft's sign-in service."
             return AuthenticationFailed(message, code="SignInFailed")
 
     def _create_application(self, kind: Callable[..., Any], session: Any, **more: Any) -> Any:
@@ -79,8 +79,8 @@ class _MsalProvider(Provider):
                 **more,
             )
         except ValueError:
-            # What MSAL raises, with five lines, for a tenant that the authority does not know.
-            error = f"{self._authority} is no tenant's sign-in."
+            # MSAL raises this, with a message of five lines, for an unknown tenant.
+            error = f"{self._authority} is not the sign-in of a tenant."
             raise sign_in_error({"error": "invalid_tenant", "error_description": error}) from None
 
     @property
@@ -89,7 +89,7 @@ class _MsalProvider(Provider):
 
     @property
     def _challenge(self) -> dict[str, str]:
-        """MSAL's argument with the claims that Azure demanded; empty without any."""
+        """MSAL's argument with the claims that Azure requires; empty if there are none."""
         return {"claims_challenge": self._claims} if self._claims else {}
 
     def _secrets(self) -> list[str]:
@@ -114,7 +114,7 @@ class _ServicePrincipalProvider(_MsalProvider):
         )
 
     def _request_token(self) -> tuple[str, float]:
-        # Errors of a file or a callable are raised as they are, not as failures of the sign-in.
+        # Errors of a file or a callable are raised unchanged, not as sign-in errors.
         self._credential()
         return super()._request_token()
 
@@ -124,7 +124,7 @@ class _ServicePrincipalProvider(_MsalProvider):
 
 
 class SecretProvider(_ServicePrincipalProvider):
-    """Tokens by an application's secret."""
+    """Tokens with an application's secret."""
 
     method = "client secret"
 
@@ -140,7 +140,7 @@ class SecretProvider(_ServicePrincipalProvider):
 
 
 class CertificateProvider(_ServicePrincipalProvider):
-    """Tokens by an application's certificate; the file is read each time, as it may be replaced."""
+    """Tokens with an application's certificate; the file is read each time, as it may change."""
 
     method = "client certificate"
 
@@ -169,7 +169,7 @@ class CertificateProvider(_ServicePrincipalProvider):
 
 
 class AssertionProvider(_ServicePrincipalProvider):
-    """Tokens by a token of another issuer: workload identity, GitHub Actions."""
+    """Tokens in exchange for a token of another issuer: workload identity, GitHub Actions."""
 
     method = "federated assertion"
 
@@ -191,7 +191,9 @@ class AssertionProvider(_ServicePrincipalProvider):
         else:
             self._current = self._assertion() if callable(self._assertion) else self._assertion
         if not isinstance(self._current, str) or self._current.count(".") != 2:
-            raise ValueError("the assertion is no JSON Web Token (its file goes in assertion_file)")
+            raise ValueError(
+                "assertion is not a JSON Web Token: pass the path of a file as assertion_file"
+            )
         try:
             return super()._request_token()
         finally:
@@ -206,7 +208,7 @@ class AssertionProvider(_ServicePrincipalProvider):
 
 
 class ManagedIdentityProvider(_MsalProvider):
-    """Tokens of the machine's managed identity; the environment names their endpoint."""
+    """Tokens of the machine's managed identity; the environment has the endpoint."""
 
     method = "managed identity"
 
@@ -222,7 +224,7 @@ class ManagedIdentityProvider(_MsalProvider):
         self._identity = {"client_id": application_id, **ids}
 
     def _ask_msal(self, msal: Any, session: Any) -> dict[str, Any]:
-        session.trust_env = False  # the endpoint is on this machine: no proxy
+        session.trust_env = False  # the endpoint is on this machine, so no proxy is used
         identity = {name: value for name, value in self._identity.items() if value}
         if msal.managed_identity.get_managed_identity_source() is msal.managed_identity.CLOUD_SHELL:
             return self._ask_cloud_shell(msal, session, has_identity=bool(identity))
@@ -246,8 +248,7 @@ class ManagedIdentityProvider(_MsalProvider):
     def _ask_cloud_shell(self, msal: Any, session: Any, *, has_identity: bool) -> dict[str, Any]:
         if has_identity:
             message = (
-                "Sign-in failed: Cloud Shell has only the identity of the person in it: name no"
-                " other."
+                "Sign-in failed: Cloud Shell has only the identity of its user: do not pass an id."
             )
             raise AuthenticationFailed(message, code="SignInFailed")
         application = msal.PublicClientApplication(
@@ -261,7 +262,7 @@ class ManagedIdentityProvider(_MsalProvider):
 
 
 class _PersonProvider(_MsalProvider):
-    """Tokens of a person, who signs in once; later ones come by a refresh token."""
+    """Tokens of a person who signs in once; later tokens come from a refresh token."""
 
     def __init__(
         self,
@@ -285,14 +286,14 @@ class _PersonProvider(_MsalProvider):
             cache.deserialize(text or None)
         except ValueError:
             raise AuthenticationFailed(
-                f"{self._cache_file} is no token cache: delete it", code="SignInFailed"
+                f"{self._cache_file} is not a token cache: delete it", code="SignInFailed"
             ) from None
         application = self._create_application(
             msal.PublicClientApplication, session, token_cache=cache
         )
         result = self._sign_in_silently(application)
         if "access_token" not in result:
-            # As long as the token is valid, nobody is disturbed.
+            # No prompt while the present token is valid.
             if time.time() < self._cached.expires_at:
                 raise sign_in_error(result)
             result = self._sign_in_interactively(application)
@@ -336,15 +337,14 @@ class BrowserProvider(_PersonProvider):
                 prompt="select_account",
                 **self._challenge,
             )
-        except RuntimeError:  # what MSAL raises when the time is over
-            message = (
-                f"Sign-in failed: nobody signed in at the browser within {_PERSON_TIMEOUT:.0f} s."
-            )
+        except RuntimeError:  # MSAL raises this after the timeout
+            limit = duration(_PERSON_TIMEOUT)
+            message = f"Sign-in failed: no sign-in with the browser within {limit}."
             raise AuthenticationFailed(message, code="SignInTimeout") from None
 
 
 class DeviceCodeProvider(_PersonProvider):
-    """Tokens of a person who signs in with any browser, by a code that is shown here."""
+    """Tokens of a person who signs in with any browser and a displayed code."""
 
     method = "device code"
 
@@ -360,9 +360,9 @@ class DeviceCodeProvider(_PersonProvider):
 
     def _sign_in_interactively(self, application: Any) -> dict[str, Any]:
         initiate = application.initiate_device_flow
-        # Older versions of MSAL take the claims only at the end.
-        takes_claims = "claims_challenge" in inspect.signature(initiate).parameters
-        flow = initiate(self._scopes, **(self._challenge if takes_claims else {}))
+        # Older versions of MSAL accept the claims only at the end of the flow.
+        accepts_claims = "claims_challenge" in inspect.signature(initiate).parameters
+        flow = initiate(self._scopes, **(self._challenge if accepts_claims else {}))
         if "user_code" not in flow:
             return dict(flow)
         message = str(
@@ -386,18 +386,18 @@ class DeviceCodeProvider(_PersonProvider):
 def _authority_url(base: str, tenant_id: str) -> str:
     """Return the authority as MSAL expects it: https, with the tenant as its path.
 
-    AD FS has no tenants, and is named instead.
+    AD FS has no tenants; its path is `adfs`.
     """
     if not base.startswith("https://"):
         raise ValueError(
-            f"AZURE_AUTH_ENDPOINT must be https, not {base!r}: the secret would be readable on the"
-            " way"
+            f"AZURE_AUTH_ENDPOINT must be https, not {base!r}: the secret would be sent in plain"
+            " text"
         )
     return base if base.lower().endswith("/adfs") else f"{base}/{tenant_id}"
 
 
 def _import_msal() -> Any:
-    """Import MSAL, which costs as much as all the rest, and keep answers out of its log."""
+    """Import MSAL, which is slow to import, and keep responses out of its log."""
     import msal
     import msal.managed_identity
 
@@ -415,5 +415,5 @@ def _import_msal() -> Any:
 
 
 def _is_fixed_text(record: logging.LogRecord) -> bool:
-    """Return whether a line of MSAL's log is a fixed text; others repeat answers and tokens."""
+    """Return whether a line of MSAL's log is a fixed text; others contain responses and tokens."""
     return not record.args and not str(record.msg).startswith(("event=", "Token response"))

@@ -22,8 +22,8 @@ def detect_method() -> Provider:
     Nothing is sent.
 
     Returns:
-        A provider that knows what it was detected from, and which methods were skipped; that of
-        the Azure CLI if the environment configures none.
+        A provider, with `detected_from` and `skipped`; that of the Azure CLI if the environment
+        configures no method.
     """
     skipped: list[str] = []
     for detect in (_detect_secret, _detect_certificate, _detect_workload, _detect_managed_identity):
@@ -85,7 +85,7 @@ def _detect_managed_identity() -> Provider | str:
     if not present:
         return (
             f"managed identity: none of {', '.join(_MANAGED_IDENTITY)} is set (on a virtual"
-            " machine, ask for it by name)"
+            " machine, pass managed_identity=True)"
         )
     from . import _entra
 
@@ -95,7 +95,7 @@ def _detect_managed_identity() -> Provider | str:
 
 
 def _missing_variables(method: str, variable: str) -> str:
-    """Return which variables of a service principal are not set; empty if all are."""
+    """Return a message with the missing variables of a service principal, or `""`."""
     missing = [name for name in (variable, *_APPLICATION) if not os.environ.get(name)]
     if not missing:
         return ""
@@ -104,6 +104,6 @@ def _missing_variables(method: str, variable: str) -> str:
 
 
 def _application() -> tuple[str, str]:
-    """Return tenant id and application id of the environment."""
+    """Return the tenant id and the application id from the environment."""
     tenant_id, application_id = (os.environ[name] for name in _APPLICATION)
     return tenant_id, application_id

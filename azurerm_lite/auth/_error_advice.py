@@ -10,16 +10,16 @@ from .._text import collapse
 from ..errors import AuthenticationFailed
 
 _TENANT = "Check the tenant id, and that it belongs to the cloud whose sign-in is configured."
-_SIGN_IN_AGAIN = "Sign in again: with 'az login', or by starting the program anew."
+_SIGN_IN_AGAIN = "Sign in again: with 'az login', or by starting the program again."
 _POLICY = (
-    "A conditional access policy stands in the way: ask the tenant's administrator which, "
-    "or use an identity that it does not bind, such as a managed identity."
+    "Blocked by a conditional access policy: ask the tenant's administrator which, "
+    "or use an identity that it does not apply to, such as a managed identity."
 )
 _MFA = (
     "This account must sign in with a second factor: sign in by browser or device code, or with 'az"
     " login'."
 )
-_CLOCK = "Check this machine's clock and that the assertion is a fresh one: its times do not fit."
+_CLOCK = "Check this machine's clock, and use a new assertion: this one is not valid now."
 _FEDERATED = (
     "Compare issuer, subject and audience of the application's federated credential with the"
     " assertion's."
@@ -28,7 +28,7 @@ _CONSENT = (
     "Have an administrator consent to the application, or assign it to the user, in this tenant."
 )
 
-# By the number of Microsoft's sign-in, as its reference of error codes tells them.
+# By the number in Microsoft's reference of error codes.
 ADVICE = {
     "AADSTS50001": "Check AZURE_RESOURCE_ENDPOINT: this tenant knows no such resource.",
     "AADSTS500011": "Check AZURE_RESOURCE_ENDPOINT and the tenant id: this tenant knows no such"
@@ -38,14 +38,14 @@ ADVICE = {
     "AADSTS500133": _CLOCK,
     "AADSTS50020": "This account is not a member of the tenant: check the tenant id, or have it"
     " invited.",
-    "AADSTS50027": "The assertion is no valid JSON Web Token of the issuer that the application"
+    "AADSTS50027": "The assertion is not a valid JSON Web Token of the issuer that the application"
     " trusts.",
-    "AADSTS50034": "There is no such account in this tenant: check the tenant id.",
+    "AADSTS50034": "The account does not exist in this tenant: check the tenant id.",
     "AADSTS50053": "The account is locked, or the network's address is distrusted: ask the tenant's"
     " administrator.",
     "AADSTS50055": "The account's password has expired: change it and sign in again.",
     "AADSTS50057": "The account is disabled: ask the tenant's administrator.",
-    "AADSTS50059": "Give the tenant id: it cannot be told from the application.",
+    "AADSTS50059": "Pass the tenant id: it cannot be derived from the application.",
     "AADSTS50072": _MFA,
     "AADSTS50074": _MFA,
     "AADSTS50076": _MFA,
@@ -69,7 +69,7 @@ ADVICE = {
     "AADSTS70008": _SIGN_IN_AGAIN,
     "AADSTS700082": _SIGN_IN_AGAIN,
     "AADSTS70018": "The code was not accepted: sign in again and type the new one.",
-    "AADSTS70019": "Nobody signed in before the code ended: start again.",
+    "AADSTS70019": "The code expired before anyone signed in: start again.",
     "AADSTS70021": _FEDERATED,
     "AADSTS700211": _FEDERATED,
     "AADSTS700212": _FEDERATED,
@@ -87,7 +87,7 @@ ADVICE = {
     "AADSTS7000218": "Allow public client flows for the application, or sign in with a secret or a"
     " certificate.",
     "AADSTS7000222": "The application secret has expired: make a new one.",
-    "AADSTS90002": "Check the tenant id: there is no such tenant in this cloud.",
+    "AADSTS90002": "Check the tenant id: the tenant does not exist in this cloud.",
     "AADSTS90038": _TENANT,
     "AADSTS900382": _TENANT,
     "AADSTS900432": _TENANT,
@@ -103,11 +103,11 @@ def mask_secrets(text: str, secrets: Iterable[str] = ()) -> str:
     """Return a text without secrets.
 
     Args:
-        text: The message of a sign-in or of the CLI.
+        text: A message of the sign-in service or of the CLI.
         secrets: The values to mask.
 
     Returns:
-        The text, with `***` for every secret and for whatever looks like a JSON Web Token.
+        The text, with `***` in place of every secret and every JSON Web Token.
     """
     for secret in secrets:
         text = text.replace(secret, "***")
@@ -122,16 +122,16 @@ def sign_in_error(result: Mapping[str, Any], secrets: Iterable[str] = ()) -> Aut
         secrets: The values to mask in the message.
 
     Returns:
-        An `AuthenticationFailed` with the sign-in's first sentence, its number, what to do, and the
-        correlation id.
+        An `AuthenticationFailed` with the first sentence of the sign-in's message, its error code,
+        advice, and the correlation id.
     """
     description = mask_secrets(
         str(result.get("error_description") or "no reason was given."), secrets
     )
-    if "access_token" in description:  # how MSAL describes a response that lacks a part
-        description = "the answer is incomplete."
+    if "access_token" in description:  # MSAL's message for an incomplete response
+        description = "the response is incomplete."
     code = _error_code(description, collapse(result.get("error")), secrets)
-    # After the first sentence come ids and a timestamp, which the attributes have.
+    # The first sentence is followed by ids and a timestamp.
     sentence = collapse(re.split(r" Trace ID:|\r|\n", description)[0])
     message = " ".join(filter(None, ["Sign-in failed:", sentence, ADVICE.get(code)]))
     return AuthenticationFailed(
@@ -140,9 +140,9 @@ def sign_in_error(result: Mapping[str, Any], secrets: Iterable[str] = ()) -> Aut
 
 
 def _error_code(description: str, error: str, secrets: Iterable[str]) -> str:
-    """Return the most telling AADSTS code of a description; else OAuth's error code.
+    """Return the most specific AADSTS code of a description, else OAuth's error code.
 
-    "AADSTS70002: Error validating credentials. AADSTS500133: ...": the second code says more.
+    "AADSTS70002: Error validating credentials. AADSTS500133: ...": the second one is more specific.
     """
     codes = re.findall(r"AADSTS\d+", description)
     known = [code for code in codes if code in ADVICE]

@@ -1,4 +1,4 @@
-"""The base of all authentication methods: it keeps a token, renews it, and hides it."""
+"""The base class of all authentication methods: it caches, renews and hides a token."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import threading
 import time
 from typing import Any, NamedTuple
 
-from .._text import one_line
+from .._text import duration, one_line
 from ..errors import AuthenticationFailed
 
 log = logging.getLogger("azurerm_lite")
 
 _RENEW_AHEAD_SECONDS = 300.0
-"""How long before its end a token is renewed; MSAL does the same with its own."""
+"""Seconds before its expiry at which a token is renewed; MSAL does the same."""
 _RETRY_SECONDS = 30.0
-"""When to try again after a renewal that failed, or returned a token that is about to expire."""
+"""Seconds until the next renewal after one that failed or returned a token that expires soon."""
 
 
 class _CachedToken(NamedTuple):
-    """A token, with the times (of `time.time`) at which to renew it and at which it expires."""
+    """A token, with the times (of `time.time`) of its renewal and its expiry."""
 
     token: str = ""
     renew_at: float = 0.0
@@ -32,12 +32,13 @@ class _CachedToken(NamedTuple):
 class Provider:
     """A zero-argument callable that returns a valid token each time.
 
-    Threads may share it. It may be sent to other processes: a pickle holds what it signs in with,
-    and never a token. Its repr names the method and the identity.
+    Threads may share it. It can be sent to other processes: its pickle contains the credential, but
+    never a token. Its repr shows the method and the identity.
 
     Attributes:
-        method: The authentication method in words, such as `client secret`.
-        detected_from: Where `token_provider()` without arguments found this method; else empty.
+        method: Name of the authentication method, such as `client secret`.
+        detected_from: What `token_provider()` without arguments detected the method from; empty if
+            it was chosen by arguments.
         skipped: The methods that it skipped before, each with the reason.
     """
 
@@ -55,12 +56,12 @@ class Provider:
         self._reset()
 
     def __call__(self) -> str:
-        """Return a token; request one only if the one at hand is about to expire."""
+        """Return a token; request a new one only if the cached one expires soon."""
         cached = self._cached
         now = time.time()
         if now < cached.renew_at:
             return cached.token
-        # As long as the token is valid, one thread renews it and the others use the old one.
+        # While the token is valid, one thread renews it and the others use the old one.
         if not self._lock.acquire(blocking=now >= cached.expires_at):
             return cached.token
         try:
@@ -69,10 +70,10 @@ class Provider:
             self._lock.release()
 
     def forget(self, token: str) -> None:
-        """Forget a token that Azure rejected, whatever the clock here says.
+        """Forget a token that Azure rejected, even if it has not expired.
 
         Args:
-            token: The token that was rejected.
+            token: The rejected token.
         """
         with self._lock:
             if self._cached.token == token:
@@ -80,10 +81,10 @@ class Provider:
                 self._is_rejected = True
 
     def require_claims(self, claims: str) -> None:
-        """Demand claims of the next token, as Azure did in its challenge.
+        """Require claims in the next token, as Azure did in its challenge.
 
         Args:
-            claims: The claims, a JSON object; sign-ins that cannot demand any ignore them.
+            claims: The claims, a JSON object; methods without support for claims ignore them.
         """
         self._claims = claims
 
@@ -111,10 +112,10 @@ class Provider:
         self._lock = threading.Lock()
 
     def _renew(self) -> str:
-        """Return a new token; the old one, with a warning, if that fails while it is valid."""
+        """Return a new token; if that fails, log a warning and return the old one while valid."""
         cached = self._cached
         now = time.time()
-        if now < cached.renew_at:  # another thread was faster
+        if now < cached.renew_at:  # another thread has renewed it
             return cached.token
         try:
             token, expires_at = self._request_token()
@@ -123,7 +124,9 @@ class Provider:
             if left <= 0:
                 raise self._explain(error) from None
             log.warning(
-                "the token cannot be renewed; it is good for %.0f s more: %s", left, one_line(error)
+                "cannot renew the token, which is valid for another %s: %s",
+                duration(left),
+                one_line(error),
             )
             retry_at = time.time() + min(_RETRY_SECONDS, left / 2)
             self._cached = cached._replace(renew_at=retry_at)
@@ -138,22 +141,22 @@ class Provider:
     def _explain(self, error: Exception) -> Exception:
         """Return the error with the methods that `token_provider()` skipped."""
         if isinstance(error, AuthenticationFailed) and self.skipped:
-            error.message += f" token_provider() passed over: {'; '.join(self.skipped)}."
+            error.message += f" token_provider() skipped: {'; '.join(self.skipped)}."
         return error
 
     def _request_token(self) -> tuple[str, float]:
-        """Return a new token, and when it expires (as of `time.time`)."""
+        """Return a new token, and the time (of `time.time`) at which it expires."""
         raise NotImplementedError
 
 
 def audience_of(token: str) -> str:
-    """Return the audience that a token claims, unverified.
+    """Return the audience of a token, without verifying the token.
 
     Args:
         token: A token.
 
     Returns:
-        A URL; `""` if the token is not a JSON Web Token, or says none.
+        A URL; `""` if the token is not a JSON Web Token or has no audience.
     """
     import base64
     import json

@@ -1,4 +1,4 @@
-"""Many scale sets: find them in one query, and roll them out in waves."""
+"""Fleets: find many scale sets with one query, and roll them out in waves."""
 
 from __future__ import annotations
 
@@ -30,31 +30,29 @@ def find_scale_sets(
     tag: str | Mapping[str, str | None] | None = None,
     location: str | Sequence[str] | None = None,
 ) -> list[FoundScaleSet]:
-    """Return the scale sets of all subscriptions, with the image that each asks for, by one query.
+    """Return the scale sets of all subscriptions with the images of their models, by one query.
 
-    Azure Resource Graph answers it, which follows changes by some seconds to minutes. It knows
-    models, not instances: what those run, `get_instance_views` tells.
+    The query runs in Azure Resource Graph, which lags behind by some seconds to minutes. It returns
+    models, not what instances run: use `get_instance_views` for that.
 
     Args:
-        access_token: Bearer token, or a zero-argument callable that returns one (which outlives a
-            single token).
+        access_token: Bearer token, or a zero-argument callable that returns one.
         subscriptions: Subscription ids; `None` for all that the token can see.
         image: Only sets with this image: an image id, or the start of one up to a `/`; the URL of
-            an unmanaged image; or `publisher:offer:sku:version`, of which the end may be left off.
-            `None` for any.
-        tag: Only sets with this tag: a name, `name=value`, or a dict of names and values (`None`
-            for any value), all of which a set must have.
-        location: Region, such as `westeurope`. Only sets in it, or in one of several; `None` for
-            all.
+            an unmanaged image; or `publisher:offer:sku:version`, whose last parts are optional.
+            `None` for any image.
+        tag: Only sets with this tag: a name, `name=value`, or a dict of names and values. `None`
+            as a value matches any value; a set must match all entries of the dict.
+        location: Region, such as `westeurope`. Also a list of regions; `None` for all.
 
     Returns:
-        A dict for each set, ordered by id: `id`, `subscription_id`, `resource_group`, `vmss_name`,
+        A list of dicts, ordered by id: `id`, `subscription_id`, `resource_group`, `vmss_name`,
         `location`, `capacity`, `mode`, `tags`, `image` (as `get_image` returns it) and `version`.
-        `rollout_fleet` takes them.
+        They can be passed to `rollout_fleet` as `targets`.
 
     Raises:
-        ValueError: An argument cannot be used; nothing was sent.
-        AzureError: Azure refused, with its code and message.
+        ValueError: An argument is invalid; nothing was sent.
+        AzureError: Azure returned an error, with its code and message.
 
     Azure: Resource Graph - Resources.
     """
@@ -90,47 +88,44 @@ def rollout_fleet(
     dry_run: bool = False,
     method: Method = "upgrade",
 ) -> Generator[FleetEvent, None, None]:
-    """Bring the instances of many scale sets to their models, wave after wave.
+    """Upgrade the instances of many scale sets to their models, wave by wave.
 
-    Each set is rolled out as `rollout` does it, with all that this guarantees. The next wave begins
-    when each set of the one before has ended. Leaving the loop starts nothing further and waits
-    until the batches under way are over; calling again goes on from there, as it does after a
-    failure.
+    Each set is rolled out by `rollout`, with the same guarantees. The next wave starts when all
+    sets of the wave before have ended. Leaving the loop starts nothing further and waits until the
+    batches in progress have ended. Calling again resumes, also after a failure.
 
     Args:
-        access_token: Bearer token, or a zero-argument callable that returns one (which outlives a
-            single token). For workers in other processes it must be such as `token_provider`
-            returns: tokens are made there.
-        targets: The scale sets: as `find_scale_sets` returns them, resource ids, or subscription
-            id, resource group and name.
-        waves: What makes the waves: a key of the targets, such as `"location"`, or a function of
-            one, whose values are taken in ascending order; or sizes, such as `[1, "10%"]`, after
-            which comes what is left. `None` for one.
-        max_parallel: The most scale sets at a time.
-        max_failed: How many sets may fail: a number, or a percentage of the fleet. One more, and
-            none is started any more, and those under way are left after their batch.
+        access_token: Bearer token, or a zero-argument callable that returns one.
+            Prefer a callable, which outlives a single token. With workers in other processes pass a
+            `token_provider()`: each worker requests its own token.
+        targets: The scale sets: dicts from `find_scale_sets`, resource ids, or tuples of
+            subscription id, resource group and name.
+        waves: How to form waves: a key of the targets, such as `"location"`, or a function of a
+            target, whose values are sorted; or sizes, such as `[1, "10%"]`, and the last wave has
+            the remaining sets. `None` for one wave.
+        max_parallel: How many scale sets to roll out in parallel at most.
+        max_failed: How many sets may fail: a number, or a percentage of the fleet. If more fail, no
+            further set is started, and running sets stop after their current batch.
         executor: Where the rollouts run: any `concurrent.futures.Executor`; `None` for threads of
             this process.
-        by: What makes a batch, as for `rollout`.
-        only: Domains to keep to, as for `rollout`.
-        max_batch: The most instances of a set at a time, as for `rollout`.
-        canary: The most instances of a set's first batch, as for `rollout`.
-        canary_bake: Seconds for which a set's first batch is watched; `None` for `bake`.
-        pause: Seconds to pause between two batches of a set, or a callable, as for `rollout`.
-        bake: Seconds for which a batch that is done must stay healthy before the next begins.
-        check: Your own check of a batch, as for `rollout`.
-        health_timeout: Seconds within which a batch must be done, as for `rollout`.
+        by: How to form batches, as for `rollout`.
+        only: Domains to which the rollouts are restricted, as for `rollout`.
+        max_batch: The largest batch of a set, as for `rollout`.
+        canary: The largest size of a set's first batch, as for `rollout`.
+        canary_bake: Seconds for which a set's first batch must stay healthy; `None` for `bake`.
+        pause: Seconds to pause between batches of a set, or a callable, as for `rollout`.
+        bake: Seconds for which a finished batch must stay healthy before the next one starts.
+        check: Custom health check, as for `rollout`.
+        health_timeout: Seconds to wait for a batch to become healthy, as for `rollout`.
         max_unhealthy: How many instances of a set outside a batch may be unhealthy, as for
             `rollout`.
-        surge: How many extra instances each set has meanwhile: a number, or a percentage of its
-            capacity, as for `rollout`. A set that was cut off is resumed by `rollout`, with the
-            capacity that its events have.
-        on_failure: `"stop"`, or `"rollback"` to put the old image back into a set in which a batch
-            fails.
-        rollback_image: The image to go back to, as for `rollout`.
-        auxiliary_tokens: Tokens of other tenants, at most three, for the put of an image that
-            belongs to another tenant.
-        dry_run: Only read: the events say what would be done, and what stands in its way.
+        surge: How many extra instances to run in each set: a number, or a percentage of its
+            capacity, as for `rollout`. Resume an interrupted set with `rollout`, and the capacity
+            from its events.
+        on_failure: `"stop"`, or `"rollback"` to restore the old image in a set whose batch fails.
+        rollback_image: The image to roll back to, as for `rollout`.
+        auxiliary_tokens: Tokens of other tenants, at most three, to put an image of another tenant.
+        dry_run: Only read: the events report what would be done, and what would prevent it.
         method: `"upgrade"`, or `"reimage"` for sets whose image has no version, as for `rollout`.
 
     Returns:
@@ -138,9 +133,9 @@ def rollout_fleet(
         as a line.
 
     Raises:
-        ValueError: An argument cannot be used; nothing was sent.
-        FleetHalted: Sets failed: which and why, which are left between two batches, and which were
-            not begun. It is raised when nothing runs any more.
+        ValueError: An argument is invalid; nothing was sent.
+        FleetHalted: Sets failed. It has the failed, the paused and the unstarted sets, and is
+            raised when no set is running any more.
 
     Azure: Virtual Machine Scale Sets - Update Instances; Reimage.
     """
@@ -172,9 +167,7 @@ def rollout_fleet(
     split = split_into_waves(targets, waves)
     total = sum(len(wave) for wave in split)
     if isinstance(max_parallel, bool) or not isinstance(max_parallel, int) or max_parallel < 1:
-        raise ValueError(
-            f"max_parallel must be a number of scale sets, 1 or more, not {max_parallel!r}"
-        )
+        raise ValueError(f"max_parallel must be a whole number of 1 or more, not {max_parallel!r}")
     allowed = resolve_count(max_failed, total, "max_failed", of="scale sets")
 
     def new_state(target: Target) -> RolloutState:

@@ -1,8 +1,8 @@
-"""The event that the rollout of a fleet emits."""
+"""The events of the rollout of a fleet."""
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from ..rollout.events import Event
@@ -38,22 +38,22 @@ class _FleetEventFields(NamedTuple):
 
 
 class FleetEvent(_FleetEventFields):
-    """Something that happened in the rollout of a fleet; printing it gives a line.
+    """An event of the rollout of a fleet; it prints as one line.
 
     Attributes:
         kind: `fleet_started`, `wave_started`, `set_started`, `set_event`, `set_done`,
-            `set_failed`, `set_paused`, `stopping` (more sets failed than may), `waiting` (nothing
-            was reported for a minute), `wave_done` or `fleet_ended`.
-        message: What happened, for people.
-        scale_set: The scale set that it happened to, or `None`.
-        wave: Which wave that is, from 1; 0 when there is none.
-        waves: How many waves there are.
+            `set_failed`, `set_paused`, `stopping` (too many sets failed), `waiting`
+            (no event for a minute), `wave_done` or `fleet_ended`.
+        message: The message for people.
+        scale_set: The scale set of the event, or `None`.
+        wave: Number of the wave, from 1; 0 before the first wave.
+        waves: Number of waves.
         event: The set's own event if the kind is `set_event`, without its instances; else `None`.
-        done: How many sets are done.
-        failed: How many sets failed.
-        total: How many sets the fleet has.
-        summary: What all sets together came to, in the last event; else `None`.
-        time: When it happened (UTC).
+        done: Number of sets that are done.
+        failed: Number of sets that failed.
+        total: Number of sets in the fleet.
+        summary: Result counters of all sets together, in the last event; else `None`.
+        time: Time of the event (UTC).
     """
 
     __slots__ = ()
@@ -72,8 +72,8 @@ class FleetEvent(_FleetEventFields):
         summary: Summary | None = None,
         time: datetime | None = None,
     ) -> FleetEvent:
-        """Return an event of this moment, if no time is given."""
-        moment = time or datetime.now(timezone.utc)
+        """Return an event, by default with the current time."""
+        moment = time or datetime.now(UTC)
         return super().__new__(
             cls,
             kind,
@@ -93,7 +93,7 @@ class FleetEvent(_FleetEventFields):
         return f"{self.time.astimezone():%H:%M:%S}  {self.message}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the event for a log, ready for `json.dumps`."""
+        """Return the event as a dict for a log, ready for `json.dumps`."""
         fields = self._asdict()
         fields["scale_set"] = self.scale_set and self.scale_set._asdict()
         fields["event"] = self.event and self.event.to_dict()

@@ -1,10 +1,11 @@
-"""Keep the requests of many rollouts below Azure's limits.
+"""Keep the requests of many rollouts below Azure's limits, with token buckets.
 
-Azure counts a subscription's requests for everybody together, so that many rollouts at once meet
-limits which one alone never does. Each request of a fleet takes a token from two buckets first:
-that of the resource manager for the whole subscription, and that of Compute for the region. If
-Azure throttles a request, its bucket is blocked for all rollouts. A wait of a few seconds is made
-here. A longer one raises `Throttled`, which a rollout waits out and reports like Azure's own.
+Azure counts all requests to a subscription together. Many rollouts at the same time can therefore
+reach limits that a single rollout never reaches. Each request of a fleet first takes a token from
+two buckets: the Resource Manager's for the whole subscription, and that of Compute for the region.
+If Azure throttles a request, its bucket is blocked for all rollouts. A wait of at most a few
+seconds is done here. For a longer wait `Throttled` is raised, which a rollout handles and reports
+like Azure's own.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from ..errors import Throttled
 from . import messages
 
 Kind = tuple[str, str]
-"""A bucket of a subscription: what is counted, and the region (`""` for the subscription)."""
+"""A bucket of a subscription: the kind of request, and the region (`""` for the subscription)."""
 
 
 class Limit(NamedTuple):
-    """How many requests Azure allows: so many each second on average, and so many at once."""
+    """A limit of Azure: requests per second on average, and requests at once (burst)."""
 
     per_second: float
     burst: float
@@ -40,19 +41,19 @@ LIMITS = {
     "actions": Limit(500 / 60, 1500),
     "polls": Limit(5000 / 60, 15000),
 }
-"""As Azure documents them."""
+"""Azure's documented limits."""
 USED_PART = 0.8
-"""The part of the limits that is used: others send requests as well."""
+"""The part of the limits that is used, since other clients send requests too."""
 LONGEST_SILENT_SECONDS = 5.0
-"""The longest wait that is made without an event."""
+"""The longest wait without an event."""
 DEFAULT_BLOCK_SECONDS = 15.0
-"""How long a bucket is blocked if Azure does not say."""
+"""Seconds for which a bucket is blocked if Azure sends no `Retry-After`."""
 
 _WHOLE_SUBSCRIPTION = b"SubscriptionRequestsThrottled"
 
 
 class TokenBucket:
-    """Tokens that fill up at a steady rate; none while the bucket is blocked."""
+    """A token bucket that fills at a constant rate, and gives no tokens while it is blocked."""
 
     def __init__(self, kind: str, share: float) -> None:
         self._limit = LIMITS[kind]
@@ -70,13 +71,13 @@ class TokenBucket:
         return max(1.0, self._limit.burst * USED_PART * self._share)
 
     def resize(self, share: float) -> None:
-        """Use another share of the limit from now on."""
+        """Change the share of the limit, from 0 to 1."""
         self.wait_seconds()
         self._share = share
         self._tokens = min(self._tokens, self._capacity)
 
     def wait_seconds(self) -> float:
-        """Return how long until the next token."""
+        """Return the seconds until the next token."""
         now = _clock.monotonic()
         if now > self._updated_at:
             new_tokens = (now - self._updated_at) * self._rate
@@ -85,18 +86,18 @@ class TokenBucket:
         return self.blocked_seconds() + max(0.0, (1 - self._tokens) / self._rate)
 
     def take(self) -> None:
-        """Take the next token, now or when it is there."""
+        """Take the next token; the caller waits for `wait_seconds` first."""
         self._tokens -= 1
 
     def block(self, seconds: float) -> None:
-        """Give no token for some seconds, and keep none: after it they come at a steady rate."""
+        """Block the bucket for some seconds and empty it; afterwards it fills at the usual rate."""
         until = max(self._blocked_until, _clock.monotonic() + seconds)
         self._blocked_until = until
         self._updated_at = until
         self._tokens = min(self._tokens, 1.0)
 
     def blocked_seconds(self) -> float:
-        """Return for how many seconds the bucket is still blocked."""
+        """Return the seconds for which the bucket is still blocked."""
         return max(0.0, self._blocked_until - _clock.monotonic())
 
 
@@ -109,7 +110,7 @@ class RateLimiter:
         self._buckets: dict[Kind, TokenBucket] = {}
 
     def resize(self, share: float) -> None:
-        """Use another share of the limits from now on."""
+        """Change the share of the limits, from 0 to 1."""
         with self._lock:
             if share == self.share:
                 return
@@ -118,9 +119,9 @@ class RateLimiter:
                 bucket.resize(share)
 
     def take(self, *kinds: Kind) -> float:
-        """Take a token from each bucket and return how long until it may be used.
+        """Take a token from each bucket, and return the seconds to wait before using them.
 
-        If that is too long, no token is taken.
+        No token is taken if that is more than `LONGEST_SILENT_SECONDS`.
         """
         with self._lock:
             buckets = [self._bucket(kind) for kind in kinds]
@@ -131,23 +132,23 @@ class RateLimiter:
             return seconds
 
     def block(self, seconds_by_kind: Mapping[Kind, float]) -> None:
-        """Block buckets for some seconds: Azure throttled what counts against them."""
+        """Block buckets for some seconds, because Azure throttled their requests."""
         with self._lock:
             for kind, seconds in seconds_by_kind.items():
                 self._bucket(kind).block(seconds)
 
     def blocked_seconds(self) -> dict[Kind, float]:
-        """Return which buckets are blocked, and for how many seconds yet."""
+        """Return the blocked buckets, each with the seconds for which it is still blocked."""
         with self._lock:
             blocked = {kind: bucket.blocked_seconds() for kind, bucket in self._buckets.items()}
         return {kind: seconds for kind, seconds in blocked.items() if seconds}
 
     def blocked_until(self) -> dict[Kind, float]:
-        """Return the same by the time of day, for other processes: they have other clocks."""
+        """Return the blocked buckets with the times of `time.time`, which processes share."""
         return {kind: time.time() + seconds for kind, seconds in self.blocked_seconds().items()}
 
     def block_until(self, until_by_kind: Mapping[Kind, float]) -> None:
-        """Block what another process reported, which may have been some time ago."""
+        """Block the buckets that another process reported as blocked."""
         now = time.time()
         self.block({kind: until - now for kind, until in until_by_kind.items() if until > now})
 
@@ -165,18 +166,18 @@ def limiter_of(subscription_id: str) -> RateLimiter:
         subscription_id: Subscription id.
 
     Returns:
-        The one rate limiter of it.
+        The rate limiter, the same object for each call.
     """
     return _limiters.setdefault(subscription_id.lower(), RateLimiter())
 
 
 def reset() -> None:
-    """Forget all rate limiters: a test hook."""
+    """Forget all rate limiters; a test hook."""
     _limiters.clear()
 
 
 class RateLimitedRequests(rest.RequestHooks):
-    """The requests of one rollout among many; what they share stays in its process."""
+    """Request hooks of one rollout of a fleet; rollouts in one process share the rate limiter."""
 
     def __init__(self, subscription_id: str, location: str) -> None:
         super().__init__(max_attempts=1)
@@ -184,12 +185,12 @@ class RateLimitedRequests(rest.RequestHooks):
         self.location = location
 
     def before_send(self, method: str, url: str) -> None:
-        """Wait for the request's turn; raise `Throttled` if that takes long."""
+        """Wait until the rate limit allows the request; raise `Throttled` if that takes long."""
         seconds = limiter_of(self.subscription_id).take(*self._kinds(method, url))
         if seconds > LONGEST_SILENT_SECONDS:
             raise Throttled(
-                messages.delayed(seconds, self.subscription_id),
-                code="HeldBack",
+                messages.rate_limit_delay(seconds, self.subscription_id),
+                code="ClientRateLimit",
                 method=method,
                 url=url.partition("?")[0],
                 retry_after=seconds,
@@ -199,7 +200,7 @@ class RateLimitedRequests(rest.RequestHooks):
         super().before_send(method, url)
 
     def after_response(self, method: str, url: str, response: Response) -> None:
-        """Block the bucket of a throttled request for all rollouts."""
+        """Block the bucket of a throttled request for all rollouts of the process."""
         super().after_response(method, url, response)
         if response.status_code != 429:
             return
@@ -211,7 +212,7 @@ class RateLimitedRequests(rest.RequestHooks):
         limiter_of(self.subscription_id).block({subscription if is_whole else region: seconds})
 
     def _kinds(self, method: str, url: str) -> tuple[Kind, Kind]:
-        """Return the buckets of a request: of the subscription and of the region."""
+        """Return the two buckets of a request: the subscription's and the region's."""
         if method != "GET":
             return ("writes", ""), ("actions", self.location)
         path = urlsplit(url).path.lower()

@@ -1,11 +1,10 @@
-"""The rollout of a fleet: which scale set goes when, on which executor, and when it stops.
+"""The scheduler of a fleet: which scale set runs when, on which executor, and when it stops.
 
-A task on the executor is one step of one set's rollout: to the end of a batch and of the pause
-after it. Its result holds what happened and, if there is more to do, the run itself. The next task
-goes on with it, on whichever worker is free. So nothing crosses but tasks and results, and any
-executor will do. A canary stays the first batch of its set, and between two steps a set may be
-paused: to stop is not to ask for the next step. The price is that a worker elsewhere reports a
-batch when that is over; in this process events come at once.
+A task on the executor is one step of one set's rollout: one batch and the pause after it. Its
+result holds the events and, if there is more to do, the state of the run. The next task continues
+with that state, on any free worker. Only tasks and results are exchanged, so any executor works.
+A set is paused between two steps by not requesting the next one. The price is that a worker in
+another process reports the events of a batch at its end; in this process they come at once.
 """
 
 from __future__ import annotations
@@ -40,31 +39,31 @@ from .worker import StepRequest, StepResult, Stop, close_queue, open_queue, run_
 log: logging.Logger = logging.getLogger("azurerm_lite")
 
 POLL_SECONDS = 1.0
-"""Between two looks at whether somebody wants to stop."""
+"""Between two checks for a request to stop."""
 IDLE_SECONDS = 60.0
-"""How often silence is reported: an executor that lost its workers says nothing."""
+"""Seconds without an event after which that is reported: the executor may have lost its workers."""
 
 
 def check_executor(executor: Any, state: RolloutState | None) -> Any:
-    """Refuse what is not an executor, and what cannot be sent to its processes.
+    """Check an executor, and that the state of a run can be sent to its workers.
 
     Args:
-        executor: What the caller gave; `None` is accepted.
-        state: A run as it would be sent, or `None` if there is none.
+        executor: The caller's value; `None` is accepted.
+        state: The state of a run, or `None` if the fleet is empty.
 
     Returns:
         The executor.
 
     Raises:
-        ValueError: It has no `submit`, a token would leave this process, or something cannot be
-            pickled.
+        ValueError: The executor has no `submit`, a plain token would be sent to another process, or
+            the state cannot be pickled.
     """
     if executor is None or isinstance(executor, ThreadPoolExecutor) or state is None:
         return executor
     if not callable(getattr(executor, "submit", None)):
         raise ValueError(f"executor must be a concurrent.futures.Executor, not {executor!r}")
     if not isinstance(executor, ProcessPoolExecutor):
-        # Others have ways of their own to send functions; a token they shall not send.
+        # Other executors may pickle functions in their own way; only a plain token is rejected.
         state.__getstate__()
         return executor
     try:
@@ -72,9 +71,7 @@ def check_executor(executor: Any, state: RolloutState | None) -> Any:
     except ValueError:
         raise
     except Exception as error:
-        raise ValueError(
-            f"access_token, check and pause must be such that they can be pickled: {error}"
-        ) from None
+        raise ValueError(f"access_token, check and pause must be picklable: {error}") from None
     return executor
 
 
@@ -114,7 +111,7 @@ class FleetScheduler:
         self.sums: Summary = Summary()
 
     def run(self) -> Generator[FleetEvent, None, None]:
-        """Run the fleet. Closing the generator blocks until the running batches are over."""
+        """Run the fleet. Closing the generator blocks until the running batches have ended."""
         self.events = open_queue(self.id)
         try:
             yield from self._run_waves()
@@ -136,13 +133,13 @@ class FleetScheduler:
                 break
             yield self._event("wave_done", messages.wave_done(self.wave))
         summary = self._summary()
-        yield self._event("fleet_ended", self._how_far(), summary=summary)
+        yield self._event("fleet_ended", self._progress(), summary=summary)
         if self.failed:
-            message = messages.halted(self._how_far(), self.failed)
+            message = messages.halt(self._progress(), self.failed)
             raise FleetHalted(message, self.failed, self.paused, self.not_started, self._summary())
 
     def _run_wave(self, wave: list[Target]) -> Iterator[FleetEvent]:
-        """Run the sets of a wave, as many at once as allowed, until none of them runs."""
+        """Run the sets of a wave, at most `max_parallel` at a time, until all have ended."""
         self.waiting = deque(wave)
         while self.running or (self.waiting and not self.is_stopping):
             while self._may_start_another():
@@ -158,23 +155,23 @@ class FleetScheduler:
         return bool(self.waiting) and has_room and not self.is_stopping
 
     def _submit(self, target: Target, state: RolloutState) -> Iterator[FleetEvent]:
-        """Submit the next step of a set; an executor that takes no more stops the fleet."""
+        """Submit the next step of a set; stop the fleet if the executor rejects it."""
         workers = len(self.workers) or min(self.max_parallel, self.total)
         blocked = limiter_of(target.subscription_id).blocked_until()
         request = StepRequest(self.id, os.getpid(), target, 1 / workers, blocked)
         try:
             future = self.executor.submit(run_step, request, state)
         except Exception as error:
-            # It is shut down, a worker of it died, or it cannot send this: no set could go on.
-            yield self._note_failure(target, error)
+            # It is shut down, a worker died, or it cannot send the step: no set can continue.
+            yield self._record_failure(target, error)
             if not self.is_stopping:
-                yield self._stop(messages.executor_refused(len(self.running)))
+                yield self._stop(messages.step_rejected(len(self.running)))
             return
         self.running[target] = future
         future.add_done_callback(lambda done: self.events.put(target, done))
 
     def _receive(self) -> Iterator[FleetEvent]:
-        """Receive what happened next; now and then nothing, so that Ctrl-C is noticed."""
+        """Receive the next event or result; return after a second, so that Ctrl-C is noticed."""
         received = self.events.get(POLL_SECONDS)
         if received is None:
             yield from self._report_silence()
@@ -183,19 +180,19 @@ class FleetScheduler:
         self.received_at = _clock.monotonic()
         self.reported_at = self.received_at
         if isinstance(entry, Event):
-            yield self._of_rollout(target, entry)
+            yield self._rollout_event(target, entry)
             return
         del self.running[target]
         try:
             result = entry.result()
         except CancelledError:
-            # As Dask does when its scheduler is gone; the error has no text of its own.
-            yield from self._on_set_failed(target, RuntimeError(messages.EXECUTOR_GAVE_UP))
-        except Exception as error:  # the worker died, or could not be given the step
+            # Dask does this if its scheduler is gone; the error has no message.
+            yield from self._on_set_failed(target, RuntimeError(messages.STEP_CANCELLED))
+        except Exception as error:  # the worker died, or could not receive the step
             yield from self._on_set_failed(target, error)
         else:
             for event in result.events:
-                yield self._of_rollout(target, event)
+                yield self._rollout_event(target, event)
             yield from self._on_step_done(target, result)
 
     def _report_silence(self) -> Iterator[FleetEvent]:
@@ -206,7 +203,7 @@ class FleetScheduler:
             yield self._event("waiting", message)
 
     def _on_step_done(self, target: Target, result: StepResult) -> Iterator[FleetEvent]:
-        """Go on with a set after a step, or note how it ended."""
+        """Submit the next step of a set, or record how it ended."""
         self.workers.add(result.worker)
         limiter_of(target.subscription_id).block_until(result.blocked)
         if result.state and not self.is_stopping:
@@ -217,39 +214,41 @@ class FleetScheduler:
             yield from self._on_set_failed(target, result.error)
         elif result.state or result.is_paused:
             self.paused.append(target)
-            yield self._set_event("set_paused", target, messages.BETWEEN_BATCHES)
+            yield self._set_event("set_paused", target, messages.PAUSED)
         else:
             self.done.append(target)
             yield self._set_event("set_done", target, messages.set_done(result.summary.upgraded))
 
     def _on_set_failed(self, target: Target, error: Exception) -> Iterator[FleetEvent]:
-        """Note a failure; one more than allowed stops the fleet."""
-        yield self._note_failure(target, error)
+        """Record a failure; stop the fleet if more sets failed than allowed."""
+        yield self._record_failure(target, error)
         if len(self.failed) > self.max_failed and not self.is_stopping:
-            message = messages.stopping(len(self.failed), self.max_failed, len(self.running))
+            message = messages.too_many_failures(
+                len(self.failed), self.max_failed, len(self.running)
+            )
             yield self._stop(message)
 
-    def _note_failure(self, target: Target, error: Exception) -> FleetEvent:
+    def _record_failure(self, target: Target, error: Exception) -> FleetEvent:
         self.failed[target] = error
         return self._set_event("set_failed", target, one_line(error))
 
     def _stop(self, message: str) -> FleetEvent:
-        """Start no more sets; the running ones end their batch."""
+        """Start no more sets, and let the running sets finish their current batch."""
         self.is_stopping = True
         self.events.stop = Stop.AFTER_BATCH
         return self._event("stopping", message)
 
     def _finish_running(self) -> None:
-        """Wait until the running batches are over; a second Ctrl-C does not wait."""
+        """Wait until the running batches have ended; a second Ctrl-C stops the waiting."""
         self.is_stopping = True
         self.events.stop = max(self.events.stop, Stop.AFTER_BATCH)
         left = list(self.running.values())
-        # Others' futures cannot be asked whether they run: their work is waited for, not cancelled.
+        # The futures of other executors may not report whether they run: they are not cancelled.
         if isinstance(self.executor, (ThreadPoolExecutor, ProcessPoolExecutor)):
             left = [future for future in left if not future.cancel()]
         if left:
             sets = plural(len(left), "scale set")
-            log.warning("stopping: waiting for the batches of %s to end", sets)
+            log.warning("stopping: waiting for the current batch of %s to finish", sets)
         try:
             while left:
                 left = list(wait(left, timeout=POLL_SECONDS).not_done)
@@ -257,7 +256,7 @@ class FleetScheduler:
             self.events.stop = Stop.NOW
             raise
 
-    def _of_rollout(self, target: Target, event: Event) -> FleetEvent:
+    def _rollout_event(self, target: Target, event: Event) -> FleetEvent:
         message = messages.of_target(target, event.text)
         return self._event("set_event", message, target, event=event, time=event.time)
 
@@ -284,13 +283,13 @@ class FleetScheduler:
         self.sums = Summary(*sums)
 
     def _summary(self) -> Summary:
-        """Return the counters of all sets; the seconds are those of the whole."""
+        """Return the counters of all sets together; the seconds are those of the fleet."""
         return self.sums._replace(seconds=round(_clock.monotonic() - self.started_at, 3))
 
-    def _how_far(self) -> str:
+    def _progress(self) -> str:
         counts = {
             "failed": len(self.failed),
             "paused": len(self.paused),
             "not started": len(self.not_started),
         }
-        return messages.ended(counts, len(self.done), self.total, self._summary().seconds)
+        return messages.progress(counts, len(self.done), self.total, self._summary().seconds)

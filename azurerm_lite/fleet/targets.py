@@ -1,4 +1,4 @@
-"""Which scale sets a fleet has, and which of them go together: pure functions."""
+"""The scale sets of a fleet and their waves: pure functions."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _KEYS = ("subscription_id", "resource_group", "vmss_name")
 
 
 def parse_target(given: TargetLike) -> Target:
-    """Return a scale set of the fleet, out of what the caller gave for it.
+    """Return a scale set of the fleet from a caller's value.
 
     Args:
-        given: A dict with `subscription_id`, `resource_group`, `vmss_name` and perhaps `location`;
-            those in a sequence; or a resource id.
+        given: A dict with `subscription_id`, `resource_group`, `vmss_name` and optionally
+            `location`; a sequence of them; or a resource id.
 
     Returns:
         The target.
 
     Raises:
-        ValueError: It is none of these.
+        ValueError: It is not a target.
     """
     if isinstance(given, str):
         found = _ID.fullmatch(given)
@@ -44,24 +44,24 @@ def parse_target(given: TargetLike) -> Target:
         or not all(names[:3])
     ):
         raise ValueError(
-            "targets: each must be as find_scale_sets() returns it, a resource id, or subscription,"
-            f" resource group and name, not {given!r}"
+            "targets: each must be a dict from find_scale_sets(), a resource id, or subscription"
+            f" id, resource group and name, not {given!r}"
         )
     return Target(*names[:3], *(fold_region(each) for each in names[3:]))
 
 
 def split_into_waves(targets: Iterable[TargetLike], waves: Waves) -> list[list[Target]]:
-    """Return the waves of a fleet, in order: each scale set once, none of the waves empty.
+    """Return the waves of a fleet in order: each scale set once, no wave empty.
 
     Args:
         targets: The scale sets.
-        waves: What makes the waves, as `rollout_fleet` takes it.
+        waves: The `waves` of `rollout_fleet`.
 
     Returns:
-        The waves; within one the order of `targets`.
+        A list of waves; each keeps the order of `targets`.
 
     Raises:
-        ValueError: A target or `waves` cannot be used, or a scale set is named twice.
+        ValueError: A target or `waves` is invalid, or a scale set is given twice.
     """
     if not is_list(targets):
         raise ValueError(f"targets must be a list of scale sets, not {type(targets).__name__}")
@@ -72,7 +72,7 @@ def split_into_waves(targets: Iterable[TargetLike], waves: Waves) -> list[list[T
         name = tuple(part.lower() for part in each[:3])
         if name in seen:
             raise ValueError(
-                f"targets: {each} of subscription {each.subscription_id} is there twice"
+                f"targets: {each} of subscription {each.subscription_id} is given twice"
             )
         seen.add(name)
     if waves is None:
@@ -85,8 +85,9 @@ def split_into_waves(targets: Iterable[TargetLike], waves: Waves) -> list[list[T
 
 
 def _by_size(targets: list[Target], sizes: Sequence[int | str]) -> list[list[Target]]:
-    """So many in the first wave, so many in the next; what is left makes the last."""
-    waves, start = [], 0
+    """Split targets into waves of given sizes; the last wave has the remaining targets."""
+    waves = []
+    start = 0
     for size in sizes:
         end = start + resolve_count(size, len(targets), "waves", least=1, of="scale sets")
         waves.append(targets[start:end])
@@ -97,7 +98,7 @@ def _by_size(targets: list[Target], sizes: Sequence[int | str]) -> list[list[Tar
 def _by_key(
     given: list[TargetLike], targets: list[Target], key: str | Callable[[Any], Any]
 ) -> list[list[Target]]:
-    """Those with the same key together, ascending."""
+    """Group targets by a key, in ascending order of the keys."""
     waves: dict[Any, list[Target]] = {}
     try:
         for each, found in zip(given, targets, strict=True):
@@ -106,7 +107,7 @@ def _by_key(
             )
         return [waves[value] for value in sorted(waves)]
     except TypeError as error:
-        raise ValueError(f"waves: the keys must be of a kind that can be sorted: {error}") from None
+        raise ValueError(f"waves: the keys cannot be sorted: {error}") from None
 
 
 def _value(given: TargetLike, found: Target, key: str) -> Any:

@@ -1,7 +1,7 @@
-"""What runs on a worker: one step of one scale set's rollout, and how its events come back.
+"""The worker: run one step of one scale set's rollout, and return its events.
 
-In the scheduler's own process an event reaches the scheduler at once, through an `EventQueue`.
-Elsewhere the events of a step come back with its result.
+In the scheduler's own process an event reaches the scheduler immediately, through an `EventQueue`.
+In other processes the events of a step are returned with its result.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from . import rate_limit
 
 
 class Stop(IntEnum):
-    """When the rollouts in the scheduler's own process are to stop."""
+    """When the rollouts in the scheduler's own process must stop."""
 
     NO = 0
     AFTER_BATCH = 1
@@ -32,7 +32,7 @@ class Stop(IntEnum):
 
 
 class EventQueue:
-    """Events and results on their way to the scheduler, and its wish to stop on the way back."""
+    """Passes events and results to the scheduler, and its request to stop to the workers."""
 
     def __init__(self) -> None:
         self._entries: queue.SimpleQueue[tuple[Target, Event | Future[StepResult]]] = (
@@ -41,11 +41,11 @@ class EventQueue:
         self.stop = Stop.NO
 
     def put(self, target: Target, entry: Event | Future[StepResult]) -> None:
-        """Pass on what happened to a scale set."""
+        """Add an event or a result of a scale set."""
         self._entries.put((target, entry))
 
     def get(self, seconds: float) -> tuple[Target, Event | Future[StepResult]] | None:
-        """Return what happened next; `None` if nothing does for some seconds."""
+        """Return the next event or result; `None` if there is none within some seconds."""
         try:
             return self._entries.get(timeout=seconds)
         except queue.Empty:
@@ -54,14 +54,14 @@ class EventQueue:
 
 @dataclass(frozen=True)
 class StepRequest:
-    """What a worker is given beside the run.
+    """What a worker receives in addition to the state of the run.
 
     Attributes:
-        fleet_id: Whose the step is.
-        process_id: The scheduler's process.
+        fleet_id: Id of the fleet.
+        process_id: Process id of the scheduler.
         target: The scale set.
-        share: Which part of Azure's limits this worker may use.
-        blocked: Until what time of day requests of a kind are throttled.
+        share: The share of Azure's limits that this worker may use, from 0 to 1.
+        blocked: The blocked buckets, each with the time (of `time.time`) at which it is free again.
     """
 
     fleet_id: str
@@ -73,16 +73,16 @@ class StepRequest:
 
 @dataclass
 class StepResult:
-    """What a step gives.
+    """The result of a step.
 
     Attributes:
         summary: The result counters of the run so far.
-        state: The run, if there is more to do.
-        is_paused: Whether the run's own pause said stop.
-        events: What happened, if it was not passed on at once.
-        error: What ended the run.
-        worker: Host and process.
-        blocked: Until what time of day requests of a kind are throttled.
+        state: The state of the run, if there is more to do.
+        is_paused: Whether the run's `pause` callable stopped it.
+        events: The events that were not passed on through a queue.
+        error: The exception that ended the run.
+        worker: Host name and process id.
+        blocked: The blocked buckets, each with the time (of `time.time`) at which it is free again.
     """
 
     summary: Summary
@@ -95,31 +95,30 @@ class StepResult:
 
 
 _queues: dict[str, EventQueue] = {}
-"""The queues of the fleets of this process. A process that was forked from it has a copy, which it
-must not use."""
+"""The queues of the fleets of this process. A forked process has a copy, which it must not use."""
 
 
 def open_queue(fleet_id: str) -> EventQueue:
-    """Return a new queue, which the steps of a fleet in this process will use."""
+    """Create and return the queue for the steps of a fleet in this process."""
     events = EventQueue()
     _queues[fleet_id] = events
     return events
 
 
 def close_queue(fleet_id: str) -> None:
-    """Forget the queue of a fleet."""
+    """Remove the queue of a fleet."""
     del _queues[fleet_id]
 
 
 def run_step(request: StepRequest, state: RolloutState) -> StepResult:
-    """Run one step of a set's rollout: to the end of a batch and of the pause after it.
+    """Run one step of a set's rollout: one batch and the pause after it.
 
     Args:
-        request: Whose it is.
-        state: The rollout, as far as it came.
+        request: The fleet, the scale set and the rate limits.
+        state: The state of the run.
 
     Returns:
-        What happened; with the run if there is more to do.
+        The result, with the state of the run if there is more to do.
     """
     events = _queues.get(request.fleet_id) if request.process_id == os.getpid() else None
     limiter = rate_limit.limiter_of(request.target.subscription_id)
@@ -143,7 +142,7 @@ def run_step(request: StepRequest, state: RolloutState) -> StepResult:
 def _pass_on(
     steps: Iterator[Event], target: Target, events: EventQueue | None, result: StepResult
 ) -> None:
-    """Pass the events of a step on, or collect them; leave the step if it is to stop."""
+    """Pass the events of a step on, or collect them; end the step early if it must stop."""
     is_in_batch = False
     is_rolling_back = False
     for event in steps:
@@ -165,9 +164,9 @@ def _pass_on(
 
 
 def make_portable(error: Exception) -> Exception:
-    """Return an error, or its text if it cannot be sent to another process."""
+    """Return an error, or a `RuntimeError` with its text if it cannot be pickled."""
     try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301 - of our own making, a line before
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - pickled by the same expression
     except Exception:
         return RuntimeError(f"{type(error).__name__}: {one_line(error)}")
     return error

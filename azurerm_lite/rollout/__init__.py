@@ -1,7 +1,7 @@
 """Plan a rollout, run it batch by batch with checks, and roll it back.
 
-Azure is the only state. `latestModelApplied` on each instance says what is left, so a rollout that
-ended early is resumed by starting it again.
+Azure holds the only state. `latestModelApplied` of each instance shows what is pending, so starting
+a rollout again resumes it.
 """
 
 from __future__ import annotations
@@ -36,32 +36,32 @@ def plan_rollout(
     max_batch: CountOrPercentage | None = None,
     canary: CountOrPercentage | None = None,
 ) -> list[Batch]:
-    """What `rollout` would upgrade together, in order; nothing is sent.
+    """Return the batches that `rollout` would upgrade, in order; nothing is sent.
 
-    Instances that have the latest model, are protected from scale-set actions (unless `only` names
-    them), are being created or are being deleted are left out.
+    Instances are left out if they have the latest model, are being created or deleted, or are
+    protected from scale-set actions (unless `only` names them).
 
     Args:
         instances: All instances of the set with their instance views, as `get_instance_views`
             returns them.
-        by: What makes a batch: `"update_domain"`, `"fault_domain"`, `"zone"`, a number of
-            instances, or a percentage of the set such as `"20%"`. Where Azure gives no update
-            domains, `"update_domain"` takes zone after zone, and at most a fifth of the set at a
-            time, as Azure's own rolling upgrades do.
+        by: How to form batches: `"update_domain"`, `"fault_domain"`, `"zone"`, a number of
+            instances, or a percentage of the set such as `"20%"`. If the set has no update domains,
+            `"update_domain"` upgrades one zone after the other, at most 20 % of the set at a time,
+            as Azure's own rolling upgrades do.
         only: Domains (whole numbers) or instance ids (strings), one or several, to which the
-            rollout keeps; `None` for all.
-        max_batch: The most instances at a time: a domain that has more is taken in parts. A number,
-            a percentage of the set, or `None` for no limit.
-        canary: The most instances of the first batch: a number, a percentage of the set, or `None`
-            for a first batch like the others.
+            rollout is restricted; `None` for all.
+        max_batch: The largest batch: a number, a percentage of the set, or `None` for no limit.
+            Larger domains are split.
+        canary: The largest size of the first batch: a number, a percentage of the set, or `None`
+            for a normal first batch.
 
     Returns:
-        Batches (`name`, `instance_ids`): domains ascending, ids in numeric order. Instances for
-        which Azure gives no domain come last, no more at a time than the largest domain has.
+        A list of batches (`name`, `instance_ids`): domains ascending, ids in numeric order.
+        Instances without a domain come last, in batches no larger than the largest domain.
 
     Raises:
-        ValueError: An argument is none of these; `instances` are no instances; `only` names what
-            the set does not have; or no instance has such a domain.
+        ValueError: An argument is invalid; `instances` is not a list of instances; `only` names
+            something that the set does not have; or no instance has such a domain.
     """
     from .options import RolloutOptions
     from .plan import check_choice, plan_batches
@@ -98,75 +98,72 @@ def rollout(
 ) -> Iterator[Event]:
     """Bring a scale set's instances to its model, one batch at a time.
 
-    The for loop over the events is the rollout.
+    The for loop over the events is the rollout. Nothing is sent before the first `next`. Leaving
+    the loop pauses the rollout, and calling `rollout` again resumes it.
 
-    Nothing is sent before the first `next`; leaving the loop pauses the rollout, calling again
-    resumes it. Never is more than one batch under way. A batch is done when its operation succeeded
-    and each of its instances has the latest model, is provisioned, is in the power state it had
-    and, where it reports application health, is healthy.
+    Only one batch is in progress at a time. A batch is done when its operation has succeeded and
+    each of its instances has the latest model, is provisioned, has its earlier power state, and is
+    healthy if it reports application health.
 
     Args:
-        access_token: Bearer token, or a zero-argument callable that returns one (which outlives a
-            single token).
+        access_token: Bearer token, or a zero-argument callable that returns one. Pass a callable if
+            the call may outlast a single token.
         subscription_id: Subscription id.
         resource_group: Resource group name.
         vmss_name: Scale set name.
-        by: What makes a batch: `"update_domain"`, `"fault_domain"`, `"zone"`, a number of
-            instances, or a percentage of the set such as `"20%"`. Where Azure gives no update
-            domains, `"update_domain"` takes zone after zone, and at most a fifth of the set at a
-            time, as Azure's own rolling upgrades do.
+        by: How to form batches: `"update_domain"`, `"fault_domain"`, `"zone"`, a number of
+            instances, or a percentage of the set such as `"20%"`. If the set has no update domains,
+            `"update_domain"` upgrades one zone after the other, at most 20 % of the set at a time,
+            as Azure's own rolling upgrades do.
         only: Domains (whole numbers) or instance ids (strings), one or several, to which the
-            rollout keeps; `None` for all.
-        max_batch: The most instances at a time: a domain that has more is taken in parts. A number,
-            a percentage of the set, or `None` for no limit.
-        canary: The most instances of the first batch of this run: a number, a percentage of the
-            set, or `None` for a first batch like the others.
-        canary_bake: Seconds for which the first batch is watched; `None` for `bake`.
-        pause: Seconds to pause between two batches; or a callable that is given the batch that is
-            done and returns whether to go on.
-        bake: Seconds for which a batch that is done must stay healthy before the next begins.
-        check: Your own check of a batch: it is given its instances, and is not content when it
-            returns `False` or a text that says why, or raises. It is asked again until
-            `health_timeout`, and during `bake`.
-        health_timeout: Seconds within which a batch must be done; also how long anything else is
-            waited for: another operation, throttling, a network that is down.
-        max_unhealthy: How many instances outside a batch may be unhealthy when it begins: a number,
+            rollout is restricted; `None` for all.
+        max_batch: The largest batch: a number, a percentage of the set, or `None` for no limit.
+            Larger domains are split.
+        canary: The largest size of the first batch of this run: a number, a percentage of the set,
+            or `None` for a normal first batch.
+        canary_bake: Seconds for which the first batch must stay healthy; `None` for `bake`.
+        pause: Seconds to pause between batches, or a callable that receives the finished batch and
+            returns whether to continue.
+        bake: Seconds for which a finished batch must stay healthy before the next one starts.
+        check: Custom health check. It is called with the instances of a batch, until it passes or
+            `health_timeout` is over, and again during `bake`. `False`, a string (the reason) or an
+            exception means unhealthy.
+        health_timeout: Seconds to wait for a batch to become healthy. Every other wait (other
+            operations, throttling, network outages) has the same limit.
+        max_unhealthy: How many instances outside a batch may be unhealthy when it starts: a number,
             or a percentage of the set such as `"20%"`.
-        surge: How many instances more than the capacity there are meanwhile: a number, or a
-            percentage of the capacity such as `"20%"`. The new ones are made first, and verified
-            and baked like a canary; then the old ones are upgraded in batches of at most as many;
-            the last ones are deleted by their ids instead. `None` for no extra instances.
-        capacity: With `surge`: how many instances there are to be in the end; `None` for the
-            capacity when the run begins. To resume a run that was cut off, give the number that
-            its events have.
-        on_failure: `"stop"`, or `"rollback"` to put the old image back when a batch fails: into the
-            model, and onto the instances that were upgraded, in the same order and under the same
-            checks.
-        rollback_image: The image to go back to, as `get_image` returns it; `None` for the one that
-            the instances which are due still run.
-        auxiliary_tokens: Tokens of other tenants, at most three, for the put of an image that
-            belongs to another tenant.
-        dry_run: Only read: the events say what would be done, and what stands in its way. `True`,
-            or a model that is about to be put, as `set_image` gives it, to plan as if every
-            instance were behind that.
+        surge: How many extra instances to run during the rollout: a number, or a percentage of the
+            capacity such as `"20%"`. They are created first, verified and baked like a canary. Then
+            the old instances are upgraded in batches of at most that size, and the last of them are
+            deleted by their ids instead. `None` for no extra instances.
+        capacity: With `surge`: the number of instances at the end; `None` for the capacity at the
+            start of the run. To resume an interrupted run, pass the number from its events.
+        on_failure: `"stop"`, or `"rollback"` to restore the old image when a batch fails: in the
+            model, and on the upgraded instances, in the same order and with the same checks.
+        rollback_image: The image to roll back to, as `get_image` returns it; `None` for the image
+            that the pending instances run.
+        auxiliary_tokens: Tokens of other tenants, at most three, to put an image of another tenant.
+        dry_run: Only read: the events report what would be done, and what would prevent it. `True`,
+            or a model as `set_image` returns it, to plan as if it were put and every instance were
+            pending.
         method: `"upgrade"` brings instances to the model. `"reimage"` is for a model whose image
-            has no version (`latest`, or a gallery image without one): it reimages the instances
-            that run an older version than the newest of the region at the start of the run. Of a
-            platform image that version is named to Azure, and a rollback reimages to the old one;
-            for gallery images a rollback is refused beforehand.
+            has no version (`latest`, or a gallery image without one). It reimages the instances
+            that run an older version than the region's newest at the start of the run. For a
+            platform image the request names that version, and a rollback reimages to the old one.
+            For a gallery image `on_failure="rollback"` is rejected.
 
     Returns:
         An iterator of events (`kind`, `message`, `batch`, `instance_ids`, counts, `time`); each
         prints as a line.
 
     Raises:
-        ValueError: An argument cannot be used; nothing was changed.
-        NotFound: There is no such scale set.
-        RolloutHalted: The set is not in upgrade mode Manual, or something went wrong: what, for
-            which instances, and what was done; `rolled_back` says whether that was put back.
-            Calling again goes on from there.
-        AzureError: Azure refused before anything was changed.
-        requests.ConnectionError, requests.Timeout: Azure did not answer, before anything was
+        ValueError: An argument is invalid; nothing was changed.
+        NotFound: The scale set does not exist.
+        RolloutHalted: The set is not in upgrade mode Manual, or something went wrong. It has the
+            reason, the unhealthy instances and what was done; `rolled_back` is true after a
+            rollback. Calling `rollout` again resumes.
+        AzureError: Azure rejected a request before anything was changed.
+        requests.ConnectionError, requests.Timeout: Azure could not be reached before anything was
             changed.
 
     Azure: Virtual Machine Scale Sets - Update Instances; Reimage; with `surge` also Update and
@@ -178,9 +175,7 @@ def rollout(
     from .state import RolloutState, ScaleSetRef
 
     if capacity is not None and surge is None:
-        raise ValueError(
-            f"capacity={capacity!r} needs surge: how many extra instances there may be"
-        )
+        raise ValueError(f"capacity={capacity!r} requires surge, the number of extra instances")
     options = RolloutOptions(
         by=by,
         only=only,
@@ -231,60 +226,60 @@ def roll(
     capacity: int | None = None,
     dry_run: bool = False,
 ) -> Iterator[Event]:
-    """Do something to a scale set's instances, one batch at a time, with the checks of a rollout.
+    """Run an action on a scale set's instances, one batch at a time, with the checks of a rollout.
 
-    The for loop over the events does it. Leaving the loop pauses the run. Azure holds the only
-    state: after `restart`, `redeploy` and `reimage` it is the time of the last operation on each
-    instance, so that `since` of an earlier run goes on with that. Any other operation on an
-    instance moves that time as well, and this computer's clock should agree with Azure's. Of a
-    script and of a function of yours Azure keeps no trace: give `pending`, or each run does all.
-    Such an action may come twice to an instance if the answer to its request is lost.
+    The for loop over the events is the run, and leaving the loop pauses it. Azure holds the only
+    state. After `restart`, `redeploy` and `reimage` that is the time of the last operation on each
+    instance: pass the `since` of an earlier run to resume it. Any other operation on an instance
+    changes that time too, and this computer's clock should agree with Azure's. Azure keeps no
+    record of scripts and of your own functions: pass `pending`, or each run does all instances.
+    Such an action may run twice on an instance if the response to its request is lost.
 
     Args:
-        access_token: Bearer token, or a zero-argument callable that returns one (which outlives a
-            single token).
+        access_token: Bearer token, or a zero-argument callable that returns one. Pass a callable if
+            the call may outlast a single token.
         subscription_id: Subscription id.
         resource_group: Resource group name.
         vmss_name: Scale set name.
-        action: `"restart"`, `"redeploy"`, `"reimage"` (of every instance, from the image of its own
-            model), `"run_command"` (with `script`); or a function that is given the instances of a
-            batch and returns the response of an operation to follow, or `None`.
-        script: The script of `run_command`, as for `run_command`.
-        parameters: Its parameters, `{name: value}`.
+        action: `"restart"`, `"redeploy"`, `"reimage"` (every instance, from the image of its own
+            model), `"run_command"` (with `script`); or a function that is called with the instances
+            of a batch and returns the response of an operation to follow, or `None`.
+        script: The script of `"run_command"`, as for `run_command`.
+        parameters: The parameters of the script, `{name: value}`.
         command_id: `RunShellScript`, or `RunPowerShellScript` for Windows.
-        check_output: Your check of what the script printed: it is given the instance id and a
-            `CommandOutput`, and fails if it returns `False` or a text that says why, or raises.
-        pending: Returns whether an instance still needs the action. It is called for each instance
-            at each reading, and a batch is done when it returns `False` for its instances; `None`
-            if the instances' times decide.
-        since: A time with its offset, a `datetime` or text in ISO 8601: instances to which the
-            action was done since then are left out; `None` for the start of this run.
-        by: What makes a batch, as for `rollout`.
+        check_output: Custom check of a script's output. It is called with the instance id and a
+            `CommandOutput`; `False`, a string (the reason) or an exception means failed.
+        pending: Function that returns whether an instance still needs the action. It is called for
+            each instance each time instances are read. A batch is done when it returns `False` for
+            its instances. `None`: the times of the instances decide.
+        since: A `datetime` with its offset, or the same as text in ISO 8601. Instances whose last
+            operation ended since then are skipped; `None` for the start of this run.
+        by: How to form batches, as for `rollout`.
         only: Domains (whole numbers) or instance ids (strings), as for `rollout`.
-        max_batch: The most instances at a time, as for `rollout`.
-        canary: The most instances of the first batch, as for `rollout`.
-        canary_bake: Seconds for which the first batch is watched; `None` for `bake`.
-        pause: Seconds to pause between two batches, or a callable, as for `rollout`.
-        bake: Seconds for which a batch that is done must stay healthy before the next begins.
-        check: Your own check of a batch, as for `rollout`.
-        health_timeout: Seconds within which a batch must be done, as for `rollout`.
-        max_unhealthy: How many instances outside a batch may be unhealthy when it begins, as for
+        max_batch: The largest batch, as for `rollout`.
+        canary: The largest size of the first batch, as for `rollout`.
+        canary_bake: Seconds for which the first batch must stay healthy; `None` for `bake`.
+        pause: Seconds to pause between batches, or a callable, as for `rollout`.
+        bake: Seconds for which a finished batch must stay healthy before the next one starts.
+        check: Custom health check, as for `rollout`.
+        health_timeout: Seconds to wait for a batch to become healthy, as for `rollout`.
+        max_unhealthy: How many instances outside a batch may be unhealthy when it starts, as for
             `rollout`.
-        surge: How many instances more than `capacity` there are meanwhile, as for `rollout`.
-            Not for `"run_command"` and functions, which new instances would lack.
-        capacity: How many instances there are to be in the end, as for `rollout`.
-        dry_run: Only read: the events say what would be done, and what stands in its way.
+        surge: How many extra instances to run meanwhile, as for `rollout`. Not for `"run_command"`
+            and functions, because the action would not reach the new instances.
+        capacity: With `surge`: the number of instances at the end, as for `rollout`.
+        dry_run: Only read: the events report what would be done, and what would prevent it.
 
     Returns:
         An iterator of events, as of `rollout`.
 
     Raises:
-        ValueError: An argument cannot be used; nothing was changed.
-        NotFound: There is no such scale set.
-        RolloutHalted: Something went wrong: what, for which instances, what was done, and how to
-            go on.
-        AzureError: Azure refused before anything was changed.
-        requests.ConnectionError, requests.Timeout: Azure did not answer, before anything was
+        ValueError: An argument is invalid; nothing was changed.
+        NotFound: The scale set does not exist.
+        RolloutHalted: Something went wrong. It has the reason, the unhealthy instances, what was
+            done, and how to resume.
+        AzureError: Azure rejected a request before anything was changed.
+        requests.ConnectionError, requests.Timeout: Azure could not be reached before anything was
             changed.
 
     Azure: Virtual Machine Scale Sets - Restart, Redeploy, Reimage; Virtual Machine Scale Set VMs -
@@ -344,41 +339,40 @@ def rollback(
 ) -> Iterator[Event]:
     """Roll a scale set's model and its instances back to an image, batch by batch.
 
-    The model is put back only if nobody changes it meanwhile (`If-Match`). Once it asks for the old
-    image again, `rollout` is what goes on with a rollback that was cut off.
+    The model is put with `If-Match`, so that no concurrent change is overwritten. Once the model
+    has the old image, call `rollout` to resume a rollback that was interrupted.
 
     Args:
-        access_token: Bearer token, or a zero-argument callable that returns one (which outlives a
-            single token).
+        access_token: Bearer token, or a zero-argument callable that returns one. Pass a callable if
+            the call may outlast a single token.
         subscription_id: Subscription id.
         resource_group: Resource group name.
         vmss_name: Scale set name.
-        image: The image to go back to, as `get_image` returns it; `None` for the one that the
-            instances behind the model still run, where that is one, and not newer than the model's.
-        by: What makes a batch, as for `rollout`.
-        max_batch: The most instances at a time, as for `rollout`.
-        pause: Seconds to pause between two batches, or a callable, as for `rollout`.
-        bake: Seconds for which a batch that is done must stay healthy before the next begins.
-        check: Your own check of a batch, as for `rollout`.
-        health_timeout: Seconds within which a batch must be done, as for `rollout`.
-        max_unhealthy: How many instances may be unhealthy that have the old image already, when a
-            batch begins: a number, or a percentage of the set such as `"20%"`.
-        auxiliary_tokens: Tokens of other tenants, at most three, for the put of an image that
-            belongs to another tenant.
-        capacity: How many instances there are to be in the end, after a rollout with `surge`: those
-            above are deleted by their ids instead of being rolled back. `None` to leave it alone.
+        image: The image to roll back to, as `get_image` returns it; `None` for the image that the
+            outdated instances run, if all of them run the same, not newer than the model's.
+        by: How to form batches, as for `rollout`.
+        max_batch: The largest batch, as for `rollout`.
+        pause: Seconds to pause between batches, or a callable, as for `rollout`.
+        bake: Seconds for which a finished batch must stay healthy before the next one starts.
+        check: Custom health check, as for `rollout`.
+        health_timeout: Seconds to wait for a batch to become healthy, as for `rollout`.
+        max_unhealthy: How many instances already back on the old image may be unhealthy when a
+            batch starts: a number, or a percentage of the set such as `"20%"`.
+        auxiliary_tokens: Tokens of other tenants, at most three, to put an image of another tenant.
+        capacity: The number of instances at the end, after a rollout with `surge`. Instances above
+            it are deleted by their ids instead of being rolled back. `None` to leave it unchanged.
 
     Returns:
         An iterator of events, as of `rollout`.
 
     Raises:
-        ValueError: An argument cannot be used, or which image to go back to cannot be told; nothing
-            was changed.
-        NotFound: There is no such scale set.
-        RolloutHalted: Something went wrong, or somebody changed the model: what, and which instance
-            runs what.
-        AzureError: Azure refused before anything was changed.
-        requests.ConnectionError, requests.Timeout: Azure did not answer, before anything was
+        ValueError: An argument is invalid, or the image to roll back to cannot be determined;
+            nothing was changed.
+        NotFound: The scale set does not exist.
+        RolloutHalted: Something went wrong, or another client changed the model. It has the reason,
+            and which instances run which image.
+        AzureError: Azure rejected a request before anything was changed.
+        requests.ConnectionError, requests.Timeout: Azure could not be reached before anything was
             changed.
 
     Azure: Virtual Machine Scale Sets - Create Or Update; Update Instances.
@@ -416,26 +410,27 @@ def follow_rolling_upgrade(
 ) -> Iterator[Event]:
     """Follow the rolling upgrade that Azure runs on a scale set in upgrade mode Rolling.
 
-    Following changes nothing, and leaving the loop stops nothing: that is what
-        `cancel_rolling_upgrade` is for.
+    Following changes nothing. Leaving the loop does not stop the upgrade; use
+    `cancel_rolling_upgrade` for that.
 
     Args:
-        access_token: Bearer token, or a zero-argument callable that returns one (which outlives a
-            single token).
+        access_token: Bearer token, or a zero-argument callable that returns one. Pass a callable if
+            the call may outlast a single token.
         subscription_id: Subscription id.
         resource_group: Resource group name.
         vmss_name: Scale set name.
-        timeout: Seconds to follow at most.
+        timeout: Seconds to wait for the end of the upgrade.
 
     Returns:
-        An iterator of events, as of `rollout`, without batches: of those Azure does not tell.
+        An iterator of the same events as of `rollout`. `batch` is always `None`, because Azure does
+        not report its batches.
 
     Raises:
-        ValueError: An argument cannot be used; nothing was sent.
-        NotFound: There is no such scale set.
-        RolloutHalted: The rolling upgrade was cancelled or faulted, in Azure's words, or has not
+        ValueError: An argument is invalid; nothing was sent.
+        NotFound: The scale set does not exist.
+        RolloutHalted: The rolling upgrade was cancelled or failed, with Azure's reason, or has not
             ended in time.
-        AzureError: Azure refused to tell.
+        AzureError: Azure rejected a request.
 
     Azure: Virtual Machine Scale Set Rolling Upgrades - Get Latest.
     """

@@ -213,7 +213,7 @@ def parse_time(since: Any) -> datetime | None:
     time = since
     if isinstance(since, str):
         try:
-            time = datetime.fromisoformat(since.replace("Z", "+00:00"))
+            time = datetime.fromisoformat(since)
         except ValueError:
             time = None
     if not isinstance(time, datetime) or time.tzinfo is None:

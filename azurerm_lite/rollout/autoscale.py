@@ -25,7 +25,7 @@ def read_autoscale(state: RolloutState) -> str:
         state: A run that has read the model.
 
     Returns:
-        A sentence for people; `""` if there is no such setting.
+        A sentence for people; `""` if the set has no setting.
     """
     names = {
         "subscription_id": state.scale_set.subscription_id,

@@ -301,7 +301,7 @@ def _judge_failed_operation(
 def verify(
     state: RolloutState, batch: Batch, before: Mapping[str, InstanceBefore], limit: float
 ) -> Iterator[Event]:
-    """Wait until the instances themselves are done: an operation that succeeded is no proof."""
+    """Wait until the instances themselves are done: a succeeded operation does not prove it."""
 
     def judge() -> Wait | None:
         problems = problems_of_batch(state, batch, before, with_check=True)
@@ -365,7 +365,7 @@ def bake(
 def read_batch(
     state: RolloutState, batch: Batch, before: Mapping[str, InstanceBefore]
 ) -> Iterator[Event]:
-    """Read the instances; halt if they are outdated because somebody changed the model."""
+    """Read the instances; halt if they are outdated because the model was changed."""
     yield from read_instances(state)
     problems = problems_of_batch(state, batch, before)
     if any(problem.kind == "outdated" for problem in problems.values()):

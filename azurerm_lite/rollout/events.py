@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast
 
 from ..instances import properties_of
@@ -61,19 +61,19 @@ class Event(_EventFields):
             or `finished`.
         message: What happened, for people.
         batch: The batch that it happened to, or `None`.
-        number: Which batch of this run that is, from 1; 0 when there is none.
-        batches: How many batches this run comes to, as far as can be told.
+        number: The number of the batch in this run, from 1; 0 without a batch.
+        batches: How many batches this run has, as far as known.
         instance_ids: The instances that it is about.
-        latest: How many instances of the set have the latest model; of a run with another purpose,
-            how many need nothing.
+        latest: How many instances of the set have the latest model; in other kinds of runs, how
+            many need nothing.
         total: How many instances the set has.
-        unhealthy: Which instances are not yet as they should be, and why: `{instance id: reason}`.
-        summary: What the run came to, in the last event of it; else `None`.
+        unhealthy: The instances that are not done, and why: `{instance id: reason}`.
+        summary: The result counters, in the last event of the run; else `None`.
         time: When it happened (UTC).
-        capacity: With extra capacity, how many instances the set is to end with: the value to give
-            to resume. Else `None`.
-        instances: The instances as last read, those of a batch under way as `Updating`; for a
-            picture, and left out of the repr.
+        capacity: With extra capacity, the number of instances at the end; pass it to resume. Else
+            `None`.
+        instances: The instances as last read, those of the batch in progress as `Updating`; for a
+            heat map, and not in the repr.
     """
 
     __slots__ = ()
@@ -108,7 +108,7 @@ class Event(_EventFields):
             total,
             unhealthy or {},
             summary,
-            time or datetime.now(timezone.utc),
+            time or datetime.now(UTC),
             capacity,
             instances,
             text or message,

@@ -19,7 +19,7 @@ UPGRADE_FAULTS = frozenset(
 )
 """Azure's codes, in lower case, for an OS or an extension that does not come up.
 
-All others are somebody else's fault: allocation, quota, internal errors, network, storage, policy.
+All others have other causes: allocation, quota, internal errors, network, storage, policy.
 """
 
 _PREEMPTED = "operationpreempted"

@@ -1,4 +1,4 @@
-"""The sentences of a rollout: what its events and its halts say."""
+"""The messages of a rollout: of its events, its halts and its errors."""
 
 from __future__ import annotations
 
@@ -6,50 +6,50 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from .._text import join_ids, plural
+from .._text import duration, join_ids, plural
 from ..types import Batch
 from .actions import UPGRADE_WORDS, Words
 
 HEALTH_NOT_REPORTED = "application health not reported yet"
-MODEL_CHANGED = "Somebody changed the scale set's model since this rollout began"
+MODEL_CHANGED = "Another client changed the scale set's model after this rollout started"
 RUN_AGAIN = "Run it again to resume"
-ACCESS_STAYS_HERE = (
-    "access_token: a token is not sent to other processes, which could not renew it: give a"
-    " provider, such as token_provider() returns"
+PROVIDER_REQUIRED = (
+    "access_token must be a token provider, as token_provider() returns it, when the executor uses"
+    " other processes: a plain token cannot be renewed there"
 )
-NOTHING_TO_ROLL_BACK_TO = (
-    "a failure will halt and not roll back: the instances that are due run the model's image"
-    " already, and other changes of a model are not put back"
+ROLLBACK_HAS_NO_EFFECT = (
+    "on_failure='rollback' has no effect: the pending instances already run the model's image, and"
+    " only changes of the image are rolled back"
 )
 FOLLOWING = "following the rolling upgrade that Azure runs"
-EXPLICIT_VERSION_REFUSED = (
-    "automatic OS upgrades are on, and Azure then takes no image with an explicit version: set"
+EXPLICIT_VERSION_REJECTED = (
+    "automatic OS upgrades are on, and Azure then rejects an image with an explicit version: set"
     " upgradePolicy.automaticOSUpgradePolicy.enableAutomaticOSUpgrade to false first"
 )
-PLAN_CHANGE_REFUSED = (
-    "the set has a purchase plan, which Azure does not change: an image of another publisher, offer"
-    " or SKU needs a new set"
+PLAN_CHANGE_REJECTED = (
+    "Azure does not change the purchase plan of a scale set: create a new set for an image of"
+    " another publisher, offer or SKU"
 )
-MANAGED_IMAGE_REFUSED = (
-    "the set has the security type TrustedLaunch, for which Azure takes no managed image: use an"
-    " image of a gallery"
+MANAGED_IMAGE_REJECTED = (
+    "the set has the security type TrustedLaunch, and Azure then rejects managed images: use a"
+    " gallery image"
 )
-START_ANOTHER = "start_os_upgrade, or any change of the model, begins another"
-GALLERY_HAS_NO_WAY_BACK = (
-    "on_failure: Azure documents no reimage to an exact version for gallery images, so that a"
-    " failure could not be rolled back: leave on_failure out, or put a version into the model and"
-    " use the method upgrade"
+START_ANOTHER = "start_os_upgrade, or any change of the model, starts another one"
+NO_GALLERY_ROLLBACK = (
+    "on_failure='rollback' is not possible for a gallery image with method='reimage', because Azure"
+    " documents no reimage to an exact gallery version: leave on_failure out, or put a version into"
+    " the model and use method='upgrade'"
 )
 MODEL_STAYS_FLOATING = (
-    "the model still asks for the newest version: new instances get it, and so does another run;"
-    " put the old version into the model to stay on it"
+    "the model still asks for the newest version: new instances and the next run get it; put the"
+    " old version into the model to stay on it"
 )
 NOTHING_BEING_UPDATED = "no instance is being updated"
 
 _MODES = {
-    "automatic": "Azure upgrades all of it at once when its model changes. Set upgradePolicy.mode"
-    " to Manual first.",
-    "rolling": "Azure upgrades it by itself when its model changes: watch that with"
+    "automatic": "Azure upgrades all instances at once when the model changes. Set"
+    " upgradePolicy.mode to Manual first.",
+    "rolling": "Azure upgrades the instances by itself when the model changes. Follow that with"
     " follow_rolling_upgrade, or set upgradePolicy.mode to Manual first.",
 }
 _SHOWN_UNHEALTHY = 10
@@ -66,18 +66,18 @@ def provisioning(state: str) -> str:
 
 
 def provisioning_failed(code: str, message: str) -> str:
-    """Return the reason of an instance whose provisioning failed, in Azure's words."""
+    """Return the reason of an instance whose provisioning failed, with Azure's own message."""
     parts = [part for part in (code, shorten(message)) if part]
     return ": ".join(["provisioning failed", *parts])
 
 
 def shorten(text: str) -> str:
-    """Return a text on one line, of a length that people read."""
+    """Return a text on one line, cut to 300 characters."""
     return textwrap.shorten(text, _LONGEST, placeholder=" ...")
 
 
 def application_health(health: str) -> str:
-    """Return the reason of an instance that reports another health than healthy."""
+    """Return the reason of an instance whose application health is not healthy."""
     return f"application health {health}"
 
 
@@ -95,42 +95,42 @@ def check_failed(reason: str) -> str:
 
 
 def wrong_mode(name: str, mode: str) -> str:
-    """Return why a set in another upgrade mode than Manual is refused."""
+    """Return why a set is rejected whose upgrade mode is not Manual."""
     return f"{name} is in upgrade mode {mode}: {_MODES[mode.lower()]}"
 
 
 def is_refused_mode(mode: str) -> bool:
-    """Return whether sets in an upgrade mode are refused."""
+    """Return whether sets in an upgrade mode are rejected."""
     return mode.lower() in _MODES
 
 
 def image_of_another_tenant(name: str) -> str:
     """Return why an image cannot be put with the token alone."""
-    return f"the image {name} is of another tenant: give a token of that tenant in auxiliary_tokens"
+    return f"the image {name} is in another tenant: pass a token of that tenant in auxiliary_tokens"
 
 
 def no_profile(name: str) -> str:
-    """Return why a Flexible set without a profile is refused."""
-    return f"{name} has no virtualMachineProfile, so no model: there is nothing to roll out"
+    """Return why a Flexible set without a profile is rejected."""
+    return f"{name} has no model (virtualMachineProfile): there is nothing to roll out"
 
 
 def model_unknown(count: int) -> str:
-    """Return how many members cannot be said to have the model."""
+    """Return for how many instances it is unknown whether they have the model."""
     return (
-        f"Azure does not report whether {plural(count, 'member')} of this Flexible set"
-        f" {'has' if count == 1 else 'have'} the current model: upgraded all the same, which"
-        " leaves a current one as it is"
+        f"unknown whether {plural(count, 'instance')} of this Flexible set"
+        f" {'has' if count == 1 else 'have'} the current model: upgrading all of them, which does"
+        " not change instances that have it"
     )
 
 
 def set_busy(name: str, state: str) -> str:
-    """Return what is said while an operation on the set itself runs."""
-    return f"{name} is {state}: waiting for that to end"
+    """Return the message while an operation on the set itself runs."""
+    return f"{name} is {state}: waiting"
 
 
 def set_still_busy(name: str, state: str, seconds: float) -> str:
     """Return the reason of a halt when an operation on the set does not end."""
-    return f"{name} is still {state} after {seconds:g} s"
+    return f"{name} is still {state} after {duration(seconds)}"
 
 
 def instances_busy(ids: Sequence[str]) -> str:
@@ -139,30 +139,29 @@ def instances_busy(ids: Sequence[str]) -> str:
 
 
 def waiting_for_instances(ids: Sequence[str]) -> str:
-    """Return what is said while instances are being updated."""
-    return f"{instances_busy(ids)}: waiting for that to end"
+    """Return the message while instances are being updated."""
+    return f"{instances_busy(ids)}: waiting"
 
 
 def instances_still_busy(ids: Sequence[str], seconds: float) -> str:
     """Return the reason of a halt when updates do not end."""
-    return f"{instances_busy(ids)} still after {seconds:g} s"
+    return f"{instances_busy(ids)} still after {duration(seconds)}"
 
 
 def waiting_for_created(ids: Sequence[str]) -> str:
-    """Return the text of an event while instances are being created."""
+    """Return the message while instances are being created."""
     return f"{plural(len(ids), 'instance')} being created ({join_ids(ids)}): waiting"
 
 
 def still_being_created(ids: Sequence[str], seconds: float) -> str:
     """Return the reason of a halt when instances stay in creation."""
-    return (
-        f"{plural(len(ids), 'instance')} still being created after {seconds:g} s ({join_ids(ids)})"
-    )
+    count = plural(len(ids), "instance")
+    return f"{count} still being created after {duration(seconds)} ({join_ids(ids)})"
 
 
 def would_wait(ids: Sequence[str]) -> str:
-    """Return what a dry run says of instances that are being updated."""
-    return f"{instances_busy(ids)}: the rollout would wait for that to end"
+    """Return the message of a dry run about instances that are being updated."""
+    return f"{instances_busy(ids)}: the rollout would wait"
 
 
 def runs_what(count: int, ids_by_image: Mapping[str, Sequence[str]]) -> str:
@@ -179,40 +178,41 @@ def runs_what(count: int, ids_by_image: Mapping[str, Sequence[str]]) -> str:
 
 
 def image_has_version(name: str) -> str:
-    """Return why a model whose image is one version is not refreshed."""
+    """Return why a model whose image has a version is not refreshed."""
     return (
-        f"method: 'reimage' is for a model without a version, and this one has {name}: use the"
-        " method 'upgrade'"
+        f"method='reimage' needs a model without an image version, and this one has {name}: use"
+        " method='upgrade'"
     )
 
 
 def other_image(ids: Sequence[str]) -> str:
-    """Return why instances cannot be refreshed that have another image than the model."""
+    """Return why instances cannot be refreshed whose image is not the model's."""
     return (
-        f"method: {plural(len(ids), 'instance')} ({join_ids(ids)}) not on the model's image, and a"
-        " reimage installs their own: bring them to the model first, with the method 'upgrade'"
+        f"method='reimage' reinstalls the image that an instance has, and"
+        f" {plural(len(ids), 'instance')} ({join_ids(ids)}) not on the model's image: upgrade these"
+        " first, with method='upgrade'"
     )
 
 
 def rollback_to_other_image(name: str) -> str:
-    """Return why an image cannot be rolled back to by a reimage."""
-    return f"rollback_image: {name} is not a version of the model's image"
+    """Return why a reimage cannot roll back to an image."""
+    return f"rollback_image must be a version of the model's image, got {name}"
 
 
 def wanted_version(version: str) -> str:
-    """Return the version that instances are brought to."""
+    """Return the version that instances are reimaged to."""
     return f"the wanted version is {version}"
 
 
 def version_unknown(ids: Sequence[str]) -> str:
-    """Return which instances cannot be said to have the version."""
+    """Return for which instances the version is unknown."""
     return (
-        f"Azure does not report the exact version of {plural(len(ids), 'instance')}"
-        f" ({join_ids(ids)}): reimaged all the same, once in each run"
+        f"Azure does not report the image version of {plural(len(ids), 'instance')}"
+        f" ({join_ids(ids)}): each run reimages these once"
     )
 
 
-# Actions of the caller's
+# Actions of the caller
 
 
 def pending_failed(instance_id: str, reason: str) -> str:
@@ -237,19 +237,19 @@ def outputs_rejected(batch: Batch) -> str:
 
 def counts_since(since: datetime) -> str:
     """Return which instances count as done."""
-    return f"instances whose last operation ended since {since.isoformat()} count as done"
+    return f"skipping instances whose last operation ended since {since.isoformat()}"
 
 
 def run_again_since(since: datetime) -> str:
-    """Return how to go on with a run that goes by the instances' times."""
+    """Return how to resume a run that compares the instances' times."""
     return f"Run it again with since='{since.isoformat()}' to resume"
 
 
 def run_again_with(ids: Sequence[str]) -> str:
-    """Return how to go on with a run of which Azure keeps no trace."""
+    """Return how to resume a run of which Azure keeps no record."""
     return (
-        "Azure does not note on which instances this was done: run it again with pending, or with"
-        f" only= the instances that are left ({join_ids(ids)})"
+        "Azure keeps no record of this action: run it again with pending=, or with only= the"
+        f" remaining instances ({join_ids(ids)})"
     )
 
 
@@ -258,17 +258,17 @@ def run_again_with(ids: Sequence[str]) -> str:
 
 def trying_again(reason: str) -> str:
     """Return why a reading is repeated."""
-    return f"{reason}: trying again"
+    return f"{reason}: reading again"
 
 
 def asking_again(reason: str) -> str:
     """Return why a write is repeated."""
-    return f"{reason}: asking again"
+    return f"{reason}: sending again"
 
 
 def pausing_for(message: str, seconds: float) -> str:
-    """Return a message with how long the pause is."""
-    return f"{message} in {seconds:.0f} s"
+    """Return a message with the length of the pause."""
+    return f"{message} in {duration(round(seconds))}"
 
 
 # A batch
@@ -280,39 +280,39 @@ def of_batch(batch: Batch, text: str) -> str:
 
 
 def upgrading(batch: Batch, words: Words = UPGRADE_WORDS) -> str:
-    """Return what is said when the operation on a batch starts."""
+    """Return the message when the operation on a batch starts."""
     ids = batch.instance_ids
     return f"{batch.name}: {words.doing} {plural(len(ids), 'instance')} ({join_ids(ids)})"
 
 
 def without_vanished(batch: Batch, ids: Sequence[str]) -> str:
-    """Return what is said when instances of a batch are no longer there."""
-    return f"{batch.name}: without {join_ids(ids)}, gone meanwhile"
+    """Return the message when instances of a batch no longer exist."""
+    return f"{batch.name}: continuing without {join_ids(ids)}, deleted meanwhile"
 
 
 def operation_status(status: str, seconds: float, trouble: str) -> str:
     """Return the state of an operation."""
     more = f" ({trouble})" if trouble else ""
-    return f"{status}, {seconds:.0f} s{more}"
+    return f"{status}, {duration(round(seconds))}{more}"
 
 
 def operation_unreadable(reason: str) -> str:
-    """Return what is said when an operation cannot be read."""
-    return f"{reason}: looking at the result instead"
+    """Return the message when an operation cannot be read."""
+    return f"{reason}: checking the instances instead"
 
 
 def preempted(batch: Batch, reason: str) -> str:
-    """Return what is said when another write ended the upgrade of a batch."""
-    return f"{batch.name}: {reason}: another write came first; upgrading again what is left of it"
+    """Return the message when another write ended the upgrade of a batch."""
+    return f"{batch.name}: {reason}: another write came first; upgrading its other instances again"
 
 
 def operation_failed(message: str, code: str) -> str:
-    """Return the reason of a halt in Azure's words."""
+    """Return the reason of a halt, with Azure's own message."""
     return f"{message} ({code})"
 
 
 def batch_waiting(batch: Batch, reasons: Mapping[str, str]) -> str:
-    """Return what is said while instances of a batch are not as they should be."""
+    """Return the message while instances of a batch are not done."""
     shown = list(reasons.items())[:_SHOWN_WAITING]
     listed = ", ".join(f"{instance_id}: {reason}" for instance_id, reason in shown)
     return f"{batch.name}: waiting for {plural(len(reasons), 'instance')} ({listed})"
@@ -320,61 +320,63 @@ def batch_waiting(batch: Batch, reasons: Mapping[str, str]) -> str:
 
 def batch_unhealthy(batch: Batch, timeout: float | None) -> str:
     """Return the reason of a halt when a batch does not become healthy."""
-    after = "" if timeout is None else f" after {timeout:g} s"
+    after = "" if timeout is None else f" after {duration(timeout)}"
     return f"{batch.name} is not healthy{after}"
 
 
 def baking(batch: Batch, seconds: float) -> str:
-    """Return what is said while a batch bakes."""
-    return f"{batch.name}: healthy; watched for {seconds:.0f} s more"
+    """Return the message while a batch bakes."""
+    return f"{batch.name}: healthy; baking for another {duration(round(seconds))}"
 
 
 def bake_failed(batch: Batch, seconds: float) -> str:
     """Return the reason of a halt when a batch does not stay healthy."""
-    return f"{batch.name} did not stay healthy for {seconds:g} s"
+    return f"{batch.name} did not stay healthy for {duration(seconds)}"
 
 
 def batch_done(
     batch: Batch, latest: int, total: int, vanished: int, words: Words = UPGRADE_WORDS
 ) -> str:
-    """Return what is said at the end of a batch."""
-    gone = f" ({vanished} vanished)" if vanished else ""
+    """Return the message at the end of a batch."""
+    gone = f" ({vanished} deleted meanwhile)" if vanished else ""
     return f"{batch.name}: done; {latest} of {total} instances {words.have}{gone}"
 
 
 def others_unhealthy(batch: Batch, count: int, allowed: int) -> str:
     """Return how many instances outside a batch are unhealthy."""
-    return f"{plural(count, 'instance')} outside {batch.name} unhealthy, where {allowed} may be"
+    verb = "is" if count == 1 else "are"
+    found = f"{plural(count, 'instance')} outside {batch.name} {verb} unhealthy"
+    return f"{found} (max_unhealthy allows {allowed})"
 
 
 def waiting_for_others(reason: str) -> str:
-    """Return what is said while instances outside a batch may still become healthy."""
-    return f"{reason}: waiting for them"
+    """Return the message while instances outside a batch may still become healthy."""
+    return f"{reason}: waiting"
 
 
 def others_healthy(batch: Batch) -> str:
-    """Return what a dry run says when the first batch could start."""
-    return f"{batch.name}: what is outside it is healthy enough to begin"
+    """Return the message of a dry run when the first batch could start."""
+    return f"{batch.name}: enough instances outside it are healthy to start"
 
 
 # Between batches
 
 
-def asking_whether_to_go_on(batch: Batch) -> str:
-    """Return what is said before the caller's `pause` is called."""
-    return f"{batch.name} is done: asking whether to go on"
+def calling_pause(batch: Batch) -> str:
+    """Return the message before the caller's `pause` is called."""
+    return f"{batch.name} is done: asking whether to continue"
 
 
 def pausing_before(batch: Batch, seconds: float) -> str:
-    """Return what is said during a pause."""
-    return f"pausing {seconds:.0f} s before {batch.name}"
+    """Return the message during a pause."""
+    return f"pausing {duration(round(seconds))} before {batch.name}"
 
 
-# The beginning and the end
+# The start and the end
 
 
 def started(total: int, pending: int, batches: int, words: Words = UPGRADE_WORDS) -> str:
-    """Return what is to be done."""
+    """Return how many instances there are, and how many are pending."""
     parts = f" in {plural(batches, 'batch')}" if batches else ""
     return f"{plural(total, 'instance')}, {pending} to {words.verb}{parts}"
 
@@ -399,11 +401,11 @@ def ended(
     if outdated:
         parts.append(f"{outdated} {words.remaining}")
     beginning = f"{how}; " if how else ""
-    return f"{beginning}{', '.join(parts)}; {upgraded} {words.done} in {seconds:.0f} s"
+    return f"{beginning}{', '.join(parts)}; {upgraded} {words.done} in {duration(round(seconds))}"
 
 
 def stopped_after(batch: Batch) -> str:
-    """Return how a run that a pause ended came to its end."""
+    """Return after which batch a run was stopped."""
     return f"stopped after {batch.name}"
 
 
@@ -416,8 +418,8 @@ def halted(
 ) -> str:
     """Return the message of a halt: what went wrong, how far the run came, what to do.
 
-    `progress` is how many instances were upgraded, are outdated and are in the set; `None` if they
-    were never read.
+    `progress` is how many instances were upgraded, are outdated, and are in the set; `None` if the
+    instances were never read.
     """
     parts = [halt_reason(reason, unhealthy)]
     if progress is not None:
@@ -456,15 +458,16 @@ def with_capacity(text: str, capacity: int | None) -> str:
 
 
 def too_many_surplus(capacity: int, found: int, most: int) -> str:
-    """Return why a capacity is refused that would delete more instances than were added."""
+    """Return why a capacity is rejected that would delete more instances than were added."""
     return (
-        f"capacity={capacity}: the set has {plural(found, 'instance')}, and a rollout adds at most"
-        f" {most}: give the capacity that the set had before"
+        f"capacity={capacity} would delete instances that no rollout added: the set has"
+        f" {plural(found, 'instance')}, and a rollout adds at most {most}. Pass the capacity that"
+        " the set had before"
     )
 
 
 def surge_planned(created: int, deleted: int, now: int, capacity: int) -> str:
-    """Return what extra capacity a rollout takes."""
+    """Return how much extra capacity a rollout uses."""
     parts = []
     if created:
         parts.append(f"{plural(created, 'new instance')} first ({now} to {now + created})")
@@ -480,74 +483,74 @@ def planned_creation(batch: Batch, number: int) -> str:
 
 
 def surge_estimate(created: int, most: int, seconds: float, each: float) -> str:
-    """Return what a dry run says of the extra capacity: how much, and for how long."""
+    """Return the message of a dry run about the extra capacity: how much, and for how long."""
     return (
         f"up to {plural(most, 'instance')}, {created} of them extra, for about"
-        f" {seconds / 60:.0f} min (estimated with {each:.0f} s for each step)"
+        f" {seconds / 60:.0f} min (estimated with {duration(each)} for each step)"
     )
 
 
 def autoscaled(names: Sequence[str]) -> str:
-    """Return what is said of a set that autoscale settings change."""
+    """Return the notice about a set that autoscale settings change."""
     return (
-        f"autoscale ({', '.join(names)}) is on for this set: it may add or remove instances"
-        " meanwhile, and at the end there are as many as the capacity says"
+        f"autoscale ({', '.join(names)}) is on for this set and may add or remove instances"
+        " meanwhile; the rollout ends at the capacity"
     )
 
 
 def autoscale_unknown(reason: str) -> str:
-    """Return what is said if the autoscale settings cannot be read."""
+    """Return the notice if the autoscale settings cannot be read."""
     return f"cannot read whether autoscale is on for this set ({reason})"
 
 
 def waiting_until_settled(ids: Sequence[str]) -> str:
-    """Return what is said while instances come or go."""
+    """Return the message while instances are being created or deleted."""
     return f"{plural(len(ids), 'instance')} being created or deleted ({join_ids(ids)}): waiting"
 
 
 def still_unsettled(ids: Sequence[str], seconds: float) -> str:
-    """Return the reason of a halt when instances neither come nor go."""
+    """Return the reason of a halt when creations or deletions do not end."""
     return (
         f"{plural(len(ids), 'instance')} still being created or deleted ({join_ids(ids)}) after"
-        f" {seconds:g} s"
+        f" {duration(seconds)}"
     )
 
 
 def creating(batch: Batch, number: int, capacity: int) -> str:
-    """Return what is said when the capacity is raised."""
+    """Return the message when the capacity is raised."""
     text = f"creating {plural(number, 'instance')}, capacity {capacity} to {capacity + number}"
     return f"{batch.name}: {text}"
 
 
 def waiting_for_count(found: int, wanted: int, passing: Sequence[str]) -> str:
-    """Return what is said until the set has as many instances as its model says."""
+    """Return the message until the set has as many instances as its capacity."""
     more = f", {len(passing)} of them being created or deleted" if passing else ""
     return f"{plural(found, 'instance')} of {wanted}{more}: waiting"
 
 
 def wrong_count(found: int, wanted: int, seconds: float) -> str:
-    """Return the reason of a halt when the set does not come to its capacity."""
-    return f"The set has {plural(found, 'instance')} and not {wanted} after {seconds:g} s"
+    """Return the reason of a halt when the set does not reach its capacity."""
+    return f"The set has {plural(found, 'instance')} and not {wanted} after {duration(seconds)}"
 
 
 def undoing_creation(batch: Batch, reason: str) -> str:
-    """Return what is said before new instances are deleted again."""
-    return f"{batch.name}: {reason}: deleting what was made"
+    """Return the message before new instances are deleted again."""
+    return f"{batch.name}: {reason}: deleting the new instances"
 
 
 def creation_undone(reason: str, made: int, capacity: int) -> str:
     """Return the reason of a halt after a creation that failed and was undone."""
-    deleted = f"{plural(made, 'new instance')} deleted again" if made else "no instance was made"
-    return f"{reason.rstrip('. ')}. Capacity {capacity} as before, {deleted}"
+    deleted = f"{plural(made, 'new instance')} deleted" if made else "no instance was created"
+    return f"{reason.rstrip('. ')}. Capacity restored to {capacity}, {deleted}"
 
 
 def creation_not_undone(reason: str, error: str) -> str:
     """Return the reason of a halt after a creation that failed and could not be undone."""
-    return f"{reason.rstrip('. ')}. What was made could not be deleted: {error}"
+    return f"{reason.rstrip('. ')}. The new instances could not be deleted: {error}"
 
 
 def deleting(batch: Batch, capacity: int) -> str:
-    """Return what is said when instances are deleted."""
+    """Return the message when instances are deleted."""
     ids = batch.instance_ids
     if not ids:
         return f"{batch.name}: setting the capacity to {capacity}, which deletes no instance"
@@ -555,28 +558,28 @@ def deleting(batch: Batch, capacity: int) -> str:
 
 
 def still_there(batch: Batch, ids: Sequence[str]) -> str:
-    """Return what is said while deleted instances are still there."""
+    """Return the message while deleted instances still exist."""
     return f"{batch.name}: {plural(len(ids), 'instance')} ({join_ids(ids)}) still there"
 
 
 def deleted(batch: Batch, total: int) -> str:
-    """Return what is said after a deletion."""
+    """Return the message after a deletion."""
     return f"{batch.name}: done; {plural(total, 'instance')}"
 
 
 def all_protected(surplus: int, deletable: int, capacity: int) -> str:
     """Return the reason of a halt when too few instances may be deleted."""
     return (
-        f"{plural(surplus, 'instance')} above the capacity of {capacity}, and only {deletable} may"
-        " be deleted: the others are protected, or not chosen by only"
+        f"{plural(surplus, 'instance')} above the capacity of {capacity}, but only {deletable} can"
+        " be deleted: the others are protected or not in only="
     )
 
 
 def cannot_lower(live: int, capacity: int) -> str:
     """Return the reason of a halt when lowering the capacity would delete instances."""
     return (
-        f"The set has {plural(live, 'instance')}: lowering its capacity to {capacity} would delete"
-        " some that Azure picks"
+        f"The set has {plural(live, 'instance')}: lowering its capacity to {capacity} would let"
+        " Azure choose which to delete"
     )
 
 
@@ -584,18 +587,18 @@ def cannot_lower(live: int, capacity: int) -> str:
 
 
 def mode_is_manual(name: str, state: str) -> str:
-    """Return what a dry run says of the set."""
+    """Return the message of a dry run about the set."""
     return f"{name} is in upgrade mode Manual and {state}"
 
 
 def state_of_set(name: str, state: str) -> str:
-    """Return what a dry run says of a set whose upgrade mode does not matter."""
+    """Return the message of a dry run about a set whose upgrade mode does not matter."""
     return f"{name} is {state}"
 
 
 def would_roll_back_to(image: str) -> str:
-    """Return what a dry run says of the rollback."""
-    return f"after a failure it would go back to {image}"
+    """Return the message of a dry run about the rollback."""
+    return f"a failure would be rolled back to {image}"
 
 
 def planned(batch: Batch) -> str:
@@ -607,7 +610,7 @@ def planned(batch: Batch) -> str:
 def dry_run_done(requests: int) -> str:
     """Return how many requests a rollout would send."""
     return (
-        f"dry run: nothing was changed; a rollout would send {requests} requests, and polls while"
+        f"dry run: nothing was changed; a rollout would send {requests} requests, and poll while"
         " Azure works"
     )
 
@@ -616,9 +619,9 @@ def dry_run_done(requests: int) -> str:
 
 
 def rolling_back(reason: str, image: str) -> str:
-    """Return what is said when a rollback starts."""
+    """Return the message when a rollback starts."""
     why = f"{reason}: " if reason else ""
-    return f"{why}going back to {image}"
+    return f"{why}rolling back to {image}"
 
 
 def rolled_back(reason: str, runs: str) -> str:
@@ -632,49 +635,54 @@ def rollback_halted(reason: str, halt: str, runs: str) -> str:
 
 
 def image_is_back(image: str) -> str:
-    """Return what to do once the model asks for the old image again."""
-    return f"The model asks for {image} again: rollout() brings the rest to it"
+    """Return what to do once the model has the old image again."""
+    return f"The model is back on {image}: call rollout() to finish the remaining instances"
 
 
 def several_images(ids_by_image: Mapping[str, Sequence[str]]) -> str:
-    """Return why no image to roll back to can be inferred for `on_failure`."""
+    """Return why the rollback image of `on_failure` cannot be inferred."""
     listed = "; ".join(f"{len(ids)} on {name}" for name, ids in ids_by_image.items())
-    return f"on_failure: the instances run several images ({listed}): name one as rollback_image"
+    return (
+        "rollback_image is required with on_failure='rollback', because the instances run several"
+        f" images ({listed}): pass one of them"
+    )
 
 
 def no_version_to_roll_back_to(image: str, argument: str = "rollback_image") -> str:
     """Return why an image that is not one version cannot be rolled back to."""
     return (
-        f"{argument} must be given: the instances run {image}, and which version that is, Azure"
-        " does not report"
+        f"{argument} is required: the instances run {image}, and Azure does not report the exact"
+        " version"
     )
 
 
 def image_unknown(names: Iterable[str]) -> str:
-    """Return why no image to roll back to can be inferred for `rollback`."""
+    """Return why the image of `rollback` cannot be inferred."""
     old = ", ".join(names)
-    found = f"run {old}" if old else "run no other image than the model's"
-    return f"image must be given: the instances behind the model {found}"
+    if not old:
+        return "image is required: the outdated instances run the model's image"
+    return f"image is required: the outdated instances run {old}"
 
 
 def image_is_older(image: str) -> str:
-    """Return why `rollback` refuses when the instances run a newer image than the model's."""
+    """Return why `rollback` raises when the instances run a newer image than the model's."""
     return (
-        f"image must be given: the model has {image}, which is older than what the instances"
-        " behind it run. It seems to be put back already: rollout() brings the instances to it."
+        f"image is required: the model has {image}, which is older than the image of the outdated"
+        " instances. The model already seems to be rolled back: call rollout() to upgrade the"
+        " instances to it."
     )
 
 
 def image_not_in_model(image: str) -> str:
-    """Return the reason of a halt when Azure accepts an image and the model stays as it is."""
-    return f"Azure accepted the image {image} twice, but the model still has another"
+    """Return the reason of a halt when Azure accepts an image but does not change the model."""
+    return f"Azure accepted the image {image} twice, but the model still has another one"
 
 
 # Azure's own rolling upgrade
 
 
 def rolling_status(status: str) -> str:
-    """Return Azure's word for a rolling upgrade; it may be `""`, without one."""
+    """Return Azure's status of a rolling upgrade; `status` is `""` if there is no upgrade."""
     return status or "no rolling upgrade"
 
 
@@ -687,9 +695,10 @@ def rolling_done(status: str, latest: int, total: int) -> str:
 
 def rolling_timeout(name: str, status: str, seconds: float) -> str:
     """Return the reason of a halt when a rolling upgrade does not end."""
+    after = f"after {duration(seconds)}"
     if not status:
-        return f"Azure has not started a rolling upgrade of {name} after {seconds:g} s"
-    return f"The rolling upgrade of {name} is still {status} after {seconds:g} s"
+        return f"Azure has not started a rolling upgrade of {name} {after}"
+    return f"The rolling upgrade of {name} is still {status} {after}"
 
 
 def rolling_failed(name: str, status: str, reason: str) -> str:

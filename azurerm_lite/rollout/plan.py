@@ -312,7 +312,7 @@ def skip_reason(
 def notices(
     model: Mapping[str, Any], instances: Sequence[Instance], options: RolloutOptions
 ) -> list[str]:
-    """Return what somebody who starts a rollout should know of this set.
+    """Return what a person who starts a rollout should know about this set.
 
     Args:
         model: The scale set as `get_vmss` returns it.

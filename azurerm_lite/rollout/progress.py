@@ -47,7 +47,7 @@ def is_current(state: RolloutState, instance: Instance) -> bool:
 
 
 def _has_version(state: RolloutState, instance: Instance) -> bool:
-    """Return whether an instance runs the wanted version; or, on the way back, an older one."""
+    """Return whether an instance runs the wanted version; or, in a rollback, an older one."""
     if not state.version:
         return False
     found = exact_version_of(instance)

@@ -1,4 +1,4 @@
-"""Read the scale set during a rollout, and wait until nobody else is changing it."""
+"""Read the scale set during a rollout, and wait until no other client is changing it."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def refresh(state: RolloutState) -> Iterator[Event]:
 
 
 def check_model_unchanged(state: RolloutState) -> Iterator[Event]:
-    """Read the model when no operation on the set runs; halt if somebody has changed it.
+    """Read the model when no operation on the set runs; halt if it has changed.
 
-    To go on would bring instances to what nobody asked for.
+    Continuing would upgrade instances to a model that the caller did not choose.
     """
     before = state.model
     yield from read_settled_model(state)

@@ -25,15 +25,15 @@ def refusal(model: Mapping[str, Any], image: Image) -> str | None:
     properties = model.get("properties") or {}
     policy = (properties.get("upgradePolicy") or {}).get("automaticOSUpgradePolicy") or {}
     if policy.get("enableAutomaticOSUpgrade") and not images.is_floating(_without_exact(image)):
-        return messages.EXPLICIT_VERSION_REFUSED
+        return messages.EXPLICIT_VERSION_REJECTED
     if _changes_plan(model, image):
-        return messages.PLAN_CHANGE_REFUSED
+        return messages.PLAN_CHANGE_REJECTED
     profile = properties.get("virtualMachineProfile") or {}
     security = (profile.get("securityProfile") or {}).get("securityType") or ""
     image_id = image.get("image_id")
     is_managed = bool(image_id) and not images.is_gallery_image(image_id or "")
     if security.lower() == "trustedlaunch" and is_managed:
-        return messages.MANAGED_IMAGE_REFUSED
+        return messages.MANAGED_IMAGE_REJECTED
     return None
 
 

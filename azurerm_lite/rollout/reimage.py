@@ -1,4 +1,4 @@
-"""Refresh a set whose image has no version: the newest version, the reimage, and the way back."""
+"""Refresh a set whose image has no version: the newest version, the reimage, the rollback."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def find_previous_image(state: RolloutState) -> Image:
         return {}
     wanted = image_of(known_model(state))
     if wanted.get("kind") != "platform":
-        raise ValueError(messages.GALLERY_HAS_NO_WAY_BACK)
+        raise ValueError(messages.NO_GALLERY_ROLLBACK)
     found = ids_by_image(pending)
     image = options.rollback_image
     if image is None and len(found) > 1:

@@ -74,7 +74,7 @@ def check_tenant_of_image(state: RolloutState, image: Image, argument: str) -> I
         Events, while a failed request is retried.
 
     Raises:
-        ValueError: The image is of another tenant.
+        ValueError: The image is in another tenant.
     """
     subscription_id = images.subscription_of(image)
     is_own = subscription_id.lower() in ("", state.scale_set.subscription_id.lower())
@@ -141,7 +141,7 @@ def check_rollback_image(state: RolloutState, image: Image) -> None:
 
 
 def put_image(state: RolloutState, image: Image) -> Iterator[Event]:
-    """Put an image into the model if it is not there yet; never over somebody else's change."""
+    """Put an image into the model if it is not there yet; never over another client's change."""
     limit = _clock.monotonic() + state.options.health_timeout
 
     def request() -> None:

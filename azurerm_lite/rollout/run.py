@@ -43,6 +43,7 @@ from .state import (
     ids_by_image,
     image_of,
     seconds_running,
+    short_image_name,
     summarize,
 )
 from .waiting import REPORT_SECONDS
@@ -201,7 +202,7 @@ def pause_after(state: RolloutState, done: Batch, following: Batch) -> Iterator[
     """Pause between two batches, or let the caller decide whether to go on."""
     pause = state.options.pause
     if callable(pause):
-        yield event(state, "pausing", messages.asking_whether_to_go_on(done), batch=done)
+        yield event(state, "pausing", messages.calling_pause(done), batch=done)
         if not pause(done):
             yield stop(state, done)
         return
@@ -265,8 +266,8 @@ def restore_image(state: RolloutState) -> Iterator[Event]:
     image = state.options.rollback_image or infer_rollback_image(state)
     check_rollback_image(state, image)
     yield from check_tenant_of_image(state, image, "image")
-    message = messages.rolling_back(state.reason, images.image_name(image))
-    yield event(state, "rolling_back", message, of_set=True)
+    name = short_image_name(image, known_model(state))
+    yield event(state, "rolling_back", messages.rolling_back(state.reason, name), of_set=True)
     yield from put_image(state, image)
     yield from read_set(state)
     yield from wait_until_instances_idle(state)
@@ -275,7 +276,7 @@ def restore_image(state: RolloutState) -> Iterator[Event]:
 def restore_version(state: RolloutState) -> Iterator[Event]:
     """Make the version that the instances ran before the wanted one; the model stays as it is."""
     reimage.prepare_rollback(state)
-    name = images.image_name(state.options.rollback_image or {})
+    name = short_image_name(state.options.rollback_image or {}, known_model(state))
     yield event(state, "rolling_back", messages.rolling_back(state.reason, name), of_set=True)
     yield event(state, "notice", messages.MODEL_STAYS_FLOATING, of_set=True)
     yield from read_set(state)
@@ -295,7 +296,7 @@ def announce(state: RolloutState) -> Iterator[Event]:
     yield from announce_surge(state, batches)
     wants_rollback = state.options.on_failure == "rollback" and not state.is_rollback
     if batches and wants_rollback and not state.previous_image:
-        yield event(state, "notice", messages.NOTHING_TO_ROLL_BACK_TO, of_set=True)
+        yield event(state, "notice", messages.ROLLBACK_HAS_NO_EFFECT, of_set=True)
     skipped = plan.skipped(
         state.instances, state.options, state.retry_failed, current=state.current
     )
@@ -360,8 +361,8 @@ def report_dry_run(state: RolloutState) -> Iterator[Event]:
     idle = messages.would_wait(busy) if busy else messages.NOTHING_BEING_UPDATED
     yield event(state, "checked", idle, instance_ids=busy)
     if state.previous_image:
-        image = images.image_name(state.previous_image)
-        yield event(state, "checked", messages.would_roll_back_to(image))
+        name = short_image_name(state.previous_image, known_model(state))
+        yield event(state, "checked", messages.would_roll_back_to(name))
     for batch in batches:
         yield event(state, "planned", surge.describe(state, batch), batch=batch)
     if batches:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from requests import Response
@@ -52,7 +52,7 @@ def _now() -> float:
 
 
 def _now_utc() -> datetime:
-    return datetime.now(timezone.utc)
+    return datetime.now(UTC)
 
 
 @dataclass(repr=False)
@@ -66,7 +66,7 @@ class RolloutState:
             can report it.
         is_rollback: Whether the run brings the instances back to an old image.
         status: Where the run stands. `paused` and `done` end it.
-        model: The model as first read; a change by somebody else halts the run.
+        model: The model as first read; a change by another client halts the run.
         instances: The instances as last read.
         current: Those of them that need nothing: on the latest model, if the action is an upgrade.
         requests_per_reading: How many requests that took.
@@ -139,7 +139,7 @@ class RolloutState:
         """Return the fields for another process; a token stays in this one."""
         tokens = (self.scale_set.access_token, *self.options.auxiliary_tokens)
         if any(isinstance(token, str) for token in tokens):
-            raise ValueError(messages.ACCESS_STAYS_HERE)
+            raise ValueError(messages.PROVIDER_REQUIRED)
         crossing = {
             entry.name: getattr(self, entry.name)
             for entry in fields(self)
@@ -179,7 +179,7 @@ class Preempted(Halt):
 
 
 class ModelChanged(Halt):
-    """Somebody changed the model: to go on would bring instances to what nobody asked for."""
+    """Another client changed the model: continuing would upgrade to an unexpected one."""
 
 
 class BatchFailed(Halt):
@@ -209,6 +209,29 @@ def exact_version_of(instance: Instance) -> str:
     return images.exact_version(image_of(instance))
 
 
+def short_image_name(image: Image, model: ScaleSet) -> str:
+    """Return the name of an image without what it has in common with the image of a model.
+
+    Args:
+        image: An image, as `get_image` returns it.
+        model: The model of the scale set.
+
+    Returns:
+        A string: the version, the SKU with the version, the last part of an id, or the whole name.
+    """
+    name = images.image_name(image)
+    current = image_of(model)
+    if image.get("kind") == "platform" and current.get("kind") == "platform":
+        *kept, sku, version = name.lower().split(":")
+        *others, other_sku, _ = images.image_name(current).lower().split(":")
+        if kept != others:
+            return name
+        return version if sku == other_sku else f"{image.get('sku')} {version}"
+    folder, _, last = name.rpartition("/")
+    current_folder = images.image_name(current).rpartition("/")[0]
+    return last if folder and folder.lower() == current_folder.lower() else name
+
+
 def ids_by_image(instances: Iterable[Instance]) -> dict[str, list[str]]:
     """Return which instances run which image: ids by the image's name, in numeric order.
 
@@ -225,7 +248,7 @@ def ids_by_image(instances: Iterable[Instance]) -> dict[str, list[str]]:
 
 def with_since(state: RolloutState, reasons: Mapping[str, str]) -> dict[str, str]:
     """Return the reasons with the time since when each is known; forget all others."""
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     known = state.problems_since
     state.problems_since = {problem: known.get(problem, now) for problem in reasons.items()}
     return {

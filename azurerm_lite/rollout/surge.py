@@ -129,7 +129,7 @@ def check_surplus(state: RolloutState) -> None:
         ValueError: The capacity is not the one that the set had before its extra instances.
     """
     capacity = target(state)
-    # A rollback is not told how many were added: at most as many as there were.
+    # A rollback does not know how many were added: at most as many as there were.
     most = capacity if state.options.surge is None else surge_size(state)
     surplus = present(state) - capacity
     # Autoscale may have added some as well.
@@ -369,7 +369,7 @@ def _raise_and_follow(
 
 
 def _raise_capacity(state: RolloutState) -> Iterator[Event]:
-    """Send the new capacity, and again as long as it is needed; never over somebody's change."""
+    """Send the new capacity, and again while needed; never over another client's change."""
     limit = _clock.monotonic() + state.options.health_timeout
     state.operation = None
 
@@ -382,7 +382,7 @@ def _raise_capacity(state: RolloutState) -> Iterator[Event]:
 
 
 def _send_capacity(state: RolloutState, capacity: int) -> None:
-    """Send a capacity alone, if nobody has changed the set since it was read."""
+    """Send only a capacity, if the set has not changed since it was read."""
     etag = known_model(state).get("etag")
     state.has_changed_something = True
     state.operation = vmss.patch_vmss(
@@ -446,7 +446,7 @@ def _with_new_ids(state: RolloutState, step: Creation, known: Collection[str]) -
 
 
 def _expected_of_new(state: RolloutState) -> InstanceBefore:
-    """Return what is expected of new instances: what Azure reports of those that are there."""
+    """Return what is expected of new instances: what Azure reports about the present ones."""
     has_power = any(power_state(instance) is not None for instance in state.instances)
     reports_health = any(health(instance) is not None for instance in state.instances)
     return InstanceBefore("running" if has_power else None, reports_health)

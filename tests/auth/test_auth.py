@@ -1,7 +1,4 @@
-"""Tokens: by secret through MSAL, and what every way has in common.
-
-Keeping a token and renewing it in time.
-"""
+"""Tokens: with a secret through MSAL, and the caching and renewal of all providers."""
 
 from __future__ import annotations
 
@@ -42,14 +39,14 @@ BEHIND = " Trace ID: 3c1f Correlation ID: 9b2a Timestamp: 2026-01-02 03:04:05Z"
 
 
 def token_url(authority: str = PUBLIC, tenant: str = TENANT) -> str:
-    """Where a token is asked for."""
+    """The URL of the token endpoint."""
     return f"{authority}/{tenant}/oauth2/v2.0/token"
 
 
 def signs_in(
     sign_in: responses.RequestsMock, authority: str = PUBLIC, **answer: Any
 ) -> responses.BaseResponse:
-    """A sign-in that knows the tenant, and gives this answer to whoever asks for a token."""
+    """Register a sign-in that knows the tenant and sends this response to token requests."""
     sign_in.get(
         f"{authority}/{TENANT}/v2.0/.well-known/openid-configuration",
         json={
@@ -62,7 +59,7 @@ def signs_in(
 
 
 def a_token(token: str, seconds: int = 3599) -> dict[str, Any]:
-    """What the token endpoint says when it agrees."""
+    """Return a successful response of the token endpoint."""
     return {
         "token_type": "Bearer",
         "expires_in": seconds,
@@ -71,8 +68,8 @@ def a_token(token: str, seconds: int = 3599) -> dict[str, Any]:
     }
 
 
-def refusal(error: str, description: str) -> dict[str, Any]:
-    """What the token endpoint says when it does not."""
+def error_response(error: str, description: str) -> dict[str, Any]:
+    """Return an error response of the token endpoint."""
     return {
         "error": error,
         "error_description": description + BEHIND,
@@ -83,20 +80,20 @@ def refusal(error: str, description: str) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def local_authority(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An authority that MSAL asks nobody else about.
+    """An authority for which MSAL sends no requests to others.
 
-    Two requests, and no more, are what a token takes.
+    A token then takes exactly two requests.
     """
     monkeypatch.setenv("AZURE_AUTHORITY_HOST", LOCAL)
 
 
-# --- by secret ---
+# --- client secret ---
 
 
 def test_a_service_principal_gets_a_token(token: str) -> None:
     """Tenant, application and secret are sent as OAuth's client credentials.
 
-    For the resource manager's audience.
+    The audience is the Resource Manager.
     """
     form = {
         "client_id": APPLICATION,
@@ -125,7 +122,7 @@ def test_a_service_principal_gets_a_token(token: str) -> None:
 def test_each_cloud_has_its_sign_in_and_audience(
     authority: str, scope: str, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The sign-in of the configured cloud is asked, for a token that its resource manager takes."""
+    """The sign-in and the audience are those of the configured cloud."""
     monkeypatch.setenv("AZURE_AUTHORITY_HOST", authority)
     with responses.RequestsMock() as sign_in:
         signs_in(sign_in, authority, json=a_token(token))
@@ -178,12 +175,9 @@ def test_each_cloud_has_its_sign_in_and_audience(
 def test_a_rejected_sign_in_has_its_error_code_and_advice(
     status: int, error: str, description: str, code: str, advice: str
 ) -> None:
-    """A refused sign-in is `AuthenticationFailed`.
-
-    The first sentence, number, id, and advice if we have any.
-    """
+    """`AuthenticationFailed` has the first sentence, code and id, and advice if there is any."""
     with responses.RequestsMock() as sign_in:
-        signs_in(sign_in, LOCAL, status=status, json=refusal(error, description))
+        signs_in(sign_in, LOCAL, status=status, json=error_response(error, description))
         with pytest.raises(AuthenticationFailed) as caught:
             azurerm_lite.get_access_token(*ME)
     failed = caught.value
@@ -198,11 +192,11 @@ def test_a_rejected_sign_in_has_its_error_code_and_advice(
 def test_a_rejection_by_the_public_cloud_has_the_same_message(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """MSAL's further questions about a known authority do not hide the refusal."""
+    """MSAL's other requests for a known authority do not hide the error."""
     monkeypatch.delenv("AZURE_AUTHORITY_HOST")
     description = "AADSTS7000215: Invalid client secret provided."
     with responses.RequestsMock(assert_all_requests_are_fired=False) as sign_in:
-        signs_in(sign_in, PUBLIC, status=401, json=refusal("invalid_client", description))
+        signs_in(sign_in, PUBLIC, status=401, json=error_response("invalid_client", description))
         sign_in.get(
             f"{PUBLIC}/common/discovery/instance",
             json={"tenant_discovery_endpoint": "x", "metadata": []},
@@ -216,16 +210,15 @@ def test_a_rejection_by_the_public_cloud_has_the_same_message(
 def test_an_unknown_tenant_is_an_error_before_the_secret_is_sent(
     authority: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A tenant that the sign-in does not know is `AuthenticationFailed`.
-
-    And the secret has not left.
-    """
+    """A tenant that the sign-in does not know is `AuthenticationFailed`."""
     monkeypatch.setenv("AZURE_AUTHORITY_HOST", authority)
     with responses.RequestsMock() as sign_in:
         sign_in.get(
             f"{authority}/nobody.example/v2.0/.well-known/openid-configuration",
             status=400,
-            json=refusal("invalid_tenant", "AADSTS90002: Tenant 'nobody.example' not found."),
+            json=error_response(
+                "invalid_tenant", "AADSTS90002: Tenant 'nobody.example' not found."
+            ),
         )
         with pytest.raises(AuthenticationFailed, match="Check the tenant id") as caught:
             azurerm_lite.get_access_token("nobody.example", APPLICATION, SECRET)
@@ -240,9 +233,9 @@ def test_an_unknown_tenant_is_an_error_before_the_secret_is_sent(
     ["../common", "a/b", "a?b", "a#b", "@evil.example", "\\evil.example", ":1@evil.example"],
 )
 def test_a_hostile_tenant_does_not_move_the_sign_in(tenant: str) -> None:
-    """Whatever the tenant: nobody but the configured sign-in is asked."""
+    """For any tenant, only the configured sign-in gets requests."""
     with responses.RequestsMock() as sign_in:
-        sign_in.get(re.compile(".*"), status=400, json=refusal("invalid_tenant", "No."))
+        sign_in.get(re.compile(".*"), status=400, json=error_response("invalid_tenant", "No."))
         with pytest.raises(AuthenticationFailed):
             azurerm_lite.get_access_token(tenant, APPLICATION, SECRET)
         assert all(str(call.request.url).startswith(LOCAL + "/") for call in sign_in.calls)
@@ -253,7 +246,7 @@ def test_a_hostile_tenant_does_not_move_the_sign_in(tenant: str) -> None:
 )
 @pytest.mark.parametrize("late", [False, True])
 def test_an_unreachable_sign_in_is_named_by_its_host(kind: type[Exception], late: bool) -> None:
-    """Without a network the error is requests' own kind and names the sign-in and the cause."""
+    """Without a network the error is the one of requests, with host and cause."""
     with responses.RequestsMock() as sign_in:
         if late:
             signs_in(sign_in, LOCAL, body=kind("the line went dead"))
@@ -266,7 +259,7 @@ def test_an_unreachable_sign_in_is_named_by_its_host(kind: type[Exception], late
             azurerm_lite.get_access_token(*ME)
     assert (
         str(caught.value)
-        == f"No answer from 127.0.0.1:8443 (sign-in /{TENANT}, 1 try): the line went dead"
+        == f"No response from 127.0.0.1:8443 (sign-in /{TENANT}, 1 attempt): the line went dead"
     )
 
 
@@ -275,8 +268,8 @@ def test_an_unreachable_sign_in_is_named_by_its_host(kind: type[Exception], late
     [
         ({"status": 500, "body": ""}, "500"),
         ({"status": 503, "body": "<html>", "headers": {"Retry-After": "5"}}, "503"),
-        ({"status": 200, "body": "<html>Please sign in</html>"}, "does not answer as"),
-        ({"status": 307, "headers": {"Location": "https://evil.example/"}}, "does not answer as"),
+        ({"status": 200, "body": "<html>Please sign in</html>"}, "did not respond like"),
+        ({"status": 307, "headers": {"Location": "https://evil.example/"}}, "did not respond like"),
         ({"status": 200, "json": {"token_type": "Bearer"}}, "no reason was given"),
         ({"status": 400, "json": {}}, "no reason was given"),
     ],
@@ -284,9 +277,9 @@ def test_an_unreachable_sign_in_is_named_by_its_host(kind: type[Exception], late
 def test_an_unexpected_sign_in_response_is_not_reported_as_a_wrong_tenant(
     answer: dict[str, Any], message: str
 ) -> None:
-    """What is no OAuth answer is `AuthenticationFailed` without misleading advice.
+    """A response that is not OAuth is `AuthenticationFailed` without misleading advice.
 
-    And no redirect gets the secret.
+    No redirect gets the secret.
     """
     with responses.RequestsMock() as sign_in:
         signs_in(sign_in, LOCAL, **answer)
@@ -303,9 +296,9 @@ def test_an_unexpected_sign_in_response_is_not_reported_as_a_wrong_tenant(
 def test_a_missing_argument_is_a_value_error_with_its_name(
     function: Callable[..., Any], argument: str, bad: Any
 ) -> None:
-    """An empty argument, or one of another type, is named before anything is sent.
+    """An empty argument or one of another type is named before anything is sent.
 
-    And never shown.
+    Its value is not shown.
     """
     arguments = dict(
         zip(("tenant_id", "application_id", "application_secret"), ME, strict=True)
@@ -318,7 +311,7 @@ def test_a_missing_argument_is_a_value_error_with_its_name(
 FAILURES: dict[str, dict[str, Any]] = {
     "refused": {
         "status": 401,
-        "json": refusal("invalid_client", "AADSTS7000215: Invalid client secret."),
+        "json": error_response("invalid_client", "AADSTS7000215: Invalid client secret."),
     },
     "server error": {"status": 500, "body": ""},
     "no JSON": {"status": 200, "body": "<html>"},
@@ -332,10 +325,7 @@ FAILURES: dict[str, dict[str, Any]] = {
 def test_neither_secret_nor_token_is_in_a_message_or_repr(
     failure: str, token: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """However sign-in ends.
-
-    No text, repr, pickle, traceback or log line of any logger holds secret or token.
-    """
+    """However sign-in ends, no text, repr, pickle, traceback or log line contains them."""
     caplog.set_level(logging.DEBUG)
     provider = azurerm_lite.token_provider(*ME)
     shown = repr(provider) + str(provider)
@@ -353,11 +343,11 @@ def test_neither_secret_nor_token_is_in_a_message_or_repr(
     assert "canary" not in repr([record.args for record in caplog.records])
 
 
-# --- a callable for long work ---
+# --- providers ---
 
 
-def test_a_provider_keeps_its_token(token: str) -> None:
-    """A token that is still good is not asked for again, and the tenant not looked up again."""
+def test_a_provider_caches_its_token(token: str) -> None:
+    """A valid token is not requested again, and the tenant is not looked up again."""
     with responses.RequestsMock() as sign_in:
         signs_in(sign_in, LOCAL, json=a_token(token))
         provider = azurerm_lite.token_provider(*ME)
@@ -366,38 +356,38 @@ def test_a_provider_keeps_its_token(token: str) -> None:
         assert len(sign_in.calls) == 2
 
 
-def wall(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """So many seconds after the tests began, by the clock on the wall."""
+def wall_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Return the time of the wall_clock clock, some seconds after the start of the tests."""
     monkeypatch.setattr(time, "time", lambda: 1_800_000_000.0 + seconds)
 
 
 def test_a_provider_renews_its_token_ahead_of_its_end(
     token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A token with less than five minutes left is replaced, though it would still do."""
-    wall(monkeypatch, 0)
+    """A token with less than five minutes left is renewed."""
+    wall_clock(monkeypatch, 0)
     with responses.RequestsMock() as sign_in:
         signs_in(sign_in, LOCAL, json=a_token("first", 3600))
         sign_in.post(token_url(LOCAL), json=a_token(token))
         provider = azurerm_lite.token_provider(*ME)
         given = []
         for seconds in (0, 3290, 3310, 3310):
-            wall(monkeypatch, seconds)
+            wall_clock(monkeypatch, seconds)
             given.append(provider())
         assert given == ["first", "first", token, token]
 
 
 def test_short_lived_tokens_are_not_requested_at_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A token that lasts less than five minutes is kept for half of its life.
+    """A token valid for less than five minutes is cached for half of that time.
 
-    And half a minute at the most.
+    But for half a minute at most.
     """
     with responses.RequestsMock() as sign_in:
         signs_in(sign_in, LOCAL, json=a_token("short", 200))
         provider = azurerm_lite.token_provider(*ME)
         asked = []
         for seconds in (0, 10, 29, 31, 60, 62):
-            wall(monkeypatch, seconds)
+            wall_clock(monkeypatch, seconds)
             provider()
             asked.append(len([call for call in sign_in.calls if call.request.method == "POST"]))
     assert asked == [1, 1, 1, 2, 2, 3]
@@ -407,7 +397,7 @@ FAILED_RENEWALS: dict[str, dict[str, Any]] = {
     "broken": {"body": requests.ConnectionError("the line went dead")},
     "refused": {
         "status": 401,
-        "json": refusal("invalid_client", "AADSTS7000222: The secret has expired."),
+        "json": error_response("invalid_client", "AADSTS7000222: The secret has expired."),
     },
     "not well": {"status": 503, "body": "<html>"},
 }
@@ -417,22 +407,22 @@ FAILED_RENEWALS: dict[str, dict[str, Any]] = {
 def test_a_failed_renewal_is_not_an_error_while_the_token_is_valid(
     failure: str, token: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The present token is used to its end, a new one tried for each half minute.
+    """The token is used until it expires, with a renewal attempt each half minute.
 
-    Then the failure is told.
+    Then the error is raised.
     """
-    wall(monkeypatch, 0)
+    wall_clock(monkeypatch, 0)
     with responses.RequestsMock() as sign_in:
         signs_in(sign_in, LOCAL, json=a_token(token, 3600))
         sign_in.post(token_url(LOCAL), **FAILED_RENEWALS[failure])
         provider = azurerm_lite.token_provider(*ME)
         assert provider() == token
         for seconds, asked in ((3310, 2), (3330, 2), (3341, 3), (3599, 4)):
-            wall(monkeypatch, seconds)
+            wall_clock(monkeypatch, seconds)
             assert provider() == token
             assert len([call for call in sign_in.calls if call.request.method == "POST"]) == asked
-        assert "the token cannot be renewed; it is good for 290 s more" in caplog.text
-        wall(monkeypatch, 3601)
+        assert "cannot renew the token, which is valid for another 4 min 50 s" in caplog.text
+        wall_clock(monkeypatch, 3601)
         with pytest.raises((AuthenticationFailed, requests.ConnectionError)):
             provider()
     assert token not in caplog.text
@@ -441,9 +431,9 @@ def test_a_failed_renewal_is_not_an_error_while_the_token_is_valid(
 def test_threads_use_a_valid_token_while_one_renews_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A sign-in that takes its time holds up only the thread that asks."""
+    """A slow sign-in blocks only the thread that renews."""
     began, may_end = threading.Event(), threading.Event()
-    wall(monkeypatch, 0)
+    wall_clock(monkeypatch, 0)
 
     def slowly(_: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
         began.set()
@@ -455,7 +445,7 @@ def test_threads_use_a_valid_token_while_one_renews_it(
         sign_in.add_callback(responses.POST, token_url(LOCAL), slowly)
         provider = azurerm_lite.token_provider(*ME)
         assert provider() == "first"
-        wall(monkeypatch, 3400)
+        wall_clock(monkeypatch, 3400)
         with ThreadPoolExecutor(1) as threads:
             renewing = threads.submit(provider)
             assert began.wait(10)
@@ -466,9 +456,9 @@ def test_threads_use_a_valid_token_while_one_renews_it(
 
 
 def test_a_rejected_token_is_forgotten(token: str) -> None:
-    """Whatever the clock says here: after `forget` a new one is asked for.
+    """After `forget` a new token is requested, even if the old one has not expired.
 
-    Forgetting another one does nothing.
+    Forgetting another token has no effect.
     """
     with responses.RequestsMock() as sign_in:
         signs_in(sign_in, LOCAL, json=a_token("first"))
@@ -482,7 +472,7 @@ def test_a_rejected_token_is_forgotten(token: str) -> None:
 
 
 def test_a_provider_may_be_shared_between_threads(token: str) -> None:
-    """Threads that ask at once get one token, asked for once."""
+    """Threads that call it at the same time get one token, requested once."""
     start = threading.Barrier(20)
     with responses.RequestsMock() as sign_in:
         signs_in(sign_in, LOCAL, json=a_token(token))
@@ -498,7 +488,7 @@ def test_a_provider_may_be_shared_between_threads(token: str) -> None:
 
 
 def test_a_provider_can_be_called_again_after_a_failure(token: str) -> None:
-    """A sign-in that was out of reach once does not spoil the provider."""
+    """An unreachable sign-in has no lasting effect."""
     with responses.RequestsMock() as sign_in:
         url = f"{LOCAL}/{TENANT}/v2.0/.well-known/openid-configuration"
         sign_in.get(url, body=requests.ConnectionError("the line went dead"))
@@ -509,7 +499,7 @@ def test_a_provider_can_be_called_again_after_a_failure(token: str) -> None:
         assert provider() == token
 
 
-def test_a_provider_takes_the_service_principal_of_the_environment(
+def test_a_provider_uses_the_service_principal_of_the_environment(
     token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without arguments, the three variables are the service principal."""
@@ -526,7 +516,7 @@ def test_a_provider_takes_the_service_principal_of_the_environment(
 def test_a_provider_keeps_the_endpoint_of_its_creation(
     token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A provider keeps the cloud it was made for."""
+    """A later change of the cloud has no effect."""
     provider = azurerm_lite.token_provider(*ME)
     monkeypatch.setenv("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.us")
     with responses.RequestsMock() as sign_in:
@@ -559,7 +549,7 @@ class FakeProvider(Provider):
 def test_no_expired_token_is_returned_and_none_is_requested_too_often(
     steps: list[tuple[float, Any]],
 ) -> None:
-    """Whatever the lifetimes, the pauses between calls, and the renewals that fail."""
+    """For any lifetimes, pauses between calls, and failed renewals."""
     provider = FakeProvider()
     held_until = 0.0
     with pytest.MonkeyPatch.context() as patch:
@@ -588,11 +578,11 @@ def test_no_expired_token_is_returned_and_none_is_requested_too_often(
                 provider.now = now
 
 
-# --- what importing costs ---
+# --- import time ---
 
 
 def test_importing_the_package_does_not_import_msal() -> None:
-    """A fresh interpreter that imports the package has not imported MSAL or what MSAL needs."""
+    """A new interpreter that imports the package has not imported MSAL or its dependencies."""
     root = str(Path(azurerm_lite.__file__).parent.parent)
     code = "import azurerm_lite, json, sys; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run(

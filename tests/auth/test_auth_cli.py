@@ -1,6 +1,6 @@
-"""Tokens by the Azure CLI.
+"""Tokens of the Azure CLI.
 
-A small script in the place of `az` prints what the real one prints, failures included.
+A small script in place of `az` prints the same as the real one, errors included.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ APPLICATION = "22222222-2222-2222-2222-222222222222"
 
 
 class FakeCli:
-    """An `az` on PATH that prints what it is told and writes down how it was called.
+    """An `az` on PATH that prints a configured text and logs its calls.
 
-    On Windows an `az.cmd`.
+    On Windows it is an `az.cmd`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -56,7 +56,7 @@ class FakeCli:
         self.says("")
 
     def says(self, printed: Any, code: int = 0, error: str = "", hangs: float = 0) -> None:
-        """From now on: prints this, and ends with this code."""
+        """From now on print this text and exit with this code."""
         text = printed if isinstance(printed, str) else json.dumps(printed)
         (self.folder / "behaviour").write_text(
             json.dumps({"printed": text, "code": code, "error": error, "hangs": hangs})
@@ -70,21 +70,21 @@ class FakeCli:
 
 @pytest.fixture
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCli:
-    """A folder with an `az` in it, ahead of everything on PATH."""
+    """A folder with an `az`, first on PATH."""
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ.get('PATH', os.defpath)}")
     return FakeCli(tmp_path)
 
 
-def of_the_cli(token: str, seconds: float | None = 3600) -> dict[str, Any]:
-    """What `az account get-access-token` prints; older ones without `expires_on`."""
+def cli_output(token: str, seconds: float | None = 3600) -> dict[str, Any]:
+    """Return the output of `az account get-access-token`; older versions have no `expires_on`."""
     ends = datetime.fromtimestamp(time.time() + (3600 if seconds is None else seconds))
     answer = {"accessToken": token, "expiresOn": str(ends), "tenant": TENANT, "tokenType": "Bearer"}
     return answer if seconds is None else {**answer, "expires_on": int(time.time() + seconds)}
 
 
-def test_the_cli_gives_its_token(cli: FakeCli, token: str) -> None:
-    """The token of whoever is signed in is asked of `az` itself, as JSON."""
-    cli.says(of_the_cli(token), error="WARNING: a new version is out\n")
+def test_the_cli_returns_its_token(cli: FakeCli, token: str) -> None:
+    """`az` is called for JSON with the token of the signed-in account."""
+    cli.says(cli_output(token), error="WARNING: a new version is out\n")
     assert azurerm_lite.get_access_token_from_cli() == token
     assert cli.calls == [["account", "get-access-token", "--output", "json"]]
 
@@ -96,8 +96,8 @@ def test_the_cli_gives_its_token(cli: FakeCli, token: str) -> None:
         ("my sub", ["account", "show", "--subscription", "my sub", "--output", "json"]),
     ],
 )
-def test_the_cli_gives_a_subscription(name: str | None, call: list[str], cli: FakeCli) -> None:
-    """The current subscription, or the one of a name, is asked of `az`."""
+def test_the_cli_returns_a_subscription(name: str | None, call: list[str], cli: FakeCli) -> None:
+    """`az` is called for the current subscription, or for the one with this name."""
     cli.says({"id": "sub-id", "name": "my sub", "tenantId": TENANT})
     assert azurerm_lite.get_subscription_from_cli(name) == "sub-id"
     assert cli.calls == [call]
@@ -105,7 +105,7 @@ def test_the_cli_gives_a_subscription(name: str | None, call: list[str], cli: Fa
 
 @pytest.mark.skipif(os.name == "nt", reason="az.cmd is given no such name: see the next test")
 def test_a_name_is_not_interpreted_by_a_shell(cli: FakeCli, tmp_path: Path) -> None:
-    """What looks like a command is a name like any other."""
+    """Shell syntax in a name has no meaning."""
     cli.says({"id": "sub-id"})
     name = f"x; touch {tmp_path}/pwned $(touch {tmp_path}/pwned) `touch {tmp_path}/pwned`"
     azurerm_lite.get_subscription_from_cli(name)
@@ -115,14 +115,14 @@ def test_a_name_is_not_interpreted_by_a_shell(cli: FakeCli, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", ["", " ", 5])
 def test_an_empty_subscription_name_is_a_value_error(name: Any) -> None:
-    """An empty name is not taken for the current subscription."""
+    """It does not mean the current subscription."""
     with pytest.raises(ValueError, match="name must be"):
         azurerm_lite.get_subscription_from_cli(name)
 
 
 @pytest.fixture(params=["token", "subscription", "provider"])
-def asks(request: pytest.FixtureRequest) -> Callable[[], str]:
-    """Each way to ask the CLI for something."""
+def calls_to_az(request: pytest.FixtureRequest) -> Callable[[], str]:
+    """Each function that calls the CLI."""
     ways: dict[str, Callable[[], str]] = {
         "token": azurerm_lite.get_access_token_from_cli,
         "subscription": azurerm_lite.get_subscription_from_cli,
@@ -132,31 +132,31 @@ def asks(request: pytest.FixtureRequest) -> Callable[[], str]:
 
 
 def test_a_missing_cli_is_an_error_with_advice(
-    asks: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    calls_to_az: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where no `az` is on PATH, the error says to install it, or to sign in otherwise."""
+    """Without `az` on PATH, the advice is to install it or to sign in differently."""
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(
         AuthenticationFailed, match=r"not on PATH: install it and run 'az login'"
     ) as caught:
-        asks()
+        calls_to_az()
     assert caught.value.code == "CliNotFound"
 
 
-def test_a_cli_that_is_signed_out_is_an_error_in_its_own_words(
-    asks: Callable[[], str], cli: FakeCli
+def test_a_signed_out_cli_is_an_error_with_its_output(
+    calls_to_az: Callable[[], str], cli: FakeCli
 ) -> None:
-    """What `az` says on failing is what the error says, on one line, with advice at most once."""
+    """On one line, with advice at most once."""
     cli.says("", 1, "ERROR: Please run 'az login' to\n setup account.\n")
     with pytest.raises(AuthenticationFailed) as caught:
-        asks()
+        calls_to_az()
     assert caught.value.code == "CliFailed"
     assert "ERROR: Please run 'az login' to setup account." in caught.value.message
     assert caught.value.message.count("az login") == 1
 
 
-def test_a_failure_without_words_has_the_exit_status(cli: FakeCli) -> None:
-    """There is nothing else to show, and no advice to give."""
+def test_a_failure_without_output_has_the_exit_status(cli: FakeCli) -> None:
+    """There is nothing else to show, and no advice."""
     cli.says("", 3, "")
     with pytest.raises(AuthenticationFailed, match="exit status 3") as caught:
         azurerm_lite.get_access_token_from_cli()
@@ -167,27 +167,27 @@ def test_a_failure_without_words_has_the_exit_status(cli: FakeCli) -> None:
     "printed", ["", "garbage", "[]", "null", "5", "{}", '"text"', '{"other": 1}', '{"accessToken']
 )
 def test_unexpected_output_of_the_cli_is_an_error(
-    printed: str, asks: Callable[[], str], cli: FakeCli
+    printed: str, calls_to_az: Callable[[], str], cli: FakeCli
 ) -> None:
-    """Output that is not what was asked for is `AuthenticationFailed`, and is not shown."""
+    """It is `AuthenticationFailed`, and the output is not shown."""
     cli.says(printed)
-    with pytest.raises(AuthenticationFailed, match="printed something unexpected"):
-        asks()
+    with pytest.raises(AuthenticationFailed, match="printed no JSON object with"):
+        calls_to_az()
 
 
 def test_output_of_another_command_is_an_error(cli: FakeCli, token: str) -> None:
-    """A subscription is no token and a token is no subscription; the token is not shown."""
+    """A subscription in place of a token, or the reverse; the token is not shown."""
     cli.says({"id": "sub-id"})
-    with pytest.raises(AuthenticationFailed, match="printed something unexpected"):
+    with pytest.raises(AuthenticationFailed, match="printed no JSON object with"):
         azurerm_lite.get_access_token_from_cli()
-    cli.says(of_the_cli(token))
-    with pytest.raises(AuthenticationFailed, match="printed something unexpected") as caught:
+    cli.says(cli_output(token))
+    with pytest.raises(AuthenticationFailed, match="printed no JSON object with") as caught:
         azurerm_lite.get_subscription_from_cli()
     assert token not in str(caught.value)
 
 
 def test_a_cli_that_hangs_is_stopped(cli: FakeCli, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An `az` that does not answer, waiting for a person perhaps, ends as an error."""
+    """For example an `az` that waits for input."""
     monkeypatch.setattr(cli_module, "TIMEOUT", 0.2)
     cli.says("", hangs=30)
     with pytest.raises(AuthenticationFailed, match=r"could not be run: .*timed out"):
@@ -196,7 +196,7 @@ def test_a_cli_that_hangs_is_stopped(cli: FakeCli, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.skipif(os.name == "nt", reason="a broken first line is POSIX's")
 def test_a_cli_that_cannot_be_run_is_an_error(cli: FakeCli) -> None:
-    """A broken installation is told as that."""
+    """For example a broken installation."""
     (cli.folder / "az").write_text("#!/no/such/interpreter\n")
     with pytest.raises(AuthenticationFailed, match="az could not be run") as caught:
         azurerm_lite.get_access_token_from_cli()
@@ -206,10 +206,10 @@ def test_a_cli_that_cannot_be_run_is_an_error(cli: FakeCli) -> None:
 def test_the_cli_is_used_until_a_service_principal_is_complete(
     cli: FakeCli, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With two of the three variables set, it is still the CLI that is asked."""
+    """With two of the three variables, the CLI is still used."""
     monkeypatch.setenv("AZURE_TENANT_ID", TENANT)
     monkeypatch.setenv("AZURE_CLIENT_ID", APPLICATION)
-    cli.says(of_the_cli(token))
+    cli.says(cli_output(token))
     assert azurerm_lite.token_provider()() == token
     assert len(cli.calls) == 1
 
@@ -219,14 +219,14 @@ def test_the_cli_is_used_until_a_service_principal_is_complete(
     [(3600, 1), (320, 1), (290, 1), (0, 3), (-60, 3), (None, 1)],
     ids=str,
 )
-def test_a_token_of_the_cli_is_kept_until_shortly_before_its_end(
+def test_a_token_of_the_cli_is_cached_until_shortly_before_its_end(
     seconds: float | None, calls: int, cli: FakeCli, token: str
 ) -> None:
-    """A good token is not asked for again, one past its end each time.
+    """A valid token is not requested again, an expired one each time.
 
-    `expiresOn` will do, and so will neither.
+    It works with `expiresOn` and without both fields.
     """
-    cli.says(of_the_cli(token, seconds))
+    cli.says(cli_output(token, seconds))
     provider = azurerm_lite.token_provider()
     assert [provider() for _ in range(3)] == [token] * 3
     assert len(cli.calls) == calls
@@ -234,21 +234,21 @@ def test_a_token_of_the_cli_is_kept_until_shortly_before_its_end(
 
 @pytest.mark.parametrize("ends", ["soon", "", None, [], {}, False, 0])
 def test_an_invalid_expiry_of_a_token_is_ignored(ends: Any, cli: FakeCli, token: str) -> None:
-    """An `expires_on` that is no number is as if it were not there.
+    """An `expires_on` that is not a number counts as missing.
 
-    The token is good all the same.
+    The token is used anyway.
     """
-    cli.says({**of_the_cli(token, None), "expires_on": ends})
+    cli.says({**cli_output(token, None), "expires_on": ends})
     assert azurerm_lite.token_provider()() == token
-    cli.says({**of_the_cli(token, None), "expiresOn": ends})
+    cli.says({**cli_output(token, None), "expiresOn": ends})
     provider = azurerm_lite.token_provider()
     assert [provider(), provider()] == [token] * 2
     assert len(cli.calls) == 2
 
 
 def test_a_tenant_or_a_subscription_is_passed_to_the_cli(cli: FakeCli, token: str) -> None:
-    """Who is signed in to several can say which one."""
-    cli.says(of_the_cli(token))
+    """It selects one of several signed-in accounts."""
+    cli.says(cli_output(token))
     assert azurerm_lite.token_provider(cli=True, subscription="my sub")() == token
     assert azurerm_lite.token_provider(TENANT, cli=True)() == token
     asked = ["account", "get-access-token"]
@@ -262,37 +262,37 @@ def test_a_tenant_or_a_subscription_is_passed_to_the_cli(cli: FakeCli, token: st
 def test_az_cmd_gets_no_special_characters_of_its_shell(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Windows runs a .cmd by its shell, whatever Python does.
+    """Windows always runs a .cmd in its shell.
 
-    Such a name is refused before anything runs.
+    Such a name is rejected before anything runs.
     """
     monkeypatch.setattr(shutil, "which", lambda name: str(tmp_path / "az.cmd"))
-    with pytest.raises(ValueError, match=r"az\.cmd cannot be given a name with .* in it"):
+    with pytest.raises(ValueError, match=r"az\.cmd does not accept a name that contains .*"):
         azurerm_lite.get_subscription_from_cli(name)
 
 
 def test_an_az_in_the_current_folder_is_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Windows looks there first; whoever can write there is not who signs in."""
+    """Windows searches there first, and other users may be able to write there."""
     monkeypatch.setattr(shutil, "which", lambda name: "." + os.sep + "az.cmd")
     with pytest.raises(AuthenticationFailed, match="not on PATH"):
         azurerm_lite.get_access_token_from_cli()
 
 
 def test_messages_of_the_cli_are_shown_without_tokens(cli: FakeCli) -> None:
-    """A token that stands in the CLI's words, as with --debug, is masked."""
+    """A token in the CLI's output, as with --debug, is masked."""
     cli.says("", 1, "ERROR: got eyJhbGciOi.eyJpc3Mi.c2lnbmF0dXJl instead\n")
     with pytest.raises(AuthenticationFailed, match=r"got \*\*\* instead"):
         azurerm_lite.get_access_token_from_cli()
 
 
 def test_the_plain_function_runs_the_cli_each_time(cli: FakeCli) -> None:
-    """`get_access_token_from_cli` keeps nothing.
+    """`get_access_token_from_cli` caches nothing.
 
-    After another `az login` it gives the other token.
+    After another `az login` it returns the other token.
     """
-    cli.says(of_the_cli("first"))
+    cli.says(cli_output("first"))
     first = azurerm_lite.get_access_token_from_cli()
-    cli.says(of_the_cli("second"))
+    cli.says(cli_output("second"))
     assert (first, azurerm_lite.get_access_token_from_cli()) == ("first", "second")
 
 
@@ -310,22 +310,22 @@ ANSI_RESET = "\x1b[0m"
         ("", "\nA newer version is out.\n"),
     ],
 )
-def test_what_az_prints_around_the_json_is_left_out(
+def test_output_around_the_json_is_ignored(
     cli: FakeCli, token: str, before: str, after: str
 ) -> None:
     """Colours, byte order marks, and lines of extensions and wrappers."""
-    cli.says(before + json.dumps(of_the_cli(token)) + after)
+    cli.says(before + json.dumps(cli_output(token)) + after)
     assert azurerm_lite.get_access_token_from_cli() == token
 
 
-def test_az_is_asked_for_plain_text(cli: FakeCli, token: str, tmp_path: Path) -> None:
-    """Its setting for colours is in the environment, which keeps the command line as it is."""
+def test_az_is_run_without_colours(cli: FakeCli, token: str, tmp_path: Path) -> None:
+    """The setting is in the environment, so that the command line is unchanged."""
     script = tmp_path / "az.py"
     script.write_text("import os\n" + script.read_text().replace(
         "sys.stdout.write(behaviour['printed'])",
         "sys.stdout.write(behaviour['printed'] * (os.environ['AZURE_CORE_NO_COLOR'] == 'true'))",
     ))  # fmt: skip
-    cli.says(of_the_cli(token))
+    cli.says(cli_output(token))
     assert azurerm_lite.get_access_token_from_cli() == token
 
 
@@ -354,24 +354,24 @@ DEAD_PROXY = (
 def test_the_advice_to_sign_in_is_given_if_it_helps(
     cli: FakeCli, error: str, has_advice: bool
 ) -> None:
-    """With a code of the sign-in; not for a dead network, a full disk, or if az gives it itself."""
+    """With a sign-in code; not for a network error, a full disk, or if az prints it itself."""
     cli.says("", code=1, error=error)
     with pytest.raises(AuthenticationFailed) as caught:
         azurerm_lite.get_access_token_from_cli()
     assert str(caught.value.message).endswith("Run 'az login'.") is has_advice
 
 
-def test_an_account_without_a_subscription_is_not_one(cli: FakeCli) -> None:
-    """`az login --allow-no-subscriptions` shows the tenant's id in its place."""
+def test_an_account_without_a_subscription_is_an_error(cli: FakeCli) -> None:
+    """`az login --allow-no-subscriptions` shows the tenant id as the subscription id."""
     cli.says({"id": TENANT, "tenantId": TENANT, "name": "N/A(tenant level account)"})
     with pytest.raises(AuthenticationFailed, match="a tenant without a subscription"):
         azurerm_lite.get_subscription_from_cli()
 
 
-def test_a_token_of_another_cloud_is_refused_before_it_is_sent(cli: FakeCli) -> None:
-    """Az may be set to another cloud than the library."""
+def test_a_token_of_another_cloud_is_rejected_before_it_is_sent(cli: FakeCli) -> None:
+    """`az` may be configured for another cloud than the library."""
     claims = base64.urlsafe_b64encode(b'{"aud": "https://management.chinacloudapi.cn"}')
-    cli.says(of_the_cli(f"e30.{claims.decode().rstrip('=')}.s"))
+    cli.says(cli_output(f"e30.{claims.decode().rstrip('=')}.s"))
     with responses.RequestsMock() as wire:
         for access_token in (
             azurerm_lite.token_provider(cli=True),

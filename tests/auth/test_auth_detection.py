@@ -1,11 +1,11 @@
-"""What `token_provider()` finds without arguments, what it says of the rest."""
+"""The method that `token_provider()` detects without arguments, and the reasons for the others."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from support.certificates import PASSWORD, certificate_pem, key_pem, written
+from support.certificates import PASSWORD, certificate_pem, key_pem, write_file
 
 import azurerm_lite as az
 from azurerm_lite.auth._environment import detect_method
@@ -30,14 +30,14 @@ VARIABLES = {
 
 
 def set_all(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
-    """Sets environment variables."""
+    """Set environment variables."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
 
 
 @pytest.fixture(autouse=True)
 def no_az(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No CLI on PATH."""
+    """Remove the CLI from PATH."""
     monkeypatch.setenv("PATH", str(tmp_path))
 
 
@@ -57,7 +57,7 @@ def no_az(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_the_first_configured_method_is_used(
     shown: list[str], way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the order that azure-identity has, too; nobody is asked yet."""
+    """In the same order as azure-identity; nothing is sent yet."""
     for method in shown:
         set_all(monkeypatch, VARIABLES[method])
     assert detect_method().method == way
@@ -69,9 +69,9 @@ def test_the_first_configured_method_is_used(
 def test_an_incomplete_method_is_skipped_with_the_reason(
     missing: str, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Half a service principal is none.
+    """An incomplete service principal is not used.
 
-    The error at the end of the line says what was missing of each way.
+    The final error has the missing variables of each method.
     """
     set_all(monkeypatch, VARIABLES["secret"])
     monkeypatch.setenv(missing, "") if how == "empty" else monkeypatch.delenv(missing)
@@ -89,7 +89,7 @@ def test_an_incomplete_method_is_skipped_with_the_reason(
 def test_a_method_that_fails_is_not_replaced_by_the_next(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A wrong secret is an error, and not a rollout as somebody else."""
+    """A wrong secret is an error, not a rollout with another identity."""
     monkeypatch.setenv("AZURE_CLIENT_SECRET", "canary~wrong")
     with pytest.raises(az.AuthenticationFailed, match="its value, not its id") as caught:
         az.token_provider()()
@@ -99,17 +99,17 @@ def test_a_method_that_fails_is_not_replaced_by_the_next(
 def test_a_certificate_of_the_environment(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its path, its password and whether it is sent along have azure-identity's names."""
+    """Path, password and chain have azure-identity's variables."""
     monkeypatch.delenv("AZURE_CLIENT_SECRET")
-    file = written(tmp_path, key_pem(password=PASSWORD) + certificate_pem())
+    file = write_file(tmp_path, key_pem(password=PASSWORD) + certificate_pem())
     sandbox.register_certificate(
-        written(tmp_path, certificate_pem(), "public.pem"), subject="CN=web"
+        write_file(tmp_path, certificate_pem(), "public.pem"), subject="CN=web"
     )
     monkeypatch.setenv("AZURE_CLIENT_CERTIFICATE_PATH", str(file))
     monkeypatch.setenv("AZURE_CLIENT_CERTIFICATE_PASSWORD", PASSWORD)
     with pytest.raises(az.AuthenticationFailed, match="AADSTS700027") as caught:
         az.token_provider()()
-    assert "token_provider() passed over: client secret: AZURE_CLIENT_SECRET is not set." in str(
+    assert "token_provider() skipped: client secret: AZURE_CLIENT_SECRET is not set." in str(
         caught.value
     )
     monkeypatch.setenv("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", "true")
@@ -119,11 +119,11 @@ def test_a_certificate_of_the_environment(
 def test_a_workload_identity_of_the_environment(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What Kubernetes mounts."""
+    """The file that Kubernetes mounts."""
     monkeypatch.delenv("AZURE_CLIENT_SECRET")
     monkeypatch.setenv(
         "AZURE_FEDERATED_TOKEN_FILE",
-        str(written(tmp_path, sandbox.federated_token().encode(), "t")),
+        str(write_file(tmp_path, sandbox.federated_token().encode(), "t")),
     )
     assert az.list_subscriptions(az.token_provider())
 
@@ -132,7 +132,7 @@ def test_a_workload_identity_of_the_environment(
 def test_a_managed_identity_of_the_environment(
     client: str | None, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The one that AZURE_CLIENT_ID names, where it is set; else the machine's own."""
+    """The identity of AZURE_CLIENT_ID if that is set, else the system-assigned one."""
     for name in (*WHO, "AZURE_CLIENT_SECRET"):
         monkeypatch.delenv(name)
     set_all(

@@ -1,7 +1,4 @@
-"""Each way to sign in, by MSAL for real.
-
-Against the sandbox's authority and its managed-identity endpoints.
-"""
+"""Each authentication method with the real MSAL, against the sandbox's sign-in endpoints."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ import requests
 import responses
 from hypothesis import given
 from hypothesis import strategies as st
-from support.certificates import PASSWORD, certificate_pem, key_pem, pfx, written
+from support.certificates import PASSWORD, certificate_pem, key_pem, pfx, write_file
 
 import azurerm_lite as az
 from azurerm_lite import rest
@@ -38,13 +35,13 @@ Provider = Callable[[], str]
 
 
 def claims(provider: Provider) -> dict[str, Any]:
-    """What the token says, once the sandbox has taken it."""
+    """Return the claims of a token that the sandbox accepts."""
     assert az.list_subscriptions(provider)
     return dict(jwt.decode(provider(), options={"verify_signature": False}))
 
 
-def asked_for_tokens(sandbox: Sandbox) -> int:
-    """How many tokens were asked for."""
+def token_requests(sandbox: Sandbox) -> int:
+    """Return the number of token requests."""
     return len([entry for entry in sandbox.journal if entry.path.endswith("/token")])
 
 
@@ -64,26 +61,23 @@ CERTIFICATES: dict[str, tuple[Callable[[], bytes], dict[str, Any]]] = {
 def test_an_application_signs_in_with_a_certificate(
     kind: str, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """In each format: the sandbox checks signature.
-
-    Thumbprint and audience of what MSAL makes of it.
-    """
-    sandbox.register_certificate(written(tmp_path, certificate_pem(), "public.pem"))
+    """In each format. The sandbox checks signature, thumbprint and audience of MSAL's assertion."""
+    sandbox.register_certificate(write_file(tmp_path, certificate_pem(), "public.pem"))
     make, more = CERTIFICATES[kind]
-    provider = az.token_provider(*ME, certificate=written(tmp_path, make()), **more)
+    provider = az.token_provider(*ME, certificate=write_file(tmp_path, make()), **more)
     assert claims(provider)["appid"] == APPLICATION
-    assert asked_for_tokens(sandbox) == 1
+    assert token_requests(sandbox) == 1
 
 
 @pytest.mark.parametrize("kind", ["PEM", "PFX"])
-def test_a_certificate_is_trusted_by_its_subject_when_it_is_sent_along(
+def test_a_certificate_with_its_chain_is_trusted_by_its_subject(
     kind: str, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """SNI: the same file without `public_chain` is refused, as no thumbprint is registered."""
+    """SNI: without `public_chain` the file is rejected, as its thumbprint is not registered."""
     sandbox.register_certificate(
-        written(tmp_path, certificate_pem(), "public.pem"), subject="CN=web"
+        write_file(tmp_path, certificate_pem(), "public.pem"), subject="CN=web"
     )
-    file = written(tmp_path, CERTIFICATES[kind][0]())
+    file = write_file(tmp_path, CERTIFICATES[kind][0]())
     assert (
         claims(az.token_provider(*ME, certificate=file, public_chain=True))["appid"] == APPLICATION
     )
@@ -93,10 +87,10 @@ def test_a_certificate_is_trusted_by_its_subject_when_it_is_sent_along(
 
 
 def test_a_signature_by_another_key_is_rejected(sandbox: Sandbox, tmp_path: Path) -> None:
-    """A certificate of the trusted name, but not registered: the sandbox is no pushover."""
-    sandbox.register_certificate(written(tmp_path, certificate_pem(), "public.pem"))
+    """A certificate with the trusted name that is not registered."""
+    sandbox.register_certificate(write_file(tmp_path, certificate_pem(), "public.pem"))
     provider = az.token_provider(
-        *ME, certificate=written(tmp_path, key_pem("other") + certificate_pem("other"))
+        *ME, certificate=write_file(tmp_path, key_pem("other") + certificate_pem("other"))
     )
     with pytest.raises(az.AuthenticationFailed) as caught:
         provider()
@@ -106,20 +100,20 @@ def test_a_signature_by_another_key_is_rejected(sandbox: Sandbox, tmp_path: Path
 
 BAD_FILES: dict[str, tuple[bytes | None, dict[str, Any], str]] = {
     "missing": (None, {}, "cannot be read: "),
-    "empty": (b"", {}, "cannot be used: it holds no private key"),
-    "garbage": (b"-----BEGIN garbage", {}, "cannot be used: it holds no private key"),
-    "no key": (certificate_pem(), {}, "cannot be used: it holds no private key"),
-    "no certificate": (key_pem(), {}, "holds no certificate for its private key"),
+    "empty": (b"", {}, "cannot be used: it has no private key"),
+    "garbage": (b"-----BEGIN garbage", {}, "cannot be used: it has no private key"),
+    "no key": (certificate_pem(), {}, "cannot be used: it has no private key"),
+    "no certificate": (key_pem(), {}, "has no certificate for its private key"),
     "another certificate": (
         key_pem() + certificate_pem("other"),
         {},
-        "holds no certificate for its private key",
+        "has no certificate for its private key",
     ),
     "no password": (key_pem(password=PASSWORD) + certificate_pem(), {}, "or one with a password"),
     "wrong password": (
         pfx(password=PASSWORD),
         {"password": "canary-wrong"},
-        "the password does not fit",
+        "the password is wrong",
     ),
 }
 
@@ -128,9 +122,9 @@ BAD_FILES: dict[str, tuple[bytes | None, dict[str, Any], str]] = {
 def test_an_unusable_certificate_is_a_value_error_before_anything_is_sent(
     bad: str, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """The file is named, its password never."""
+    """The message has the file, but not its password."""
     content, more, message = BAD_FILES[bad]
-    file = tmp_path / "app.pem" if content is None else written(tmp_path, content)
+    file = tmp_path / "app.pem" if content is None else write_file(tmp_path, content)
     with pytest.raises(ValueError, match=f"certificate: .*app.pem .*{message}") as caught:
         az.token_provider(*ME, certificate=file, **more)()
     assert "canary" not in str(caught.value)
@@ -140,16 +134,18 @@ def test_an_unusable_certificate_is_a_value_error_before_anything_is_sent(
 def test_a_replaced_certificate_is_used_at_the_next_renewal(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """Files are read for each token: whoever rotates them need not start anything anew."""
+    """Files are read for each token, so a rotation needs no restart."""
     for name in ("web", "other"):
-        sandbox.register_certificate(written(tmp_path, certificate_pem(name), "public.pem"))
-    provider = az.token_provider(*ME, certificate=written(tmp_path, key_pem() + certificate_pem()))
+        sandbox.register_certificate(write_file(tmp_path, certificate_pem(name), "public.pem"))
+    provider = az.token_provider(
+        *ME, certificate=write_file(tmp_path, key_pem() + certificate_pem())
+    )
     first = provider()
-    written(tmp_path, b"half a fi")
+    write_file(tmp_path, b"half a fi")
     provider.forget(first)  # type: ignore[attr-defined]
     with pytest.raises(ValueError, match="cannot be used"):
         provider()
-    written(tmp_path, key_pem("other") + certificate_pem("other"))
+    write_file(tmp_path, key_pem("other") + certificate_pem("other"))
     assert claims(provider)["appid"] == APPLICATION
 
 
@@ -157,21 +153,23 @@ def test_a_replaced_certificate_is_used_at_the_next_renewal(
 def test_a_workload_signs_in_with_the_token_of_another_issuer(
     kind: str, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """An assertion as it stands, from a callable, or from a file."""
+    """The assertion is a string, from a callable, or from a file."""
     more: dict[str, Any] = {
         "text": {"assertion": sandbox.federated_token()},
         "callable": {"assertion": sandbox.federated_token},
         "file": {
-            "assertion_file": written(tmp_path, sandbox.federated_token().encode() + b"\n", "token")
+            "assertion_file": write_file(
+                tmp_path, sandbox.federated_token().encode() + b"\n", "token"
+            )
         },
     }[kind]
     assert claims(az.token_provider(*ME, **more))["appid"] == APPLICATION
 
 
 def test_a_new_assertion_is_requested_for_each_token(sandbox: Sandbox, tmp_path: Path) -> None:
-    """They last minutes, a rollout hours.
+    """Assertions last minutes, a rollout hours.
 
-    The callable is called and the file read each time, and only then.
+    The callable is called and the file is read only for a new token.
     """
     calls = []
 
@@ -179,14 +177,14 @@ def test_a_new_assertion_is_requested_for_each_token(sandbox: Sandbox, tmp_path:
         calls.append(1)
         return sandbox.federated_token()
 
-    file = written(tmp_path, sandbox.federated_token(seconds=-60).encode(), "token")
+    file = write_file(tmp_path, sandbox.federated_token(seconds=-60).encode(), "token")
     by_file, by_call = (
         az.token_provider(*ME, assertion_file=file),
         az.token_provider(*ME, assertion=assertion),
     )
     with pytest.raises(az.AuthenticationFailed, match="Check this machine's clock"):
         by_file()
-    written(tmp_path, sandbox.federated_token().encode(), "token")
+    write_file(tmp_path, sandbox.federated_token().encode(), "token")
     assert claims(by_file)
     first = by_call()
     assert by_call() == first
@@ -196,8 +194,8 @@ def test_a_new_assertion_is_requested_for_each_token(sandbox: Sandbox, tmp_path:
     assert len(calls) == 2
 
 
-def of_a_stranger() -> str:
-    """What an issuer says that the application does not know."""
+def assertion_of_another_issuer() -> str:
+    """Return an assertion of an issuer that the application does not trust."""
     claims = {
         "iss": "https://stranger.example",
         "sub": "x",
@@ -214,14 +212,14 @@ def of_a_stranger() -> str:
         (lambda sandbox: sandbox.federated_token(audience="api://Other"), "AADSTS700212"),
         (lambda sandbox: sandbox.federated_token(seconds=-1), "AADSTS700024"),
         (lambda sandbox: sandbox.federated_token()[:-12] + "AAAAAAAAAAAA", "AADSTS700027"),
-        (lambda sandbox: of_a_stranger(), "AADSTS700211"),
+        (lambda sandbox: assertion_of_another_issuer(), "AADSTS700211"),
         (lambda sandbox: "eyJhbGci.not.json", "AADSTS50027"),
     ],
 )
 def test_a_wrong_assertion_is_rejected_with_advice(
     make: Callable[[Sandbox], str], code: str, sandbox: Sandbox
 ) -> None:
-    """Subject, audience, issuer, times and signature are looked at; the assertion is not told."""
+    """Subject, audience, issuer, times and signature are checked; the assertion is not shown."""
     sandbox.federated_token()  # the issuer has a key
     assertion = make(sandbox)
     with pytest.raises(az.AuthenticationFailed) as caught:
@@ -235,18 +233,18 @@ def test_a_wrong_assertion_is_rejected_with_advice(
 def test_an_invalid_assertion_is_a_value_error_before_anything_is_sent(
     bad: str, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """A path in the wrong place, an empty file, a file that is not there."""
+    """A path as assertion, an empty file, a missing file."""
     with pytest.raises(ValueError, match="assertion"):
         az.token_provider(*ME, assertion=bad)()
     with pytest.raises(ValueError, match="assertion"):
-        az.token_provider(*ME, assertion_file=written(tmp_path, bad.encode(), "token"))()
+        az.token_provider(*ME, assertion_file=write_file(tmp_path, bad.encode(), "token"))()
     with pytest.raises(ValueError, match=r"assertion_file: .* cannot be read"):
         az.token_provider(*ME, assertion_file=tmp_path / "missing")()
     assert sandbox.journal == []
 
 
 def test_an_exception_of_the_assertion_callable_is_raised_unchanged(sandbox: Sandbox) -> None:
-    """It is not dressed up as the sign-in's."""
+    """It is not reported as a sign-in error."""
 
     def assertion() -> str:
         raise LookupError("the issuer is on holiday")
@@ -256,7 +254,7 @@ def test_an_exception_of_the_assertion_callable_is_raised_unchanged(sandbox: San
 
 
 def test_an_expired_secret_is_an_error_with_advice(sandbox: Sandbox) -> None:
-    """Wrong is one thing, expired another."""
+    """The advice differs from that for a wrong secret."""
     with pytest.raises(az.AuthenticationFailed, match="its value, not its id"):
         az.get_access_token(*ME, "wrong")
     sandbox.expire_secret()
@@ -285,10 +283,10 @@ def machine(
 
 
 def test_a_machine_signs_in_with_its_own_identity(machine: str, sandbox: Sandbox) -> None:
-    """The endpoint is asked without any proxy in between, and once."""
+    """With one request to the endpoint, without a proxy."""
     provider = az.token_provider(managed_identity=True)
     assert claims(provider)["appid"] == SYSTEM
-    assert asked_for_tokens(sandbox) == 1
+    assert token_requests(sandbox) == 1
 
 
 @pytest.mark.parametrize("machine", ["vm", "app_service", "machine_learning"], indirect=True)
@@ -301,16 +299,16 @@ def test_a_machine_signs_in_with_its_own_identity(machine: str, sandbox: Sandbox
     ],
     ids=lambda which: next(iter(which)),
 )
-def test_a_machine_signs_in_with_an_identity_that_was_assigned(
+def test_a_machine_signs_in_with_a_user_assigned_identity(
     which: dict[str, str], machine: str
 ) -> None:
-    """By its client id, its object id, or Azure's resource id."""
+    """By its client id, its object id, or its resource id."""
     assert claims(az.token_provider(managed_identity=True, **which))["xms_mirid"] == RESOURCE_ID
 
 
 @pytest.mark.parametrize("machine", ["vm"], indirect=True)
 def test_an_identity_that_is_not_assigned_is_an_error(machine: str) -> None:
-    """In the endpoint's words."""
+    """With the message of the endpoint."""
     with pytest.raises(az.AuthenticationFailed, match="Sign-in failed: Identity not found"):
         az.token_provider(application_id=APPLICATION, managed_identity=True)()
 
@@ -319,10 +317,10 @@ def test_an_identity_that_is_not_assigned_is_an_error(machine: str) -> None:
 def test_a_wrong_header_is_an_error_that_does_not_show_it(
     machine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever is not on the machine gets nothing."""
+    """Other machines get no token."""
     for name in ("IDENTITY_HEADER", "MSI_SECRET"):
         monkeypatch.setenv(name, "canary-header-93ad")
-    with pytest.raises(az.AuthenticationFailed, match="identity header does not fit") as caught:
+    with pytest.raises(az.AuthenticationFailed, match="identity header is wrong") as caught:
         az.token_provider(managed_identity=True)()
     assert "canary" not in str(caught.value)
 
@@ -330,7 +328,7 @@ def test_a_wrong_header_is_an_error_that_does_not_show_it(
 def test_a_machine_of_arc_proves_that_it_may_read_the_key(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Arc names a file that only its users can read; what is in it is asked for."""
+    """Arc names a file that only its users can read, and requires its content."""
     from msal import managed_identity
 
     identities = sandbox.entra.identities
@@ -351,8 +349,10 @@ def test_a_machine_of_arc_proves_that_it_may_read_the_key(
     assert [entry.status for entry in sandbox.journal if entry.path == ARC_PATH] == [401, 401, 200]
 
 
-def test_cloud_shell_gives_the_person_in_it(monkeypatch: pytest.MonkeyPatch, token: str) -> None:
-    """MSAL asks the endpoint of Cloud Shell; an id of another identity is refused."""
+def test_cloud_shell_returns_the_token_of_its_user(
+    monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    """MSAL uses the endpoint of Cloud Shell; the id of another identity is rejected."""
     monkeypatch.setenv("AZUREPS_HOST_ENVIRONMENT", "cloud-shell/1.0")
     monkeypatch.setenv("MSI_ENDPOINT", "http://localhost:50342/oauth2/token")
     with responses.RequestsMock(assert_all_requests_are_fired=False) as shell:
@@ -366,7 +366,7 @@ def test_cloud_shell_gives_the_person_in_it(monkeypatch: pytest.MonkeyPatch, tok
             json={"access_token": token, "expires_in": "3599"},
         )
         assert az.token_provider(managed_identity=True)() == token
-        with pytest.raises(az.AuthenticationFailed, match="name no other"):
+        with pytest.raises(az.AuthenticationFailed, match="do not pass an id"):
             az.token_provider(application_id=APPLICATION, managed_identity=True)()
 
 
@@ -384,7 +384,7 @@ def test_cloud_shell_gives_the_person_in_it(monkeypatch: pytest.MonkeyPatch, tok
 def test_an_unexpected_response_of_the_endpoint_is_an_error(
     answer: dict[str, Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A half answer with a token in it is told without the token, and not logged either."""
+    """A token in an incomplete response is neither shown nor logged."""
     caplog.set_level(0)
     monkeypatch.setenv("MSI_ENDPOINT", "http://127.0.0.1:1/msi/token")
     monkeypatch.setenv("MSI_SECRET", "canary-header-93ad")
@@ -396,9 +396,11 @@ def test_an_unexpected_response_of_the_endpoint_is_an_error(
 
 
 def test_a_machine_without_an_endpoint_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody listens: the error is requests' own, and names the endpoint."""
+    """The error is the one of requests, with the endpoint."""
     monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:1")
-    message = r"No answer from 127\.0\.0\.1:1 \(sign-in /metadata/identity/oauth2/token, 1 try\): "
+    message = (
+        r"No response from 127\.0\.0\.1:1 \(sign-in /metadata/identity/oauth2/token, 1 attempt\): "
+    )
     with pytest.raises(requests.ConnectionError, match=message):
         az.token_provider(managed_identity=True)()
 
@@ -406,23 +408,23 @@ def test_a_machine_without_an_endpoint_is_an_error(monkeypatch: pytest.MonkeyPat
 def test_a_sign_in_with_an_untrusted_certificate_is_not_retried(
     sandbox: Sandbox, clock: Any
 ) -> None:
-    """Trying again cannot help: the error says what can, and nobody waits."""
+    """A retry cannot help; the error has the variable to set."""
     provider = az.token_provider()
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("REQUESTS_CA_BUNDLE")
         with pytest.raises(
-            requests.exceptions.SSLError, match="name its file in REQUESTS_CA_BUNDLE"
+            requests.exceptions.SSLError, match="set REQUESTS_CA_BUNDLE to its certificate file"
         ):
             az.list_subscriptions(provider)
     assert clock.slept == []
 
 
-# --- in other processes, in long work, in other clouds ---
+# --- other processes, long work, other clouds ---
 
 
-def every_way(sandbox: Sandbox, folder: Path) -> dict[str, Provider]:
-    """A provider of each kind, none of which has asked for a token."""
-    file = written(folder, key_pem(password=PASSWORD) + certificate_pem())
+def every_provider(sandbox: Sandbox, folder: Path) -> dict[str, Provider]:
+    """A provider of each kind, none of which has requested a token."""
+    file = write_file(folder, key_pem(password=PASSWORD) + certificate_pem())
     return {
         "secret": az.token_provider(*ME, sandbox.application_secret),
         "certificate": az.token_provider(
@@ -430,7 +432,7 @@ def every_way(sandbox: Sandbox, folder: Path) -> dict[str, Provider]:
         ),
         "assertion": az.token_provider(*ME, assertion=sandbox.federated_token()),
         "file": az.token_provider(
-            *ME, assertion_file=written(folder, sandbox.federated_token().encode(), "token")
+            *ME, assertion_file=write_file(folder, sandbox.federated_token().encode(), "token")
         ),
         "identity": az.token_provider(managed_identity=True, resource_id=RESOURCE_ID),
         "cli": az.token_provider(TENANT, cli=True),
@@ -441,8 +443,8 @@ def every_way(sandbox: Sandbox, folder: Path) -> dict[str, Provider]:
 
 
 def test_the_repr_names_method_and_identity_and_no_secret(sandbox: Sandbox, tmp_path: Path) -> None:
-    """The repr of each."""
-    shown = {name: repr(provider) for name, provider in every_way(sandbox, tmp_path).items()}
+    """For each provider."""
+    shown = {name: repr(provider) for name, provider in every_provider(sandbox, tmp_path).items()}
     who = f"tenant_id='{TENANT}' application_id='{APPLICATION}'"
     assert shown["secret"] == shown["found"] == f"<token provider: client secret {who}>"
     assert shown["certificate"].startswith(
@@ -459,26 +461,26 @@ def test_the_repr_names_method_and_identity_and_no_secret(sandbox: Sandbox, tmp_
 def test_a_pickled_provider_signs_in_by_itself_and_carries_no_token(
     way: str, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """What it signs in with goes along, its token does not; the copy asks for one of its own."""
-    sandbox.register_certificate(written(tmp_path, certificate_pem(), "public.pem"))
-    provider = every_way(sandbox, tmp_path)[way]
+    """The pickle has the credential but no token; the copy requests its own token."""
+    sandbox.register_certificate(write_file(tmp_path, certificate_pem(), "public.pem"))
+    provider = every_provider(sandbox, tmp_path)[way]
     before = provider()
     pickled = pickle.dumps(provider)
     assert before.encode() not in pickled
     copy = pickle.loads(pickled)
     assert claims(copy)["appid"] == APPLICATION
     assert repr(copy) == repr(provider)
-    assert asked_for_tokens(sandbox) == 2
+    assert token_requests(sandbox) == 2
 
 
 def test_every_provider_can_be_pickled(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Also those that a person signs in to."""
-    for name, provider in every_way(sandbox, tmp_path).items():
+    """Including those with which a person signs in."""
+    for name, provider in every_provider(sandbox, tmp_path).items():
         assert repr(pickle.loads(pickle.dumps(provider))) == repr(provider), name
 
 
 def test_a_provider_works_in_another_process(sandbox: Sandbox) -> None:
-    """A fresh interpreter gets it on its standard input, and signs in."""
+    """A new interpreter reads it from standard input, and signs in."""
     code = (
         "import pickle, sys, azurerm_lite as az;"
         " print(az.list_subscriptions(pickle.load(sys.stdin.buffer)))"
@@ -499,11 +501,11 @@ def test_a_provider_works_in_another_process(sandbox: Sandbox) -> None:
 def test_twenty_threads_that_share_a_provider_make_one_request(
     way: str, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They ask at the same moment, and the sign-in takes its time."""
+    """They call it at the same time, and the sign-in is slow."""
     for name, value in sandbox.managed_identity().items():
         monkeypatch.setenv(name, value)
-    sandbox.register_certificate(written(tmp_path, certificate_pem(), "public.pem"))
-    provider = every_way(sandbox, tmp_path)[way]
+    sandbox.register_certificate(write_file(tmp_path, certificate_pem(), "public.pem"))
+    provider = every_provider(sandbox, tmp_path)[way]
     sandbox.fail_next(path="token", delay=0.2)
     start = threading.Barrier(20)
 
@@ -513,11 +515,11 @@ def test_twenty_threads_that_share_a_provider_make_one_request(
 
     with ThreadPoolExecutor(20) as threads:
         assert all(threads.map(ask, range(20)))
-    assert asked_for_tokens(sandbox) == 1
+    assert token_requests(sandbox) == 1
 
 
 def test_tokens_of_three_seconds_last_through_a_rollout() -> None:
-    """Renewed ahead of their end, so that Azure never sees an expired one."""
+    """They are renewed in time, so Azure never gets an expired token."""
     with Sandbox(upgrade_seconds=0, token_seconds=3) as sandbox:
         where = (az.token_provider(), *sandbox.where()[1:])
         az.wait(
@@ -529,16 +531,16 @@ def test_tokens_of_three_seconds_last_through_a_rollout() -> None:
         assert {vm["properties"]["latestModelApplied"] for vm in az.get_instance_views(*where)} == {
             True
         }
-        assert 3 <= asked_for_tokens(sandbox) <= 8
+        assert 3 <= token_requests(sandbox) <= 8
         assert 401 not in {entry.status for entry in sandbox.journal}
 
 
 def test_a_token_that_azure_rejects_is_replaced_whatever_the_clock(
     sandbox: Sandbox,
 ) -> None:
-    """This machine's clock may be wrong.
+    """The clock of this machine may be wrong.
 
-    The retry goes out with another token, not with the one that was kept.
+    The retry has another token than the cached one.
     """
     provider = az.token_provider()
     first = provider()
@@ -552,10 +554,7 @@ def test_a_token_that_azure_rejects_is_replaced_whatever_the_clock(
 
 
 def test_a_busy_sign_in_is_retried(sandbox: Sandbox, clock: Any) -> None:
-    """A rollout does not end because the sign-in was not well for a moment.
-
-    Nor does it wait for ever.
-    """
+    """A short outage of the sign-in does not end a rollout, a long one does."""
     sandbox.fail_next(503, path="oauth2/v2.0/token", times=2, retry_after=7)
     assert az.list_subscriptions(az.token_provider())
     assert len(clock.slept) == 2
@@ -578,7 +577,7 @@ def test_a_busy_sign_in_is_retried(sandbox: Sandbox, clock: Any) -> None:
 def test_a_managed_identity_that_is_not_available_is_retried(
     status: int, words: str, sandbox: Sandbox, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The endpoint answers 410 while it is updated, for up to 70 seconds."""
+    """The endpoint returns 410 while it is updated, for up to 70 seconds."""
     for name, value in sandbox.managed_identity().items():
         monkeypatch.setenv(name, value)
     provider = az.token_provider(managed_identity=True)
@@ -592,7 +591,7 @@ def test_a_managed_identity_that_is_not_available_is_retried(
     assert caught.value.status_code == status
 
 
-# --- what Azure demands of a token ---
+# --- required claims ---
 
 DEMANDED = '{"access_token":{"acrs":{"essential":true,"values":["p1"]}}}'
 ENCODED = base64.urlsafe_b64encode(DEMANDED.encode()).decode().rstrip("=")
@@ -601,7 +600,7 @@ CHALLENGE = f'Bearer authorization_uri="https://x", error="insufficient_claims",
 
 @pytest.fixture
 def challenge(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Azure rejects the first token with a challenge; what sign-ins are sent is recorded."""
+    """Azure rejects the first token with a challenge; the sign-in requests are recorded."""
     sent: list[str] = []
     rejected: list[int] = []
     sign_in = rest._SignInSession.send
@@ -625,32 +624,32 @@ def challenge(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return sent
 
 
-def demanded_in(sent: list[str]) -> list[bool]:
-    """Which of the requests for a token had the claims."""
+def requests_with_claims(sent: list[str]) -> list[bool]:
+    """Return for each token request whether it has the claims."""
     tokens = [request for request in sent if "/token" in request.partition("?")[0]]
     return ["acrs" in unquote(request) for request in tokens]
 
 
-def test_a_service_principal_asks_for_what_azure_demands(
+def test_a_service_principal_requests_the_required_claims(
     sandbox: Sandbox, challenge: list[str]
 ) -> None:
-    """Once: later tokens are asked for as ever."""
+    """Once: later token requests are normal."""
     provider = az.token_provider(*ME, sandbox.application_secret)
     assert az.list_subscriptions(provider)
     provider.forget(provider())  # type: ignore[attr-defined]
     assert provider()
-    assert demanded_in(challenge) == [False, True, False]
+    assert requests_with_claims(challenge) == [False, True, False]
 
 
-def test_a_person_is_asked_for_what_azure_demands(sandbox: Sandbox, challenge: list[str]) -> None:
-    """By the refresh token first."""
+def test_a_person_signs_in_with_the_required_claims(sandbox: Sandbox, challenge: list[str]) -> None:
+    """The refresh token is tried first."""
     provider = az.token_provider(TENANT, device_code=sandbox.enter_code)
     assert az.list_subscriptions(provider)
-    assert demanded_in(challenge)[-1]
+    assert requests_with_claims(challenge)[-1]
 
 
-def test_the_demanded_claims_are_in_no_repr_and_no_pickle(sandbox: Sandbox) -> None:
-    """They say something about the person's session."""
+def test_the_required_claims_are_in_no_repr_and_no_pickle(sandbox: Sandbox) -> None:
+    """They describe the person's session."""
     provider = az.token_provider(*ME, sandbox.application_secret)
     provider.require_claims("canary-claims")  # type: ignore[attr-defined]
     assert "canary-claims" not in repr(provider)
@@ -658,7 +657,7 @@ def test_the_demanded_claims_are_in_no_repr_and_no_pickle(sandbox: Sandbox) -> N
 
 
 @pytest.mark.parametrize("is_old", [False, True])
-def test_a_credential_is_asked_for_what_azure_demands(
+def test_a_credential_gets_the_required_claims(
     is_old: bool, sandbox: Sandbox, challenge: list[str]
 ) -> None:
     """If its `get_token` has the argument `claims`."""
@@ -678,7 +677,7 @@ def test_a_credential_is_asked_for_what_azure_demands(
     assert asked == [None, None if is_old else DEMANDED]
 
 
-def test_a_sign_in_that_refuses_the_demanded_claims_keeps_them(
+def test_a_sign_in_that_rejects_the_required_claims_keeps_them(
     sandbox: Sandbox, challenge: list[str]
 ) -> None:
     """The error has them, for `az login --claims-challenge`."""
@@ -700,7 +699,7 @@ def test_a_sign_in_that_refuses_the_demanded_claims_keeps_them(
 
 
 def test_the_authority_must_be_https(monkeypatch: pytest.MonkeyPatch) -> None:
-    """MSAL takes no other; a secret in plain text is refused before anything is sent."""
+    """MSAL requires it; a secret is rejected before it is sent in plain text."""
     monkeypatch.setenv("AZURE_AUTH_ENDPOINT", "http://login.example")
     with (
         responses.RequestsMock(),
@@ -713,14 +712,14 @@ def test_the_authority_must_be_https(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_ad_fs_of_azure_stack_has_no_tenant_in_its_paths(
     endpoint: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Named by the endpoint or as the tenant.
+    """It is named by the endpoint or as the tenant.
 
-    Both end at /adfs, without Microsoft's own directory being asked.
+    Both end in /adfs, without instance discovery at Microsoft.
     """
     monkeypatch.setenv("AZURE_AUTH_ENDPOINT", sandbox.url + endpoint)
     monkeypatch.delenv("AZURE_AUTHORITY_HOST")
-    sandbox.register_certificate(written(tmp_path, certificate_pem(), "public.pem"))
-    file = written(tmp_path, key_pem() + certificate_pem())
+    sandbox.register_certificate(write_file(tmp_path, certificate_pem(), "public.pem"))
+    file = write_file(tmp_path, key_pem() + certificate_pem())
     tenant = TENANT if endpoint else "adfs"
     for provider in (
         az.token_provider(tenant, APPLICATION, sandbox.application_secret),
@@ -733,7 +732,7 @@ def test_ad_fs_of_azure_stack_has_no_tenant_in_its_paths(
     }
 
 
-# --- which way is meant ---
+# --- choice of the method ---
 
 WAYS: dict[str, Any] = {
     "application_secret": "canary~secret.5d1e8b",
@@ -754,7 +753,7 @@ def test_two_methods_at_once_are_a_value_error(one: str, other: str) -> None:
     if one == other:
         return
     with pytest.raises(
-        ValueError, match="are different ways to sign in: give one of them"
+        ValueError, match="are different authentication methods: pass one of them"
     ) as caught:
         az.token_provider(**{one: WAYS[one], other: WAYS[other]})
     assert one in str(caught.value)
@@ -765,12 +764,12 @@ def test_two_methods_at_once_are_a_value_error(one: str, other: str) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"application_secret": "s"}, "tenant_id must be a string"),
+        ({"application_secret": "s"}, "tenant_id must be a non-empty string"),
         ({"certificate": "app.pem"}, "tenant_id must be"),
         ({"tenant_id": "t", "certificate": "app.pem"}, "application_id must be"),
         (
             {"tenant_id": "t", "application_id": "a"},
-            "application_secret must be .*other ways to sign in: certificate, ",
+            "application_secret must be .*other authentication methods: certificate, ",
         ),
         ({"tenant_id": "t", "application_id": "a", "certificate": ""}, "certificate must be"),
         (
@@ -778,41 +777,41 @@ def test_two_methods_at_once_are_a_value_error(one: str, other: str) -> None:
             "password must be",
         ),
         ({"tenant_id": "t", "application_id": "a", "assertion": 5}, "assertion must be"),
-        ({"password": "p"}, "password does not go with application_secret"),
+        ({"password": "p"}, "password cannot be combined with application_secret"),
         (
             {"tenant_id": "t", "managed_identity": True},
-            "tenant_id does not go with managed_identity",
+            "tenant_id cannot be combined with managed_identity",
         ),
         (
             {"managed_identity": True, "object_id": "o", "resource_id": "r"},
-            "object_id and resource_id say the same",
+            "object_id and resource_id cannot be combined",
         ),
         ({"managed_identity": "an-id"}, "managed_identity must be True or False"),
         (
             {"cli": True, "tenant_id": "t", "subscription": "s"},
-            "tenant_id and subscription say the same",
+            "tenant_id and subscription cannot be combined",
         ),
         ({"cli": True, "subscription": " "}, "subscription must be"),
         ({"browser": True, "cache_file": ""}, "cache_file must be"),
         ({"device_code": 5}, "device_code must be"),
-        ({"cache_file": "x"}, "cache_file does not go with"),
+        ({"cache_file": "x"}, "cache_file cannot be combined with"),
     ],
     ids=str,
 )
-def test_arguments_that_do_not_go_together_are_a_value_error(
+def test_arguments_that_cannot_be_combined_are_a_value_error(
     given: dict[str, Any], message: str
 ) -> None:
-    """One clear error, before anything is sent."""
+    """Before anything is sent."""
     with responses.RequestsMock(), pytest.raises(ValueError, match=message):
         az.token_provider(**given)
 
 
-# --- refusals ---
+# --- error responses ---
 
 
 @pytest.mark.parametrize("code", ADVICE)
 def test_each_common_error_code_has_advice(code: str, token: str) -> None:
-    """One sentence of what to do behind the sign-in's own, its number, its id, and no secret."""
+    """The message has the sign-in's sentence, advice, code and id, and no secret."""
     message = f"{code}: It is so, canary~secret and eyJh.eyJi.c2ln. Trace ID: 1 Correlation ID: 2"
     error = sign_in_error(
         {"error": "x", "error_description": message, "correlation_id": "9b2a"}, ["canary~secret"]
@@ -826,7 +825,7 @@ def test_each_common_error_code_has_advice(code: str, token: str) -> None:
 
 
 def test_the_more_specific_error_code_is_used() -> None:
-    """Microsoft at times tells two."""
+    """Microsoft sometimes sends two."""
     message = (
         "AADSTS70002: Error validating credentials. AADSTS500133: Assertion is not within its valid"
         " time range"
@@ -849,7 +848,7 @@ FIELDS = st.sampled_from(["error", "error_description", "correlation_id", "error
 
 @given(result=st.dictionaries(FIELDS, JSON))
 def test_any_sign_in_error_is_one_line(result: dict[str, Any]) -> None:
-    """Whatever stands in MSAL's dict."""
+    """For any content of MSAL's dict."""
     error = sign_in_error(result, ["0"])
     assert str(error).startswith("Sign-in failed: ")
     assert len(str(error).splitlines()) == 1
@@ -857,17 +856,17 @@ def test_any_sign_in_error_is_one_line(result: dict[str, Any]) -> None:
 
 
 def test_secrets_and_tokens_are_masked() -> None:
-    """Whoever quotes one."""
+    """In any text that contains one."""
     token = jwt.encode({"a": 1}, "k" * 32, algorithm="HS256")
     assert mask_secrets(f"got {token}, secret s3cret", ["s3cret"]) == "got ***, secret ***"
     assert mask_secrets("nothing to hide") == "nothing to hide"
 
 
-# --- what azure-identity brings ---
+# --- credentials of azure-identity ---
 
 
-class Given:
-    """What azure-identity's credentials look like."""
+class FakeCredential:
+    """A credential with the interface of azure-identity."""
 
     def __init__(self, *tokens: Any) -> None:
         self.tokens, self.scopes = list(tokens), []
@@ -881,7 +880,7 @@ class Given:
 
 
 def test_a_credential_of_azure_identity_is_accepted(sandbox: Sandbox) -> None:
-    """The real thing, in every function, and through a rollout."""
+    """A real one, in every function and in a rollout."""
     identity = pytest.importorskip("azure.identity")
     credential = identity.ClientSecretCredential(
         *ME, sandbox.application_secret, disable_instance_discovery=True
@@ -894,7 +893,7 @@ def test_a_credential_of_azure_identity_is_accepted(sandbox: Sandbox) -> None:
     assert len(list(az.rollout(*where))) > 5
     wrong = identity.ClientSecretCredential(*ME, "canary~secret", disable_instance_discovery=True)
     with pytest.raises(
-        az.AuthenticationFailed, match=r"ClientSecretCredential gives no token: .*AADSTS7000215"
+        az.AuthenticationFailed, match=r"ClientSecretCredential returned no token: .*AADSTS7000215"
     ) as caught:
         az.get_vmss(wrong, *where[1:])
     assert caught.value.__context__ is None
@@ -904,19 +903,19 @@ def test_a_credential_of_azure_identity_is_accepted(sandbox: Sandbox) -> None:
 def test_a_credential_is_asked_for_the_configured_cloud(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The scope is the resource manager's, as for our own tokens."""
+    """The scope is that of the Resource Manager, as for our own tokens."""
     monkeypatch.setenv("AZURE_RESOURCE_ENDPOINT", "https://management.core.usgovcloudapi.net/")
-    credential = Given(sandbox.access_token)
+    credential = FakeCredential(sandbox.access_token)
     assert az.list_subscriptions(credential)
     assert credential.scopes == [("https://management.core.usgovcloudapi.net//.default",)]
 
 
 def test_a_credentials_expired_token_is_replaced_once(sandbox: Sandbox) -> None:
-    """As a callable's is."""
+    """As for a callable."""
     expired = sandbox.entra.tokens.issue(seconds=-5)
-    assert az.list_subscriptions(Given(expired, sandbox.access_token))
+    assert az.list_subscriptions(FakeCredential(expired, sandbox.access_token))
     with pytest.raises(az.AuthenticationFailed) as caught:
-        az.list_subscriptions(Given(expired, expired, sandbox.access_token))
+        az.list_subscriptions(FakeCredential(expired, expired, sandbox.access_token))
     assert caught.value.code == "ExpiredAuthenticationToken"
     assert "callable" not in str(caught.value)
 
@@ -925,22 +924,22 @@ def test_a_credentials_expired_token_is_replaced_once(sandbox: Sandbox) -> None:
 def test_a_credential_without_a_token_is_a_value_error(token: Any) -> None:
     """Nothing is sent."""
     with responses.RequestsMock(), pytest.raises(ValueError, match="access_token"):
-        az.list_subscriptions(Given(token))
+        az.list_subscriptions(FakeCredential(token))
 
 
 def test_other_exceptions_of_a_credential_are_raised_unchanged() -> None:
-    """A bug in it is its own."""
+    """A bug in the credential stays visible."""
     with pytest.raises(LookupError):
-        rest.resolve_token(Given(LookupError("x")))
+        rest.resolve_token(FakeCredential(LookupError("x")))
 
 
-def test_the_sign_in_session_accepts_json_only(sandbox: Sandbox) -> None:
-    """MSAL gets to see objects alone."""
+def test_the_sign_in_session_accepts_only_json(sandbox: Sandbox) -> None:
+    """MSAL receives only JSON objects."""
     with rest.sign_in_session() as session:
         url = f"{sandbox.url}/{TENANT}/v2.0/.well-known/openid-configuration"
         assert "token_endpoint" in json.loads(session.get(url).text)
         sandbox.fail_next(path="openid-configuration", text="<html>")
         with pytest.raises(
-            az.AuthenticationFailed, match="does not answer as Microsoft's sign-in does"
+            az.AuthenticationFailed, match="did not respond like Microsoft's sign-in service"
         ):
             session.get(url)

@@ -1,7 +1,4 @@
-"""People who sign in: by a code, at the browser.
-
-And again by what was kept in a file that is theirs alone.
-"""
+"""People user_of sign in with a device code or the browser, and the cache file of their sign-in."""
 
 from __future__ import annotations
 
@@ -32,24 +29,24 @@ from azurerm_lite.sandbox.entra.tokens import APPLICATION, TENANT
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no mode bits")
 
 
-def who(provider: Callable[[], str]) -> str:
-    """Whom the token is for, once the sandbox has taken it."""
+def user_of(provider: Callable[[], str]) -> str:
+    """Return the user of a token that the sandbox accepts."""
     assert az.list_subscriptions(provider)
     claims = jwt.decode(provider(), options={"verify_signature": False})
     return f"{claims['upn']} {claims['appid']}"
 
 
 class Person:
-    """Somebody who is shown a text.
+    """A person user_of reads a text.
 
-    And enters the code in it while the library pauses for the third time.
+    They enter the code in it during the third pause of the library.
     """
 
     def __init__(self, sandbox: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
         self.sandbox, self.clock, self.shown = sandbox, clock, []
         self.agrees, self.comes, self.pauses = True, True, 0
         began = time.time() - clock.now
-        # MSAL warns of a pause that the wall's clock has not seen.
+        # MSAL warns of a pause that did not pass on the wall clock.
         monkeypatch.setattr(time, "time", lambda: began + clock.now)
         monkeypatch.setattr(_clock, "sleep", self.sleep)
 
@@ -65,62 +62,62 @@ class Person:
 
 @pytest.fixture
 def person(sandbox: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Person:
-    """Somebody at a browser of their own."""
+    """A person with their own browser."""
     return Person(sandbox, clock, monkeypatch)
 
 
 def grants(sandbox: Sandbox) -> int:
-    """How many requests for a token there were."""
+    """Return the number of token requests."""
     return len([entry for entry in sandbox.journal if entry.path.endswith("/token")])
 
 
-# --- by a code ---
+# --- device code ---
 
 
 def test_a_person_signs_in_by_a_code(person: Person, sandbox: Sandbox) -> None:
     """The text is shown once.
 
-    The sign-in asked at its own pace until the person has entered the code.
+    The sign-in is polled at its interval until the person has entered the code.
     """
     provider = az.token_provider(TENANT, APPLICATION, device_code=person.show)
-    assert who(provider) == f"{PERSON} {APPLICATION}"
+    assert user_of(provider) == f"{PERSON} {APPLICATION}"
     assert len(person.shown) == 1
     assert re.search(r"open the page https://.* and enter the code [0-9A-F]{8}", person.shown[0])
     assert person.clock.slept == [5.0, 5.0, 5.0]
     assert grants(sandbox) == 4
 
 
-def test_without_ids_it_is_the_azure_clis_application_in_the_persons_own_tenant(
+def test_the_default_is_the_azure_clis_application_in_the_home_tenant(
     person: Person,
     sandbox: Sandbox,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Nothing need be registered; the text goes to standard error."""
+    """No registration is needed; the text is printed to standard error."""
 
     def sleep(seconds: float) -> None:
         person.clock.sleep(seconds)
         sandbox.enter_code(capsys.readouterr().err)
 
     monkeypatch.setattr(_clock, "sleep", sleep)
-    assert who(az.token_provider(device_code=True)) == f"{PERSON} {_entra.AZURE_CLI}"
+    assert user_of(az.token_provider(device_code=True)) == f"{PERSON} {_entra.AZURE_CLI}"
     assert capsys.readouterr() == ("", "")
     assert any(entry.path.startswith("/organizations/") for entry in sandbox.journal)
 
 
 def test_a_declined_sign_in_is_an_error(person: Person) -> None:
-    """And nothing is asked again."""
+    """Nothing more is sent."""
     person.agrees = False
     with pytest.raises(az.AuthenticationFailed, match="Consent was declined") as caught:
         az.token_provider(device_code=person.show)()
     assert caught.value.code == "AADSTS65004"
 
 
-def test_a_code_that_nobody_enters_expires(person: Person) -> None:
-    """After a quarter of an hour, as the sign-in says; not for ever."""
+def test_a_code_that_is_not_entered_expires(person: Person) -> None:
+    """After 15 minutes, as the sign-in states."""
     person.comes = False
     with pytest.raises(
-        az.AuthenticationFailed, match="Nobody signed in before the code ended"
+        az.AuthenticationFailed, match="The code expired before anyone signed in"
     ) as caught:
         az.token_provider(device_code=person.show)()
     assert caught.value.code == "AADSTS70019"
@@ -135,9 +132,9 @@ def test_a_rejected_application_is_an_error(person: Person) -> None:
 
 
 def test_a_person_signs_in_once_and_not_at_each_renewal(person: Person, sandbox: Sandbox) -> None:
-    """Later tokens come by the refresh token.
+    """Later tokens come from the refresh token.
 
-    When that is revoked, the present one lasts, and then they are asked.
+    If that is revoked, the person must sign in when the token expires.
     """
     provider = az.token_provider(device_code=person.show)
     first = provider()
@@ -155,7 +152,7 @@ def test_a_person_signs_in_once_and_not_at_each_renewal(person: Person, sandbox:
 
 
 def test_a_rejected_token_is_not_read_from_msals_cache(person: Person, sandbox: Sandbox) -> None:
-    """Azure holds it for expired: a new one comes by the refresh token."""
+    """The refresh token returns a new one."""
     provider = az.token_provider(device_code=person.show)
     first = provider()
     sandbox.fail_next(401, code="ExpiredAuthenticationToken")
@@ -164,23 +161,23 @@ def test_a_rejected_token_is_not_read_from_msals_cache(person: Person, sandbox: 
     assert len(person.shown) == 1
 
 
-def test_a_pickle_holds_neither_token_nor_refresh_token(person: Person) -> None:
-    """Another process would have to ask the person anew, or be given the file."""
+def test_a_pickle_contains_neither_token_nor_refresh_token(person: Person) -> None:
+    """In another process the person must sign in again, or the file is needed."""
     provider = az.token_provider(device_code=True)
     provider._show = None  # type: ignore[attr-defined]
     provider.__setstate__(provider.__getstate__() | {"_cache_text": "canary"})  # type: ignore[attr-defined]
     assert b"canary" not in pickle.dumps(provider)
 
 
-# --- kept in a file ---
+# --- cache file ---
 
 
-def test_a_cache_file_spares_the_person_the_next_sign_in(
+def test_a_cache_file_replaces_the_next_sign_in(
     person: Person, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     """Another provider, as in another process.
 
-    The token in the file is used, and then its refresh token.
+    It uses the token in the file, and then the refresh token.
     """
     file = tmp_path / "deep" / "down" / "cache.json"
     first = az.token_provider(device_code=person.show, cache_file=file)()
@@ -198,9 +195,9 @@ def test_a_cache_file_spares_the_person_the_next_sign_in(
 def test_only_the_owner_may_read_the_cache_file(
     person: Person, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """From its first moment, in a folder that is theirs.
+    """From its creation, in a folder that is private as well.
 
-    One that others could read is closed to them, with a word.
+    A readable file is made private, with a warning.
     """
     file = tmp_path / "folder" / "cache.json"
     provider = az.token_provider(device_code=person.show, cache_file=file)
@@ -214,15 +211,17 @@ def test_only_the_owner_may_read_the_cache_file(
     file.chmod(0o644)
     assert az.token_provider(device_code=person.show, cache_file=file)() == token
     assert file.stat().st_mode & 0o777 == 0o600
-    assert "could be read by others" in caplog.text
+    assert "was readable by others" in caplog.text
 
 
 def test_a_file_that_is_not_a_cache_is_an_error(person: Person, tmp_path: Path) -> None:
-    """And left as it is."""
+    """And the file is unchanged."""
     file = tmp_path / "notes.txt"
     file.write_text("my notes")
     file.chmod(0o600)
-    with pytest.raises(az.AuthenticationFailed, match=r"notes\.txt is no token cache: delete it"):
+    with pytest.raises(
+        az.AuthenticationFailed, match=r"notes\.txt is not a token cache: delete it"
+    ):
         az.token_provider(device_code=person.show, cache_file=file)()
     assert file.read_text() == "my notes"
 
@@ -230,7 +229,7 @@ def test_a_file_that_is_not_a_cache_is_an_error(person: Person, tmp_path: Path) 
 def test_a_file_that_cannot_be_written_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The half of a file is removed, the old one stays."""
+    """The incomplete file is removed, the old one is kept."""
     file = tmp_path / "cache.json"
     _credential_files.write_private(str(file), "old")
 
@@ -244,11 +243,11 @@ def test_a_file_that_cannot_be_written_leaves_nothing_behind(
     assert file.read_text() == "old"
 
 
-# --- at the browser ---
+# --- browser ---
 
 
 class Browser:
-    """A browser that opens the sign-in's page and presses the button on it."""
+    """A browser that opens the sign-in page and presses its button."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox, self.opened = sandbox, []
@@ -282,17 +281,17 @@ def browser(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Browser:
     monkeypatch.setattr(webbrowser, "open", browser.open)
     monkeypatch.setattr(
         authcode, "_is_inside_docker", lambda: False
-    )  # it would listen for the whole network there
+    )  # otherwise it would listen on all interfaces
     return browser
 
 
 def test_a_person_signs_in_at_the_browser(
     browser: Browser, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The code comes to this machine and is exchanged with its proof (PKCE); it is in no log."""
+    """The code is sent to this machine and exchanged with its proof (PKCE); no log has it."""
     caplog.set_level(logging.DEBUG)
     provider = az.token_provider(TENANT, APPLICATION, browser=True)
-    assert who(provider) == f"{PERSON} {APPLICATION}"
+    assert user_of(provider) == f"{PERSON} {APPLICATION}"
     for thread in browser.threads:
         thread.join(10)
     (url,) = browser.opened
@@ -300,12 +299,12 @@ def test_a_person_signs_in_at_the_browser(
     assert "Got auth response" not in caplog.text
 
 
-def test_nobody_at_the_browser_is_an_error(
+def test_a_missing_sign_in_at_the_browser_is_an_error(
     browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After five minutes; here sooner."""
+    """After five minutes, here sooner."""
     monkeypatch.setattr(_entra, "_PERSON_TIMEOUT", 0.1)
     monkeypatch.setattr(browser, "press", lambda url: None)
-    with pytest.raises(az.AuthenticationFailed, match="nobody signed in at the browser") as caught:
+    with pytest.raises(az.AuthenticationFailed, match="no sign-in with the browser") as caught:
         az.token_provider(browser=True)()
     assert caught.value.code == "SignInTimeout"

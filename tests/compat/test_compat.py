@@ -1,8 +1,6 @@
-"""azurerm's names over ours.
+"""azurerm's names in `compat`: signatures, requests, return values, errors, and unmodified scripts.
 
-Signatures, requests and shapes, refusals, and scripts of azurerm's that run unmodified.
-
-What the real azurerm sends and does is compared in test_compat_azurerm.py, among the longer proofs.
+The comparison with the real azurerm is in test_compat_azurerm.py, with the slow tests.
 """
 
 from __future__ import annotations
@@ -36,8 +34,8 @@ from azurerm_lite._azurerm_names import MODULES, NOT_SUPPORTED, NOT_SUPPORTED_BY
 from azurerm_lite.sandbox import Sandbox
 
 
-def of_azurerm(function: Callable[..., Any]) -> str:
-    """A signature without annotations, as azurerm would write it."""
+def without_annotations(function: Callable[..., Any]) -> str:
+    """Return a signature without annotations, as in azurerm."""
     signature = inspect.signature(function)
     parameters = [
         entry.replace(annotation=inspect.Parameter.empty) for entry in signature.parameters.values()
@@ -50,11 +48,11 @@ def of_azurerm(function: Callable[..., Any]) -> str:
 
 def test_the_signatures_are_azurerms() -> None:
     """Names, order and defaults."""
-    assert [of_azurerm(FUNCTIONS[name]) for name in sorted(FUNCTIONS)] == SIGNATURES
+    assert [without_annotations(FUNCTIONS[name]) for name in sorted(FUNCTIONS)] == SIGNATURES
 
 
-def test_star_imports_what_azurerm_has_and_nothing_else() -> None:
-    """All public functions of the module are in `__all__`, which is sorted."""
+def test_star_imports_only_azurerms_names() -> None:
+    """`__all__` has all public functions of the module, and is sorted."""
     public = [
         name
         for name, function in vars(compat).items()
@@ -68,7 +66,7 @@ def test_star_imports_what_azurerm_has_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_each_docstring_names_the_new_call(name: str) -> None:
-    """In one line, and the call exists."""
+    """On one line, and the new function exists."""
     docstring = inspect.getdoc(FUNCTIONS[name]) or ""
     found = re.fullmatch(r".+\. New: `([a-z_.]+)`.*\.", docstring)
     assert found, docstring
@@ -76,34 +74,32 @@ def test_each_docstring_names_the_new_call(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NOT_SUPPORTED)
-def test_a_name_outside_the_scope_is_an_error_that_says_so(name: str) -> None:
-    """A sentence with the name and what it is for; `hasattr` is false."""
-    sentence = (
-        f"azurerm's '{name}' is outside azurerm-lite, which is for scale sets: it has nothing for "
-    )
+def test_a_name_out_of_scope_raises_with_its_purpose(name: str) -> None:
+    """The message has the name and its purpose; `hasattr` is false."""
+    sentence = f"azurerm-lite does not have azurerm's '{name}': it supports scale sets, not "
     with pytest.raises(AttributeError, match=f"^{re.escape(sentence + NOT_SUPPORTED[name])}$"):
         getattr(compat, name)
     assert not hasattr(compat, name)
 
 
-def test_a_name_that_azurerm_never_had_is_another_error() -> None:
-    """A misspelt name is not taken for one that is outside."""
-    with pytest.raises(AttributeError, match=r"no 'list_vmsss', and neither has azurerm"):
+def test_an_unknown_name_is_not_reported_as_out_of_scope() -> None:
+    """A misspelt name gets another message."""
+    with pytest.raises(AttributeError, match=r"^neither .* nor azurerm 0.10.0 has 'list_vmsss'"):
         compat.list_vmsss  # noqa: B018
     assert not hasattr(compat, "__path__")
 
 
-def test_no_name_is_both_inside_and_outside() -> None:
-    """And none stands outside twice."""
+def test_no_name_is_both_supported_and_unsupported() -> None:
+    """And no unsupported name is listed twice."""
     names = " ".join(NOT_SUPPORTED_BY_PURPOSE.values()).split()
     assert len(names) == len(set(names))
     assert not set(names) & {*compat.__all__, *MODULES}
 
 
 def test_the_page_for_azurerms_users_has_every_name() -> None:
-    """The table of docs/from-azurerm.md.
+    """The table of docs/from-azurerm.md has old names in the first column.
 
-    Old names in the first column, and calls that exist in the second.
+    The calls in the second column exist.
     """
     page = (
         (TESTS.parent / "docs" / "from-azurerm.md")
@@ -118,11 +114,11 @@ def test_the_page_for_azurerms_users_has_every_name() -> None:
             assert functools.reduce(getattr, "".join(call).split("."), az), row
 
 
-# Requests and shapes
+# Requests and return values
 
 
 def test_every_function_that_sends_is_in_the_table() -> None:
-    """A new one is checked by all that follows, or this fails."""
+    """A new function fails here until it is tested below."""
     sending = {
         name
         for name in FUNCTIONS
@@ -132,8 +128,8 @@ def test_every_function_that_sends_is_in_the_table() -> None:
 
 
 @each_call
-def test_each_request_and_what_is_made_of_the_answer(call: Call, token: str) -> None:
-    """Exactly one request, as written; lists in `value`, images bare, writes as a Response."""
+def test_each_request_and_return_value(call: Call, token: str) -> None:
+    """Exactly one request; lists are in `value`, images plain, writes return a Response."""
     asked = call.gives
     answer = {"answer": ITEM, "item": ITEM, "list": {"value": ENTRIES}, "array": ENTRIES}[asked]
     with azure() as wire:
@@ -159,7 +155,7 @@ def test_each_request_and_what_is_made_of_the_answer(call: Call, token: str) -> 
 def test_an_error_response_is_returned_as_azurerm_does(
     call: Call, token: str, clock: Clock
 ) -> None:
-    """A read gives the JSON of the refusal, a write the Response; nothing is raised."""
+    """A read returns the JSON of the error, a write the Response; nothing is raised."""
     error = {"error": {"code": "SomeCode", "message": "Azure says why."}}
     with azure() as wire:
         wire.add(call.method, re.compile(""), status=404, json=error)
@@ -174,9 +170,9 @@ def test_an_error_response_is_returned_as_azurerm_does(
 
 @each_call
 def test_a_response_that_is_not_json_is_an_error(call: Call, token: str) -> None:
-    """A page of a proxy: a read raises, where azurerm raised a bare ValueError.
+    """For the page of a proxy a read raises (azurerm raised a plain ValueError).
 
-    A write gives the Response.
+    A write returns the Response.
     """
     with azure() as wire:
         wire.add(call.method, re.compile(""), status=403, body="<html>", content_type="text/html")
@@ -191,7 +187,7 @@ def test_a_response_that_is_not_json_is_an_error(call: Call, token: str) -> None
     "call", [call for call in CALLS if call.gives == "list"], ids=lambda call: call.name
 )
 def test_all_pages_come_in_one_list(call: Call, token: str) -> None:
-    """And no nextLink is left to follow."""
+    """Without a nextLink."""
     link = f"{BASE}{call.path}?api-version={call.api}&$skiptoken=2"
     pages = [{"value": ENTRIES[:1], "nextLink": link}, {"value": ENTRIES[1:]}]
     with azure() as wire:
@@ -205,7 +201,7 @@ def test_all_pages_come_in_one_list(call: Call, token: str) -> None:
 
 
 def test_an_error_response_of_a_later_page_is_returned(token: str) -> None:
-    """As in azurerm: the error, and not half a list."""
+    """As in azurerm, the error is returned and not a partial list."""
     error = {"error": {"code": "SomeCode", "message": "m"}}
     with azure() as wire:
         wire.get(BASE + GROUP + SETS, json={"value": ENTRIES, "nextLink": f"{BASE}/next"})
@@ -214,7 +210,7 @@ def test_an_error_response_of_a_later_page_is_returned(token: str) -> None:
 
 
 def test_a_page_is_followed_by_its_link(token: str) -> None:
-    """One page at a time, whole: what the loop of azurerm's users needs."""
+    """One complete page at a time, for the loops of azurerm's users."""
     pages = [{"value": ENTRIES[:1], "nextLink": f"{BASE}/next?a=b"}, {"value": ENTRIES[1:]}]
     with azure() as wire:
         wire.get(BASE + WEB + "/virtualMachines", json=pages[0])
@@ -229,8 +225,8 @@ def test_a_page_is_followed_by_its_link(token: str) -> None:
 @pytest.mark.parametrize(
     "given", ['["3","4"]', "[3, 4]", ["3", "4"], (3, 4), b'["3", "4"]'], ids=repr
 )
-def test_ids_are_taken_as_json_text_and_as_lists(given: Any, token: str) -> None:
-    """The same request comes of each."""
+def test_ids_are_accepted_as_json_text_and_as_lists(given: Any, token: str) -> None:
+    """Both send the same request."""
     with azure() as wire:
         wire.post(
             re.compile(""),
@@ -248,9 +244,9 @@ def test_ids_are_taken_as_json_text_and_as_lists(given: Any, token: str) -> None
 def test_invalid_ids_are_a_value_error_before_anything_is_sent(
     name: str, given: Any, token: str
 ) -> None:
-    """Azure takes an empty list for the whole set, and so would ours take `None`.
+    """For Azure an empty list means the whole set, and for our functions `None` does.
 
-    An error that names the argument.
+    The error names the argument.
     """
     argument = "vm_ids" if name.startswith("delete") else "instance_ids"
     with azure(expects_requests=False), pytest.raises(ValueError, match=f"^{argument} "):
@@ -269,11 +265,11 @@ def test_invalid_ids_are_a_value_error_before_anything_is_sent(
         ),
         ("scale_vmss", (*ON_WEB, -1), "^capacity must be a whole number"),
         ("put_vmss_vm", (*ON_WEB, "*", {}), "^instance_id must be one instance id"),
-        ("get_vmss_vm", (*ON_WEB, "../x"), "^instance_id must hold instance ids"),
+        ("get_vmss_vm", (*ON_WEB, "../x"), "^instance_id must be an instance id"),
         ("get_resource_group", (IN_GROUP[0], ".."), "^resource_group must be a name"),
     ],
 )
-def test_bad_input_is_an_error_that_names_the_argument(
+def test_invalid_input_is_an_error_that_names_the_argument(
     name: str, arguments: tuple[Any, ...], sentence: str, token: str
 ) -> None:
     """And shows no secret."""
@@ -282,8 +278,8 @@ def test_bad_input_is_an_error_that_names_the_argument(
     assert "canary" not in f"{caught.value!r} {caught.value.__cause__!r} {vars(caught.value)}"
 
 
-def test_the_token_goes_to_the_resource_manager_alone(token: str) -> None:
-    """Azurerm's helpers sent it wherever the URL said."""
+def test_the_token_is_sent_only_to_the_resource_manager(token: str) -> None:
+    """The helpers of azurerm sent it to any URL."""
     for function, arguments in (
         (compat.do_get, ()),
         (compat.do_put, ("{}",)),
@@ -297,7 +293,7 @@ def test_the_token_goes_to_the_resource_manager_alone(token: str) -> None:
 
 
 def test_a_body_may_be_text_bytes_a_dict_or_nothing(token: str) -> None:
-    """Azurerm took text alone, and made a form of a dict."""
+    """The original accepted only text, and sent a dict as a form."""
     for given, sent in (
         ('{"a": 1}', b'{"a": 1}'),
         (b'{"a": 1}', b'{"a": 1}'),
@@ -319,7 +315,7 @@ def test_a_body_may_be_text_bytes_a_dict_or_nothing(token: str) -> None:
 
 
 def test_a_token_for_a_service_principal(sandbox: Sandbox) -> None:
-    """By position, as azurerm's users write it; Azure takes it."""
+    """With positional arguments, as in azurerm."""
     token = compat.get_access_token(
         sandbox.tenant_id, sandbox.application_id, sandbox.application_secret
     )
@@ -332,7 +328,7 @@ def test_a_token_for_a_service_principal(sandbox: Sandbox) -> None:
 def test_without_the_cli_the_result_is_none_and_the_reason_is_printed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """Azurerm printed and returned None; scripts test for it."""
+    """As in azurerm; scripts check for it."""
     monkeypatch.setenv("PATH", str(tmp_path))
     assert compat.get_access_token_from_cli() is None
     assert compat.get_subscription_from_cli("some") is None
@@ -343,12 +339,10 @@ def test_without_the_cli_the_result_is_none_and_the_reason_is_printed(
     assert second.startswith("Error from get_subscription_from_cli(): ")
 
 
-def test_the_cli_is_asked(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Its token and its subscription.
+def test_the_cli_is_used(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """For token and subscription.
 
-    Which azurerm read from files that the CLI no longer writes.
+    azurerm read them from files that the CLI no longer writes.
     """
     put_az_on_path(sandbox, tmp_path, monkeypatch)
     assert compat.list_vmss(compat.get_access_token_from_cli(), *IN_GROUP)["value"]
@@ -356,10 +350,12 @@ def test_the_cli_is_asked(
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_endpoints_end_as_azurerms_users_go_on(slash: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A path is put behind the resource manager, a tenant behind the sign-in.
+def test_endpoints_end_with_a_slash_as_in_azurerm(
+    slash: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scripts append a path to the Resource Manager, and a tenant to the sign-in.
 
-    Public, and by the environment.
+    For the public cloud, and for variables.
     """
     assert compat.get_rm_endpoint() == "https://management.azure.com"
     assert compat.get_auth_endpoint() == "https://login.microsoftonline.com/"
@@ -373,7 +369,7 @@ def test_endpoints_end_as_azurerms_users_go_on(slash: str, monkeypatch: pytest.M
 
 
 def test_the_user_agent_is_ours() -> None:
-    """A script that sends by itself says who it is."""
+    """For scripts that send requests themselves."""
     assert compat.get_user_agent() == rest.session.headers["User-Agent"]
     assert compat.get_user_agent().startswith("azurerm-lite/")
 
@@ -381,10 +377,10 @@ def test_the_user_agent_is_ours() -> None:
 # Behaviour
 
 
-def test_a_model_that_is_kept_can_be_put_again(sandbox: Sandbox, clock: Clock) -> None:
-    """Azurerm's api-version had no etag.
+def test_a_model_can_be_put_again(sandbox: Sandbox, clock: Clock) -> None:
+    """The API version of azurerm had no etag.
 
-    By the old names the last one wins, by the new ones nothing is lost.
+    With the old names the last write wins, with the new ones no change is lost.
     """
     where = sandbox.where()
     kept = compat.get_vmss(*where)
@@ -402,19 +398,19 @@ def test_a_model_that_is_kept_can_be_put_again(sandbox: Sandbox, clock: Clock) -
         az.put_vmss(*where, kept)
 
 
-def test_a_callable_renews_the_token_here_too(sandbox: Sandbox) -> None:
-    """`token_provider` fits wherever azurerm took a token."""
+def test_a_callable_renews_the_token(sandbox: Sandbox) -> None:
+    """`token_provider` works for every token argument of azurerm."""
     provider = az.token_provider(
         sandbox.tenant_id, sandbox.application_id, sandbox.application_secret
     )
     assert compat.get_vmss(provider, *sandbox.where()[1:])["name"] == "web"
 
 
-# Standing in for azurerm
+# Replacing azurerm
 
 
-def test_import_azurerm_finds_ours(without_azurerm: None) -> None:
-    """In each of the ways in which scripts import it or its modules."""
+def test_import_azurerm_imports_compat(without_azurerm: None) -> None:
+    """In each way in which scripts import it or its modules."""
     names: dict[str, Any] = {}
     az.install_as_azurerm()
     exec(
@@ -438,10 +434,10 @@ def test_import_azurerm_finds_ours(without_azurerm: None) -> None:
     az.install_as_azurerm()
 
 
-def test_modules_that_are_outside_are_not_found(without_azurerm: None) -> None:
-    """`import azurerm.networkrp` fails at once, not at the first call.
+def test_unsupported_modules_cannot_be_imported(without_azurerm: None) -> None:
+    """`import azurerm.networkrp` fails, and not the first call.
 
-    And so does `from azurerm import`.
+    So does `from azurerm import`.
     """
     az.install_as_azurerm()
     with pytest.raises(ModuleNotFoundError, match=r"azurerm\.networkrp"):
@@ -451,7 +447,7 @@ def test_modules_that_are_outside_are_not_found(without_azurerm: None) -> None:
 
 
 def command(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
-    """A script in a process of its own, under ours."""
+    """A script in a separate process with compat as azurerm."""
     command = [sys.executable, "-W", "error", "-m", "azurerm_lite.compat", *map(str, arguments)]
     return subprocess.run(
         command,
@@ -465,7 +461,7 @@ def command(*arguments: str | Path, **options: Any) -> subprocess.CompletedProce
 
 
 def test_a_script_runs_as_python_would_run_it(tmp_path: Path) -> None:
-    """Its name, arguments and folder are its own, and so is its exit status."""
+    """With its own name, arguments, folder and exit status."""
     (tmp_path / "neighbour.py").write_text("name = 'neighbour'\n")
     script = tmp_path / "script.py"
     script.write_text(
@@ -487,20 +483,20 @@ def test_a_script_runs_as_python_would_run_it(tmp_path: Path) -> None:
 
 
 def test_a_script_that_fails_shows_its_own_line(tmp_path: Path) -> None:
-    """The traceback ends in the script, with the sentence on what is outside."""
+    """The traceback ends in the script, with the message on the unsupported name."""
     script = tmp_path / "script.py"
     script.write_text("import azurerm\nazurerm.create_nic()\n")
     done = command(script)
     assert done.returncode == 1
     assert f'File "{script}", line 2' in done.stderr
     assert done.stderr.splitlines()[-1].startswith(
-        "AttributeError: azurerm's 'create_nic' is outside azurerm-lite"
+        "AttributeError: azurerm-lite does not have azurerm's 'create_nic'"
     )
 
 
 @pytest.mark.parametrize("arguments", [[], ["missing.py"]])
-def test_wrong_usage_ends_with_two(arguments: list[str], tmp_path: Path) -> None:
-    """What is missing is said, with the usage."""
+def test_wrong_usage_exits_with_two(arguments: list[str], tmp_path: Path) -> None:
+    """The problem and the usage are printed."""
     done = command(*arguments, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(TESTS.parent)})
     assert done.returncode == 2
     assert done.stderr.endswith("usage: python -m azurerm_lite.compat script.py [argument ...]\n")
@@ -512,14 +508,14 @@ def test_wrong_usage_ends_with_two(arguments: list[str], tmp_path: Path) -> None
 
 @pytest.fixture
 def live(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox]:
-    """A sandbox on real time, with small pages, and an `az` that is signed in to it."""
+    """A sandbox in real time, with small pages, and an `az` that is signed in to it."""
     with Sandbox(upgrade_seconds=0.2, page_size=7) as sandbox:
         put_az_on_path(sandbox, tmp_path, monkeypatch)
         yield sandbox
 
 
 def test_a_script_that_lists(live: Sandbox) -> None:
-    """Every set with every instance, over all pages; what is missing is told by Azure's code."""
+    """Every set with every instance, over all pages; a missing set has Azure's code."""
     done = command(TESTS / "scripts" / "list_sets.py", "sandbox")
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
@@ -548,7 +544,7 @@ def test_a_script_that_upgrades_an_update_domain(live: Sandbox) -> None:
 
 
 def test_a_script_that_upgrades_right_after_the_model(live: Sandbox, tmp_path: Path) -> None:
-    """Vmssupgrade's sequence: no wait between the PUT and the upgrade, and both are accepted."""
+    """The sequence of vmssupgrade, with no wait between PUT and upgrade; both are accepted."""
     config = {
         "tenantId": live.tenant_id,
         "appId": live.application_id,
@@ -570,7 +566,7 @@ def test_a_script_that_upgrades_right_after_the_model(live: Sandbox, tmp_path: P
 
 
 def test_regions_have_azurerms_shape(live: Sandbox) -> None:
-    """The coordinates are beside the name, as at azurerm's api-version."""
+    """With coordinates and name at the same level, as in azurerm's API version."""
     token, subscription, *_ = live.where()
     (found,) = [
         region
@@ -585,9 +581,9 @@ def test_regions_have_azurerms_shape(live: Sandbox) -> None:
 
 
 def test_a_script_that_scales(live: Sandbox) -> None:
-    """By azurerm's modules.
+    """With azurerm's modules.
 
-    The capacity is text from the command line, and the exit status its own.
+    The capacity is text from the command line, and the exit status is the script's.
     """
     done = command(
         TESTS / "scripts" / "scale.py", "-g", "sandbox", "-n", "legacy", "--capacity", "9"
@@ -597,7 +593,7 @@ def test_a_script_that_scales(live: Sandbox) -> None:
 
 
 def test_a_script_with_a_class_around_the_model(live: Sandbox) -> None:
-    """It pages, keeps a model and puts it twice."""
+    """It pages, stores a model and puts it twice."""
     done = command(TESTS / "scripts" / "dashboard.py", "sandbox", "web")
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()

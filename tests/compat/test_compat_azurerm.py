@@ -1,9 +1,7 @@
-"""azurerm's names over ours, held against the real azurerm 0.10.0.
+"""compat, compared with the real azurerm 0.10.0: names, signatures, requests, responses, scripts.
 
-Names, signatures, requests, answers, scripts.
-
-The real one runs in an environment of its own, which `interpreter` in conftest makes; without it
-all this is skipped.
+The real azurerm runs in its own environment, which `interpreter` in conftest creates. Without it
+these tests are skipped.
 """
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ from support.az_cli import put_az_on_path
 from support.azurerm_calls import CALLS, Call, ours
 from support.clock import Clock
 from support.compat import FUNCTIONS, NEW, SIGNATURES
-from support.original_azurerm import Original, running
+from support.original_azurerm import Original, start_azurerm
 
 from azurerm_lite import _clock, compat
 from azurerm_lite._azurerm_names import MODULES, NOT_SUPPORTED
@@ -54,9 +52,9 @@ for name, value in vars(azurerm).items():
 print(json.dumps([functions, others, modules]))
 """
 
-# Where ours differs from azurerm on purpose: why, and what must be done to azurerm's request to
-# make it ours. (Everywhere: a newer api-version; paths as the REST reference has them, of which
-# Azure ignores case and last slash.)
+# The deliberate differences: the reason, and the function that turns azurerm's request into ours.
+# (In all requests the API version is newer, and paths are those of the REST reference; Azure
+# ignores their case and last slash.)
 
 
 def _without_select(sent: dict[str, Any]) -> None:
@@ -117,14 +115,14 @@ MADE_UP = (
 
 
 class Made(NamedTuple):
-    """A call that was made: the requests it sent, and what came of it."""
+    """A call that was made: its requests and its outcome."""
 
     requests: list[dict[str, Any]]
     outcome: Any
 
 
-def asked(sandbox: Sandbox, first: int = 0) -> list[dict[str, Any]]:
-    """The requests to a sandbox, from the first one that counts."""
+def requests_since(sandbox: Sandbox, first: int = 0) -> list[dict[str, Any]]:
+    """Return the requests to a sandbox, from a number on."""
     return [
         {
             "method": entry.method,
@@ -137,9 +135,9 @@ def asked(sandbox: Sandbox, first: int = 0) -> list[dict[str, Any]]:
 
 
 def outcome(answer: Any) -> Any:
-    """What a script sees of an answer: the status of a Response, else the JSON.
+    """Return what a script sees: the status of a Response, else the JSON.
 
-    Of a refusal its code.
+    Of an error it is the code.
     """
     if isinstance(answer, requests.Response):
         return answer.status_code
@@ -150,35 +148,35 @@ def outcome(answer: Any) -> Any:
     return answer
 
 
-def missing(old: Any, new: Any, at: str = "") -> Iterator[str]:
-    """Where an answer lacks something that azurerm's has.
+def missing_parts(old: Any, new: Any, at: str = "") -> Iterator[str]:
+    """Yield the places where a response lacks a part of azurerm's.
 
-    More in it, as newer api-versions give, is no matter.
+    Additional parts, as from newer API versions, are allowed.
     """
     if isinstance(old, dict) and isinstance(new, dict):
         for key in old:
-            yield from missing(old[key], new.get(key), f"{at}.{key}")
+            yield from missing_parts(old[key], new.get(key), f"{at}.{key}")
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for number, entries in enumerate(zip(old, new, strict=True)):
-            yield from missing(*entries, f"{at}[{number}]")
+            yield from missing_parts(*entries, f"{at}[{number}]")
     elif old != new and not at.endswith(MADE_UP):
         yield f"{at}: {old!r} has become {new!r}"
 
 
 def made(azurerm: Original, sandbox: Sandbox, clock: Clock) -> list[Made]:
-    """All calls, one after the other, each when the one before has come to its end."""
+    """All calls, one after the other, each after the end of the one before."""
     done = []
     for call in CALLS:
         first = len(sandbox.journal)
         answer = call.of(azurerm, sandbox.access_token, sandbox.url)
-        done.append(Made(asked(sandbox, first), outcome(answer)))
+        done.append(Made(requests_since(sandbox, first), outcome(answer)))
         clock.sleep(120)
     return done
 
 
 @pytest.fixture(scope="module")
 def both(interpreter: str) -> list[tuple[Call, Made, Made]]:
-    """Each call with what azurerm made of it and what ours did, each on a sandbox of its own."""
+    """Each call with the results of azurerm and of compat, each on its own sandbox."""
     clock = Clock()
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AZURE_")]:
@@ -190,17 +188,17 @@ def both(interpreter: str) -> list[tuple[Call, Made, Made]]:
         patch.setattr(_clock, "sleep", clock.sleep)
         with (
             Sandbox(upgrade_seconds=60, clock=clock) as sandbox,
-            running(interpreter, sandbox) as azurerm,
+            start_azurerm(interpreter, sandbox) as azurerm,
         ):
             theirs = made(azurerm, sandbox, clock)
         with Sandbox(upgrade_seconds=60, clock=clock) as sandbox:
             return list(zip(CALLS, theirs, made(ours, sandbox, clock), strict=True))
 
 
-def test_every_name_of_azurerm_is_inside_or_outside(interpreter: str) -> None:
+def test_every_name_of_azurerm_is_supported_or_listed(interpreter: str) -> None:
     """Functions with their signatures, constants, modules.
 
-    None is missing here, and none is made up.
+    No name is missing_parts, and none is invented.
     """
     done = subprocess.run(
         [interpreter, "-c", INVENTORY], capture_output=True, text=True, check=True, timeout=60
@@ -213,10 +211,7 @@ def test_every_name_of_azurerm_is_inside_or_outside(interpreter: str) -> None:
 
 
 def test_each_request_is_azurerms(both: list[tuple[Call, Made, Made]]) -> None:
-    """Method, path, query and JSON.
-
-    But for the differences that are named, each of which is one.
-    """
+    """Method, path, query and JSON, apart from the listed differences, each of which occurs."""
     different = set()
     for call, old, new in both:
         (sent,), (our,) = old.requests, new.requests
@@ -230,13 +225,10 @@ def test_each_request_is_azurerms(both: list[tuple[Call, Made, Made]]) -> None:
     assert different == set(DIFFERENCES)
 
 
-def test_each_answer_is_azurerms(both: list[tuple[Call, Made, Made]]) -> None:
-    """The same status of a write, the same entries in the same shape of a read.
-
-    The same code of a refusal.
-    """
+def test_each_response_is_azurerms(both: list[tuple[Call, Made, Made]]) -> None:
+    """The same status of a write, the same entries and shape of a read, the same error code."""
     for call, old, new in both:
-        lost = [entry.partition(":")[0] for entry in missing(old.outcome, new.outcome)]
+        lost = [entry.partition(":")[0] for entry in missing_parts(old.outcome, new.outcome)]
         assert lost == LOST.get(call.name, []), call
     assert len([1 for _, old, _ in both if isinstance(old.outcome, int) and old.outcome < 300]) > 25
 
@@ -248,9 +240,9 @@ def test_each_answer_is_azurerms(both: list[tuple[Call, Made, Made]]) -> None:
 def signed_in(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Callable[[Sandbox], dict[str, str]]:
-    """Makes an environment that is signed in to a sandbox.
+    """Return a function that makes an environment that is signed in to a sandbox.
 
-    As azurerm reads it, and as the CLI of today tells it.
+    For azurerm's files and for the current CLI.
     """
 
     def environment(sandbox: Sandbox) -> dict[str, str]:
@@ -275,9 +267,9 @@ def signed_in(
 
 
 def plain(body: Any) -> Any:
-    """A body without the differences that are named above.
+    """Return a body without the listed differences.
 
-    And without what each sandbox makes up.
+    And without the values that each sandbox generates.
     """
     if isinstance(body, dict) and "sku" in body:
         body["sku"]["capacity"] = int(body["sku"]["capacity"])
@@ -288,7 +280,7 @@ def plain(body: Any) -> Any:
 
 
 def steps_of(seen: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
-    """What a script asked for, without how often it looked whether something is done."""
+    """Return the requests of a script, without its polls."""
     steps = [
         (entry["method"], entry["path"], json.dumps(plain(entry["body"]), sort_keys=True))
         for entry in seen
@@ -306,17 +298,14 @@ def steps_of(seen: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
         ("dashboard.py", ["sandbox", "web"], 0),
     ],
 )
-def test_a_script_does_the_same_under_both(
+def test_a_script_does_the_same_with_both(
     interpreter: str,
     signed_in: Callable[[Sandbox], dict[str, str]],
     script: str,
     arguments: list[str],
     status: int,
 ) -> None:
-    """The same lines printed, the same exit status, the same things asked for and changed.
-
-    The same end.
-    """
+    """The same output, exit status, requests and changes."""
     ends = []
     for python in ([interpreter], [sys.executable, "-m", "azurerm_lite.compat"]):
         with Sandbox(upgrade_seconds=0.3, page_size=7) as sandbox:
@@ -329,7 +318,7 @@ def test_a_script_does_the_same_under_both(
                 check=False,
             )
             assert done.returncode == status, done.stderr
-            steps = steps_of(asked(sandbox))
+            steps = steps_of(requests_since(sandbox))
             models = sorted(
                 (entry.scale_set, entry.instance_id, str(entry.after))
                 for entry in sandbox.changes

@@ -1,4 +1,4 @@
-"""README and docs: their blocks run on the sandbox, and their links lead somewhere."""
+"""README and docs: their blocks run on the sandbox, and their links are valid."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import re
 import runpy
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any, TextIO
 
 import pytest
 from support.az_cli import put_az_on_path
-from support.certificates import certificate_pem, key_pem, written
+from support.certificates import certificate_pem, key_pem, write_file
 from support.clock import Clock
 from support.pages import (
     PAGES,
@@ -41,7 +42,7 @@ RUN = [pytest.param(block, id=str(block)) for block in blocks("python")]
 SHOWN = [pytest.param(block, id=str(block)) for block in blocks("console", "yaml")]
 SESSIONS = sorted({block.page for block in blocks("pycon")})
 
-# What stands in a block of each language, and which test runs or reads it.
+# The test that runs or reads the blocks of each language.
 LANGUAGES = {
     "python": "test_every_python_block_runs",
     "pycon": "test_every_session_prints_what_the_page_says",
@@ -56,11 +57,11 @@ LANGUAGES = {
     "text": "",
     "{eval-rst}": "",
     "{toctree}": "",
+    "{glossary}": "",
     "{include}": "",
 }
-# Commands that are not run here: what serves until Ctrl-C (test_sandbox.py runs it), what needs a
-# terminal (test_editor.py), what installs (.ci/run does), what has a test of its own
-# (test_patch_example.py).
+# Commands that are not run here: they serve until Ctrl-C (see test_sandbox.py), need a terminal
+# (test_editor.py), install packages (.ci/run), or have their own test (test_patch_example.py).
 ELSEWHERE = re.compile(
     r"(python -m azurerm_lite\.|azurerm-lite )sandbox( --for \w+)?$|azurerm-lite editor|"
     r"python examples/patch_in_place\.py|"
@@ -69,8 +70,8 @@ ELSEWHERE = re.compile(
 
 
 @pytest.mark.parametrize("heading", ["Try it", "Test"])
-def test_the_two_commands_are_one_line_each(heading: str) -> None:
-    """Under each heading stands one fenced sh block of one line."""
+def test_each_of_the_two_commands_is_one_line(heading: str) -> None:
+    """Each heading has one fenced sh block of one line."""
     (section,) = re.findall(
         rf"^## {heading}$(.*?)(?=^## |\Z)",
         (ROOT / "README.md").read_text("utf-8"),
@@ -83,16 +84,16 @@ def test_the_two_commands_are_one_line_each(heading: str) -> None:
 
 @pytest.fixture
 def az_command(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An `az` on PATH that is signed in to the sandbox."""
+    """Put an `az` on PATH that is signed in to the sandbox."""
     put_az_on_path(sandbox, tmp_path, monkeypatch)
 
 
 @pytest.fixture
-def signed_up(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
-    """Return the ids to sign in with, once a certificate, an issuer and a VM are registered."""
-    sandbox.register_certificate(written(tmp_path, certificate_pem(), "public.pem"))
-    written(tmp_path, key_pem() + certificate_pem())
-    written(tmp_path, sandbox.federated_token().encode(), "token")
+def identities(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
+    """Register a certificate, an issuer and a VM; return the ids to sign in with."""
+    sandbox.register_certificate(write_file(tmp_path, certificate_pem(), "public.pem"))
+    write_file(tmp_path, key_pem() + certificate_pem())
+    write_file(tmp_path, sandbox.federated_token().encode(), "token")
     monkeypatch.chdir(tmp_path)
     issuer = {"ACTIONS_ID_TOKEN_REQUEST_URL": f"{sandbox.url}/actions/idtoken?api-version=2.0"}
     for name, value in {
@@ -102,7 +103,8 @@ def signed_up(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(
-        "builtins.print", lambda *told, file=None, **more: _printed(sandbox, told, file, more)
+        "builtins.print",
+        lambda *values, file=None, **more: _print_and_enter_code(sandbox, values, file, more),
     )
     names = ("subscription_id", "tenant_id", "application_id", "application_secret")
     # The sandbox has one tenant only.
@@ -110,17 +112,17 @@ def signed_up(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     return {**given, "other_tenant_id": sandbox.tenant_id}
 
 
-def _printed(
-    sandbox: Sandbox, told: tuple[object, ...], file: TextIO | None, more: dict[str, Any]
+def _print_and_enter_code(
+    sandbox: Sandbox, values: tuple[object, ...], file: TextIO | None, more: dict[str, Any]
 ) -> None:
-    """Prints; and is the person who reads on standard error that there is a code to enter."""
-    (file or sys.stdout).write(" ".join(map(str, told)) + str(more.get("end", "\n")))
+    """Print, and enter a device code that is printed to standard error."""
+    (file or sys.stdout).write(" ".join(map(str, values)) + str(more.get("end", "\n")))
     if file is sys.stderr:
-        sandbox.enter_code(str(told[0]))
+        sandbox.enter_code(str(values[0]))
 
 
-def test_each_block_is_in_a_language_that_a_test_reads() -> None:
-    """No block is left out because nobody thought of its language."""
+def test_each_block_has_a_language_that_a_test_reads() -> None:
+    """No block is skipped because of an unknown language."""
     assert {block.language for block in blocks()} <= set(LANGUAGES)
     assert set(LANGUAGES.values()) - {""} <= set(globals())
 
@@ -130,17 +132,17 @@ def test_every_python_block_runs(
     sandbox: Sandbox,
     az_command: None,
     without_azurerm: None,
-    signed_up: dict[str, str],
+    identities: dict[str, str],
     capsys: pytest.CaptureFixture[str],
     block: Block,
 ) -> None:
-    """A block runs as it stands; a later one also gets the names of an earlier one."""
+    """A block runs unchanged; a later one also gets the names of the first one."""
     if "azure.identity" in block.text:
         pytest.importorskip("azure.identity")
     for name in SETS:
         if name == "web" or f'"myrg", "{name}"' in block.text:
             add(sandbox, name, "myrg")
-    names = {**signed_up, "az": az, "Sandbox": Sandbox}
+    names = {**identities, "az": az, "Sandbox": Sandbox}
     if block.number > 0:
         names |= {"where": sandbox.where("web", "myrg"), "token": sandbox.access_token}
     exec(compile(block.text, "block", "exec"), names)
@@ -149,7 +151,7 @@ def test_every_python_block_runs(
 
 @pytest.mark.parametrize("page", SESSIONS, ids=lambda page: page.name)
 def test_every_session_prints_what_the_page_says(sandbox: Sandbox, page: Path) -> None:
-    """The lines at the Python prompt of a page are typed in order, and print what it shows."""
+    """The lines at the Python prompt run in order, and print the output on the page."""
     names: dict[str, Any] = {}
     for block in blocks("pycon"):
         if block.page == page:
@@ -166,7 +168,7 @@ def test_every_command_does_what_the_page_says(
     tmp_path: Path,
     block: Block,
 ) -> None:
-    """Each command, answered with yes, ends with 0 and prints what the page shows."""
+    """Each command, confirmed with yes, ends with 0 and prints the output on the page."""
     scripts = [name for name in ("vmssupgrade.py", "vmsseditor.py") if name in block.text]
     for script in scripts:
         (tmp_path / script).write_text((ROOT / "tests" / "scripts" / script).read_text("utf-8"))
@@ -179,7 +181,7 @@ def test_every_command_does_what_the_page_says(
         }
         (tmp_path / "vmssconfig.json").write_text(json.dumps(config))
     if "azurerm_lite.compat" in block.text:
-        # azurerm's scripts wait on the clock of this machine.
+        # Scripts for azurerm sleep on the real clock.
         add(sandbox, "web", "myrg")
         sandbox.cloud.upgrade_seconds = 0
     (tmp_path / "my_rollout.py").write_text("import os\nos.environ['AZURE_RM_ENDPOINT']\n")
@@ -193,11 +195,11 @@ def test_every_command_does_what_the_page_says(
 
 
 def test_the_commands_of_the_shell_are_those_of_the_readme() -> None:
-    """.ci/run runs those as they stand; elsewhere stands nothing but them."""
+    """Other pages have no sh blocks, except for CONTRIBUTING and the benchmarks."""
     texts = {block.text for block in blocks("sh") if block.page.name == "README.md"}
     assert texts
     others = {block.page.name for block in blocks("sh")} - {"README.md", "CONTRIBUTING.md"}
-    assert others <= {"performance.md"}, "what measures for minutes stands there"
+    assert others <= {"performance.md"}, "it has the command that runs for minutes"
     (set_up,) = (
         block.text.splitlines() for block in blocks("sh") if block.page.name == "CONTRIBUTING.md"
     )
@@ -206,7 +208,7 @@ def test_the_commands_of_the_shell_are_those_of_the_readme() -> None:
 
 
 def test_json_and_yaml_can_be_read() -> None:
-    """Also the forms for issues, which nothing but the place that shows them would read."""
+    """This includes the issue forms, which only GitHub reads otherwise."""
     for block in blocks("json"):
         assert json.loads(block.text)
     yaml = pytest.importorskip("yaml")
@@ -217,7 +219,7 @@ def test_json_and_yaml_can_be_read() -> None:
 
 
 def test_blocks_that_are_not_run_are_few() -> None:
-    """What needs a browser, processes or Dask, or has a test of its own; PowerShell and az."""
+    """They need a browser, processes, Dask, PowerShell or az, or have their own test."""
     places = {
         (block.page.name, block.language) for block in blocks("py", "powershell", "shell", "js")
     }
@@ -232,7 +234,7 @@ def test_blocks_that_are_not_run_are_few() -> None:
         "clients.md",
     ]
     others = "from-powershell-and-az.md"
-    clients = {("clients.md", "shell"), ("clients.md", "js")}  # tests/clients does what they say
+    clients = {("clients.md", "shell"), ("clients.md", "js")}  # tests/clients runs them
     commands = {(others, "powershell"), (others, "shell")}
     assert places <= {(page, "py") for page in mine} | commands | clients
     assert "*not run*" in (ROOT / "docs" / others).read_text("utf-8")
@@ -240,10 +242,10 @@ def test_blocks_that_are_not_run_are_few() -> None:
         compile(block.text, str(block), "exec")
 
 
-def test_the_first_example_of_the_readme_does_the_whole_job(
+def test_the_first_example_of_the_readme_upgrades_every_instance(
     sandbox: Sandbox, az_command: None
 ) -> None:
-    """The six lines move a set of 20 instances to the new version."""
+    """The six lines upgrade a set of 20 instances."""
     sandbox.add_vmss("web", resource_group="myrg")
     exec(
         next(block for block in blocks("python") if block.page.name == "README.md").text,
@@ -254,14 +256,14 @@ def test_the_first_example_of_the_readme_does_the_whole_job(
     assert len(views) == 20
 
 
-# How to test a script of one's own
+# How to test your own script
 
 SANDBOX = (ROOT / "docs" / "sandbox.md").read_text("utf-8")
 FAULTS = re.findall(r"^\| `(\w+\(.*\))` \|", SANDBOX, re.MULTILINE)
 
 
 def test_the_tests_that_the_sandbox_page_shows_pass(tmp_path: Path) -> None:
-    """Its files are put into a folder as they stand; pytest finds the fixture, and passes."""
+    """Its files are copied to a folder; pytest finds the fixture, and passes."""
     files = dict(re.findall(r"^```py\n# (\w+\.py)\n(.*?)^```$", SANDBOX, re.MULTILINE | re.DOTALL))
     assert set(files) == {
         "my_rollout.py",
@@ -282,21 +284,21 @@ def test_the_tests_that_the_sandbox_page_shows_pass(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("line", FAULTS)
 def test_every_fault_of_the_table_is_one_line(sandbox: Sandbox, line: str) -> None:
-    """Asked for as the table has it, and without effect on anything before there is a request."""
+    """The call works, and has no effect before the first request."""
     eval(f"sandbox.{line}", {"sandbox": sandbox})
     assert sandbox.journal == []
 
 
-def test_the_table_has_every_call_that_the_control_endpoint_takes() -> None:
-    """What can go wrong, and what other people do: none of it is a secret."""
+def test_the_table_has_every_call_of_the_control_endpoint() -> None:
+    """It has every fault and every change by other people."""
     assert {each.partition("(")[0] for each in FAULTS} == set(control_api.CALLS) - {"add_vmss"} | {
         "at_request"
     }
 
 
-def test_every_test_that_the_docs_name_is_there() -> None:
-    """A guarantee stands beside the test that holds it: a test of that name, in that file."""
-    text = (ROOT / "docs" / "rollout.md").read_text("utf-8")
+def test_every_test_that_the_docs_name_exists() -> None:
+    """Each guarantee names a test and its file."""
+    text = (ROOT / "docs" / "guarantees.md").read_text("utf-8")
     named = re.findall(r"`(test_\w+\.py)::(\w+)`", text)
     assert len(named) > 20
     for file, name in named:
@@ -310,7 +312,7 @@ def test_every_test_that_the_docs_name_is_there() -> None:
 
 
 def headings(page: Path) -> set[str]:
-    """What a link into a page may name: its headings, as they are turned into anchors."""
+    """Return the anchors of the headings of a page."""
     text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
     found = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {
@@ -320,8 +322,8 @@ def headings(page: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_inside_the_repository_lead_somewhere(page: Path) -> None:
-    """A link leads to a file that exists, and to a heading in it. External links are not read."""
+def test_links_inside_the_repository_are_valid(page: Path) -> None:
+    """The file and the heading exist. External links are not checked."""
     text = re.sub(
         r"^```.*?^```$|`[^`\n]*`", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL
     )
@@ -335,7 +337,7 @@ def test_links_inside_the_repository_lead_somewhere(page: Path) -> None:
 
 
 def test_every_page_is_in_the_index() -> None:
-    """Each page of docs is in exactly one of the lists in the index."""
+    """Each page is in exactly one list of the index."""
     lists = re.findall(
         r"^```\{toctree\}\n(.*?)^```$",
         (ROOT / "docs" / "index.md").read_text("utf-8"),
@@ -350,10 +352,10 @@ def test_every_page_is_in_the_index() -> None:
     )
 
 
-def test_the_picture_of_the_rollout_is_what_the_example_prints(
+def test_the_picture_of_the_rollout_is_current(
     monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
-    """Its text, drawn again, is that of the file: else `python docs/pictures/make.py`."""
+    """If its text differs, run `python docs/pictures/make.py`."""
     pytest.importorskip("rich")
     monkeypatch.syspath_prepend(str(ROOT / "docs" / "pictures"))
     make = importlib.import_module("make")
@@ -366,7 +368,7 @@ def test_the_picture_of_the_rollout_is_what_the_example_prints(
         "".join(text.split()) for text in lines.values()
     ]
     assert "http" not in re.sub(r"<!--.*?-->|xmlns=\S+", "", svg), (
-        "a picture loads nothing from elsewhere"
+        "a picture must not load anything"
     )
 
 
@@ -374,7 +376,7 @@ def test_the_picture_of_the_rollout_is_what_the_example_prints(
 
 
 def test_the_table_of_modules_is_complete() -> None:
-    """CONTRIBUTING has a line for each module, and for each package of the sandbox."""
+    """CONTRIBUTING has a row for each module, and for each package of the sandbox."""
     package = ROOT / "azurerm_lite"
     text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     named = set(re.findall(r"^\| `([\w./]+(?:\.py|/))` \|", text, re.MULTILINE))
@@ -390,21 +392,50 @@ def test_the_table_of_modules_is_complete() -> None:
 
 @pytest.fixture(scope="module")
 def conf() -> Any:
-    """docs/conf.py, as Sphinx reads it."""
+    """Return the names in docs/conf.py."""
     return runpy.run_path(str(ROOT / "docs" / "conf.py"))
 
 
 def test_every_public_name_is_in_the_reference() -> None:
-    """Each is shown from its docstring, once."""
-    text = (ROOT / "docs" / "reference.md").read_text("utf-8")
+    """Each one is included exactly once."""
+    pages = sorted((ROOT / "docs").glob("reference-*.md"))
+    text = "".join(page.read_text("utf-8") for page in pages)
     shown = re.findall(
         r"^\.\. auto(?:function|exception|class):: azurerm_lite\.(\w+)$", text, re.MULTILINE
     )
     assert sorted(shown) == sorted(set(az.__all__) - {"__version__"})
 
 
-def test_every_variable_that_is_read_is_in_the_docs() -> None:
-    """What the package looks up in the environment is told of, but for what the system sets."""
+def test_every_name_of_the_reference_is_in_its_overview() -> None:
+    """The overview has the first sentence of each, and every page of the reference."""
+    pages = sorted((ROOT / "docs").glob("reference-*.md"))
+    entry = r"^\.\. auto(?:function|exception|class):: (azurerm_lite\.[\w.]+)$"
+    documented = [
+        name for page in pages for name in re.findall(entry, page.read_text("utf-8"), re.MULTILINE)
+    ]
+    overview = (ROOT / "docs" / "reference.md").read_text("utf-8")
+    listed = re.findall(r"^   ~?(azurerm_lite\.[\w.]+)$", overview, re.MULTILINE)
+    assert sorted(listed) == sorted(documented)
+    linked = re.findall(r"^\| \[[^\]]+\]\((reference-[\w-]+\.md)\)", overview, re.MULTILINE)
+    assert sorted(linked) == [page.name for page in pages]
+
+
+def test_the_page_on_installation_lists_every_extra() -> None:
+    """The names are those of pyproject.toml, and the packages of the extras in the table too."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    text = (ROOT / "docs" / "installation.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \|.*\| ([^|]+) \|$", text, re.MULTILINE))
+    contributors = set(
+        re.findall(r"`(\w+)`", text.partition("\nThe extras ")[2].partition("\n")[0])
+    )
+    assert set(rows) | contributors == set(project["optional-dependencies"])
+    for extra, packages in rows.items():
+        needed = (re.split(r"[>\[]", each)[0] for each in project["optional-dependencies"][extra])
+        assert packages.split(", ") == [each for each in needed if each != "azurerm-lite"], extra
+
+
+def test_every_environment_variable_is_in_the_docs() -> None:
+    """This covers all variables that the package reads, except those of the system."""
     text = "".join(page.read_text("utf-8") for page in PAGES)
     sources = [
         path for path in (ROOT / "azurerm_lite").rglob("*.py") if "sandbox" not in path.parts
@@ -413,17 +444,17 @@ def test_every_variable_that_is_read_is_in_the_docs() -> None:
     read = set(re.findall(r"environ(?:\.get\(|\[)\"(\w+)\"|\"(AZURE_[A-Z_]+)\"", source))
     names = {name for each in read for name in each if name}
     assert len(names) > 8
-    # What az gets from us is no setting of ours.
+    # AZURE_CORE_NO_COLOR is set for az, and is not a setting of the library.
     assert {name for name in names if f"`{name}`" not in text} <= {"TERM", "AZURE_CORE_NO_COLOR"}
 
 
 @pytest.mark.parametrize("row", WRAPPERS, ids=lambda row: row.function)
 def test_the_operation_of_a_function_is_a_link(conf: Any, row: Wrapper) -> None:
-    """The docstring of a wrapper ends with an operation of the service that it calls."""
+    """The last line of a docstring links the operation of the service."""
     line = (inspect.getdoc(getattr(az, row.function)) or "").splitlines()[-1]
     link = re.fullmatch(
         r"Azure: `[^`<]+ - [^`<]+ <(https://learn\.microsoft\.com/rest/api/\S+)>`__\.",
-        conf["linked"](line),
+        conf["link_operations"](line),
     )
     assert link, line
     service = {"2018-10-01": "virtualnetwork", "2021-04-01": "resources", "2022-12-01": "resources"}
@@ -432,8 +463,10 @@ def test_the_operation_of_a_function_is_a_link(conf: Any, row: Wrapper) -> None:
 
 
 def test_several_operations_are_several_links(conf: Any) -> None:
-    """As a rollback has them; what is no operation stays as it is."""
-    two = conf["linked"]("Azure: Virtual Machine Scale Sets - Create Or Update; Update Instances.")
+    """A line without an operation is not changed."""
+    two = conf["link_operations"](
+        "Azure: Virtual Machine Scale Sets - Create Or Update; Update Instances."
+    )
     assert two.count("/rest/api/compute/virtual-machine-scale-sets/") == 2
     assert two.endswith("/virtual-machine-scale-sets/update-instances>`__.")
-    assert conf["linked"]("Azure: ``az account show``.") == "Azure: ``az account show``."
+    assert conf["link_operations"]("Azure: ``az account show``.") == "Azure: ``az account show``."

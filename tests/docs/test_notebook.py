@@ -1,7 +1,7 @@
-"""The notebook of the examples: it runs, and the page of the docs shows what it shows.
+"""The example notebook runs, and its page in the docs is current.
 
-`python tests/docs/test_notebook.py` runs it and writes docs/notebook.md and its pictures; they are
-to be looked at then.
+`python tests/docs/test_notebook.py` runs it and writes docs/notebook.md with its pictures. Review
+them afterwards.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.heatmap import spaced
+from support.heatmap import one_element_per_line
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOK = ROOT / "examples" / "notebooks" / "rollout.ipynb"
@@ -27,13 +27,13 @@ HEAD = (
 
 
 def cells(kind: str) -> list[dict[str, Any]]:
-    """The notebook's cells of a kind, as they are in git."""
+    """Return the cells of a kind, from the file in git."""
     found = json.loads(NOTEBOOK.read_text("utf-8"))["cells"]
     return [cell for cell in found if cell["cell_type"] == kind]
 
 
-def executed() -> Any:
-    """The notebook with its outputs, run in a kernel of its own."""
+def execute() -> Any:
+    """Run the notebook in a new kernel; return it with its outputs."""
     nbformat = pytest.importorskip(
         "nbformat", reason="needs the extra `notebook`: nbclient is not installed"
     )
@@ -48,9 +48,10 @@ def executed() -> Any:
     return notebook
 
 
-def rendered(notebook: Any) -> dict[Path, str]:
-    """The page of the docs and its pictures, by the files that hold them."""
-    text, pictures = HEAD, {}
+def render(notebook: Any) -> dict[Path, str]:
+    """Return the text of the docs page and its pictures, by file."""
+    text = HEAD
+    pictures = {}
     for cell in notebook["cells"]:
         text += (
             f"{cell['source']}\n\n"
@@ -66,31 +67,31 @@ def rendered(notebook: Any) -> dict[Path, str]:
             if "text/html" in output.get("data", {}):
                 path = PAGE.parent / "pictures" / f"notebook-{len(pictures) + 1}.svg"
                 svg = re.search("<svg.*</svg>", output["data"]["text/html"], re.DOTALL)
-                assert svg, "what the notebook shows is the heat map"
-                pictures[path] = spaced(svg[0])
-                told = re.search('aria-label="([^"]*)"', svg[0])
-                text += f"![{html.unescape(told[1]) if told else ''}](pictures/{path.name})\n\n"
+                assert svg, "the output must be a heat map"
+                pictures[path] = one_element_per_line(svg[0])
+                label = re.search('aria-label="([^"]*)"', svg[0])
+                text += f"![{html.unescape(label[1]) if label else ''}](pictures/{path.name})\n\n"
         text += f"```text\n{printed.rstrip()}\n```\n\n" if printed else ""
     return {PAGE: text.rstrip() + "\n", **pictures}
 
 
 def timeless(text: str) -> str:
-    """A text without what depends on the day and on how fast the machine is."""
+    """Return a text without times and durations."""
     text = re.sub(r"^.*: InProgress, \d+ s\n", "", text, flags=re.MULTILINE)
     text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|\b\d\d:\d\d:\d\d\b", "TIME", text)
-    return re.sub(r"\b\d+ s\b", "N s", text)
+    return re.sub(r"\b(?:\d+ min )?\d+ s\b", "N s", text)
 
 
 def test_no_outputs_are_in_git() -> None:
-    """Cells have no outputs and no numbers, so that a run leaves no trace in a diff."""
+    """Cells have no outputs and no numbers, so that a run does not change the file in git."""
     assert all(
         (cell["outputs"], cell["execution_count"], cell["metadata"]) == ([], None, {})
         for cell in cells("code")
     )
 
 
-def test_the_code_is_valid_and_the_page_shows_it() -> None:
-    """The code of every cell is Python; the page has each cell word by word, in order."""
+def test_the_code_is_valid_and_on_the_page() -> None:
+    """Every code cell is valid Python; the page has all cells in order."""
     page = PAGE.read_text("utf-8")
     place = 0
     for cell in json.loads(NOTEBOOK.read_text("utf-8"))["cells"]:
@@ -101,7 +102,7 @@ def test_the_code_is_valid_and_the_page_shows_it() -> None:
 
 
 def test_the_five_lines_of_the_docs_are_in_the_notebook() -> None:
-    """What docs/heatmap.md shows of a notebook is in the notebook, where it is run."""
+    """The notebook runs the lines on docs/heatmap.md."""
     (block,) = re.findall(
         r"^```py\n(.*?)\n```$",
         (PAGE.parent / "heatmap.md").read_text("utf-8"),
@@ -112,10 +113,10 @@ def test_the_five_lines_of_the_docs_are_in_the_notebook() -> None:
 
 
 @pytest.mark.slow
-def test_the_notebook_runs_and_the_docs_show_what_it_shows() -> None:
-    """It takes less than a minute, and shows what the page and its pictures show."""
+def test_the_notebook_runs_and_its_page_is_current() -> None:
+    """It takes less than a minute; page and pictures have its outputs."""
     began = time.monotonic()
-    found = rendered(executed())
+    found = render(execute())
     assert time.monotonic() - began < 60
     assert {path.name: timeless(text) for path, text in found.items()} == {
         path.name: timeless(path.read_text("utf-8"))
@@ -124,5 +125,5 @@ def test_the_notebook_runs_and_the_docs_show_what_it_shows() -> None:
 
 
 if __name__ == "__main__":
-    for file, content in rendered(executed()).items():
+    for file, content in render(execute()).items():
         file.write_text(content, "utf-8", newline="\n")

@@ -13,7 +13,7 @@ from azurerm_lite.sandbox import Sandbox
 
 @pytest.fixture
 def fast(clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """A sandbox on the fast time, in which this process lives too."""
+    """A sandbox in fast time, which this process uses as well."""
     monkeypatch.setattr(_clock, "monotonic", fast_time.clock)
     monkeypatch.setattr(_clock, "sleep", fast_time.sleep)
     with Sandbox(upgrade_seconds=60, clock=fast_time.clock, demo=False) as sandbox:

@@ -1,7 +1,4 @@
-"""The rollout of a fleet, on the sandbox over HTTPS.
-
-Its waves, its halts, its pace, and what crosses to a worker.
-"""
+"""The rollout of a fleet on the sandbox over HTTPS: waves, halts, rate limits and workers."""
 
 from __future__ import annotations
 
@@ -26,7 +23,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import fast_time
 from support.clock import Clock
-from support.fleet import NEW, REGIONS, fill, fleet, halted, posted, upgraded
+from support.fleet import (
+    NEW,
+    REGIONS,
+    events_until_halt,
+    fill,
+    fleet,
+    upgrade_counts,
+    upgraded_sets,
+)
 
 import azurerm_lite as az
 from azurerm_lite import _clock, errors
@@ -42,33 +47,33 @@ from azurerm_lite.types import Batch, Summary, Target
 
 
 def new_state(access_token: Any, sandbox: Sandbox, name: str = "s0") -> RolloutState:
-    """A run of a scale set that has not begun."""
+    """Return the state of a run that has not started."""
     hooks = rate_limit.RateLimitedRequests(sandbox.subscription_id, REGIONS[0])
     scale_set = ScaleSetRef(access_token, *sandbox.where(name)[1:])
     return RolloutState(scale_set, RolloutOptions(), hooks=hooks)
 
 
 @pytest.fixture(autouse=True)
-def fresh_pace() -> Iterator[None]:
-    """No test is slowed by the requests of another."""
+def fresh_rate_limits() -> Iterator[None]:
+    """Isolate the rate limits of each test."""
     rate_limit.reset()
     yield
     rate_limit.reset()
 
 
-def waved(sets: int) -> list[str]:
-    """The events of a wave, less those of its sets under way."""
+def wave_events(sets: int) -> list[str]:
+    """Return the kinds of the events of a wave, without those of its running sets."""
     return ["wave_started", *["set_started"] * sets, "wave_done"]
 
 
-# The main job
+# Complete rollouts
 
 
 def test_every_instance_of_every_set_is_upgraded_once(sandbox: Sandbox) -> None:
-    """Found by one query, rolled out in parallel; the last event sums it up."""
+    """The sets are found by one query and rolled out in parallel; the last event has the counts."""
     names = fill(sandbox, 5)
     events = list(az.rollout_fleet(sandbox.access_token, fleet(sandbox)))
-    assert upgraded(sandbox) == {(name, str(each)): 1 for name in names for each in range(4)}
+    assert upgrade_counts(sandbox) == {(name, str(each)): 1 for name in names for each in range(4)}
     kinds = [event.kind for event in events if event.kind != "set_event"]
     assert Counter(kinds)["set_done"] == Counter(kinds)["set_started"] == 5
     assert (kinds[0], kinds[-1]) == ("fleet_started", "fleet_ended")
@@ -79,8 +84,8 @@ def test_every_instance_of_every_set_is_upgraded_once(sandbox: Sandbox) -> None:
     assert last.summary.requests == len(own)
 
 
-def test_a_wave_begins_when_the_one_before_is_done(sandbox: Sandbox) -> None:
-    """A canary region first: no set of another is touched before its last event."""
+def test_a_wave_starts_when_the_one_before_is_done(sandbox: Sandbox) -> None:
+    """A canary region is first: no other set changes before its last event."""
     fill(sandbox, 6)
     first = {"s0", "s3"}
     events = list(
@@ -88,7 +93,7 @@ def test_a_wave_begins_when_the_one_before_is_done(sandbox: Sandbox) -> None:
             sandbox.access_token, fleet(sandbox), waves=lambda each: each["location"] != REGIONS[0]
         )
     )
-    order = posted(sandbox)
+    order = upgraded_sets(sandbox)
     assert set(order[:4]) == first
     assert not first & set(order[4:])
     kinds = [event.kind for event in events]
@@ -103,10 +108,10 @@ def test_a_wave_begins_when_the_one_before_is_done(sandbox: Sandbox) -> None:
     ]
 
 
-def test_an_event_of_a_set_says_which_one_and_holds_its_own(sandbox: Sandbox) -> None:
-    """The set's own event is inside, without its instances.
+def test_an_event_of_a_set_has_the_set_and_its_event(sandbox: Sandbox) -> None:
+    """The set's own event has no instances.
 
-    Both print as lines and go into a log as JSON.
+    Both events print as lines and can be logged as JSON.
     """
     fill(sandbox, 2)
     events = list(az.rollout_fleet(sandbox.access_token, fleet(sandbox)))
@@ -115,18 +120,18 @@ def test_an_event_of_a_set_says_which_one_and_holds_its_own(sandbox: Sandbox) ->
     assert kinds == ["started", *["batch_started", "batch_done"] * 2, "finished"]
     assert not [event for event in of_one if event.event and event.event.instances]
     assert all(re.fullmatch(r"\d\d:\d\d:\d\d  \S.*", str(event)) for event in events)
-    told = json.loads(json.dumps(of_one[1].to_dict()))
-    assert told["scale_set"] == {
+    logged = json.loads(json.dumps(of_one[1].to_dict()))
+    assert logged["scale_set"] == {
         "subscription_id": sandbox.subscription_id,
         "resource_group": "sandbox",
         "vmss_name": "s1",
         "location": "eastus",
     }
-    assert told["event"]["kind"] == "started"
+    assert logged["event"]["kind"] == "started"
 
 
-def test_a_set_costs_in_a_fleet_what_it_costs_alone(sandbox: Sandbox) -> None:
-    """The same requests in the same order: to go on step by step reads nothing again."""
+def test_a_set_needs_the_same_requests_in_a_fleet_and_alone(sandbox: Sandbox) -> None:
+    """In the same order: continuing step by step reads nothing twice."""
     fill(sandbox, 2)
     before = len(sandbox.journal)
     list(az.rollout(*sandbox.where("s0")))
@@ -141,8 +146,8 @@ def test_a_set_costs_in_a_fleet_what_it_costs_alone(sandbox: Sandbox) -> None:
     assert without_ids(in_fleet) == without_ids(alone)
 
 
-def test_a_canary_is_the_first_batch_of_each_set_and_of_no_other(sandbox: Sandbox) -> None:
-    """What a run knows goes on from step to step."""
+def test_a_canary_is_only_the_first_batch_of_each_set(sandbox: Sandbox) -> None:
+    """The state of a run is kept from step to step."""
     fill(sandbox, 2)
     list(az.rollout_fleet(sandbox.access_token, fleet(sandbox), canary=1))
     sizes = [
@@ -152,15 +157,15 @@ def test_a_canary_is_the_first_batch_of_each_set_and_of_no_other(sandbox: Sandbo
 
 
 def test_a_dry_run_changes_nothing(sandbox: Sandbox) -> None:
-    """Each set says what would be done."""
+    """Each set reports what would be done."""
     fill(sandbox, 2)
     events = list(az.rollout_fleet(sandbox.access_token, fleet(sandbox), dry_run=True))
-    assert not posted(sandbox)
+    assert not upgraded_sets(sandbox)
     assert sum(event.event.kind == "planned" for event in events if event.event) == 4
 
 
-def test_a_fleet_of_none_is_done_at_once(sandbox: Sandbox) -> None:
-    """Nothing is sent, and that is told."""
+def test_an_empty_fleet_is_done_at_once(sandbox: Sandbox) -> None:
+    """Nothing is sent, and the events report it."""
     events = list(az.rollout_fleet(sandbox.access_token, []))
     assert [event.kind for event in events] == ["fleet_started", "fleet_ended"]
     assert not sandbox.journal
@@ -169,34 +174,38 @@ def test_a_fleet_of_none_is_done_at_once(sandbox: Sandbox) -> None:
 # Halts
 
 
-def test_after_a_wave_that_halts_no_later_one_starts(sandbox: Sandbox) -> None:
-    """The failure is told with its reason; the sets of later waves are not touched.
+def test_no_wave_starts_after_one_that_halts(sandbox: Sandbox) -> None:
+    """The failure is reported with its reason; the sets of later waves do not change.
 
-    Running again goes on.
+    Running it again resumes.
     """
     fill(sandbox, 4)
     sandbox.break_upgrade("s0", "0")
-    events, halt = halted(az.rollout_fleet(sandbox.access_token, fleet(sandbox), waves=[1, 2]))
+    events, halt = events_until_halt(
+        az.rollout_fleet(sandbox.access_token, fleet(sandbox), waves=[1, 2])
+    )
     assert [target.vmss_name for target in halt.failed] == ["s0"]
     assert isinstance(next(iter(halt.failed.values())), az.RolloutHalted)
     assert [target.vmss_name for target in halt.not_started] == ["s1", "s2", "s3"]
     assert set(halt.unhealthy) == {"sandbox/s0 0"}
     assert "OSProvisioningTimedOut" in str(halt)
     assert str(halt).endswith("Run it again to resume.")
-    assert set(posted(sandbox)) == {"s0"}
+    assert set(upgraded_sets(sandbox)) == {"s0"}
     assert [event.kind for event in events][-2:] == ["stopping", "fleet_ended"]
 
     sandbox.break_upgrade("s0", "0", "none")
     list(az.rollout_fleet(sandbox.access_token, fleet(sandbox), waves=[1, 2]))
-    assert set(upgraded(sandbox).values()) == {1}
-    assert len(upgraded(sandbox)) == 16
+    assert set(upgrade_counts(sandbox).values()) == {1}
+    assert len(upgrade_counts(sandbox)) == 16
 
 
-def test_what_runs_when_another_set_halts_ends_its_batch(sandbox: Sandbox) -> None:
-    """No batch is left under way, none is begun any more, and the sets that are left are named."""
+def test_running_sets_finish_their_batch_when_another_halts(sandbox: Sandbox) -> None:
+    """No batch stays in progress, no set is started, and the remaining sets are reported."""
     fill(sandbox, 6, instances=20, domains=5)
     sandbox.break_upgrade("s0", "0")
-    events, halt = halted(az.rollout_fleet(sandbox.access_token, fleet(sandbox), max_parallel=3))
+    events, halt = events_until_halt(
+        az.rollout_fleet(sandbox.access_token, fleet(sandbox), max_parallel=3)
+    )
     ended = [*halt.failed, *halt.paused, *halt.not_started]
     done = {event.scale_set for event in events if event.kind == "set_done"}
     assert len(ended) + len(done) == 6
@@ -208,14 +217,14 @@ def test_what_runs_when_another_set_halts_ends_its_batch(sandbox: Sandbox) -> No
     assert events[-1].summary == halt.summary
 
 
-def test_as_many_sets_may_fail_as_max_failed_says(sandbox: Sandbox) -> None:
-    """A failure within the allowance stops neither its wave nor the next.
+def test_max_failed_limits_how_many_sets_may_fail(sandbox: Sandbox) -> None:
+    """An allowed failure stops neither its wave nor the next.
 
-    At the end it is raised all the same.
+    It is raised at the end.
     """
     fill(sandbox, 4)
     sandbox.break_upgrade("s0", "0")
-    events, halt = halted(
+    events, halt = events_until_halt(
         az.rollout_fleet(sandbox.access_token, fleet(sandbox), waves=[1], max_failed="25%")
     )
     assert [target.vmss_name for target in halt.failed] == ["s0"]
@@ -225,26 +234,26 @@ def test_as_many_sets_may_fail_as_max_failed_says(sandbox: Sandbox) -> None:
 
 
 def test_a_set_that_cannot_be_read_fails_alone(sandbox: Sandbox) -> None:
-    """A name that is wrong is that set's failure, in Azure's words.
+    """A wrong name is the failure of that set, with Azure's message.
 
-    A set in mode Automatic is refused.
+    A set in mode Automatic is rejected.
     """
     fill(sandbox, 1)
     targets = [(sandbox.subscription_id, "sandbox", name) for name in ("nosuch", "auto", "s0")]
-    _, halt = halted(az.rollout_fleet(sandbox.access_token, targets, max_failed=2))
+    _, halt = events_until_halt(az.rollout_fleet(sandbox.access_token, targets, max_failed=2))
     reasons = {target.vmss_name: type(error) for target, error in halt.failed.items()}
     assert reasons == {"nosuch": az.NotFound, "auto": az.RolloutHalted}
-    assert len(upgraded(sandbox)) == 4
+    assert len(upgrade_counts(sandbox)) == 4
 
 
 def test_sets_that_fail_may_be_rolled_back(sandbox: Sandbox) -> None:
-    """With `on_failure="rollback"` each set that fails is put back.
+    """With `on_failure="rollback"` each failed set is rolled back.
 
-    And the halt says that all were.
+    The halt reports that all were.
     """
     fill(sandbox, 2)
     sandbox.break_upgrade("s0", "1", image=NEW)
-    _, halt = halted(
+    _, halt = events_until_halt(
         az.rollout_fleet(sandbox.access_token, fleet(sandbox)[:1], on_failure="rollback")
     )
     assert halt.rolled_back
@@ -252,8 +261,8 @@ def test_sets_that_fail_may_be_rolled_back(sandbox: Sandbox) -> None:
     assert {az.get_image(vm)["exact_version"] for vm in views} == {"22.04.202410020"}
 
 
-def test_a_pause_that_says_no_leaves_its_set(sandbox: Sandbox) -> None:
-    """The set is told of as paused, and is no failure; the others go on."""
+def test_a_pause_that_returns_false_stops_its_set(sandbox: Sandbox) -> None:
+    """The set is reported as paused, which is not a failure; the others continue."""
     fill(sandbox, 2)
     asked = []
 
@@ -270,15 +279,15 @@ def test_a_pause_that_says_no_leaves_its_set(sandbox: Sandbox) -> None:
     ]
 
 
-# Leaving
+# Interruptions
 
 
 def test_leaving_the_loop_ends_between_two_batches(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What is under way is over when the loop is left, nothing else was begun.
+    """The batches in progress end before the loop is left, and nothing else is started.
 
-    And running again does the rest.
+    Running it again does the rest.
     """
     fill(sandbox, 5, instances=10, domains=5)
     for event in az.rollout_fleet(sandbox.access_token, fleet(sandbox), max_parallel=2):
@@ -286,20 +295,19 @@ def test_leaving_the_loop_ends_between_two_batches(
             break
     del event
     assert not sandbox.cloud.running
-    assert set(posted(sandbox)) <= {"s0", "s1"}
-    before = upgraded(sandbox)
+    assert set(upgraded_sets(sandbox)) <= {"s0", "s1"}
+    before = upgrade_counts(sandbox)
     assert 0 < len(before) <= 4
-    assert "stopping: waiting for the batches of" in caplog.text
+    assert "stopping: waiting for the current batch of" in caplog.text
     list(az.rollout_fleet(sandbox.access_token, fleet(sandbox)))
-    assert len(upgraded(sandbox)) == 50
-    assert set(upgraded(sandbox).values()) == {1}
+    assert len(upgrade_counts(sandbox)) == 50
+    assert set(upgrade_counts(sandbox).values()) == {1}
 
 
-def test_ctrl_c_ends_as_leaving_does(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where it strikes the loop that waits.
-
-    The batches under way are over before it goes on its way.
-    """
+def test_ctrl_c_ends_like_leaving_the_loop(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It interrupts the waiting loop, and is raised after the batches in progress have ended."""
     fill(sandbox, 2, instances=10, domains=5)
     events = az.rollout_fleet(sandbox.access_token, fleet(sandbox))
     for event in events:
@@ -314,11 +322,11 @@ def test_ctrl_c_ends_as_leaving_does(sandbox: Sandbox, monkeypatch: pytest.Monke
     with pytest.raises(KeyboardInterrupt):
         list(events)
     assert not sandbox.cloud.running
-    assert len(upgraded(sandbox)) <= 4
+    assert len(upgrade_counts(sandbox)) <= 4
 
 
 def test_nothing_is_sent_before_the_first_event(sandbox: Sandbox) -> None:
-    """The iterator alone does nothing."""
+    """Creating the iterator does nothing."""
     fill(sandbox, 1)
     targets = fleet(sandbox)
     before = len(sandbox.journal)
@@ -335,7 +343,7 @@ def test_nothing_is_sent_before_the_first_event(sandbox: Sandbox) -> None:
         ("web", {}, "targets must be a list"),
         ([("sub", "group")], {}, "targets: each must be"),
         (["/subscriptions/x/resourceGroups/y"], {}, "targets: each must be"),
-        ([("s", "g", "web"), ("S", "G", "WEB")], {}, "is there twice"),
+        ([("s", "g", "web"), ("S", "G", "WEB")], {}, "is given twice"),
         ([("s", "g", "web")], {"max_parallel": 0}, "max_parallel must be"),
         ([("s", "g", "web")], {"max_failed": -1}, "max_failed must be a number of scale sets"),
         ([("s", "g", "web")], {"waves": [0]}, "waves must be a number of scale sets"),
@@ -352,16 +360,16 @@ def test_nothing_is_sent_before_the_first_event(sandbox: Sandbox) -> None:
         ([("s", "g", "web")], {"bake": -1}, "bake must be"),
     ],
 )
-def test_what_cannot_be_used_is_refused_at_once(
+def test_unusable_arguments_are_rejected_at_once(
     targets: Any, options: dict[str, Any], told: str
 ) -> None:
-    """By the call itself, naming the argument."""
+    """By the call itself, with the name of the argument."""
     with pytest.raises(ValueError, match=re.escape(told)):
         az.rollout_fleet("token", targets, **options)
 
 
 def test_a_target_may_be_given_in_three_ways() -> None:
-    """As it was found, by its resource id, by its names."""
+    """As found, as a resource id, or by its names."""
     path = (
         "/subscriptions/s/resourcegroups/g/providers/microsoft.compute/virtualmachinescalesets/web"
     )
@@ -382,10 +390,10 @@ def test_a_target_may_be_given_in_three_ways() -> None:
 # Invariants of the waves
 
 
-class _Instead:
-    """An executor on which a step does nothing but to fail or to end.
+class FakeExecutor:
+    """An executor whose steps only fail or end.
 
-    And that knows how many are under way.
+    It counts the steps in progress.
     """
 
     def __init__(self, fails: set[str]) -> None:
@@ -412,14 +420,11 @@ sizes = st.lists(
 def test_waves_go_in_order_each_target_once_and_never_too_many(
     number: int, cut: Any, max_parallel: int, failing: set[int], max_failed: int
 ) -> None:
-    """Whatever the waves, the failures and the limits.
-
-    Order, at most `max_parallel`, each target exactly once.
-    """
+    """For any waves, failures and limits: in order, at most `max_parallel`, each target once."""
     targets = [("s", "g", str(each)) for each in range(number)]
     planned = wave_plan.split_into_waves(targets, cut)
     assert sorted(int(each.vmss_name) for wave in planned for each in wave) == list(range(number))
-    executor: Any = _Instead({str(each) for each in failing})
+    executor: Any = FakeExecutor({str(each) for each in failing})
     seen, running, raised = [], 0, None
     events = az.rollout_fleet(
         lambda: "token",
@@ -451,13 +456,13 @@ def test_waves_go_in_order_each_target_once_and_never_too_many(
     assert raised is None or len(raised.not_started) == number - len(started)
 
 
-# The pace
+# Rate limits
 
 
-def test_a_429_of_one_set_slows_its_neighbours(fast: Sandbox) -> None:
-    """For as long as Azure asks for, nobody in that region sends what was refused.
+def test_a_429_of_one_set_delays_sets_in_the_same_region(fast: Sandbox) -> None:
+    """For as long as Azure asks, no set in that region sends such requests.
 
-    Another region goes on.
+    Another region continues.
     """
     for name, location in (("a", "eastus"), ("b", "eastus"), ("c", "westeurope")):
         fast.add_vmss(name, 4, update_domains=2, location=location, tags={"ring": "1"})
@@ -470,7 +475,7 @@ def test_a_429_of_one_set_slows_its_neighbours(fast: Sandbox) -> None:
         name: [each.seconds - refused for each in asked if f"/{name}/" in each.path]
         for name in "abc"
     }
-    # What was on its way when the refusal came is none that could have been held back.
+    # Requests that were already sent when the 429 arrived could not be delayed.
     assert not [seconds for name in "ab" for seconds in times[name] if 30 < seconds < 150]
     assert max(times["b"]) >= 150
     assert max(times["c"]) < max(times["a"])
@@ -483,15 +488,15 @@ def test_a_429_of_one_set_slows_its_neighbours(fast: Sandbox) -> None:
     assert set(held_back) == {"b"}
 
 
-def test_while_a_bucket_is_closed_its_neighbours_are_held_back_and_say_so(clock: Clock) -> None:
-    """A short wait is made; a long one is a `Throttled` of ours that nothing was sent for."""
+def test_a_blocked_bucket_delays_requests_and_reports_it(clock: Clock) -> None:
+    """A short wait is done; for a long one `Throttled` is raised, and nothing was sent."""
     watch = rate_limit.RateLimitedRequests("sub", "eastus")
     url = "https://management.azure.com/subscriptions/sub/resourceGroups/g/x"
     rate_limit.limiter_of("SUB").block({("actions", "eastus"): 4.0})
     watch.before_send("POST", url)
     assert clock.slept == [pytest.approx(4.0)]
     rate_limit.limiter_of("sub").block({("actions", "eastus"): 100.0})
-    with pytest.raises(az.Throttled, match="Delayed for 100 s") as caught:
+    with pytest.raises(az.Throttled, match="Delayed for 1 min 40 s") as caught:
         watch.before_send("POST", url)
     assert caught.value.retry_after == pytest.approx(100, abs=1)
     assert watch.requests == 1
@@ -516,12 +521,12 @@ def test_while_a_bucket_is_closed_its_neighbours_are_held_back_and_say_so(clock:
         ("", {}, {("actions", "eastus"): 15}),
     ],
 )
-def test_a_refusal_closes_what_it_is_about(
+def test_a_throttled_response_blocks_its_kind_of_requests(
     clock: Clock, text: str, headers: dict[str, str], closed: dict[rate_limit.Kind, float]
 ) -> None:
-    """The resource manager's counts for the whole subscription, Compute's for the region.
+    """For the Resource Manager in the whole subscription, for Compute in the region.
 
-    Some say no time.
+    Some responses have no `Retry-After`.
     """
     answer = requests.Response()
     answer.status_code, answer._content = 429, text.encode()
@@ -538,10 +543,12 @@ def test_a_refusal_closes_what_it_is_about(
     ),
     share=st.sampled_from([1.0, 0.5, 0.01]),
 )
-def test_the_pace_stays_below_the_limits(asks: list[tuple[str, float, bool]], share: float) -> None:
-    """However requests come.
+def test_the_request_rate_stays_below_the_limits(
+    asks: list[tuple[str, float, bool]], share: float
+) -> None:
+    """For any requests.
 
-    No stretch of time holds more than the bucket's depth and what flows into it meanwhile.
+    No period has more than the bucket's capacity and its refill in the period.
     """
     clock, before = Clock(), (_clock.monotonic, _clock.sleep)
     _clock.monotonic, _clock.sleep = clock, clock.sleep
@@ -571,8 +578,8 @@ def test_the_pace_stays_below_the_limits(asks: list[tuple[str, float, bool]], sh
                 assert end - start <= max(1.0, depth) + rate * (times[end] - times[start])
 
 
-def test_a_worker_elsewhere_keeps_to_its_share_and_hears_of_refusals(sandbox: Sandbox) -> None:
-    """What a task is told counts in its process; what it meets there comes back with its result."""
+def test_a_remote_worker_keeps_its_share_of_the_limits(sandbox: Sandbox) -> None:
+    """The limits of the request apply in its process; blocked buckets return with its result."""
     fill(sandbox, 1)
     target = Target(sandbox.subscription_id, "sandbox", "s0", REGIONS[0])
     state = new_state(az.token_provider(), sandbox)
@@ -593,9 +600,9 @@ def test_a_worker_elsewhere_keeps_to_its_share_and_hears_of_refusals(sandbox: Sa
 
 
 def test_a_storm_of_429s_only_takes_longer(sandbox: Sandbox) -> None:
-    """Every third request of all sets is refused for a while.
+    """Every third request of all sets is throttled for a while.
 
-    Everything is upgraded once, and no set fails.
+    Each instance is upgraded once, and no set fails.
     """
     fill(sandbox, 4)
     for at in range(3, 120, 3):
@@ -603,15 +610,15 @@ def test_a_storm_of_429s_only_takes_longer(sandbox: Sandbox) -> None:
     targets = fleet(sandbox)
     events = list(az.rollout_fleet(sandbox.access_token, targets))
     assert events[-1].summary.throttled >= 20
-    assert len(upgraded(sandbox)) == 16
-    assert set(upgraded(sandbox).values()) == {1}
+    assert len(upgrade_counts(sandbox)) == 16
+    assert set(upgrade_counts(sandbox).values()) == {1}
 
 
-# What crosses
+# Other processes
 
 
-def test_every_error_can_be_sent() -> None:
-    """Errors come back from a worker as they were."""
+def test_every_error_can_be_pickled() -> None:
+    """An error from a worker is the same in this process."""
     response = requests.Response()
     response.status_code, response._content, response.url = (
         409,
@@ -649,8 +656,8 @@ def test_every_error_can_be_sent() -> None:
     assert str(timeout) == "late"
 
 
-def test_every_event_can_be_sent(sandbox: Sandbox) -> None:
-    """Events come back from a worker as they were."""
+def test_every_event_can_be_pickled(sandbox: Sandbox) -> None:
+    """An event from a worker is the same in this process."""
     fill(sandbox, 1)
     for event in az.rollout_fleet(sandbox.access_token, fleet(sandbox)):
         assert pickle.loads(pickle.dumps(event)) == event
@@ -658,7 +665,7 @@ def test_every_event_can_be_sent(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("workers", [None, 2])
 def test_sets_on_latest_are_refreshed(sandbox: Sandbox, workers: int | None) -> None:
-    """Each to the newest version of its image, in this process's threads or the caller's own."""
+    """To the newest version of their images, in threads of this process or of the caller."""
     name = "Canonical:0001-com-ubuntu-server-jammy:22_04-lts-gen2"
     for vmss_name in ("one", "two"):
         sandbox.add_vmss(vmss_name, 4, image=f"{name}:latest")
@@ -675,18 +682,20 @@ def test_sets_on_latest_are_refreshed(sandbox: Sandbox, workers: int | None) -> 
         assert {row["version"] for row in rows} == {"22.04.202512010"}
 
 
-def test_an_error_that_cannot_be_sent_comes_as_words() -> None:
-    """Rather than to bring down the worker."""
+def test_an_error_that_cannot_be_pickled_becomes_text() -> None:
+    """The worker does not crash."""
 
     class Local(Exception):
-        """Cannot be pickled."""
+        """An exception that cannot be pickled."""
 
     told = worker.make_portable(Local("what\nhappened"))
     assert (type(told), str(told)) == (RuntimeError, "Local: what happened")
 
 
-def test_a_run_goes_on_in_another_process_where_it_was(sandbox: Sandbox, clock: Clock) -> None:
-    """Pickled between two batches it reads nothing again but the model, and no token crosses."""
+def test_a_run_continues_in_another_process_at_the_same_point(
+    sandbox: Sandbox, clock: Clock
+) -> None:
+    """Pickled between two batches, it reads only the model again, and contains no token."""
     fill(sandbox, 1)
     provider = az.token_provider()
     state = new_state(provider, sandbox)
@@ -707,8 +716,8 @@ def test_a_run_goes_on_in_another_process_where_it_was(sandbox: Sandbox, clock: 
     assert events[-1].summary.upgraded == 4
 
 
-def test_a_run_that_waited_long_for_a_worker_looks_again(sandbox: Sandbox, clock: Clock) -> None:
-    """What was read before is not relied on."""
+def test_a_run_that_waited_long_for_a_worker_reads_again(sandbox: Sandbox, clock: Clock) -> None:
+    """Old readings are not used."""
     fill(sandbox, 1)
     state = new_state(az.token_provider(), sandbox)
     list(advance(state))
@@ -719,37 +728,37 @@ def test_a_run_that_waited_long_for_a_worker_looks_again(sandbox: Sandbox, clock
 
 
 class OwnThreads(ThreadPoolExecutor):
-    """Threads, by a class of the caller's own."""
+    """A caller's class of a thread executor."""
 
 
 class OwnProcesses(ProcessPoolExecutor):
-    """Processes, by a class of the caller's own."""
+    """A caller's class of a process executor."""
 
 
 def test_threads_of_a_subclass_work_with_a_plain_token(sandbox: Sandbox) -> None:
-    """Nothing leaves this process, so the token may be one that nobody can renew."""
+    """Nothing leaves this process, so the token need not be renewable."""
     fill(sandbox, 1)
     with OwnThreads(1) as executor:
         list(az.rollout_fleet(sandbox.access_token, fleet(sandbox), executor=executor))
-    assert len(upgraded(sandbox)) == 4
+    assert len(upgrade_counts(sandbox)) == 4
 
 
 @pytest.mark.parametrize("kind", [ProcessPoolExecutor, OwnProcesses])
 @pytest.mark.parametrize(
     ("token", "options", "told"),
     [
-        ("canary-token", {}, "access_token: a token is not sent to other processes"),
+        ("canary-token", {}, "access_token must be a token provider"),
         (
             None,
             {"check": lambda instances: True},
-            "access_token, check and pause must be such that they can be pickled",
+            "access_token, check and pause must be picklable",
         ),
     ],
 )
-def test_what_must_not_or_cannot_cross_is_refused_at_once(
+def test_arguments_that_cannot_be_sent_to_workers_are_rejected(
     kind: Any, token: str | None, options: dict[str, Any], told: str, sandbox: Sandbox
 ) -> None:
-    """A token, and a function that only this process has; nothing was sent."""
+    """A plain token, and a function that only this process has; nothing was sent."""
     with kind(1) as executor, pytest.raises(ValueError, match=told) as caught:
         az.rollout_fleet(
             token or az.token_provider(),
@@ -761,35 +770,35 @@ def test_what_must_not_or_cannot_cross_is_refused_at_once(
     assert not sandbox.journal
 
 
-def test_no_token_is_told_or_logged(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
-    """Not in an event, an error or the log."""
+def test_no_token_is_printed_or_logged(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    """In no event, error or log line."""
     caplog.set_level(logging.DEBUG)
     fill(sandbox, 2)
     sandbox.break_upgrade("s0", "0")
     token = sandbox.access_token
-    events, halt = halted(az.rollout_fleet(token, fleet(sandbox), max_failed=1))
+    events, halt = events_until_halt(az.rollout_fleet(token, fleet(sandbox), max_failed=1))
     shown = [caplog.text, repr(events), repr(halt), str(halt), *map(repr, halt.failed.values())]
     assert not [text for text in shown if token in text]
 
 
-# On executors
+# Executors
 
 
 def test_an_executor_that_is_shut_down_ends_the_fleet(sandbox: Sandbox) -> None:
-    """Nothing was begun, nothing is left running, and the reason is told."""
+    """Nothing was started, nothing is running, and the reason is reported."""
     fill(sandbox, 2)
     executor = ThreadPoolExecutor(1)
     executor.shutdown()
-    _, halt = halted(
+    _, halt = events_until_halt(
         az.rollout_fleet(sandbox.access_token, fleet(sandbox), executor=executor, max_failed=2)
     )
     assert "after shutdown" in str(halt)
     assert len(halt.failed) + len(halt.not_started) == 2
-    assert not posted(sandbox)
+    assert not upgraded_sets(sandbox)
 
 
 class Lost(Executor):
-    """One whose workers are gone: it takes everything and says nothing, until it gives it up."""
+    """An executor without workers: it accepts steps, emits nothing, and cancels them in the end."""
 
     def __init__(self) -> None:
         self.taken: Future[Any] = Future()
@@ -799,10 +808,8 @@ class Lost(Executor):
         return self.taken
 
 
-def test_an_executor_that_says_nothing_is_told_of(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Every minute; and what it gives up has failed, with a word of why."""
+def test_an_idle_executor_is_reported(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every minute. A cancelled step fails with a reason."""
     monkeypatch.setattr(scheduler, "POLL_SECONDS", 0.01)
     times = itertools.count(0, 30)
     monkeypatch.setattr(_clock, "monotonic", lambda: next(times))
@@ -827,38 +834,38 @@ def test_an_executor_that_says_nothing_is_told_of(
     )
 
 
-def test_an_executor_of_ones_own_is_left_open(sandbox: Sandbox) -> None:
-    """With fewer threads than sets at a time the steps take turns.
+def test_an_executor_of_the_caller_is_left_open(sandbox: Sandbox) -> None:
+    """With fewer threads than parallel sets, the steps take turns.
 
-    Afterwards it can be used for something else.
+    The caller can use it afterwards.
     """
     fill(sandbox, 3)
     with ThreadPoolExecutor(1) as executor:
         list(az.rollout_fleet(sandbox.access_token, fleet(sandbox), executor=executor))
         assert executor.submit(int, "3").result() == 3
-    assert len(upgraded(sandbox)) == 12
-    order = posted(sandbox)
+    assert len(upgrade_counts(sandbox)) == 12
+    order = upgraded_sets(sandbox)
     assert order[:3] == ["s0", "s1", "s2"], (
         "one set's second batch was taken before another's first"
     )
 
 
 def processes(number: int) -> ProcessPoolExecutor:
-    """Workers in processes of their own, which live in the fast time."""
+    """Workers in separate processes in fast time."""
     return ProcessPoolExecutor(
         number, multiprocessing.get_context("spawn"), initializer=fast_time.hurry
     )
 
 
-def test_a_process_pool_does_it_as_well(fast: Sandbox) -> None:
-    """Steps go from worker to worker; events come back, and each instance is upgraded once."""
+def test_a_process_pool_rolls_out_a_fleet(fast: Sandbox) -> None:
+    """Steps go from worker to worker, events come back, and each instance is upgraded once."""
     fill(fast, 2)
     with processes(2) as executor:
         events = list(
             az.rollout_fleet(az.token_provider(), fleet(fast), executor=executor, canary=1)
         )
-    assert len(upgraded(fast)) == 8
-    assert set(upgraded(fast).values()) == {1}
+    assert len(upgrade_counts(fast)) == 8
+    assert set(upgrade_counts(fast).values()) == {1}
     of_one = [
         event.event.kind for event in events if event.event and event.scale_set.vmss_name == "s1"
     ]
@@ -873,27 +880,27 @@ def test_a_process_pool_does_it_as_well(fast: Sandbox) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("at", [8, 20, 35])
-def test_a_worker_that_is_killed_harms_nothing(fast: Sandbox, at: int) -> None:
-    """The fleet halts and says so; run again, every instance was upgraded exactly once."""
+def test_a_killed_worker_halts_the_fleet_without_damage(fast: Sandbox, at: int) -> None:
+    """Run again, the fleet has upgraded every instance exactly once."""
     fill(fast, 4, instances=6, domains=3)
     targets = fleet(fast)
     with processes(2) as executor:
-        list(executor.map(abs, range(4)))  # the workers are there
+        list(executor.map(abs, range(4)))  # the workers have started
         victim = multiprocessing.active_children()[0]
         fast.at_request(at, victim.kill)
-        _, halt = halted(
+        _, halt = events_until_halt(
             az.rollout_fleet(az.token_provider(), targets, executor=executor, max_parallel=2)
         )
     assert {type(error) for error in halt.failed.values()} == {BrokenProcessPool}
     assert len(halt.failed) + len(halt.not_started) >= 3
     with processes(2) as executor:
         list(az.rollout_fleet(az.token_provider(), targets, executor=executor, max_parallel=2))
-    assert len(upgraded(fast)) == 24
-    assert set(upgraded(fast).values()) == {1}
+    assert len(upgrade_counts(fast)) == 24
+    assert set(upgrade_counts(fast).values()) == {1}
 
 
 def test_a_fleet_may_mix_uniform_and_flexible_sets(sandbox: Sandbox) -> None:
-    """Each is rolled out in its own way; the query finds both."""
+    """Both are rolled out in their own way, and the query finds both."""
     fill(sandbox, 1)
     sandbox.add_vmss("flex", 6, orchestration="Flexible")
     sandbox.set_image("flex", version=NEW)

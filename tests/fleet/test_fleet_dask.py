@@ -1,7 +1,4 @@
-"""The rollout of a fleet on Dask.
-
-A cluster of worker processes on this machine, and what they send and get.
-"""
+"""The rollout of a fleet on Dask, with a local cluster of worker processes."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from typing import Any
 
 import pytest
 from support import fast_time
-from support.fleet import fill, fleet, halted, posted, upgraded
+from support.fleet import events_until_halt, fill, fleet, upgrade_counts, upgraded_sets
 
 import azurerm_lite as az
 from azurerm_lite.fleet import rate_limit
@@ -25,14 +22,14 @@ distributed = pytest.importorskip(
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore"),
-]  # what Dask warns of is not ours
+]  # Dask's own warnings
 
 
 @pytest.fixture
 def client(fast: Sandbox) -> Iterator[Any]:
     """A client of two worker processes on loopback.
 
-    Which live in the fast time and know the sandbox.
+    They run in fast time and can reach the sandbox.
     """
     rate_limit.reset()
     cluster = distributed.LocalCluster(
@@ -49,7 +46,7 @@ def client(fast: Sandbox) -> Iterator[Any]:
 
 
 def test_dask_rolls_out_a_fleet(fast: Sandbox, client: Any) -> None:
-    """Both workers take part, events come back while it runs, every instance is upgraded once."""
+    """Both workers take part, events arrive during the run, every instance is upgraded once."""
     fill(fast, 6, instances=4, domains=2)
     executor = client.get_executor()
     kinds, seen_running = [], False
@@ -57,20 +54,22 @@ def test_dask_rolls_out_a_fleet(fast: Sandbox, client: Any) -> None:
         az.token_provider(), fleet(fast), executor=executor, max_parallel=4, canary=1
     ):
         kinds.append(event.event.kind if event.event else event.kind)
-        seen_running = seen_running or (kinds[-1] == "batch_done" and len(upgraded(fast)) < 24)
-    assert len(upgraded(fast)) == 24
-    assert set(upgraded(fast).values()) == {1}
+        seen_running = seen_running or (
+            kinds[-1] == "batch_done" and len(upgrade_counts(fast)) < 24
+        )
+    assert len(upgrade_counts(fast)) == 24
+    assert set(upgrade_counts(fast).values()) == {1}
     assert kinds.count("batch_done") == 18
     assert kinds[-1] == "fleet_ended"
     assert seen_running
     assert event.summary.upgraded == 24
 
 
-def test_a_halt_comes_back_from_a_worker_as_it_was(fast: Sandbox, client: Any) -> None:
-    """Which instance and why; later waves are not begun."""
+def test_a_halt_on_a_worker_is_the_same_here(fast: Sandbox, client: Any) -> None:
+    """With instance and reason; later waves are not started."""
     fill(fast, 4)
     fast.break_upgrade("s0", "0")
-    _, halt = halted(
+    _, halt = events_until_halt(
         az.rollout_fleet(
             az.token_provider(),
             fleet(fast),
@@ -80,14 +79,14 @@ def test_a_halt_comes_back_from_a_worker_as_it_was(fast: Sandbox, client: Any) -
         )
     )
     assert set(halt.unhealthy) == {"sandbox/s0 0"}
-    assert set(posted(fast)) == {"s0"}
+    assert set(upgraded_sets(fast)) == {"s0"}
     assert [target.vmss_name for target in halt.not_started] == ["s1", "s2", "s3"]
 
 
 def test_a_worker_that_dies_is_replaced_and_nothing_is_upgraded_twice(
     fast: Sandbox, client: Any
 ) -> None:
-    """Dask gives its step to another worker, which finds what is under way and goes on."""
+    """Dask gives its step to another worker, which continues the upgrade in progress."""
     fill(fast, 4, instances=6, domains=3)
     targets = fleet(fast)
     victim = multiprocessing.active_children()[0]
@@ -99,14 +98,14 @@ def test_a_worker_that_dies_is_replaced_and_nothing_is_upgraded_twice(
     )
     assert not victim.is_alive()
     assert events[-1].done == 4
-    assert len(upgraded(fast)) == 24
-    assert set(upgraded(fast).values()) == {1}
+    assert len(upgrade_counts(fast)) == 24
+    assert set(upgrade_counts(fast).values()) == {1}
 
 
-def test_no_token_crosses(fast: Sandbox, client: Any) -> None:
-    """A token as such is refused; a provider goes without its own, and each worker makes one."""
+def test_no_token_is_sent_to_workers(fast: Sandbox, client: Any) -> None:
+    """A plain token is rejected; a provider is sent without its token."""
     fill(fast, 2)
-    with pytest.raises(ValueError, match="a token is not sent to other processes"):
+    with pytest.raises(ValueError, match="must be a token provider"):
         az.rollout_fleet(fast.access_token, fleet(fast), executor=client.get_executor())
     provider = az.token_provider()
     token = provider()

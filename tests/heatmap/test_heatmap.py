@@ -1,4 +1,4 @@
-"""The heat map of a scale set: what stands where, with which sign, on which output."""
+"""The heat map of a scale set: the place and the sign of each instance, on each kind of output."""
 
 from __future__ import annotations
 
@@ -12,7 +12,16 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.heatmap import IMAGE, STATES, SVG, Terminal, bare, drawn, instance, spread
+from support.heatmap import (
+    IMAGE,
+    STATES,
+    SVG,
+    Terminal,
+    drawn_instances,
+    instance,
+    spread,
+    without_colours,
+)
 
 from azurerm_lite.heatmap import STYLES, Heatmap, heatmap
 
@@ -30,7 +39,7 @@ def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def output(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Return a function that makes standard output a terminal, to be called in the test."""
+    """Return a function for the test that makes standard output a terminal."""
 
     def become(encoding: str | None = "utf-8", tty: bool = True) -> None:
         monkeypatch.setattr(sys, "stdout", Terminal(encoding, tty))
@@ -39,15 +48,15 @@ def output(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 def table(heat_map: Heatmap | str) -> list[list[str]]:
-    """The lines of the first table, each split into its cells; rules left out."""
-    lines = bare(str(heat_map)).split("\n\n")[0].splitlines()
+    """Return the lines of the first table, each split into its cells, without rules."""
+    lines = without_colours(str(heat_map)).split("\n\n")[0].splitlines()
     rows = [[cell.strip() for cell in re.split(r"[|│]", line)] for line in lines]
     return [row for row in rows if len(row) > 1]
 
 
-def shown(text: str) -> list[str]:
-    """The ids in the tables of a text, in the order in which they stand there."""
-    tables, _, _ = bare(text).partition("latest/older")
+def shown_ids(text: str) -> list[str]:
+    """Return the ids in the tables of a text, in order."""
+    tables, _, _ = without_colours(text).partition("latest/older")
     marked = re.compile(rf"(?:[*{SIGNS}-]|[SPXGDU]:?|[spxgdu]:?)(\w[\w.-]*)[~!+↻✗✚]*")
     cells = [
         part
@@ -60,7 +69,7 @@ def shown(text: str) -> list[str]:
 
 
 def test_rows_are_update_domains_and_columns_fault_domains() -> None:
-    """In a set of 5 by 5, each instance stands where its two domains cross."""
+    """In a set of 5 by 5 domains, each instance is in the cell of its two domains."""
     rows = table(heatmap(spread(25)))
     assert rows[0] == ["", "FD 0", "FD 1", "FD 2", "FD 3", "FD 4"]
     assert rows[1] == ["UD 0", "*0", "*5", "*10", "*15", "*20"]
@@ -69,15 +78,15 @@ def test_rows_are_update_domains_and_columns_fault_domains() -> None:
 
 
 def test_a_cell_holds_its_instances_in_numeric_order() -> None:
-    """Ids are ordered as numbers, whatever the order in which they came."""
+    """Ids are sorted as numbers, in any order of the input."""
     assert table(heatmap([instance(number) for number in (10, 9, 100, 2)]))[1] == [
         "UD 0",
         "*2   *9   *10  *100",
     ]
 
 
-def test_zones_are_the_columns_where_there_are_no_fault_domains() -> None:
-    """A zonal set without fault domains has a column per zone."""
+def test_zones_are_the_columns_without_fault_domains() -> None:
+    """A zonal set without fault domains has one column per zone."""
     rows = table(
         heatmap([instance(number, 0, None, zone=str(number % 3 + 1)) for number in range(6)])
     )
@@ -85,19 +94,19 @@ def test_zones_are_the_columns_where_there_are_no_fault_domains() -> None:
 
 
 def test_fault_domains_win_over_zones() -> None:
-    """If instances have both, fault domains make the columns; one without is in unknown."""
+    """With both, the columns are fault domains; an instance without one is in unknown."""
     found = [instance(1, 0, 3, zone="1"), instance(2, 0, None, zone="2")]
     assert table(heatmap(found))[0] == ["", "FD 3", "FD unknown"]
 
 
 def test_one_fault_domain_is_one_column() -> None:
-    """A set with max spreading has one column, and is as tall as its update domains."""
+    """A set with max spreading has one column and one row per update domain."""
     rows = table(heatmap([instance(number, number % 2, 1) for number in range(4)]))
     assert rows == [["", "FD 1"], ["UD 0", "*0 *2"], ["UD 1", "*1 *3"]]
 
 
 def test_instances_without_domains_are_under_unknown() -> None:
-    """Instances without a domain have a row and a column of their own, the last."""
+    """They have their own row and column, the last ones."""
     rows = table(
         heatmap(
             [instance(1, None, 2), instance(2, 3, None), instance(3, None, None), instance(4, 3, 2)]
@@ -111,40 +120,40 @@ def test_instances_without_domains_are_under_unknown() -> None:
     "view", [None, {}, {"statuses": None, "vmHealth": None, "platformUpdateDomain": None}]
 )
 def test_instances_without_an_instance_view_are_shown(view: Any) -> None:
-    """What Azure says nothing about is of unknown state in unknown domains, and no error."""
+    """State and domains are unknown, which is not an error."""
     heat_map = heatmap([instance(7, instanceView=view), instance("web_8", instanceView=view)])
     assert table(heat_map) == [["", "FD unknown"], ["UD unknown", "U7      U:web_8"]]
     assert "update domain unknown" in heat_map.to_svg()
 
 
 def test_no_instance_view_at_all() -> None:
-    """Instances that were listed without their views are shown too."""
+    """Instances that were listed without views are shown_ids as well."""
     listed = {"id": "/x", "name": "web_1", "instanceId": "1", "properties": {}}
     heat_map = heatmap([listed])  # type: ignore[list-item]
     assert table(heat_map)[1] == ["UD unknown", "u1"]
-    assert len(drawn(heat_map)) == 1
+    assert len(drawn_instances(heat_map)) == 1
 
 
 def test_placement_groups_are_tables_of_their_own() -> None:
-    """Several groups have tables under their names; instances of none come last."""
+    """Several groups have tables with titles; instances without a group come last."""
     heat_map = heatmap([instance(1, group="b"), instance(2, group="a"), instance(3, group=None)])
     parts = str(heat_map).split("\n\n")
     assert [part.splitlines()[0] for part in parts[:3]] == [
         f"Placement group {each}" for each in ("a", "b", "unknown")
     ]
-    assert [shown(part) for part in parts[:3]] == [["2"], ["1"], ["3"]]
+    assert [shown_ids(part) for part in parts[:3]] == [["2"], ["1"], ["3"]]
     assert "Placement group a<" in heat_map.to_svg()
 
 
 def test_a_single_placement_group_has_no_title() -> None:
-    """One group is one table, which takes in deallocated instances that are in none."""
+    """One group is one table, including deallocated instances, which have no group."""
     heat_map = heatmap([instance(1), instance(2, group=None, power="deallocated")])
     assert "Placement group" not in str(heat_map) + heat_map.to_svg()
     assert table(heat_map)[1] == ["UD 0", "*1 D2"]
 
 
 def test_an_empty_set_is_a_summary_of_one_line() -> None:
-    """A set of no instances has a summary and a valid SVG."""
+    """It has a summary and a valid SVG."""
     heat_map = heatmap([])
     assert str(heat_map) == "0 instances, 0 on the latest model"
     assert ET.fromstring(heat_map.to_svg()).get("aria-label") == str(heat_map)
@@ -155,31 +164,31 @@ def test_an_empty_set_is_a_summary_of_one_line() -> None:
 def test_each_power_state_has_its_sign(
     power: str, latest: bool, output: Callable[..., None]
 ) -> None:
-    """The sign tells power state and model, in Unicode and in ASCII, and the legend explains it."""
+    """The sign shows power state and model, in Unicode and in ASCII; the legend explains it."""
     heat_map = heatmap([instance(4, power=power, latestModelApplied=latest)])
     signs = STATES[power]
     assert table(heat_map)[1][1] == f"{signs[3 - latest]}4"
     assert f"{signs[2]}/{signs[3]} {power}" in str(heat_map)
     output()
     assert table(heat_map)[1][1] == f"{signs[1 - latest]}4"
-    assert f"{signs[0]}/{signs[1]} {power}" in bare(str(heat_map))
+    assert f"{signs[0]}/{signs[1]} {power}" in without_colours(str(heat_map))
 
 
 def test_each_power_state_has_its_colour(output: Callable[..., None]) -> None:
-    """No two power states share a colour, in a terminal or in the SVG."""
+    """Power states have different colours, in a terminal and in the SVG."""
     output()
     heat_map = heatmap(
         [instance(number, number, power=power) for number, power in enumerate(STATES)]
     )
     colours = re.findall(r"\x1b\[38;5;(\d+)m\S\d", str(heat_map))
-    fills = [group[1].get("fill") for group in drawn(heat_map)]
+    fills = [group[1].get("fill") for group in drawn_instances(heat_map)]
     assert (len(colours), len(set(colours))) == (7, 7)
     assert (len(fills), len(set(fills))) == (7, 7)
 
 
 @pytest.mark.parametrize("power", ["hibernated", None])
 def test_a_power_state_that_azure_adds_is_shown_as_unknown(power: str | None) -> None:
-    """A state that Azure adds tomorrow is shown as unknown, and named in the tooltip."""
+    """A new state has the style of unknown, and its name in the tooltip."""
     heat_map = heatmap([instance(4, power=power)])
     assert table(heat_map)[1][1] == "U4"
     assert f"power {power or 'unknown'}" in heat_map.to_svg()
@@ -203,16 +212,16 @@ def test_a_power_state_that_azure_adds_is_shown_as_unknown(power: str | None) ->
 def test_flags_have_signs_for_updating_failed_and_unhealthy(
     values: dict[str, Any], plain: str, mark: str, output: Callable[..., None]
 ) -> None:
-    """A sign follows the id, so that colour is not the only one; no health if switched off."""
+    """A sign follows the id, in addition to the colour; powered-off instances have no health."""
     heat_map = heatmap([instance(4, **values)])
     assert table(heat_map)[1][1][1:] == f"4{plain}"
     output()
     assert table(heat_map)[1][1][1:] == f"4{mark}"
-    assert "".join(drawn(heat_map)[0][2].itertext())[1:] == f"4{mark}"
+    assert "".join(drawn_instances(heat_map)[0][2].itertext())[1:] == f"4{mark}"
 
 
 def test_the_status_in_the_view_replaces_a_missing_provisioning_state() -> None:
-    """Without a provisioning state, the one in the instance view counts, with error or not."""
+    """With or without an error code."""
     statuses = [
         {"code": "ProvisioningState/failed/AllocationFailed"},
         {"code": "PowerState/running"},
@@ -246,35 +255,37 @@ latest/older model:
 
 
 def test_the_text_as_a_whole(output: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Flat rows stand close together; rows of several lines are set apart by rules."""
+    """Rows of one line have no rules between them; rows of several lines have."""
     last = instance(4, 1, 1, latestModelApplied=False)
     assert str(heatmap([instance(1), instance(2, 1, 1, latestModelApplied=False)])) == FLAT
     monkeypatch.setenv("COLUMNS", "23")
     output()
-    assert bare(str(heatmap([*map(instance, (1, 2, 3)), instance(9, 0, 1), last]))) == TALL
+    assert (
+        without_colours(str(heatmap([*map(instance, (1, 2, 3)), instance(9, 0, 1), last]))) == TALL
+    )
 
 
-def test_the_legend_explains_what_is_there_and_no_more() -> None:
-    """Signs that the tables hold are in the legend, others are not."""
+def test_the_legend_explains_only_used_signs() -> None:
+    """Signs without an instance are not in the legend."""
     heat_map = heatmap([instance(1), instance(2, power="stopped", provisioningState="Updating")])
     legend = str(heat_map).splitlines()[-2]
     assert legend == "latest/older model:  */- running  X/x stopped  ~ updating"
 
 
 def test_the_summary_counts() -> None:
-    """The last line, which is the label of the SVG, counts models, states and flags."""
+    """The last line, also the label of the SVG, counts models, states and flags."""
     found = [
         *spread(3),
         instance(7, latestModelApplied=False, power="stopped", provisioningState="Failed"),
     ]
-    told = "4 instances, 3 on the latest model, 3 running, 1 stopped, 1 failed"
-    assert str(heatmap(found)).splitlines()[-1] == told
-    assert ET.fromstring(heatmap(found).to_svg()).get("aria-label") == told
+    summary = "4 instances, 3 on the latest model, 3 running, 1 stopped, 1 failed"
+    assert str(heatmap(found)).splitlines()[-1] == summary
+    assert ET.fromstring(heatmap(found).to_svg()).get("aria-label") == summary
     assert repr(heatmap(found)) == "<Heatmap of 4 instances: print it>"
 
 
 def test_a_terminal_gets_colours_and_flagged_instances_in_bold(output: Callable[..., None]) -> None:
-    """On a terminal an instance is coloured, and bold where something is up."""
+    """Each instance has a colour, and is bold if it has a flag with a sign."""
     output()
     text = str(heatmap([instance(1), instance(2, provisioningState="Failed")]))
     assert "\x1b[38;5;34m●1\x1b[0m" in text
@@ -285,7 +296,7 @@ def test_a_terminal_gets_colours_and_flagged_instances_in_bold(output: Callable[
 def test_an_encoding_without_the_signs_gets_ascii(
     encoding: str | None, output: Callable[..., None]
 ) -> None:
-    """A terminal that cannot show the signs gets plain ASCII."""
+    """For a terminal that cannot show the signs."""
     output(encoding)
     assert str(heatmap(spread(3))).isascii()
     assert "\x1b" not in str(heatmap(spread(3)))
@@ -301,7 +312,7 @@ NO_COLOUR = [
 def test_no_color_and_simple_terminals_get_plain_ascii(
     name: str, value: str, output: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """NO_COLOR and a terminal without 256 colours get plain ASCII."""
+    """With NO_COLOR, and on a terminal without 256 colours."""
     output()
     heat_map = heatmap(spread(3))
     assert "\x1b" in str(heat_map)
@@ -313,10 +324,10 @@ def test_no_color_and_simple_terminals_get_plain_ascii(
 @pytest.mark.parametrize(
     "term", ["xterm", "xterm-256color", "screen", "tmux-256color", "xterm-kitty", "alacritty"]
 )
-def test_terminals_of_today_get_colours(
+def test_common_terminals_get_colours(
     term: str, output: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Most terminals have 256 colours; an empty NO_COLOR asks for nothing."""
+    """Most terminals have 256 colours; an empty NO_COLOR has no effect."""
     output()
     monkeypatch.setenv("TERM", term)
     monkeypatch.setenv("NO_COLOR", "")
@@ -326,7 +337,7 @@ def test_terminals_of_today_get_colours(
 def test_colours_can_be_forced(
     output: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """FORCE_COLOR brings colours into a pipe, if that can carry the signs; NO_COLOR is stronger."""
+    """With FORCE_COLOR a pipe gets colours if its encoding has the signs; NO_COLOR overrides it."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "dumb")
     heat_map = heatmap(spread(3))
@@ -346,7 +357,7 @@ def test_colours_can_be_forced(
 def test_the_old_console_of_windows_gets_ascii(
     name: str, plain: bool, output: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On Windows, colours are for terminals that are known to show them."""
+    """On Windows, only terminals that are known to show colours get them."""
     output()
     heat_map = heatmap(spread(3))
     with monkeypatch.context() as patch:
@@ -360,13 +371,13 @@ def test_the_old_console_of_windows_gets_ascii(
 def test_without_a_standard_output_text_is_plain(
     stdout: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A program without standard output (pythonw), or with another object, gets plain text."""
+    """For a program without standard output (pythonw), or with another object in its place."""
     monkeypatch.setattr(sys, "stdout", stdout)
     assert "*2" in str(heatmap(spread(3)))
 
 
 def test_plain_text_is_ascii_whatever_the_names() -> None:
-    """A name that is not ASCII does not break a stream that is."""
+    """A name that is not ASCII can be printed to an ASCII stream."""
     assert str(heatmap([instance("wéb_1", group="größe"), instance(2, group="b")])).isascii()
 
 
@@ -375,52 +386,54 @@ def test_plain_text_is_ascii_whatever_the_names() -> None:
 def test_no_line_is_wider_than_the_terminal(
     width: int, size: int, output: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Cells wrap, columns that do not fit follow below, legend and summary are broken."""
+    """Cells are wrapped, wide columns follow below, legend and summary are wrapped."""
     found = spread(size, provisioningState="Updating", health="unhealthy")
     monkeypatch.setenv("COLUMNS", str(width))
     for tty in (True, False):
         output(tty=tty)
-        text = bare(str(heatmap(found)))
+        text = without_colours(str(heatmap(found)))
         assert max(map(len, text.splitlines())) < width
-        assert sorted(map(int, shown(text))) == list(range(size))
+        assert sorted(map(int, shown_ids(text))) == list(range(size))
 
 
 def test_columns_that_do_not_fit_follow_below() -> None:
-    """Long names in many columns make several bands, each with its heads."""
+    """Long names in many columns make several groups of columns, each with its headings."""
     found = [instance(f"web_{'x' * 20}{number}", 0, number) for number in range(5)]
     bands = str(heatmap(found)).split("\n\n")[:-1]
     heads = [re.findall(r"FD \d", band) for band in bands]
     assert heads == [["FD 0", "FD 1"], ["FD 2", "FD 3"], ["FD 4"]]
-    assert shown(str(heatmap(found))) == [each["instanceId"] for each in found]
+    assert shown_ids(str(heatmap(found))) == [each["instanceId"] for each in found]
 
 
 @pytest.mark.parametrize(("width", "lines"), [(88, 1), (87, 2), (28, 4), (27, 5)])
 def test_the_whole_width_is_used(width: int, lines: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cell is as flat as the width allows: 20 instances of 4 characters and a frame of 7."""
+    """A cell uses the available width: 20 instances of 4 characters and a frame of 7."""
     monkeypatch.setenv("COLUMNS", str(width))
     assert len(table(heatmap([instance(number) for number in range(10, 30)]))) == lines + 1
 
 
 @pytest.mark.parametrize(("width", "bands"), [(39, 1), (38, 2)])
-def test_columns_stand_side_by_side_as_long_as_they_fit(
+def test_columns_are_next_to_each_other_as_long_as_they_fit(
     width: int, bands: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Three columns of 38 characters fit side by side in 39, and not in 38."""
+    """Three columns of 38 characters in total fit into 39, and not into 38."""
     monkeypatch.setenv("COLUMNS", str(width))
     text = str(heatmap([instance(f"web_{number:03}", 0, number) for number in range(3)]))
     assert len(text.split("\n\n")) == bands + 1
 
 
 def test_a_thousand_instances_are_all_drawn() -> None:
-    """Each of a thousand instances is there once, in the text and in the SVG."""
+    """Each is once in the text and once in the SVG."""
     heat_map = heatmap(spread(1000))
-    assert sorted(map(int, shown(str(heat_map)))) == list(range(1000))
+    assert sorted(map(int, shown_ids(str(heat_map)))) == list(range(1000))
     assert heat_map.to_svg().count("<g ") == 1000
 
 
 def test_each_instance_is_in_the_svg_once_with_its_tooltip() -> None:
-    """An instance is a group whose title has its id, states, domains and image."""
-    groups = drawn(heatmap(spread(40, latestModelApplied=False, health="healthy", zone="2")))
+    """It is a group whose title has id, states, domains and image."""
+    groups = drawn_instances(
+        heatmap(spread(40, latestModelApplied=False, health="healthy", zone="2"))
+    )
     assert sorted(int(str(group.get("data-instance"))) for group in groups) == list(range(40))
     title = next(str(group[0].text) for group in groups if group.get("data-instance") == "7")
     assert title.splitlines() == [
@@ -433,15 +446,15 @@ def test_each_instance_is_in_the_svg_once_with_its_tooltip() -> None:
     ]
 
 
-def test_tiles_stand_apart_and_inside_the_svg() -> None:
-    """No two instances cover each other, and none reaches over the edge."""
+def test_tiles_do_not_overlap_and_are_inside_the_svg() -> None:
+    """None exceeds the edge of the SVG."""
     heat_map = heatmap(
         [*spread(200), *(instance(f"web_{n}", None, n % 2, group="b") for n in range(9))]
     )
     svg = ET.fromstring(heat_map.to_svg())
     boxes = [
         [float(group[1].attrib[each]) for each in ("x", "y", "width", "height")]
-        for group in drawn(heat_map)
+        for group in drawn_instances(heat_map)
     ]
     assert all(x >= 0 and x + w < float(svg.attrib["width"]) - 4 for x, _, w, _ in boxes)
     assert all(y >= 0 and y + h < float(svg.attrib["height"]) for _, y, _, h in boxes)
@@ -453,7 +466,7 @@ def test_tiles_stand_apart_and_inside_the_svg() -> None:
 
 
 def test_the_svg_has_the_words_of_the_text_in_their_places() -> None:
-    """Headings stand above and beside their tiles; legend and summary are inside the SVG."""
+    """Headings are above and next to their tiles; legend and summary are inside the SVG."""
     found = [
         instance(1, 0, 0),
         instance(2, 1, 1),
@@ -499,7 +512,7 @@ def test_the_svg_has_the_words_of_the_text_in_their_places() -> None:
 
 
 def test_a_long_legend_stays_inside_the_svg() -> None:
-    """If it has every state and flag, legend and summary are broken at the SVG's width."""
+    """With every state and flag, legend and summary are wrapped at the SVG's width."""
     found = [
         instance(n, power=each, provisioningState="Failed", health="unhealthy")
         for n, each in enumerate(STATES)
@@ -513,28 +526,28 @@ def test_a_long_legend_stays_inside_the_svg() -> None:
 
 
 def test_spaces_between_the_items_of_the_legend_are_kept() -> None:
-    """Browsers make one of two spaces, so that items would run together: one is fixed."""
+    """Browsers collapse two spaces into one, so one of them is non-breaking."""
     svg = heatmap(spread(2)).to_svg()
     assert "latest/older model:\xa0 <tspan" in svg
     assert "  " not in svg
 
 
 def test_outlined_tiles_are_not_on_the_latest_model() -> None:
-    """A tile is filled for the latest model, outlined in the same colour for any other."""
-    new, old = drawn(heatmap([instance(1), instance(2, latestModelApplied=False)]))
+    """A tile is filled for the latest model, and outlined in the same colour for any other."""
+    new, old = drawn_instances(heatmap([instance(1), instance(2, latestModelApplied=False)]))
     assert new[1].get("fill") == new[1].get("stroke") == old[1].get("stroke")
     assert old[1].get("fill") == "none"
     assert (new[2].get("fill"), old[2].get("fill")) == ("#fff", "currentColor")
 
 
 def test_tiles_with_a_flag_are_bold() -> None:
-    """Where something is up, the text of a tile is bold."""
-    calm, failed = drawn(heatmap([instance(1), instance(2, provisioningState="Failed")]))
+    """The text of a tile whose flag has a sign."""
+    calm, failed = drawn_instances(heatmap([instance(1), instance(2, provisioningState="Failed")]))
     assert (calm[2].get("font-weight"), failed[2].get("font-weight")) == (None, "bold")
 
 
 def test_the_svg_suits_light_and_dark_themes() -> None:
-    """Text has the colour of the page around it or, in a file of its own, of the reader's theme."""
+    """Text has the colour of the page or, in a separate file, of the reader's theme."""
     svg = heatmap(spread(2)).to_svg()
     assert 'fill="currentColor"' in svg
     assert "@media(prefers-color-scheme:dark){svg:root{color:#e6edf3}}" in svg
@@ -547,7 +560,7 @@ NASTY = '<b a="1">&\'</title>'
     "where", ["instanceId", "name", "zone", "group", "version", "state", "power"]
 )
 def test_names_are_escaped(where: str) -> None:
-    """A name with characters of HTML is text in the SVG wherever it stands, and nothing more."""
+    """A name with HTML characters is plain text everywhere in the SVG."""
     found = [instance(1, 0, None, zone="1"), instance(2, 0, None, zone="1", group="z")]
     one: Any = found[0]
     reference = {"storageProfile": {"imageReference": {**IMAGE, "exactVersion": NASTY}}}
@@ -567,22 +580,22 @@ def test_names_are_escaped(where: str) -> None:
         one["properties"]["instanceView"]["statuses"] = [{"code": f"PowerState/{NASTY}"}]
     heat_map = heatmap(found)
     assert "<b" not in heat_map.to_html()
-    assert len(drawn(heat_map)) == 2
+    assert len(drawn_instances(heat_map)) == 2
     assert NASTY in "".join(ET.fromstring(heat_map.to_svg()).itertext())
 
 
 def test_control_characters_reach_neither_terminal_nor_xml(output: Callable[..., None]) -> None:
-    """What would steer a terminal or break XML is a question mark."""
+    """They are replaced by question marks."""
     output()
     heat_map = heatmap([instance("a\x1b[2Jb\x00", group="g\x07"), instance("\ud800", group="h\n")])
-    assert "●a?[2Jb?" in bare(str(heat_map))
-    assert [group.get("data-instance") for group in drawn(heat_map)] == ["a?[2Jb?", "?"]
-    assert str(heat_map).isprintable() is False  # colours are there
-    assert bare(str(heat_map)).replace("\n", "").isprintable()
+    assert "●a?[2Jb?" in without_colours(str(heat_map))
+    assert [group.get("data-instance") for group in drawn_instances(heat_map)] == ["a?[2Jb?", "?"]
+    assert str(heat_map).isprintable() is False  # with colours
+    assert without_colours(str(heat_map)).replace("\n", "").isprintable()
 
 
 @pytest.mark.parametrize(
-    ("storage", "told"),
+    ("storage", "expected"),
     [
         ({"imageReference": {**IMAGE, "exactVersion": "", "version": "9.9.9"}}, "image 9.9.9,"),
         (
@@ -596,22 +609,22 @@ def test_control_characters_reach_neither_terminal_nor_xml(output: Callable[...,
         ({}, "image unknown,"),
     ],
 )
-def test_the_tooltip_names_the_image_of_every_kind(storage: dict[str, Any], told: str) -> None:
-    """A version, or the end of an id or URL, whose signature stays hidden."""
+def test_the_tooltip_names_the_image_of_every_kind(storage: dict[str, Any], expected: str) -> None:
+    """A version, or the end of an id or URL, without the signature."""
     svg = heatmap([instance(1, storageProfile=storage)]).to_svg()
-    assert told in svg
+    assert expected in svg
     assert "canary" not in svg
 
 
 def test_a_notebook_shows_the_svg() -> None:
-    """What a notebook asks for is the HTML, which is the SVG in a box that scrolls."""
+    """A notebook gets HTML: the SVG in a scrollable box."""
     heat_map = heatmap(spread(3))
     assert heat_map._repr_html_() == heat_map.to_html()
     assert heat_map.to_svg() in heat_map.to_html()
 
 
 def test_a_heat_map_is_a_snapshot() -> None:
-    """Instances that change later do not change it, nor does it change them."""
+    """Later changes of the instances do not change it, and it does not change them."""
     found = spread(3)
     heat_map = heatmap(iter(found))
     before = str(heat_map), heat_map.to_svg()
@@ -621,10 +634,10 @@ def test_a_heat_map_is_a_snapshot() -> None:
 
 
 def test_an_instance_that_was_listed_twice_is_shown_once() -> None:
-    """Pages that overlap show an instance as it was last read."""
+    """Of overlapping pages, the later entry counts."""
     heat_map = heatmap([instance(1, power="stopping"), instance(2), instance(1, power="stopped")])
     assert table(heat_map)[1] == ["UD 0", "X1 *2"]
-    assert len(drawn(heat_map)) == 2
+    assert len(drawn_instances(heat_map)) == 2
 
 
 IDS = st.integers(0, 10**6).map(str) | st.from_regex(
@@ -656,18 +669,20 @@ def test_every_instance_is_in_the_heat_map_exactly_once(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COLUMNS", str(width))
         patch.setattr(sys, "stdout", Terminal(tty=tty))
-        text = bare(str(heatmap(found)))
+        text = without_colours(str(heatmap(found)))
     ids = sorted(each["instanceId"] for each in found)
-    assert sorted(shown(text)) == ids
-    assert sorted(str(group.get("data-instance")) for group in drawn(heatmap(found))) == ids
+    assert sorted(shown_ids(text)) == ids
+    assert (
+        sorted(str(group.get("data-instance")) for group in drawn_instances(heatmap(found))) == ids
+    )
     assert max(map(len, text.splitlines())) < width
 
 
 # As data
 
 
-def test_a_cell_has_what_is_known_of_an_instance() -> None:
-    """States in lower case, domains as texts, the version of the image, the flags and the style."""
+def test_a_cell_has_the_state_of_its_instance() -> None:
+    """States in lower case, domains as text, image version, flags and style."""
     found = instance(
         7, 3, 1, power="stopped", group="g", health="unhealthy", zone="2",
         provisioningState="Failed", latestModelApplied=False,
@@ -692,8 +707,8 @@ def test_a_cell_has_what_is_known_of_an_instance() -> None:
     assert (cell.label(), cell.label(ascii_only=True)) == ("□7✗", "x7!")
 
 
-def test_a_cell_says_unknown_for_what_azure_does_not_say() -> None:
-    """An instance that was listed without its view, and one in a state that Azure has added."""
+def test_a_cell_is_unknown_if_azure_reports_no_state() -> None:
+    """For an instance without its view, and for one in a new state."""
     (new, bare_one) = heatmap(
         [instance(1, power="hibernated"), {"instanceId": "2", "properties": {}}]  # type: ignore[list-item]
     ).cells
@@ -704,7 +719,7 @@ def test_a_cell_says_unknown_for_what_azure_does_not_say() -> None:
     assert bare_one.flags == ("outdated",)
 
 
-def test_tables_hold_the_cells_by_row_and_column() -> None:
+def test_tables_have_the_cells_by_row_and_column() -> None:
     """Domains ascending, ids in numeric order; each cell is in one place of one table."""
     heat_map = heatmap([instance(n, n % 2, n % 3, group="ab"[n % 2]) for n in range(24)])
     assert [cell.instance_id for cell in heat_map.cells] == [str(n) for n in range(24)]
@@ -730,7 +745,7 @@ def test_zones_are_the_columns_of_the_data_too() -> None:
 
 
 def test_a_heat_map_can_be_made_of_cells() -> None:
-    """Of a part of the cells of another one, for example."""
+    """For example from some cells of another heat map."""
     whole = heatmap(spread(25))
     part = Heatmap(cell for cell in whole.cells if cell.update_domain == "2")
     assert [table.rows for table in part.tables] == [["2"]]
@@ -738,8 +753,8 @@ def test_a_heat_map_can_be_made_of_cells() -> None:
     assert Heatmap(()).tables == ()
 
 
-def test_a_member_of_unknown_model_has_a_mark_of_its_own() -> None:
-    """It is counted neither as current nor as outdated."""
+def test_a_member_with_an_unknown_model_has_its_own_sign() -> None:
+    """It counts neither as current nor as outdated."""
     member = {
         "instanceId": "web_5fe1a11b",
         "name": "web_5fe1a11b",
@@ -750,4 +765,4 @@ def test_a_member_of_unknown_model_has_a_mark_of_its_own() -> None:
     assert cell.flags == ("model unknown",)
     assert not cell.has_latest_model
     assert "0 on the latest model, 1 unknown, 1 model unknown" in str(drawn)
-    assert "perhaps the latest model" in drawn.to_svg()
+    assert "model unknown" in drawn.to_svg()

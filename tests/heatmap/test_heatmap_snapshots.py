@@ -1,7 +1,7 @@
 """The heat maps of a dozen scale sets, in files.
 
-`python tests/heatmap/test_heatmap_snapshots.py` writes them. Look at what changed before you commit
-before it is committed: the texts are meant to be read, the SVGs to be opened in a browser.
+`python tests/heatmap/test_heatmap_snapshots.py` writes them. Check the changes before you commit
+them: read the texts, and open the SVGs in a browser.
 """
 
 from __future__ import annotations
@@ -13,7 +13,15 @@ from typing import Any
 
 import pytest
 from support.clock import Clock
-from support.heatmap import STATES, Terminal, bare, drawn, instance, spaced, spread
+from support.heatmap import (
+    STATES,
+    Terminal,
+    drawn_instances,
+    instance,
+    one_element_per_line,
+    spread,
+    without_colours,
+)
 
 import azurerm_lite as az
 from azurerm_lite import _clock
@@ -28,7 +36,7 @@ PICTURE = ROOT / "docs" / "pictures" / "heatmap.svg"
 def half_way(
     number: int, update_domain: int | None, fault_domain: int | None, **values: Any
 ) -> Any:
-    """An instance of a rollout in which two update domains are done and the third is under way."""
+    """Return an instance of a rollout with two finished domains and the third in progress."""
     done, now = update_domain in (0, 1), update_domain == 2
     state = "Updating" if now else "Succeeded"
     return instance(
@@ -98,13 +106,13 @@ def as_text(found: list[Any]) -> str:
             patch.delenv(name, raising=False)
         for tty in (True, False):
             patch.setattr(sys, "stdout", Terminal(tty=tty))
-            texts.append(bare(str(az.heatmap(found))) + "\n")
+            texts.append(without_colours(str(az.heatmap(found))) + "\n")
     return "\n".join(texts)
 
 
 def as_svg(heat_map: Heatmap) -> str:
-    """Return the SVG of a heat map as it is in the file."""
-    return spaced(heat_map.to_svg())
+    """Return the SVG of a heat map, formatted for the file."""
+    return one_element_per_line(heat_map.to_svg())
 
 
 def of_the_docs() -> str:
@@ -127,7 +135,7 @@ def of_the_docs() -> str:
 
 
 def files() -> Iterator[tuple[Path, str]]:
-    """Each file with what it should hold; the SVG only of sets that are small enough to be read."""
+    """Return each file with its expected content; SVGs only of sets that are small enough."""
     for name, found in SETS.items():
         yield FOLDER / f"{name}.txt", as_text(found)
         if len(found) <= 60:
@@ -137,7 +145,7 @@ def files() -> Iterator[tuple[Path, str]]:
 
 @pytest.mark.parametrize("name", SETS)
 def test_the_heat_map_is_that_of_the_files(name: str) -> None:
-    """Text and SVG of each set are those of the files, letter by letter."""
+    """Text and SVG of each set are exactly those of the files."""
     assert as_text(SETS[name]) == (FOLDER / f"{name}.txt").read_text("utf-8")
     svg = FOLDER / f"{name}.svg"
     assert len(SETS[name]) > 60 or as_svg(az.heatmap(SETS[name])) == svg.read_text("utf-8")
@@ -145,18 +153,18 @@ def test_the_heat_map_is_that_of_the_files(name: str) -> None:
 
 @pytest.mark.parametrize("name", SETS)
 def test_each_instance_of_each_set_is_drawn_once(name: str) -> None:
-    """The SVG parses, and has as many instances as the set, each under another id."""
-    groups = drawn(az.heatmap(SETS[name]))
+    """The SVG can be parsed and has one element with its own id per instance."""
+    groups = drawn_instances(az.heatmap(SETS[name]))
     assert len({group.get("data-instance") for group in groups}) == len(groups) == len(SETS[name])
 
 
 def test_every_snapshot_belongs_to_a_set() -> None:
-    """What no set stands behind any more is deleted."""
+    """Delete files without a set."""
     assert {path.stem for path in FOLDER.iterdir()} == set(SETS)
 
 
 def test_the_heat_map_of_the_docs_is_what_the_library_draws() -> None:
-    """The sandbox's set in the middle of a rollout looks as the documentation shows it."""
+    """The SVG of the docs is up to date."""
     assert of_the_docs() == PICTURE.read_text("utf-8")
 
 

@@ -1,7 +1,7 @@
-"""Arguments that are given by mistake are a `ValueError` that names the argument.
+"""Invalid arguments raise a `ValueError` that names the argument.
 
-Every public function is called with every kind of value in place of each argument. What it accepts
-it may send (to nowhere, here) or return; else it raises a `ValueError` with the argument's name.
+Every public function is called with every kind of value for each argument. It either accepts the
+value, or raises a `ValueError` with the name of the argument.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import azurerm_lite as az
 
 
 class Anything:
-    """A class that can be called with anything."""
+    """A class that accepts any arguments."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
-        """Accept it."""
+        """Accept any arguments."""
 
 
 _CIRCLE: dict[str, Any] = {}
@@ -110,7 +110,7 @@ VALID: dict[str, Any] = {
     "names": {},
     "api_version": "2024-11-01",
 }
-"""A value for each argument that is required."""
+"""A valid value for each required argument."""
 _REQUIRED_OPTIONS = {"set_image": {"version": "1.0.1"}, "protect_vmss_vm": {"from_scale_in": True}}
 
 
@@ -128,8 +128,8 @@ ARGUMENTS = [
 ]
 
 
-def _started() -> requests.Response:
-    """A response of an operation that is done."""
+def _finished_operation() -> requests.Response:
+    """Return the response of an operation that has finished."""
     response = requests.Response()
     response.status_code = 200
     response.request = requests.Request("POST", "https://management.azure.com/x").prepare()
@@ -138,18 +138,18 @@ def _started() -> requests.Response:
 
 
 @pytest.fixture(autouse=True)
-def nowhere(monkeypatch: pytest.MonkeyPatch, clock: object) -> Iterator[None]:
-    """Nothing leaves this process: every request fails as if there were no network."""
+def no_network(monkeypatch: pytest.MonkeyPatch, clock: object) -> Iterator[None]:
+    """Make every request fail, as without a network."""
     monkeypatch.setenv("PATH", "")
     with responses.RequestsMock(assert_all_requests_are_fired=False):
         yield
 
 
 def call(function: Callable[..., Any], argument: str, value: Any) -> None:
-    """Call a function with junk for one argument, and begin what it returns."""
+    """Call a function with junk for one argument; read the first item of an iterator."""
     parameters = inspect.signature(function).parameters
     arguments = {
-        name: _started() if name == "response" else VALID[name]
+        name: _finished_operation() if name == "response" else VALID[name]
         for name, parameter in parameters.items()
         if parameter.default is inspect.Parameter.empty
     }
@@ -161,18 +161,18 @@ def call(function: Callable[..., Any], argument: str, value: Any) -> None:
 
 
 def problem(name: str, argument: str, value: Any) -> str:
-    """What is wrong with how a function takes a value; empty if nothing is."""
+    """Return the unexpected error of a function for a value; empty if there is none."""
     try:
         call(FUNCTIONS[name], argument, value)
     except (requests.ConnectionError, az.AzureError, az.RolloutHalted):
-        return ""  # it was accepted, and sent
+        return ""  # the value was accepted, and a request was sent
     except ValueError as error:
         text = str(error)
     except Exception as error:
         return repr(error)
     else:
         return ""
-    # One argument of a sign-in requires another, and a name may be the one at fault.
+    # An argument of a sign-in may require another one, and a member of `names` may be invalid.
     parts = value if argument == "names" and isinstance(value, dict) else ()
     others = inspect.signature(FUNCTIONS[name]).parameters if name == "token_provider" else ()
     return "" if any(each in text for each in (argument, *parts, *others)) else text
@@ -180,6 +180,6 @@ def problem(name: str, argument: str, value: Any) -> str:
 
 @pytest.mark.parametrize(("name", "argument"), ARGUMENTS)
 def test_a_value_of_the_wrong_kind_is_a_value_error(name: str, argument: str) -> None:
-    """It is a `ValueError` that names the argument, or the value is accepted."""
+    """The error names the argument, unless the value is accepted."""
     problems = {kind: problem(name, argument, value) for kind, value in JUNK.items()}
     assert not {kind: text for kind, text in problems.items() if text}

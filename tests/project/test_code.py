@@ -1,4 +1,4 @@
-"""Rules for the code that no linter knows: decisions on types, plain modules, tests apart."""
+"""Rules for the code that no linter has: decisions on messages, modules, test imports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from support.pages import ROOT
 PACKAGE = ROOT / "azurerm_lite"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
-# Where what happens next must not depend on the wording of a message.
+# Files whose behaviour must not depend on the wording of a message.
 DECIDING = [
     *(path for path in SOURCES if "sandbox" not in path.parts),
     *(ROOT / "examples").rglob("*.py"),
@@ -20,9 +20,9 @@ DECIDING = [
 TEXT_METHODS = {"startswith", "endswith", "removeprefix", "removesuffix", "replace"}
 MESSAGES = {"message", "msg", "text", "reason", "reasons", "error", "problem", "why", "detail"}
 ALLOWED = {
-    # Whose exception it is: its module.
+    # Finds exceptions of Azure's SDK by their module.
     "azurerm_lite/rest.py": {'type(error).__module__.startswith("azure.")'},
-    # What is shown: no reason twice, no secret, no line of a log with a token.
+    # Formats a message: no repeated reason, no secret, no log line with a token.
     "azurerm_lite/errors.py": {
         "reason not in self.message",
         '(response.reason or "").title().replace(" ", "")',
@@ -30,11 +30,11 @@ ALLOWED = {
     "azurerm_lite/auth/_error_advice.py": {'text.replace(secret, "***")'},
     "azurerm_lite/auth/_entra.py": {'str(record.msg).startswith(("event=", "Token response"))'},
 }
-"""What looks like a decision on a message and is none, by file."""
+"""Calls that look like decisions on a message, but are not, by file."""
 
 
 def name_of(path: Path) -> str:
-    """Return a path as it is in the repository."""
+    """Return a path relative to the repository."""
     return path.relative_to(ROOT).as_posix()
 
 
@@ -50,7 +50,7 @@ def names_in(node: ast.expr) -> set[str]:
 
 
 def decisions_on_text(tree: ast.Module) -> Iterator[str]:
-    """Yield text methods of, and searches in, something that is named like a message."""
+    """Yield calls of text methods and searches on names that look like messages."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
             last = node.comparators[0]
@@ -64,13 +64,13 @@ def decisions_on_text(tree: ast.Module) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("path", DECIDING, ids=name_of)
-def test_nothing_is_decided_on_the_text_of_a_message(path: Path) -> None:
-    """Messages are for people: what happens next depends on types and enums."""
+def test_no_decision_depends_on_the_text_of_a_message(path: Path) -> None:
+    """Messages are for people; decisions use types and enums."""
     assert set(decisions_on_text(parse(path))) <= ALLOWED.get(name_of(path), set())
 
 
 def test_a_decision_on_the_text_of_a_message_is_found() -> None:
-    """The check sees names, attributes, and calls between."""
+    """The check covers names, attributes and chained calls."""
     code = """
 if error.message.startswith("a"): pass
 if str(error).strip().endswith("b"): pass
@@ -88,22 +88,22 @@ path.replace("a", "b")
     }
 
 
-def test_every_allowed_call_is_there() -> None:
-    """An exception that nothing needs any more is deleted."""
+def test_every_allowed_call_exists() -> None:
+    """Outdated exceptions must be deleted."""
     for name, calls in ALLOWED.items():
         assert calls <= set(decisions_on_text(parse(ROOT / name))), name
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_arguments_do_not_travel_in_locals(path: Path) -> None:
-    """A type checker cannot follow what goes through `locals()`."""
+def test_no_arguments_are_passed_through_locals(path: Path) -> None:
+    """A type checker cannot check them."""
     names = {node.id for node in ast.walk(parse(path)) if isinstance(node, ast.Name)}
     assert "locals" not in names
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_every_module_says_in_its_first_line_what_it_holds(path: Path) -> None:
-    """A docstring of at most 100 characters, which is a whole sentence."""
+def test_every_module_has_a_docstring(path: Path) -> None:
+    """Its first line is a sentence of at most 100 characters."""
     text = path.read_text("utf-8")
     assert text.startswith(('"""', 'r"""'))
     first_line = (ast.get_docstring(parse(path)) or "").partition("\n")[0]
@@ -113,7 +113,7 @@ def test_every_module_says_in_its_first_line_what_it_holds(path: Path) -> None:
 
 @pytest.mark.parametrize("path", TESTS, ids=name_of)
 def test_no_test_module_imports_another(path: Path) -> None:
-    """What tests share is in tests/support: each file can be run and renamed by itself."""
+    """Shared code is in tests/support, so that each test file can be run separately."""
     modules: set[str] = set()
     for node in ast.walk(parse(path)):
         if isinstance(node, ast.Import):

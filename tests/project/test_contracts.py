@@ -1,4 +1,4 @@
-"""The whole library: names, layers, imports, docstrings, and what every request must hold."""
+"""The whole library: names, layers, imports, docstrings, and properties of every request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ import responses
 from hypothesis import given
 from hypothesis import strategies as st
 from support.clock import Clock
-from support.names import BASE, shown
+from support.names import BASE, value_id
 from support.wrappers import NAMES, WRAPPERS, Wrapper, azure, for_each_wrapper
 
 import azurerm_lite as az
@@ -34,7 +34,7 @@ PACKAGE = Path(az.__file__).parent
 
 IDENTITY = ["access_token", "subscription_id", "resource_group", "vmss_name"]
 
-# How the docstrings describe shared parameters; a function may add to it.
+# First words of the docstrings of shared parameters; a function may add more.
 SHARED = {
     "access_token": "Bearer token, or a zero-argument callable that returns one",
     "subscription_id": "Subscription id.",
@@ -64,7 +64,7 @@ ACTIONS = {
     "reimage_vmss",
     "redeploy_vmss",
 }
-# Options that the design has among the positional arguments.
+# Options that are positional by design.
 POSITIONAL_OPTIONS = {
     **{action: {"instance_ids"} for action in ACTIONS},
     "get_subscription_from_cli": {"name"},
@@ -94,18 +94,18 @@ every_function = pytest.mark.parametrize("name", FUNCTIONS)
 
 
 @cache
-def parsed(module: str) -> ast.Module:
-    """The syntax tree of a module of the library."""
+def parse(module: str) -> ast.Module:
+    """Return the syntax tree of a module of the library."""
     return ast.parse(FILES[module].read_text(encoding="utf-8"))
 
 
-def imported(module: str) -> Iterator[tuple[str, str]]:
-    """Yield what a module imports, wherever in it, as (module, name).
+def imports_of(module: str) -> Iterator[tuple[str, str]]:
+    """Yield all imports of a module, at any place in it, as (module, name).
 
     `from . import rest` is `(".rest", "")`, `from .types import Token` is `(".types", "Token")`.
     """
     inside = FILES[module].relative_to(PACKAGE).parts[:-1]
-    for node in ast.walk(parsed(module)):
+    for node in ast.walk(parse(module)):
         if isinstance(node, ast.Import):
             yield from ((alias.name.replace("azurerm_lite.", "."), "") for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -120,17 +120,17 @@ def imported(module: str) -> Iterator[tuple[str, str]]:
 
 
 def sections(function: Callable[..., Any]) -> dict[str, str]:
-    """A docstring by its sections; `""` is the text before the first of them."""
+    """Return the sections of a docstring by name; `""` is the text before the first one."""
     parts = re.split(
         r"^(Args|Returns|Raises|Azure):", inspect.getdoc(function) or "", flags=re.MULTILINE
     )
     names = parts[1::2]
-    assert len(names) == len(set(names)), "a section stands twice"
+    assert len(names) == len(set(names)), "a section occurs twice"
     return {"": parts[0].strip(), **dict(zip(names, parts[2::2], strict=True))}
 
 
 def entries(section: str) -> dict[str, str]:
-    """The entries of an Args or Raises section: name and text, the text on one line."""
+    """Return the entries of an Args or Raises section: name, and text on one line."""
     found = re.findall(r"^    (\S[^:]*): (.*(?:\n {8,}.*)*)", section, flags=re.MULTILINE)
     return {name: " ".join(text.split()) for name, text in found}
 
@@ -138,12 +138,12 @@ def entries(section: str) -> dict[str, str]:
 # Names
 
 
-def test_all_is_what_the_package_imports_in_order() -> None:
-    """`__all__` is sorted and holds the names that `__init__` imports, and no other."""
-    outside = {"TYPE_CHECKING", "Any", "importlib"}  # what the lazy name needs
+def test_all_is_sorted_and_has_the_imported_names() -> None:
+    """`__all__` has exactly the names that `__init__` imports."""
+    outside = {"TYPE_CHECKING", "Any", "importlib"}  # needed for the lazy names
     names = {
         alias.asname or alias.name
-        for node in ast.walk(parsed("__init__"))
+        for node in ast.walk(parse("__init__"))
         for alias in getattr(node, "names", [])
     }
     assert az.__all__ == sorted(names - outside)
@@ -154,27 +154,27 @@ def test_all_is_what_the_package_imports_in_order() -> None:
 
 @pytest.mark.parametrize("name", sorted(az._LAZY))
 def test_a_lazy_name_is_the_one_of_its_module(name: str) -> None:
-    """It is the same object, `dir()` lists it, and it can be imported by name."""
+    """It is the same object, and `dir()` lists it."""
     home = importlib.import_module(f"azurerm_lite.{az._LAZY[name]}")
     assert getattr(az, name) is getattr(home, name)
     assert name in dir(az)
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
-    """As of any module."""
+    """This is the same as for any module."""
     with pytest.raises(AttributeError, match="no attribute 'get_vms'"):
-        getattr(az, "get_vms")  # noqa: B009 - type checkers would refuse the name
+        getattr(az, "get_vms")  # noqa: B009 - type checkers would reject the name
 
 
 # Layers
 
 
-def test_imports_run_downwards() -> None:
-    """The layers are in setup.cfg: who may import whom, and every module in a layer."""
+def test_modules_import_only_from_lower_layers() -> None:
+    """setup.cfg has the layers: allowed imports, and the layer of every module."""
     pytest.importorskip(
         "importlinter", reason="import-linter comes with the extra dev; .ci/run has it"
     )
-    # In a process of its own: it disables the loggers of the process that it runs in.
+    # Run in a child process, because import-linter disables all loggers.
     code = "import importlinter.cli as cli; raise SystemExit(cli.lint_imports('setup.cfg'))"
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -190,14 +190,14 @@ def test_imports_run_downwards() -> None:
 
 @every_module
 def test_only_rest_sends_requests(module: str) -> None:
-    """Others import `requests` for a type or, where they handle them, its exceptions."""
+    """Other modules use only the types and exceptions of `requests`."""
     package = module.split(".", maxsplit=1)[0]
-    names = {name for source, name in imported(module) if source.split(".")[0] == "requests"}
+    names = {name for source, name in imports_of(module) if source.split(".")[0] == "requests"}
     if package not in ("rest", "_retry", "errors", "auth"):
         assert names <= {"Response"}
     if module not in ("rest", "_retry", "_urls"):
         senders = {"httpx", "http.client", "urllib.request", "urllib3"}
-        assert not {source for source, _ in imported(module)} & senders
+        assert not {source for source, _ in imports_of(module)} & senders
     if module not in ("rest", "_retry"):
         for attribute in attributes_of_requests(module):
             used = getattr(requests, attribute)
@@ -206,18 +206,18 @@ def test_only_rest_sends_requests(module: str) -> None:
 
 
 def attributes_of_requests(module: str) -> set[str]:
-    """Return what a module takes from `requests` by a dot."""
+    """Return the attributes of `requests` that a module uses."""
     return {
         node.attr
-        for node in ast.walk(parsed(module))
+        for node in ast.walk(parse(module))
         if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "requests"
     }
 
 
 @every_module
 def test_only_the_clock_sleeps(module: str) -> None:
-    """All waiting goes through one function, which tests replace."""
-    nodes = ast.walk(parsed(module))
+    """All sleeps use one function, which tests replace."""
+    nodes = ast.walk(parse(module))
     code = [
         ast.unparse(node) for node in nodes if isinstance(node, (ast.Attribute, ast.ImportFrom))
     ]
@@ -227,7 +227,7 @@ def test_only_the_clock_sleeps(module: str) -> None:
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
-    """It adds neither MSAL nor an extra nor a slow module to what `import requests` loads."""
+    """Beyond `import requests` it loads no MSAL, no extra and no slow module."""
     heavy = [
         "msal",
         "werkzeug",
@@ -261,8 +261,8 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
 
 
-def test_the_package_says_that_it_is_typed() -> None:
-    """Without `py.typed`, type checkers would take all of it for untyped."""
+def test_the_package_is_marked_as_typed() -> None:
+    """Without `py.typed`, type checkers would treat it as untyped."""
     assert (PACKAGE / "py.typed").is_file()
 
 
@@ -270,8 +270,8 @@ def test_the_package_says_that_it_is_typed() -> None:
 
 
 @every_function
-def test_identity_leads_in_the_same_order_everywhere(name: str) -> None:
-    """Token, subscription, group and name come first, positional, with the same types."""
+def test_shared_parameters_come_first_in_the_same_order(name: str) -> None:
+    """Token, subscription, group and name are positional, with the same types."""
     parameters = inspect.signature(FUNCTIONS[name]).parameters
     leading = [parameter for parameter in IDENTITY if parameter in parameters]
     assert list(parameters)[: len(leading)] == leading
@@ -284,7 +284,7 @@ def test_identity_leads_in_the_same_order_everywhere(name: str) -> None:
 
 @every_function
 def test_options_are_keyword_only(name: str) -> None:
-    """Parameters with a default are named by the caller; no function has `*args`."""
+    """Callers must name parameters that have a default; no function has `*args`."""
     for parameter in inspect.signature(FUNCTIONS[name]).parameters.values():
         assert parameter.kind in (
             inspect.Parameter.POSITIONAL_OR_KEYWORD,
@@ -299,24 +299,24 @@ def test_options_are_keyword_only(name: str) -> None:
 
 @every_function
 def test_docstrings_are_complete(name: str) -> None:
-    """Summary, all arguments in their order, the result, and Azure's own name."""
+    """They have a summary, all arguments in order, the result and Azure's operation."""
     function = FUNCTIONS[name]
     signature = inspect.signature(function)
-    told = sections(function)
-    summary, _, more = told[""].partition("\n")
+    found = sections(function)
+    summary, _, more = found[""].partition("\n")
     assert re.fullmatch(r"[A-Z].*[.:]", summary)
     assert more == "" or more.startswith("\n"), "the summary is one line"
-    assert list(entries(told.get("Args", ""))) == list(signature.parameters)
-    assert told["Returns"].strip()
-    assert ("Azure" in told) == (name in SENDING)
-    assert told.get("Azure", ".").rstrip().endswith((".", ")"))
-    order = [section for section in ("", "Args", "Returns", "Raises", "Azure") if section in told]
-    assert list(told) == order
+    assert list(entries(found.get("Args", ""))) == list(signature.parameters)
+    assert found["Returns"].strip()
+    assert ("Azure" in found) == (name in SENDING)
+    assert found.get("Azure", ".").rstrip().endswith((".", ")"))
+    order = [section for section in ("", "Args", "Returns", "Raises", "Azure") if section in found]
+    assert list(found) == order
 
 
 @every_function
-def test_shared_parameters_are_described_in_the_same_words(name: str) -> None:
-    """Whoever has read one docstring has read them all."""
+def test_shared_parameters_have_the_same_description(name: str) -> None:
+    """A function may add to the description."""
     for parameter, text in entries(sections(FUNCTIONS[name]).get("Args", "")).items():
         assert text.startswith(SHARED.get(parameter, "")), parameter
         assert text.endswith((".", ".)")), parameter
@@ -324,9 +324,9 @@ def test_shared_parameters_are_described_in_the_same_words(name: str) -> None:
 
 @every_function
 def test_errors_in_docstrings_exist(name: str) -> None:
-    """Each name under Raises can be caught; a function that sends names one of Azure's."""
-    told = entries(sections(FUNCTIONS[name]).get("Raises", ""))
-    kinds = [kind for kinds in told for kind in kinds.split(", ")]
+    """Each name under Raises is an exception; functions that send list one of Azure's errors."""
+    documented = entries(sections(FUNCTIONS[name]).get("Raises", ""))
+    kinds = [kind for kinds in documented for kind in kinds.split(", ")]
     for kind in kinds:
         module, _, error = kind.rpartition(".")
         home = requests if module == "requests" else az
@@ -339,8 +339,8 @@ def test_errors_in_docstrings_exist(name: str) -> None:
 
 
 @every_module
-def test_every_function_that_is_not_private_is_typed_and_described(module: str) -> None:
-    """Annotations for parameters and result; a docstring with the signature's arguments."""
+def test_every_public_function_has_annotations_and_a_docstring(module: str) -> None:
+    """Parameters and result are annotated; the docstring lists all arguments or none."""
     home = importlib.import_module("azurerm_lite" + ("" if module == "__init__" else f".{module}"))
     for name, function in vars(home).items():
         if (
@@ -364,7 +364,7 @@ def test_every_function_that_is_not_private_is_typed_and_described(module: str) 
 
 
 def test_every_function_that_sends_is_in_the_table_of_wrappers() -> None:
-    """Otherwise the tests below would not check a new one."""
+    """The tests below check only the functions in the table."""
     wrappers = {
         name for name in SENDING if "access_token" in inspect.signature(FUNCTIONS[name]).parameters
     }
@@ -373,10 +373,10 @@ def test_every_function_that_sends_is_in_the_table_of_wrappers() -> None:
 
 
 @for_each_wrapper()
-def test_each_request_has_a_time_limit_an_id_and_goes_nowhere_else(
+def test_each_request_has_timeouts_and_an_id_and_follows_no_redirect(
     row: Wrapper, token: str, clock: Clock
 ) -> None:
-    """Connecting and reading are limited, redirects are not followed, the request has an id."""
+    """It also has a user agent, an API version, and TLS verification."""
     with azure() as wire:
         wire.add(
             row.method,
@@ -413,7 +413,7 @@ def test_each_request_has_a_time_limit_an_id_and_goes_nowhere_else(
         (503, az.Throttled),
     ],
 )
-def test_an_error_response_is_raised_with_azures_words(
+def test_an_error_response_raises_an_exception_with_azures_message(
     row: Wrapper,
     status: int,
     kind: type[az.AzureError],
@@ -421,9 +421,9 @@ def test_an_error_response_is_raised_with_azures_words(
     clock: Clock,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Its type fits the status, it has all that Azure says, and nothing shows the token."""
+    """Its type matches the status; it has all details of the response, and never the token."""
     caplog.set_level(logging.DEBUG)
-    told = {
+    body = {
         "error": {
             "code": "SomeCode",
             "message": "Azure says why.",
@@ -437,7 +437,7 @@ def test_an_error_response_is_raised_with_azures_words(
         503: {"Retry-After": "3"},
     }.get(status, {})
     with azure() as wire:
-        wire.add(row.method, re.compile(""), status=status, json=told, headers=headers)
+        wire.add(row.method, re.compile(""), status=status, json=body, headers=headers)
         with pytest.raises(az.AzureError) as caught:
             row.call(token)
         tries = len(wire.calls)
@@ -455,7 +455,7 @@ def test_an_error_response_is_raised_with_azures_words(
     assert error.url == BASE + path
     assert error.details == ({"code": "Inner", "message": "m"},)
     repeated = status in (429, 503) or (status == 500 and row.method in ("GET", "PUT", "DELETE"))
-    # get_instance_views then asks whether the set is Flexible.
+    # get_instance_views then checks whether the set is Flexible.
     extra = row.function == "get_instance_views" and status == 400
     attempts = 5 if repeated else 1
     assert tries == attempts + extra
@@ -472,7 +472,7 @@ def test_an_error_response_is_raised_with_azures_words(
 
 
 def outcome(row: Wrapper, token: str) -> Any:
-    """Return the result of a call; after a write or an action, that of `wait`."""
+    """Return the result of a call, or of `wait` after a write or an action."""
     result = row.call(token)
     return az.wait(token, result) if isinstance(result, requests.Response) else result
 
@@ -481,7 +481,7 @@ def outcome(row: Wrapper, token: str) -> Any:
 def test_an_answer_that_is_not_from_azure_is_an_error(
     row: Wrapper, token: str, clock: Clock
 ) -> None:
-    """A page of a proxy or portal is never returned as if it were the resource."""
+    """The HTML page of a proxy is never returned as a resource."""
     with azure() as wire:
         wire.add(
             row.method,
@@ -490,7 +490,7 @@ def test_an_answer_that_is_not_from_azure_is_an_error(
             body="<html>Sign in</html>",
             content_type="text/html",
         )
-        with pytest.raises(az.AzureError, match="The answer is not JSON") as caught:
+        with pytest.raises(az.AzureError, match="The response is not JSON") as caught:
             outcome(row, token)
     assert caught.value.code == "InvalidResponse"
 
@@ -538,7 +538,7 @@ hostile_names = st.sampled_from(
 @for_each_wrapper()
 @given(hostile=hostile_names)
 def test_a_hostile_name_never_leaves_its_segment(row: Wrapper, hostile: str) -> None:
-    """It is rejected before anything is sent, or arrives in its own segment of the path."""
+    """It is rejected before anything is sent, or stays in its own segment of the path."""
     names = {name: hostile if name != "instance_id" else value for name, value in NAMES.items()}
     with responses.RequestsMock(assert_all_requests_are_fired=False) as wire:
         wire.add(
@@ -568,12 +568,12 @@ def test_a_hostile_name_never_leaves_its_segment(row: Wrapper, hostile: str) -> 
 
 @for_each_wrapper()
 @pytest.mark.parametrize(
-    "access_token", [None, "", "a b", "a\nb", b"bytes", 3, lambda: None], ids=shown
+    "access_token", [None, "", "a b", "a\nb", b"bytes", 3, lambda: None], ids=value_id
 )
 def test_an_invalid_token_is_rejected_before_anything_is_sent(
     row: Wrapper, access_token: Any, clock: Clock
 ) -> None:
-    """An empty variable, or a token with a line break: a `ValueError` that does not show it."""
+    """An empty token or one with a line break raises a `ValueError` that does not show it."""
     with azure(expects_requests=False), pytest.raises(ValueError, match="access_token") as caught:
         row.call(access_token)
     assert (
@@ -602,7 +602,7 @@ def test_the_token_is_sent_only_to_the_configured_cloud(
 
 
 def test_the_test_hooks_for_time_are_the_real_clock_and_sleep() -> None:
-    """What the fixture `clock` replaces is `time.monotonic` and `time.sleep`."""
+    """The fixture `clock` replaces `time.monotonic` and `time.sleep`."""
     import time
 
     assert (_clock.monotonic, _clock.sleep) == (time.monotonic, time.sleep)

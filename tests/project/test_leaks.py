@@ -1,4 +1,4 @@
-"""Marked secrets and tokens turn up nowhere, whatever the sign-in and whatever fails."""
+"""Secrets and tokens are never shown, for every authentication method and failure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import requests
 import responses
-from support.certificates import certificate_pem, key_pem, written
+from support.certificates import certificate_pem, key_pem, write_file
 from support.clock import Clock
 from support.names import BASE, WHERE
 
@@ -28,7 +28,7 @@ from azurerm_lite.sandbox import Sandbox
 TENANT, APPLICATION = "11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"
 LOCAL = "https://127.0.0.1:8443"
 MARK = "canary"
-"""What every secret and every token below begins with, or holds."""
+"""Marker in every secret and token below."""
 SECRET, HEADER, PASSWORD = "canary~secret.5d1e8b", "canary-header-93ad", "canary-password-41ce"
 TOKEN, REFRESH, CODE = "canary-token-7f3a9c", "canary-refresh-1c7e", "canary-code-66f0"
 ASSERTION = "eyJhbGciOiJub25lIn0.eyJpc3MiOiJjYW5hcnkifQ.canary-signature"
@@ -41,18 +41,18 @@ ENDPOINTS: dict[str, dict[str, str]] = {
 }
 
 
-def by_certificate(folder: Path) -> Callable[[], str]:
-    """A key that is locked with a password."""
-    file = written(folder, key_pem(password=PASSWORD) + certificate_pem())
+def certificate_provider(folder: Path) -> Callable[[], str]:
+    """Return a token provider with an encrypted key."""
+    file = write_file(folder, key_pem(password=PASSWORD) + certificate_pem())
     return az.token_provider(
         TENANT, APPLICATION, certificate=file, password=PASSWORD, public_chain=True
     )
 
 
-WAYS: dict[str, Callable[[Path], Callable[[], str]]] = {
+METHODS: dict[str, Callable[[Path], Callable[[], str]]] = {
     "plain function": lambda folder: lambda: az.get_access_token(TENANT, APPLICATION, SECRET),
     "secret": lambda folder: az.token_provider(TENANT, APPLICATION, SECRET),
-    "certificate": by_certificate,
+    "certificate": certificate_provider,
     "assertion": lambda folder: az.token_provider(TENANT, APPLICATION, assertion=ASSERTION),
     "device code": lambda folder: az.token_provider(
         TENANT, APPLICATION, device_code=lambda text: None
@@ -62,36 +62,36 @@ WAYS: dict[str, Callable[[Path], Callable[[], str]]] = {
 SENT = {"plain function": SECRET, "secret": SECRET, "certificate": PASSWORD, "assertion": ASSERTION}
 SENT |= {"app service": HEADER, "machine learning": HEADER}
 ANSWERS: dict[str, dict[str, Any]] = {
-    "given": {"json": GOOD},
-    "refused, echoing what was sent": {
+    "a token": {"json": GOOD},
+    "an error that repeats the secret": {
         "status": 400,
         "json": {"error": "invalid_client", "error_description": "?"},
     },
-    "refused, with a token in it": {
+    "an error with a token in it": {
         "status": 401,
         "json": {"error": TOKEN, "error_description": json.dumps(GOOD)},
     },
-    "an odd end": {"json": GOOD | {"expires_in": "soon", "expires_on": "soon"}},
-    "half of it": {"body": json.dumps(GOOD)[:-2]},
-    "as a list": {"json": [GOOD]},
-    "as a page": {"body": f"<html>{TOKEN} {SECRET}"},
-    "not well": {"status": 500, "body": json.dumps(GOOD)},
-    "busy": {"status": 429, "json": GOOD, "headers": {"Retry-After": "600"}},
-    "sent elsewhere": {"status": 307, "headers": {"Location": f"https://evil.example/?{TOKEN}"}},
-    "broken": {"body": requests.ConnectionError("the line went dead")},
-    "slow": {"body": requests.ReadTimeout("no answer in time")},
+    "an invalid expiry": {"json": GOOD | {"expires_in": "soon", "expires_on": "soon"}},
+    "truncated JSON": {"body": json.dumps(GOOD)[:-2]},
+    "a list": {"json": [GOOD]},
+    "an HTML page": {"body": f"<html>{TOKEN} {SECRET}"},
+    "a server error": {"status": 500, "body": json.dumps(GOOD)},
+    "throttled": {"status": 429, "json": GOOD, "headers": {"Retry-After": "600"}},
+    "a redirect": {"status": 307, "headers": {"Location": f"https://evil.example/?{TOKEN}"}},
+    "a connection error": {"body": requests.ConnectionError("the line went dead")},
+    "a timeout": {"body": requests.ReadTimeout("no answer in time")},
 }
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An exception and all that it came from, hidden or not."""
+    """Yield an exception with all its causes and contexts."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
 
 
 def shown(error: BaseException) -> str:
-    """Return everything that an exception shows: itself, its chain, its request, its frames."""
+    """Return all text of an exception: itself, its chain, its request, its frames."""
     text = io.StringIO()
     for each in chain(error):
         print(
@@ -105,29 +105,29 @@ def shown(error: BaseException) -> str:
     )
     with contextlib.suppress(Exception):
         print(pickle.dumps(error), file=text)
-    # The lines of this file stand in the traceback, and name the marks.
+    # The traceback has lines of this file, which contain the markers.
     return re.sub(
         r'  File "[^"]*test_leaks.py".*?(?=\n  File |\n\S|\Z)', "", text.getvalue(), flags=re.DOTALL
     )
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> str:
-    """Every line of every logger, with its arguments and what is attached to it."""
+    """Return all log records with their arguments and exceptions."""
     return caplog.text + repr(
         [(record.msg, record.args, record.exc_info) for record in caplog.records]
     )
 
 
 @contextlib.contextmanager
-def wire(way: str, answer: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An authority and endpoints that give this answer to whoever asks for a token."""
+def wire(method: str, answer: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Mock an authority and identity endpoints that return this answer to token requests."""
     monkeypatch.setenv("AZURE_AUTHORITY_HOST", LOCAL)
-    for name, value in ENDPOINTS.get(way, {}).items():
+    for name, value in ENDPOINTS.get(method, {}).items():
         monkeypatch.setenv(name, value)
     if "'?'" in str(answer.get("json")):
-        told = f"AADSTS7000215: It is not {SENT.get(way)}. Trace ID: 1"
+        message = f"AADSTS7000215: It is not {SENT.get(method)}. Trace ID: 1"
         answer = answer | {
-            "json": {"error": "invalid_client", "error_description": told, "message": told}
+            "json": {"error": "invalid_client", "error_description": message, "message": message}
         }
     base = f"{LOCAL}/{TENANT}/oauth2/v2.0"
     flow = {
@@ -151,58 +151,58 @@ def wire(way: str, answer: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> I
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("method", METHODS)
 def test_no_failure_shows_a_secret_or_a_token(
-    way: str,
+    method: str,
     answer: str,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:
-    """Neither an exception nor a log nor the terminal nor a file has one."""
+    """Exceptions, logs, the terminal and files are checked."""
     caplog.set_level(0)
     folder, work = tmp_path / "in", tmp_path / "work"
     folder.mkdir()
     work.mkdir()
     monkeypatch.chdir(work)
-    told = ""
-    with wire(way, ANSWERS[answer], monkeypatch):
-        provider = WAYS[way](folder)
+    output = ""
+    with wire(method, ANSWERS[answer], monkeypatch):
+        provider = METHODS[method](folder)
         try:
             given = provider()
         except (az.AuthenticationFailed, requests.ConnectionError, requests.Timeout) as error:
-            given, told = TOKEN, shown(error)
+            given, output = TOKEN, shown(error)
     assert given == TOKEN
-    told += repr(provider) + logged(caplog) + "".join(capfd.readouterr())
-    assert MARK not in told, re.findall(rf".{{80}}{MARK}.{{40}}", told)
+    output += repr(provider) + logged(caplog) + "".join(capfd.readouterr())
+    assert MARK not in output, re.findall(rf".{{80}}{MARK}.{{40}}", output)
     assert list(work.iterdir()) == []
 
 
-def test_a_renewal_that_fails_does_not_show_the_token_that_ended(
+def test_a_failed_renewal_does_not_show_the_expired_token(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    """Nor while it is still good, when only the log tells of it."""
+    """While the old token is still valid, the failure is only logged, also without it."""
     caplog.set_level(0)
     now = time.time()
-    with wire("secret", ANSWERS["given"], monkeypatch):
-        provider = WAYS["secret"](tmp_path)
+    with wire("secret", ANSWERS["a token"], monkeypatch):
+        provider = METHODS["secret"](tmp_path)
         assert provider() == TOKEN
-    with wire("secret", ANSWERS["broken"], monkeypatch):
+    with wire("secret", ANSWERS["a connection error"], monkeypatch):
         monkeypatch.setattr(time, "time", lambda: now + 3500)
         assert provider() == TOKEN
         monkeypatch.setattr(time, "time", lambda: now + 3700)
         with pytest.raises(requests.ConnectionError) as caught:
             provider()
-    assert "cannot be renewed" in caplog.text
+    assert "cannot renew the token" in caplog.text
     assert MARK not in shown(caught.value) + logged(caplog)
 
 
-@pytest.mark.parametrize("way", ["secret", "certificate", "assertion", "device code"])
+@pytest.mark.parametrize("method", ["secret", "certificate", "assertion", "device code"])
 def test_a_malformed_authority_gets_and_shows_no_secret(
-    way: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+    method: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    """Before anything secret is sent: what the discovery says is not repeated either."""
+    """The discovery fails before a secret is sent, and its response is not shown."""
     caplog.set_level(0)
     monkeypatch.setenv("AZURE_AUTHORITY_HOST", LOCAL)
     for answer in ANSWERS.values():
@@ -211,13 +211,13 @@ def test_a_malformed_authority_gets_and_shows_no_secret(
             with pytest.raises(
                 (az.AuthenticationFailed, requests.ConnectionError, requests.Timeout)
             ) as caught:
-                WAYS[way](tmp_path)()
+                METHODS[method](tmp_path)()
             assert not any(SECRET in str(call.request.body) for call in web.calls)
         assert MARK not in shown(caught.value) + logged(caplog)
 
 
-class Refusing:
-    """A credential of Azure's SDK whose error holds the request, and with it the secret."""
+class FailingCredential:
+    """A credential of Azure's SDK whose error contains the request with the secret."""
 
     def get_token(self, *scopes: str) -> Any:
         error = type(
@@ -230,11 +230,11 @@ class Refusing:
 TOKENS: dict[str, Any] = {
     "text": TOKEN,
     "callable": lambda: TOKEN,
-    "with a line end": TOKEN + "\n",
-    "refused credential": Refusing(),
+    "with a line break": TOKEN + "\n",
+    "a failing credential": FailingCredential(),
 }
 RESOURCE_MANAGER: dict[str, dict[str, Any]] = {
-    "refused": {
+    "an expired token": {
         "status": 401,
         "json": {"error": {"code": "ExpiredAuthenticationToken", "message": "Expired."}},
     },
@@ -242,11 +242,11 @@ RESOURCE_MANAGER: dict[str, dict[str, Any]] = {
         "status": 403,
         "json": {"error": {"code": "AuthorizationFailed", "message": "No."}},
     },
-    "as a page": {"status": 200, "body": "<html>"},
-    "sent elsewhere": {"status": 302, "headers": {"Location": "https://evil.example/"}},
-    "not well": {"status": 500, "body": "<html>"},
-    "broken": {"body": requests.ConnectionError("the line went dead")},
-    "slow": {"body": requests.ReadTimeout("no answer in time")},
+    "an HTML page": {"status": 200, "body": "<html>"},
+    "a redirect": {"status": 302, "headers": {"Location": "https://evil.example/"}},
+    "a server error": {"status": 500, "body": "<html>"},
+    "a connection error": {"body": requests.ConnectionError("the line went dead")},
+    "a timeout": {"body": requests.ReadTimeout("no answer in time")},
 }
 
 
@@ -255,24 +255,24 @@ RESOURCE_MANAGER: dict[str, dict[str, Any]] = {
 def test_no_answer_of_the_resource_manager_shows_the_token(
     kind: str, answer: str, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nor does a token that cannot be sent."""
+    """The error about an invalid token does not show it either."""
     caplog.set_level(0)
     with responses.RequestsMock(assert_all_requests_are_fired=False) as azure:
         azure.get(re.compile(BASE + "/.*"), **RESOURCE_MANAGER[answer])
         with pytest.raises((ValueError, requests.RequestException)) as caught:
             az.get_vmss(TOKENS[kind], *WHERE)
-    told = "".join(
+    output = "".join(
         str(each) + repr(each) + repr(each.args) + repr(vars(each)) for each in chain(caught.value)
     )
     for each in chain(caught.value):
         carried = getattr(each, "request", None)
-        told += repr(getattr(carried, "headers", "")) + repr(getattr(each, "response", None))
-    told += (
+        output += repr(getattr(carried, "headers", "")) + repr(getattr(each, "response", None))
+    output += (
         "".join(traceback.format_exception(caught.value))
         + str(pickle.dumps(caught.value))
         + logged(caplog)
     )
-    assert MARK not in told
+    assert MARK not in output
 
 
 def test_no_event_log_or_file_of_a_rollout_holds_a_token_or_a_secret(
@@ -281,7 +281,7 @@ def test_no_event_log_or_file_of_a_rollout_holds_a_token_or_a_secret(
     capfd: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:
-    """A rollout over HTTPS with renewed tokens, faults, and every logger at its lowest level."""
+    """Run a rollout over HTTPS with renewed tokens, faults, and all loggers at level 0."""
     caplog.set_level(0)
     provider = az.token_provider()
     where = (provider, *sandbox.where()[1:])
@@ -292,29 +292,29 @@ def test_no_event_log_or_file_of_a_rollout_holds_a_token_or_a_secret(
     sandbox.fail_next(401, code="ExpiredAuthenticationToken", method="GET")
     sandbox.fail_next(503, method="GET", times=2, retry_after=1)
     sandbox.break_upgrade("web", "7")
-    told = ""
+    output = ""
     try:
         for event in az.rollout(*where):
-            told += (
+            output += (
                 str(event) + repr(event) + str(vars(event) if hasattr(event, "__dict__") else "")
             )
             tokens.add(provider())
     except az.RolloutHalted as halted:
-        told += shown(halted)
-    assert "7" in told
+        output += shown(halted)
+    assert "7" in output
     assert len(tokens) == 2
-    told += logged(caplog) + "".join(capfd.readouterr()) + repr(sandbox.journal)
+    output += logged(caplog) + "".join(capfd.readouterr()) + repr(sandbox.journal)
     assert {record.name.split(".")[0] for record in caplog.records} >= {
         "azurerm_lite",
         "msal",
         "urllib3",
     }
     for secret in (sandbox.application_secret, *tokens, *(token.split(".")[1] for token in tokens)):
-        assert secret not in told
+        assert secret not in output
 
 
-def test_the_log_of_msal_is_kept(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
-    """Only lines that repeat answers are left out: who looks for trouble finds the rest."""
+def test_msal_log_records_are_kept(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    """Only records that repeat responses are dropped."""
     caplog.set_level(logging.DEBUG, "msal")
     az.token_provider()()
     assert "correlation_id" in caplog.text

@@ -1,4 +1,4 @@
-"""The wheel and the source distribution: what is in them, and that builds are reproducible."""
+"""The wheel and the source distribution: contents, metadata, reproducible builds."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ KEPT_OUT = shutil.ignore_patterns(
 )
 
 
-def built(folder: Path, umask: int) -> dict[str, Path]:
-    """Build a copy of this tree; return wheel and sdist by their suffix."""
+def build(folder: Path, umask: int) -> dict[str, Path]:
+    """Build a copy of this tree; return the wheel and the sdist by suffix."""
     pytest.importorskip("hatchling", reason="comes with the extra dev")
     shutil.copytree(ROOT, folder / "source", ignore=KEPT_OUT, copy_function=shutil.copyfile)
     command = [
@@ -53,13 +53,13 @@ def built(folder: Path, umask: int) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Wheel (`.whl`) and sdist (`.gz`), built once."""
-    return built(tmp_path_factory.mktemp("one"), 0o022)
+    """Return the wheel (`.whl`) and the sdist (`.gz`), built once."""
+    return build(tmp_path_factory.mktemp("one"), 0o022)
 
 
 def test_the_same_source_gives_the_same_bytes(packages: dict[str, Path], tmp_path: Path) -> None:
-    """Built again from another folder, later, by somebody whose files are private."""
-    again = built(tmp_path, 0o077)
+    """Another folder, time and umask do not change the files."""
+    again = build(tmp_path, 0o077)
     assert set(again) == {".whl", ".gz"}
     for suffix, path in again.items():
         assert path.name == packages[suffix].name
@@ -67,7 +67,7 @@ def test_the_same_source_gives_the_same_bytes(packages: dict[str, Path], tmp_pat
 
 
 def test_the_wheel_holds_the_package_and_its_licence(packages: dict[str, Path]) -> None:
-    """Every module, py.typed, the licence; no test, no example, nothing that is not ours."""
+    """It has every module, py.typed and the licence, and no other file."""
     with zipfile.ZipFile(packages[".whl"]) as wheel:
         names = set(wheel.namelist())
     modules = {
@@ -81,7 +81,7 @@ def test_the_wheel_holds_the_package_and_its_licence(packages: dict[str, Path]) 
 
 
 def test_the_sdist_holds_the_whole_project(packages: dict[str, Path]) -> None:
-    """Tests with their helpers and files, docs, examples and settings are in it."""
+    """It has tests, docs, examples, benchmarks and settings."""
     with tarfile.open(packages[".gz"]) as sdist:
         names = {name.partition("/")[2] for name in sdist.getnames()}
     for folder in ("azurerm_lite", "tests", "docs", "examples", "benchmarks"):
@@ -106,14 +106,14 @@ def test_the_sdist_holds_the_whole_project(packages: dict[str, Path]) -> None:
     assert not [name for name in names if re.search(r"\.venv|\.pyc$|vmssconfig|\.git/", name)]
 
 
-def test_the_metadata_is_ours(packages: dict[str, Path]) -> None:
-    """Version, licence, the three dependencies, and each version of Python that it is tested on."""
+def test_the_metadata_is_complete(packages: dict[str, Path]) -> None:
+    """It has the version, the licence, three dependencies and the tested versions of Python."""
     with zipfile.ZipFile(packages[".whl"]) as wheel:
         text = wheel.read(f"azurerm_lite-{az.__version__}.dist-info/METADATA").decode()
     head = text.partition("\n\n")[0]
     assert f"\nVersion: {az.__version__}\n" in head
     assert "\nLicense-Expression: MIT\n" in head
-    assert "\nRequires-Python: >=3.10\n" in head
+    assert "\nRequires-Python: >=3.11\n" in head
     needed = re.findall(r"^Requires-Dist: ([\w-]+)>=[\d.]+$", head, re.MULTILINE)
     assert sorted(needed) == ["msal", "requests", "typing-extensions"]
-    assert re.findall(r":: (3\.\d+)$", head, re.MULTILINE) == ["3.10", "3.11", "3.12", "3.13"]
+    assert re.findall(r":: (3\.\d+)$", head, re.MULTILINE) == ["3.11", "3.12", "3.13", "3.14"]

@@ -1,4 +1,4 @@
-"""The public API changes only on purpose: a listing of signatures, and the changelog."""
+"""The public API matches its listing, and the changelog has each change."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ CHANGELOG = (ROOT / "CHANGELOG.md").read_text("utf-8")
 
 
 def test_the_public_names_are_those_of_the_listing() -> None:
-    """After a change: `python tests/support/public_api.py`, and a line in CHANGELOG.md."""
+    """After a change, run `python tests/support/public_api.py` and add it to CHANGELOG.md."""
     assert changed(read(LISTING), listing()) == []
 
 
-def test_the_changelog_names_what_changed_since_the_last_release() -> None:
-    """A name that is new, gone or changed is in backticks in the section Unreleased."""
+def test_the_changelog_has_every_change_since_the_last_release() -> None:
+    """New, removed and changed names are in backticks in the section Unreleased."""
     assert missing(changed(read(RELEASED), listing()), CHANGELOG) == []
 
 
 def test_a_change_is_found_and_must_be_in_the_changelog() -> None:
-    """A new name, one that is gone and a new option are three changes."""
+    """A new name, a removed name and a new option are three changes."""
     before = {"get_vmss": "(a)", "old": "(a)", "same": "(a)"}
     names = changed(before, {"get_vmss": "(a, *, b=1)", "new": "(a)", "same": "(a)"})
     assert names == ["get_vmss", "new", "old"]
@@ -33,10 +33,10 @@ def test_a_change_is_found_and_must_be_in_the_changelog() -> None:
     assert missing(names, "# C\n") == names
 
 
-def test_the_changelog_is_kept_in_order() -> None:
-    """Unreleased first, then versions with their day, newest first, with the usual sections.
+def test_the_changelog_is_in_order() -> None:
+    """Unreleased is first, then come the versions with dates, newest first.
 
-    The version of the package is the newest released one, or a later one.
+    The version of the package is not older than the newest release.
     """
     ours = tuple(int(part) for part in az.__version__.split("."))
     first, *releases = re.findall(r"^## (.+)$", CHANGELOG, re.MULTILINE)
@@ -49,6 +49,6 @@ def test_the_changelog_is_kept_in_order() -> None:
     assert set(re.findall(r"^### (.+)$", CHANGELOG, re.MULTILINE)) <= KINDS
 
 
-def test_the_listing_of_the_last_release_is_older_than_ours() -> None:
-    """Before the first release it is empty; afterwards the changelog has a release."""
+def test_the_listing_of_the_last_release_is_empty_before_the_first_release() -> None:
+    """It has names exactly if the changelog has a release."""
     assert bool(read(RELEASED)) == bool(re.search(r"^## \d", CHANGELOG, re.MULTILINE))

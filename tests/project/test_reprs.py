@@ -1,4 +1,4 @@
-"""No repr shows a token or a secret: debuggers, notebooks and crash reports print them."""
+"""No repr shows a token or a secret, because debuggers and crash reports print reprs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MODEL = {"properties": {"virtualMachineProfile": {"osProfile": {"adminPassword":
 
 
 def response() -> requests.Response:
-    """The response to a write, as `send` gives it."""
+    """Return the response to a write, like `send`."""
     made = requests.Response()
     made.status_code = 202
     made.request = requests.Request("PUT", f"{BASE}/x").prepare()
@@ -30,7 +30,7 @@ def response() -> requests.Response:
 
 
 def state(access_token: Any) -> RolloutState:
-    """A run that was given a model with a password."""
+    """Return the state of a rollout of a model with a password."""
     scale_set = ScaleSetRef(access_token, SUB, "myrg", "web")
     made = RolloutState(scale_set, RolloutOptions(dry_run=MODEL))
     made.model = MODEL  # type: ignore[assignment]
@@ -57,14 +57,14 @@ HOLDERS = {
 
 @pytest.mark.parametrize("kind", HOLDERS)
 def test_no_repr_shows_a_secret(kind: str) -> None:
-    """Neither of the object itself, nor of a list with it, nor its text."""
+    """This covers the object, its text, and a list with the object."""
     holder = HOLDERS[kind]()
     shown = f"{holder} {holder!r} {[holder]}"
     assert "s3cret" not in shown
 
 
 def test_a_provider_with_a_token_does_not_show_or_pickle_it() -> None:
-    """It sends what it signs in with to other processes, and no token."""
+    """Other processes receive its credentials, but not its token."""
     provider = _entra.SecretProvider("t", "a", "secret")
     provider._cached = provider._cached._replace(token=SECRET, renew_at=2**40, expires_at=2**40)
     assert provider() == SECRET
@@ -73,7 +73,7 @@ def test_a_provider_with_a_token_does_not_show_or_pickle_it() -> None:
 
 
 def test_a_run_with_a_token_is_not_pickled() -> None:
-    """A token stays in its process; the error does not show it."""
+    """The error does not show the token."""
     with pytest.raises(ValueError, match="access_token") as caught:
         pickle.dumps(state(SECRET))
     assert SECRET not in str(caught.value)

@@ -45,7 +45,7 @@ def check(checker: str, script: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("checker", CHECKERS)
 def test_a_users_script_passes_a_type_checker(checker: str) -> None:
-    """Every shape can be imported, and every call has the types that the script says."""
+    """Every type can be imported, and every call has the expected types."""
     done = check(checker, SCRIPT)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -53,7 +53,7 @@ def test_a_users_script_passes_a_type_checker(checker: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("checker", CHECKERS)
 def test_a_type_checker_finds_a_misspelt_option(checker: str, tmp_path: Path) -> None:
-    """Without the comments that allow them, the wrong calls of the script are errors."""
+    """The wrong calls in the script are errors if their `type: ignore` is removed."""
     text, count = re.subn(r"  # type: ignore\S*", "", SCRIPT.read_text("utf-8"))
     script = tmp_path / "script.py"
     script.write_text(text, "utf-8")
@@ -63,15 +63,15 @@ def test_a_type_checker_finds_a_misspelt_option(checker: str, tmp_path: Path) ->
     assert len(re.findall(r"script\.py:\d+\S* (?:- )?error", done.stdout)) == count, done.stdout
 
 
-def test_the_script_uses_every_shape() -> None:
-    """A shape that is added to the public names is added to the script."""
+def test_the_script_uses_every_public_type() -> None:
+    """Add new public types to the script."""
     text = SCRIPT.read_text("utf-8")
     assert [name for name in SHAPES if f"az.{name}" not in text] == []
 
 
 @pytest.mark.parametrize("name", [*FUNCTIONS, *SHAPES])
 def test_the_type_hints_of_every_public_name_can_be_read(name: str) -> None:
-    """As frameworks do that read them when a program runs."""
+    """Some frameworks read type hints at run time."""
     found = getattr(az, name)
     hints = typing.get_type_hints(found)
     if inspect.isfunction(found):
@@ -80,5 +80,5 @@ def test_the_type_hints_of_every_public_name_can_be_read(name: str) -> None:
 
 @pytest.mark.parametrize("shape", [Cell, Style, Table], ids=lambda shape: shape.__name__)
 def test_the_type_hints_of_the_heat_map_can_be_read(shape: type) -> None:
-    """Those of its cells, styles and tables."""
+    """They cover cells, styles and tables."""
     assert set(typing.get_type_hints(shape)) == set(shape._fields)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Tokens of other tenants: sent with the writes of a model, and nowhere else."""
+"""Tokens of other tenants: they are sent only with writes of a model."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ WRONG_TENANT = {"error": {"code": "InvalidAuthenticationTokenTenant", "message":
 
 
 def model(version: int) -> dict[str, Any]:
-    """A scale set whose image is of another tenant."""
+    """A scale set whose image is in another tenant."""
     storage = {"imageReference": {"id": IMAGE_ID + str(version)}}
     return {
         "name": "web",
@@ -65,7 +65,7 @@ def instance(number: int) -> dict[str, Any]:
 
 @pytest.fixture
 def azure() -> Any:
-    """Azure with a set whose model has the newer version of the image, and two older instances."""
+    """Azure with a scale set whose model has the newer image version, and two older instances."""
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
         mock.get(SET_URL, json=model(2))
         mock.get(SET_URL + "/virtualMachines", json={"value": [instance(0), instance(1)]})
@@ -75,7 +75,7 @@ def azure() -> Any:
 @responses.activate
 @pytest.mark.parametrize(("write", "method"), [(az.put_vmss, "PUT"), (az.patch_vmss, "PATCH")])
 def test_the_tokens_are_sent_as_azure_reads_them(write: Any, method: str) -> None:
-    """Each as a bearer, separated by commas; the answer's request holds none of them."""
+    """Each is a bearer token, separated by commas; the request in the response has none of them."""
     sent = {}
 
     def answer(request: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
@@ -91,20 +91,20 @@ def test_the_tokens_are_sent_as_azure_reads_them(write: Any, method: str) -> Non
 
 @responses.activate
 def test_no_token_is_in_an_error_or_a_log(caplog: pytest.LogCaptureFixture) -> None:
-    """The error says what Azure asks for instead."""
+    """The error has Azure's reason instead."""
     caplog.set_level(logging.DEBUG)
     responses.put(SET_URL, json=LINKED, status=403)
-    with pytest.raises(az.AzureError, match="give a token of that tenant") as caught:
+    with pytest.raises(az.AzureError, match="pass a token of that tenant") as caught:
         az.put_vmss(*WHERE, model(2), auxiliary_tokens=SECRETS)
     assert caught.value.code == "LinkedAuthorizationFailed"
     assert caught.value.response is not None
-    told = f"{caught.value!r} {caught.value.response.request.headers!r} {caplog.text}"
-    assert "SECRET" not in told
+    shown = f"{caught.value!r} {caught.value.response.request.headers!r} {caplog.text}"
+    assert "SECRET" not in shown
 
 
 @responses.activate
 def test_no_token_stays_on_the_request_of_a_broken_connection() -> None:
-    """The error of requests holds the request."""
+    """The exception of requests refers to the request."""
     responses.put(SET_URL, body=requests.ConnectionError("broken"))
     with pytest.raises(requests.ConnectionError) as caught:
         rest.send("token", "PUT", SET_URL, {}, max_attempts=1, auxiliary_tokens=SECRETS)
@@ -116,8 +116,8 @@ def test_no_token_stays_on_the_request_of_a_broken_connection() -> None:
 
 
 @responses.activate
-def test_a_callable_is_asked_for_each_token() -> None:
-    """As the access token itself may be one."""
+def test_a_callable_is_called_for_each_token() -> None:
+    """As for the access token itself."""
     responses.put(SET_URL, json=model(2))
     az.put_vmss(*WHERE, model(2), auxiliary_tokens=[lambda: "SECRET-ONE"])
     assert len(responses.calls) == 1
@@ -131,7 +131,7 @@ def test_a_callable_is_asked_for_each_token() -> None:
         lambda bad: az.patch_vmss(*WHERE, {}, auxiliary_tokens=bad),
     ],
 )
-def test_what_is_not_a_list_of_tokens_is_refused_without_showing_it(call: Any, bad: Any) -> None:
+def test_an_invalid_list_of_tokens_is_rejected_without_showing_it(call: Any, bad: Any) -> None:
     """Nothing is sent, and the message shows no token."""
     with responses.RequestsMock(), pytest.raises(ValueError, match="token") as caught:
         call(bad)
@@ -139,60 +139,58 @@ def test_what_is_not_a_list_of_tokens_is_refused_without_showing_it(call: Any, b
 
 
 @pytest.mark.parametrize("function", [az.rollout, az.rollback])
-def test_a_rollout_refuses_what_is_not_a_list_of_tokens(function: Any) -> None:
-    """Before anything is sent."""
+def test_a_rollout_rejects_an_invalid_list_of_tokens(function: Any) -> None:
+    """It raises before anything is sent."""
     with responses.RequestsMock(), pytest.raises(ValueError, match="auxiliary_tokens must be"):
         next(function(*WHERE, auxiliary_tokens="SECRET-ONE"))
 
 
 def test_the_state_of_a_rollout_shows_no_token_and_sends_none_to_another_process() -> None:
-    """A token could not be renewed there."""
+    """A plain token could not be renewed there."""
     options = RolloutOptions(auxiliary_tokens=SECRETS)
     assert "SECRET" not in repr(options)
     state = RolloutState(ScaleSetRef(lambda: "token", *WHERE[1:]), options)
-    with pytest.raises(ValueError, match="not sent to other processes") as caught:
+    with pytest.raises(ValueError, match="must be a token provider") as caught:
         state.__getstate__()
     assert "SECRET" not in str(caught.value)
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
-def test_a_rollback_to_an_image_of_another_tenant_is_refused_before_the_start(
+def test_a_rollback_to_an_image_of_another_tenant_is_rejected_at_the_start(
     azure: Any, dry_run: bool
 ) -> None:
-    """Azure rejects the token for the image's subscription, so it would reject the put."""
+    """Azure rejects the token for the image's subscription, so it would reject the PUT."""
     azure.get(FOREIGN_URL, json=WRONG_TENANT, status=401)
-    with pytest.raises(ValueError, match=r"on_failure: the image .* is of another tenant: give"):
+    with pytest.raises(ValueError, match=r"on_failure: the image .* is in another tenant: pass"):
         list(az.rollout(*WHERE, on_failure="rollback", dry_run=dry_run))
     assert {call.request.method for call in azure.calls} == {"GET"}
 
 
-def test_a_dry_run_of_an_image_of_another_tenant_says_so(azure: Any) -> None:
-    """The model that is about to be put."""
+def test_a_dry_run_reports_an_image_of_another_tenant(azure: Any) -> None:
+    """The image is in the model that would be put."""
     azure.get(FOREIGN_URL, json=WRONG_TENANT, status=401)
-    with pytest.raises(ValueError, match=r"dry_run: the image .* is of another tenant"):
+    with pytest.raises(ValueError, match=r"dry_run: the image .* is in another tenant"):
         list(az.rollout(*WHERE, dry_run=model(3)))
 
 
-def test_rollback_itself_refuses_before_its_put(azure: Any) -> None:
-    """The set is as before."""
+def test_rollback_raises_before_its_put(azure: Any) -> None:
+    """The scale set is unchanged."""
     azure.get(FOREIGN_URL, json=WRONG_TENANT, status=401)
-    with pytest.raises(ValueError, match=r"image: the image .* is of another tenant"):
+    with pytest.raises(ValueError, match=r"image: the image .* is in another tenant"):
         list(az.rollback(*WHERE))
     assert {call.request.method for call in azure.calls} == {"GET"}
 
 
 @pytest.mark.parametrize("status", [403, 404])
-def test_a_subscription_that_cannot_be_read_says_nothing_about_its_tenant(
-    azure: Any, status: int
-) -> None:
-    """The right to read an image need not include the subscription."""
+def test_an_unreadable_subscription_is_not_another_tenant(azure: Any, status: int) -> None:
+    """The right to read an image may come without the right to read its subscription."""
     azure.get(FOREIGN_URL, json={"error": {"code": "X", "message": "x"}}, status=status)
     events = list(az.rollout(*WHERE, on_failure="rollback", dry_run=True))
     assert events[-1].kind == "finished"
 
 
 def test_a_rollback_sends_the_tokens_with_its_put(azure: Any) -> None:
-    """With them nothing has to be found out beforehand."""
+    """With tokens, no check beforehand is needed."""
     sent = []
 
     def put(request: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
@@ -206,6 +204,6 @@ def test_a_rollback_sends_the_tokens_with_its_put(azure: Any) -> None:
 
 
 @pytest.mark.parametrize("function", [az.rollout, az.rollback, az.rollout_fleet])
-def test_all_that_put_an_image_take_the_tokens(function: Any) -> None:
-    """A fleet passes them on as the other options."""
+def test_all_functions_that_put_an_image_accept_the_tokens(function: Any) -> None:
+    """A fleet passes them on like the other options."""
     assert "auxiliary_tokens" in inspect.signature(function).parameters

@@ -1,4 +1,4 @@
-"""Errors: what any answer becomes, how it reads, and that it survives a process boundary."""
+"""Errors: the exception for each response, its text, and its pickle."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ ANY_JSON = st.recursive(
 def answer(
     body: Any = b"", status: int = 400, reason: str | None = "Bad Request", **headers: str
 ) -> requests.Response:
-    """An answer as requests would give it; a body that is no bytes is sent as JSON."""
+    """A response as requests returns it; a body that is not bytes is sent as JSON."""
     response = requests.Response()
     response.status_code, response.reason = status, reason
     response.url = f"{VMSS}?api-version=2024-11-01&sig=signature"
@@ -62,7 +62,7 @@ def answer(
 def one_error(
     code: str = "SomeCode", message: str = "Some message.", **more: Any
 ) -> dict[str, Any]:
-    """Azure's envelope of an error."""
+    """Azure's JSON of an error."""
     return {"error": {"code": code, "message": message, **more}}
 
 
@@ -81,8 +81,8 @@ def one_error(
         (302, AzureError),
     ],
 )
-def test_the_status_decides_the_kind(status: int, kind: type[AzureError]) -> None:
-    """Each status gives exactly its kind, whatever the body says."""
+def test_the_status_decides_the_class(status: int, kind: type[AzureError]) -> None:
+    """Each status has exactly one class, whatever the body is."""
     for body in (one_error(), b"", b"<html>"):
         error = error_from_response(answer(body, status))
         assert type(error) is kind
@@ -92,8 +92,8 @@ def test_the_status_decides_the_kind(status: int, kind: type[AzureError]) -> Non
 @pytest.mark.parametrize(
     "kind", [AuthenticationFailed, NotFound, Conflict, PreconditionFailed, Throttled]
 )
-def test_old_handlers_of_requests_catch_every_kind(kind: type[AzureError]) -> None:
-    """Every kind is an `AzureError`, and that is requests' own `HTTPError`."""
+def test_handlers_of_requests_catch_every_class(kind: type[AzureError]) -> None:
+    """Every class is an `AzureError`, which is a `requests.HTTPError`."""
     assert issubclass(kind, AzureError)
     assert issubclass(OperationFailed, AzureError)
     assert issubclass(AzureError, requests.HTTPError)
@@ -101,11 +101,8 @@ def test_old_handlers_of_requests_catch_every_kind(kind: type[AzureError]) -> No
     assert not issubclass(RolloutHalted, AzureError)
 
 
-def test_everything_that_azure_said_is_an_attribute() -> None:
-    """Code, message, target, details, ids and the request are told apart.
-
-    The query of the URL left off.
-    """
+def test_each_part_of_an_error_is_an_attribute() -> None:
+    """Code, message, target, details, ids and the request, whose URL has no query."""
     detail = {
         "code": "TooManyRequests",
         "target": "HighCostGetVMScaleSet3Min",
@@ -131,8 +128,8 @@ def test_everything_that_azure_said_is_an_attribute() -> None:
     assert error.response.status_code == 429
 
 
-def test_the_message_reads_as_one_sentence_of_facts() -> None:
-    """A message is Azure's own, then code, status, request id, method and path."""
+def test_the_text_has_message_and_facts() -> None:
+    """The text is Azure's message, then code, status, request id, method and path."""
     error = error_from_response(
         answer(one_error("ResourceNotFound", "Gone."), 404, x_ms_request_id="req-1")
     )
@@ -140,7 +137,7 @@ def test_the_message_reads_as_one_sentence_of_facts() -> None:
 
 
 def test_the_correlation_id_replaces_a_missing_request_id() -> None:
-    """Where the provider gave no request id, the one of the whole chain is told."""
+    """Without a request id, the text has the correlation id."""
     assert (
         error_from_response(answer(one_error(), x_ms_correlation_request_id="corr-1")).request_id
         == "corr-1"
@@ -148,8 +145,8 @@ def test_the_correlation_id_replaces_a_missing_request_id() -> None:
     assert error_from_response(answer(one_error())).request_id is None
 
 
-def test_facts_that_are_missing_leave_no_gap() -> None:
-    """An error without an HTTP answer reads as its message, with what else is known."""
+def test_missing_facts_leave_no_gap() -> None:
+    """The text of an error without a response is its message with the known facts."""
     assert str(AzureError("Only this.")) == "Only this."
     assert str(AzureError("Only this.", code="Code")) == "Only this. (Code)"
     assert str(AzureError("This.", method="GET", url=VMSS)) == f"This. (GET {PATH})"
@@ -169,7 +166,7 @@ def test_facts_that_are_missing_leave_no_gap() -> None:
         (
             {"error": {"code": "C"}},
             "C",
-            "No explanation came with the answer (application/json, 24 bytes)",
+            "The response has no error message (application/json, 24 bytes)",
         ),
         ({"error": {"message": "M"}}, "BadRequest", "M"),
         ({"error": {"code": 5, "message": ["M"]}}, "BadRequest", None),
@@ -178,48 +175,45 @@ def test_facts_that_are_missing_leave_no_gap() -> None:
         ([], "BadRequest", None),
         ("text", "BadRequest", None),
         (None, "BadRequest", None),
-        (b"", "BadRequest", "No explanation came with the answer (no content type, 0 bytes)"),
-        (b"{", "BadRequest", "No explanation came with the answer (no content type, 1 bytes)"),
+        (b"", "BadRequest", "The response has no error message (no content type, 0 bytes)"),
+        (b"{", "BadRequest", "The response has no error message (no content type, 1 bytes)"),
         (b"\xff\xfe\xfa", "BadRequest", None),
         (b"\xef\xbb\xbf" + b'{"error":{"code":"C","message":"M"}}', "C", "M"),
     ],
 )
-def test_code_and_message_are_found_where_they_are(
+def test_code_and_message_are_found_in_every_form(
     body: Any, code: str, message: str | None
 ) -> None:
-    """Every envelope Azure uses is read.
-
-    Without one, the status and the kind of the body are told.
-    """
+    """Every form of Azure's errors is read. Without one, the text has status and content type."""
     error = error_from_response(answer(body))
     assert error.code == code
     assert (
         error.message == message
         if message
-        else error.message.startswith("No explanation came with the answer (")
+        else error.message.startswith("The response has no error message (")
     )
 
 
 def test_a_page_of_html_is_named_but_not_quoted() -> None:
-    """A portal's page shows up as its type and size, not as markup."""
+    """The message has the type and size of an HTML page, not its markup."""
     page = b"<html><body>Bad gateway</body></html>"
     error = error_from_response(
         answer(page, 502, "Bad Gateway", Content_Type="text/html; charset=utf-8")
     )
-    assert error.message == f"No explanation came with the answer (text/html, {len(page)} bytes)"
+    assert error.message == f"The response has no error message (text/html, {len(page)} bytes)"
     assert error.code == "BadGateway"
     assert "<" not in str(error)
 
 
-def test_an_answer_without_a_reason_phrase_is_an_error_all_the_same() -> None:
-    """HTTP/2 front ends send no reason phrase: the code is then empty, the status stands."""
+def test_a_response_without_a_reason_phrase_is_an_error() -> None:
+    """HTTP/2 front ends send no reason phrase: the code is then empty, and the status remains."""
     error = error_from_response(answer(b"", 500, None))
     assert error.code == ""
     assert "HTTP 500" in str(error)
 
 
-def test_details_that_are_no_dicts_are_left_out() -> None:
-    """`details` holds dicts alone, so that whoever reads them need not check."""
+def test_details_that_are_not_dicts_are_omitted() -> None:
+    """`details` contains only dicts, so that callers need no check."""
     error = error_from_response(
         answer(one_error(details=[{"code": "A"}, "text", None, 3, {"code": "B"}]))
     )
@@ -229,10 +223,7 @@ def test_details_that_are_no_dicts_are_left_out() -> None:
 
 @given(body=ANY_JSON, status=st.integers(300, 599))
 def test_any_json_is_an_error_on_one_line(body: Any, status: int) -> None:
-    """Whatever JSON comes with whatever status.
-
-    An `AzureError` whose text is one line that holds the status.
-    """
+    """Any JSON with any status is an `AzureError` whose text is one line with the status."""
     error = error_from_response(answer(body, status, "Some Reason"))
     assert isinstance(error, AzureError)
     assert len(str(error).splitlines()) == 1
@@ -244,13 +235,13 @@ def test_any_json_is_an_error_on_one_line(body: Any, status: int) -> None:
 
 @given(body=st.binary(), status=st.integers(300, 599))
 def test_any_bytes_are_an_error_on_one_line(body: bytes, status: int) -> None:
-    """Bytes that are no JSON, in any encoding or none, do no harm either."""
+    """The same for bytes that are not JSON, in any encoding or none."""
     assert len(str(error_from_response(answer(body, status))).splitlines()) == 1
 
 
 @given(body=ANY_JSON, status=st.sampled_from(["Failed", "Canceled"]))
 def test_any_failed_operation_is_an_error_on_one_line(body: Any, status: str) -> None:
-    """An operation that failed is `OperationFailed`, whatever its body looks like."""
+    """A failed operation is `OperationFailed`, whatever its body is."""
     error = error_from_operation(body, status, answer(b"", 200))
     assert isinstance(error, OperationFailed)
     assert len(str(error).splitlines()) == 1
@@ -258,19 +249,19 @@ def test_any_failed_operation_is_an_error_on_one_line(body: Any, status: str) ->
 
 
 def test_a_failed_operation_keeps_its_own_code_and_message() -> None:
-    """The operation's error is what is told, with the id of the request that read it."""
+    """The error has the operation's error and the id of the request that read it."""
     operation = {"status": "Failed", **one_error("OSProvisioningTimedOut", "It took too long.")}
     error = error_from_operation(operation, "Failed", answer(b"", 200, x_ms_request_id="req-1"))
     assert (error.code, error.message) == ("OSProvisioningTimedOut", "It took too long.")
     assert (error.status_code, error.request_id) == (200, "req-1")
 
 
-def test_a_failed_operation_without_an_error_says_so() -> None:
-    """An operation that gives no reason is told as that, not as an empty message."""
+def test_a_failed_operation_without_an_error_has_a_message() -> None:
+    """The message states that Azure gave no reason."""
     error = error_from_operation({"status": "Canceled"}, "Canceled", answer(b"", 200))
     assert (error.code, error.message) == (
         "Canceled",
-        "The operation ended Canceled; Azure gave no reason.",
+        "The operation ended with status Canceled; Azure gave no reason.",
     )
 
 
@@ -290,7 +281,7 @@ def test_a_failed_operation_without_an_error_says_so() -> None:
     ids=lambda error: type(error).__name__,
 )
 def test_an_error_survives_pickling(error: Exception) -> None:
-    """An error that crosses a process boundary keeps its kind, its text and all it says."""
+    """An unpickled error has the same class, text and attributes."""
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is type(error)
     assert str(copy) == str(error)
@@ -302,11 +293,8 @@ def test_an_error_survives_pickling(error: Exception) -> None:
     }
 
 
-def test_a_halted_rollout_keeps_its_own_list_of_the_unhealthy() -> None:
-    """What halted a rollout is a copy.
-
-    Changing the caller's dict later does not change the error.
-    """
+def test_a_halt_copies_the_unhealthy_instances() -> None:
+    """A later change of the caller's dict does not change the error."""
     unhealthy = {"3": "not healthy"}
     halted = RolloutHalted("Stopped.", None, unhealthy)
     unhealthy.clear()
@@ -316,7 +304,7 @@ def test_a_halted_rollout_keeps_its_own_list_of_the_unhealthy() -> None:
 
 
 def test_the_tree_in_the_docstring_is_the_tree() -> None:
-    """The drawing at the top of the module names every class that is defined there."""
+    """The tree in the module's docstring names every class of the module."""
     classes = {
         name
         for name, value in vars(errors).items()
@@ -349,16 +337,16 @@ REASONS = {
 
 
 @pytest.mark.parametrize("kind", REASONS)
-def test_the_text_of_an_error_says_what_its_details_say(kind: str) -> None:
-    """Messages send the reader there: see error details."""
+def test_the_text_of_an_error_has_its_details(kind: str) -> None:
+    """Some messages of Azure refer to the error details."""
     more, expected = REASONS[kind]
     body = {"error": {"code": "Bad", "message": "See details.", **more}}
     text = str(errors.error_from_response(answer(body, status=400)))
     assert text.startswith(f"See details. Details: {expected} (Bad, HTTP 400")
 
 
-def test_details_are_shortened_and_hold_no_token() -> None:
-    """A message is for people, and may be in a log."""
+def test_details_are_shortened_and_contain_no_token() -> None:
+    """People read messages, and logs store them."""
     token = "eyJhbGciOiJub25lIn0.eyJhdWQiOiJ4In0.sig"
     details = [{"code": "Long", "message": f"{token} https://x/?sig=abc%2F {'word ' * 500}"}]
     body = {"error": {"code": "Bad", "message": "m", "details": details}}

@@ -1,4 +1,4 @@
-"""Members of Flexible sets, read from Azure's lists in the shape of a Uniform set's instances."""
+"""Members of Flexible sets, read from Azure's lists in the shape of Uniform instances."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ REFERENCE = {"publisher": "Canonical", "offer": "UbuntuServer", "sku": "18.04-LT
 
 
 def flexible_set(**profile: Any) -> Any:
-    """A Flexible set whose profile asks for version 1.0."""
+    """A Flexible set whose profile has version 1.0."""
     return {
         "name": "web",
         "id": SET,
@@ -58,7 +58,7 @@ def member(name: str) -> dict[str, Any]:
 
 
 def machine(name: str, version: str = "1.0", **more: Any) -> dict[str, Any]:
-    """A virtual machine, with the resource group in capitals as Azure gives it back."""
+    """A virtual machine, with the resource group in capitals as Azure returns it."""
     return {
         "name": name,
         "id": f"{COMPUTE}/virtualMachines/{name}".replace("myrg", "MYRG"),
@@ -77,7 +77,7 @@ def machine(name: str, version: str = "1.0", **more: Any) -> dict[str, Any]:
 
 
 def view(health: str | None = None) -> dict[str, Any]:
-    """The instance view of a machine that runs."""
+    """The instance view of a running machine."""
     shown: dict[str, Any] = {
         "platformFaultDomain": 1,
         "statuses": [{"code": "ProvisioningState/succeeded"}, {"code": "PowerState/running"}],
@@ -88,7 +88,7 @@ def view(health: str | None = None) -> dict[str, Any]:
 
 
 class Azure:
-    """A Flexible set as Azure answers for it; tests change the lists before they read."""
+    """A simulated Flexible set; tests change its lists before they read it."""
 
     def __init__(self, wire: responses.RequestsMock, names: list[str]) -> None:
         self.model = flexible_set()
@@ -133,7 +133,7 @@ class Azure:
         return 404, {"error": {"code": "ResourceNotFound", "message": "gone"}}
 
     def expand(self, entry: dict[str, Any], query: dict[str, list[str]]) -> dict[str, Any]:
-        """Return a machine as a list gives it, with its view if that was asked for."""
+        """Return a machine as a list contains it, with its view if requested."""
         if "$expand" not in query:
             return entry
         expanded = copy.deepcopy(entry)
@@ -157,7 +157,7 @@ def azure(clock: Clock) -> Iterator[Azure]:
 
 
 def test_members_have_the_shape_of_uniform_instances(azure: Azure) -> None:
-    """Three lists give id, model, image, view; what is current is derived."""
+    """Three lists provide id, model, image and view; whether a member is current is derived."""
     instances = azure.read()
     assert list(instances) == ["web_cace4636", "web_5fe1a11b"]
     instance = instances["web_cace4636"]
@@ -174,14 +174,14 @@ def test_members_have_the_shape_of_uniform_instances(azure: Azure) -> None:
 
 
 @pytest.mark.parametrize("has_models", [True, False])
-def test_the_list_with_views_may_hold_the_models_or_not(azure: Azure, has_models: bool) -> None:
-    """It is not documented; the plain list has them in any case."""
+def test_the_list_with_views_may_contain_the_models_or_not(azure: Azure, has_models: bool) -> None:
+    """It is not documented; the plain list always contains them."""
     azure.has_models_in_views = has_models
     assert azure.read()["web_cace4636"]["properties"]["latestModelApplied"] is True
 
 
 def test_views_that_the_list_lacks_are_read_one_by_one(azure: Azure) -> None:
-    """One request for each member."""
+    """Each needs one request."""
     azure.has_views_in_list = False
     instances = azure.read()
     assert az.by_fault_domain(instances.values()) == {1: ["web_5fe1a11b", "web_cace4636"]}
@@ -192,8 +192,8 @@ def test_views_that_the_list_lacks_are_read_one_by_one(azure: Azure) -> None:
 
 
 @pytest.mark.parametrize("where", ["model", "member"])
-def test_health_is_read_one_by_one_where_it_is_reported(azure: Azure, where: str) -> None:
-    """With the health extension, a list without `vmHealth` does not end the reading."""
+def test_missing_health_is_read_one_by_one(azure: Azure, where: str) -> None:
+    """With the health extension, a list without `vmHealth` is not sufficient."""
     if where == "model":
         azure.model = flexible_set(extensionProfile={"extensions": [HEALTH]})
     else:
@@ -202,7 +202,7 @@ def test_health_is_read_one_by_one_where_it_is_reported(azure: Azure, where: str
     single = {name: view("healthy") for name in azure.views}
 
     class Single(dict[str, Any]):
-        """Views with health for single reads, without in the list."""
+        """Views with health in single reads, and without it in the list."""
 
     azure.views = {name: view() for name in single}
     plain = azure.find
@@ -220,7 +220,7 @@ def test_health_is_read_one_by_one_where_it_is_reported(azure: Azure, where: str
 
 
 def test_members_are_matched_without_regard_to_case(azure: Azure) -> None:
-    """Azure spells names and groups differently in its lists."""
+    """The case of names and groups differs between Azure's lists."""
     azure.machines = [machine(entry["name"].upper()) for entry in azure.machines]
     azure.views = {name.upper(): shown for name, shown in azure.views.items()}
     instances = azure.read()
@@ -229,29 +229,29 @@ def test_members_are_matched_without_regard_to_case(azure: Azure) -> None:
 
 
 def test_an_empty_list_of_machines_is_an_error_while_the_set_has_members(azure: Azure) -> None:
-    """A filter that Azure misreads gives an empty list, which is no proof of an empty set."""
+    """Azure returns an empty list if it misreads the filter: the set may not be empty."""
     azure.machines = []
     with pytest.raises(
-        az.AzureError, match="lists 2 members of web and no virtual machine"
+        az.AzureError, match="lists 2 members of web, but no virtual machine"
     ) as error:
         azure.read()
     assert error.value.code == "InvalidResponse"
 
 
 def test_an_empty_set_has_no_members(azure: Azure) -> None:
-    """Two lists are enough to know."""
+    """Two lists are sufficient."""
     azure.listed, azure.machines = [], []
     assert azure.read() == {}
 
 
-def test_a_member_whose_machine_is_gone_is_dropped(azure: Azure) -> None:
-    """Between two lists a member may have been deleted."""
+def test_a_member_without_a_machine_is_omitted(azure: Azure) -> None:
+    """A member may be deleted between two lists."""
     del azure.machines[0]
     assert list(azure.read()) == ["web_5fe1a11b"]
 
 
 def test_a_member_being_deleted_stays_without_a_view(azure: Azure) -> None:
-    """Azure gives it an empty id and no view."""
+    """Azure returns an empty id and no view."""
     azure.machines[0]["id"] = ""
     azure.machines[0]["properties"]["provisioningState"] = "Deleting"
     del azure.views["web_cace4636"]
@@ -262,7 +262,7 @@ def test_a_member_being_deleted_stays_without_a_view(azure: Azure) -> None:
 
 
 def test_a_null_zone_is_unknown(azure: Azure) -> None:
-    """Older api-versions send it for regional members."""
+    """Older API versions send it for regional members."""
     azure.listed[0]["zones"] = [None]
     azure.machines[1]["zones"] = ["2"]
     instances = azure.read()
@@ -271,14 +271,14 @@ def test_a_null_zone_is_unknown(azure: Azure) -> None:
 
 
 def test_protection_comes_from_the_sets_own_list(azure: Azure) -> None:
-    """The machine does not hold it."""
+    """The machine does not contain it."""
     azure.listed[0]["properties"] = {"protectionPolicy": {"protectFromScaleSetActions": True}}
     policy = azure.read()["web_cace4636"]["properties"]["protectionPolicy"]
     assert policy == {"protectFromScaleSetActions": True}
 
 
 def test_a_view_that_fails_transiently_is_read_again(azure: Azure) -> None:
-    """A single 503 among a thousand views does not cost the whole reading."""
+    """A single 503 among many views does not fail the whole read."""
     azure.has_views_in_list = False
     azure.failures = [(503, "ServiceUnavailable")]
     hooks = rest.RequestHooks(max_attempts=1)
@@ -289,8 +289,8 @@ def test_a_view_that_fails_transiently_is_read_again(azure: Azure) -> None:
 
 
 @pytest.mark.parametrize(("status", "code"), [(429, "TooManyRequests"), (403, "Forbidden")])
-def test_a_view_that_fails_otherwise_ends_the_reading(azure: Azure, status: int, code: str) -> None:
-    """Throttling is the caller's to wait out, and a refusal will not change."""
+def test_other_failures_of_a_view_are_raised(azure: Azure, status: int, code: str) -> None:
+    """The caller handles throttling, and other errors are permanent."""
     azure.has_views_in_list = False
     azure.failures = [(status, code)]
     with (
@@ -315,8 +315,8 @@ def test_a_view_that_fails_otherwise_ends_the_reading(azure: Azure, status: int,
         ({"reference": None}, None),
     ],
 )
-def test_what_is_current_is_derived(change: dict[str, Any], expected: bool | None) -> None:
-    """Another image or size is outdated; the same image is current if the tag agrees."""
+def test_current_members_are_derived(change: dict[str, Any], expected: bool | None) -> None:
+    """Another image or size is outdated; the same image is current if the tag matches."""
     instance = machine("web_1", change.get("version", "1.0"))
     if "tag" in change:
         instance["tags"] = {"VirtualMachineProfileTimeCreated": change["tag"]}
@@ -328,7 +328,7 @@ def test_what_is_current_is_derived(change: dict[str, Any], expected: bool | Non
 
 
 def recorded(name: str) -> list[dict[str, Any]]:
-    """The requests and answers of a recording."""
+    """The requests and responses of a recording."""
     path = FOLDER / "cli" / f"{name}.json"
     if not path.exists():
         pytest.skip(f"no recorded traffic in {FOLDER}")
@@ -337,7 +337,7 @@ def recorded(name: str) -> list[dict[str, Any]]:
 
 
 def answer_of(name: str, pattern: str) -> Any:
-    """The first answer to a path of a pattern in a recording."""
+    """The first response to a path that matches a pattern in a recording."""
     return next(entry["response"] for entry in recorded(name) if re.search(pattern, entry["path"]))
 
 
@@ -354,10 +354,10 @@ FUNCTIONS: list[Callable[[list[Any]], Any]] = [
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize("kind", ["merged", "bare", "machines"])
-def test_recorded_lists_go_through_what_takes_instances(
+def test_recorded_lists_work_with_the_functions_for_instances(
     function: Callable[[list[Any]], Any], kind: str
 ) -> None:
-    """Merged as the library reads them, and as Azure's lists are by themselves."""
+    """Merged as the library reads them, and as Azure's separate lists."""
     listed = answer_of("test_vmss_hibernate", r"/virtualMachineScaleSets/\w+/virtualMachines\?")
     machines = answer_of("test_vm_list_filter", r"/virtualMachines\?\$filter")["value"]
     model = answer_of("test_vm_list_filter", r"/virtualMachineScaleSets/\w+\?")
@@ -374,6 +374,6 @@ def test_recorded_lists_go_through_what_takes_instances(
     assert function(by_kind[kind])
 
 
-def test_the_recordings_are_where_the_tests_look() -> None:
-    """Or the tests above were skipped, and say so."""
+def test_the_recordings_exist() -> None:
+    """Otherwise the tests above were skipped, and this one as well."""
     assert isinstance(FOLDER, Path)

@@ -1,7 +1,4 @@
-"""Images: what the marketplace and galleries are asked.
-
-And which image a model holds before and after `set_image`.
-"""
+"""Images: requests for the marketplace and galleries, `get_image` and `set_image`."""
 
 from __future__ import annotations
 
@@ -46,7 +43,7 @@ SHARED = {"sharedGalleryImageId": "/sharedGalleries/unique/images/golden/version
 COMMUNITY = {"communityGalleryImageId": "/CommunityGalleries/public/images/golden/versions/1.0.0"}
 VHD = "https://store.blob.core.windows.net/vhds/golden-1.vhd"
 
-# Model, another image for it, and what get_image says of that.
+# A model, another image for it, and what get_image returns for that.
 SETTABLE = [
     pytest.param(
         {"imageReference": PLATFORM},
@@ -110,7 +107,7 @@ extra = st.dictionaries(st.text(max_size=6).map("x-".__add__), json_values, max_
 
 
 def scale_set(storage: dict[str, Any]) -> dict[str, Any]:
-    """A scale set's model with this storage profile, and a disk that must stay."""
+    """A scale set's model with this storage profile, and a data disk that must remain."""
     profile = {
         "storageProfile": {"dataDisks": [{"lun": 0, "diskSizeGB": 64}], **copy.deepcopy(storage)}
     }
@@ -131,7 +128,7 @@ def instance(storage: dict[str, Any]) -> dict[str, Any]:
 
 
 def without_image(model: dict[str, Any]) -> dict[str, Any]:
-    """A copy of a model in which the fields that say which image it is are blank."""
+    """A copy of a model in which the image fields are empty."""
     model = copy.deepcopy(model)
     properties = model["properties"]
     storage = properties.get("virtualMachineProfile", properties)["storageProfile"]
@@ -149,20 +146,20 @@ def without_image(model: dict[str, Any]) -> dict[str, Any]:
     return model
 
 
-# What is asked
+# Requests
 
 
 @for_each_wrapper("images")
-def test_each_function_makes_the_one_request_of_the_reference(
+def test_each_function_sends_the_request_of_the_reference(
     row: Wrapper, token: str, clock: Clock
 ) -> None:
-    """Method, path, query, headers and result are those that the REST reference shows."""
+    """Method, path, query, headers and result are those of the REST reference."""
     assert_sent_as_written(row, token)
 
 
 @for_each_wrapper("images", gives="list")
 def test_each_list_follows_its_pages(row: Wrapper, token: str, clock: Clock) -> None:
-    """A list is the entries of all pages, in order, an empty page in between included."""
+    """The result has the entries of all pages in order, with an empty page in between."""
     assert_pages_are_followed(row, token)
 
 
@@ -182,7 +179,7 @@ def test_versions_come_in_azures_order_or_by_their_numbers(
 ) -> None:
     """1.10 is newer than 1.9.
 
-    `top` cuts after ordering, so Azure, which orders as text, must not cut then.
+    Azure sorts versions as text, so `top` is applied after sorting, not by Azure.
     """
     match = [responses.matchers.query_param_matcher({**query, "api-version": COMPUTE})]
     with azure() as wire:
@@ -202,7 +199,7 @@ def test_versions_come_in_azures_order_or_by_their_numbers(
 def test_newest_first_is_the_order_of_the_numbers(
     versions: list[tuple[int, int, int]], seed: random.Random
 ) -> None:
-    """Whatever the widths of the parts and the order that Azure gives, the newest comes first."""
+    """Whatever the widths of the parts and Azure's order are."""
     names = [".".join(map(str, version)) for version in sorted(versions, reverse=True)]
     answered = seed.sample(names, len(names))
     with azure() as wire:
@@ -212,7 +209,7 @@ def test_newest_first_is_the_order_of_the_numbers(
 
 
 def test_versions_that_are_not_numbers_are_the_oldest(token: str, clock: Clock) -> None:
-    """A version named in letters breaks no ordering, and is never taken for the newest."""
+    """A version with letters does not break the order and is never the newest."""
     with azure() as wire:
         wire.get(
             VERSIONS, json=[{"name": name} for name in ("1.0.preview", "1.0.0", "beta", "0.9")]
@@ -225,7 +222,7 @@ def test_versions_that_are_not_numbers_are_the_oldest(token: str, clock: Clock) 
 def test_an_invalid_top_is_a_value_error_before_anything_is_sent(
     top: Any, token: str, clock: Clock
 ) -> None:
-    """None or a whole number of 1 or more; not `True`, not text."""
+    """Only None or a whole number of 1 or more is valid; `True` and text are not."""
     with (
         azure(expects_requests=False),
         pytest.raises(ValueError, match="top must be a whole number"),
@@ -266,12 +263,12 @@ def test_an_invalid_top_is_a_value_error_before_anything_is_sent(
 def test_get_image_returns_the_kind_and_its_values(
     model_of: Any, storage: dict[str, Any], image: dict[str, Any]
 ) -> None:
-    """Of a scale set and of an instance alike: platform, by id, or by the URL of a VHD."""
+    """For scale sets and instances: platform, by id, or by the URL of a VHD."""
     assert az.get_image(model_of(storage)) == image
 
 
 def test_get_image_returns_the_exact_version_of_an_instance() -> None:
-    """Where the model says `latest`, `exactVersion` on the instance is the version behind it."""
+    """If the model has `latest`, `exactVersion` of the instance is the actual version."""
     reference = {**PLATFORM, "version": "latest", "exactVersion": "22.04.202409010"}
     image = az.get_image(instance({"imageReference": reference}))
     assert image == {
@@ -302,7 +299,7 @@ NO_IMAGE = [
 
 @pytest.mark.parametrize("model", NO_IMAGE, ids=repr)
 def test_a_model_without_an_image_is_a_value_error(model: Any) -> None:
-    """No image, no storage profile (as in some Flexible sets) or no model is a `ValueError`."""
+    """Without image, without storage profile (as in some Flexible sets), or not a model."""
     with pytest.raises(ValueError, match=r"^model "):
         az.get_image(model)
     with pytest.raises(ValueError, match=r"^model "):
@@ -317,10 +314,7 @@ def test_a_model_without_an_image_is_a_value_error(model: Any) -> None:
 def test_set_image_sets_each_kind(
     model_of: Any, storage: dict[str, Any], change: dict[str, str], image: dict[str, str]
 ) -> None:
-    """A platform image takes version and SKU, an image by id another id of its sort.
-
-    An unmanaged one another URL.
-    """
+    """Version and SKU of a platform image, an image id of the same kind, or the URL of a VHD."""
     assert az.get_image(az.set_image(model_of(storage), **change)) == image
 
 
@@ -334,9 +328,9 @@ def test_set_image_changes_the_image_and_nothing_else(
     inner: dict[str, Any],
     more: dict[str, Any],
 ) -> None:
-    """Fields that nobody knows stay, the model given stays as it was.
+    """Unknown fields remain, and the given model is unchanged.
 
-    And the two share nothing that could change.
+    The two models share no mutable object.
     """
     model = scale_set({**storage, **inner})
     model.update(outer)
@@ -365,7 +359,7 @@ def test_set_image_changes_the_image_and_nothing_else(
 def test_set_image_drops_the_exact_version(
     reference: dict[str, str], change: dict[str, str]
 ) -> None:
-    """It is Azure's to say what an instance runs, and would be the old version's."""
+    """Only Azure sets it, and it would be that of the old image."""
     changed = az.set_image(
         instance({"imageReference": {**reference, "exactVersion": "9.9.9"}}), **change
     )
@@ -373,9 +367,9 @@ def test_set_image_drops_the_exact_version(
 
 
 KINDS = {
-    "a platform image: give version or sku": {"imageReference": PLATFORM},
-    "a custom or gallery image by its id: give image_id": {"imageReference": GALLERY},
-    "an unmanaged image: give image_uri": {"osDisk": {"image": {"uri": VHD}}},
+    "a platform image; pass version or sku": {"imageReference": PLATFORM},
+    "a custom or gallery image by its id; pass image_id": {"imageReference": GALLERY},
+    "an unmanaged image; pass image_uri": {"osDisk": {"image": {"uri": VHD}}},
 }
 VALUES = {
     "version": "1.2.3",
@@ -389,31 +383,31 @@ FITS = dict(zip(KINDS, ({"version", "sku"}, {"image_id"}, {"image_uri"}), strict
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("argument", VALUES)
 def test_the_wrong_kind_of_image_is_a_value_error_with_the_kind(kind: str, argument: str) -> None:
-    """Azure lets no scale set change between kinds, so that is said at once.
+    """Azure does not let a scale set change the kind.
 
-    With what to give instead.
+    The message has the argument to pass instead.
     """
     model = scale_set(KINDS[kind])
     if argument in FITS[kind]:
         assert az.set_image(model, **{argument: VALUES[argument]}) != model
         return
     with pytest.raises(
-        ValueError, match=f"^{argument} does not fit: the model of 'web' has {kind}$"
+        ValueError, match=f"^{argument} cannot be set: the model of 'web' has {kind}$"
     ):
         az.set_image(model, **{argument: VALUES[argument]})
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_wrong_kind_together_with_a_right_one_is_a_value_error(kind: str) -> None:
-    """All four at once fit no model; those that do not fit are named."""
+    """No model accepts all four arguments; the message names the wrong ones."""
     wrong = ", ".join(sorted(set(VALUES) - FITS[kind]))
-    with pytest.raises(ValueError, match=f"^{wrong} does not fit: .* has {kind}$"):
+    with pytest.raises(ValueError, match=f"^{wrong} cannot be set: .* has {kind}$"):
         az.set_image(scale_set(KINDS[kind]), **VALUES)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_image_to_set_is_a_value_error(kind: str) -> None:
-    """A call without an image is a mistake, and says what this model takes."""
+    """The message names the arguments for this model."""
     with pytest.raises(ValueError, match=f"^no new image is given: the model of 'web' has {kind}$"):
         az.set_image(scale_set(KINDS[kind]))
 
@@ -460,10 +454,7 @@ def test_no_image_to_set_is_a_value_error(kind: str) -> None:
 def test_a_malformed_image_is_a_value_error_with_argument_and_value(
     argument: str, value: Any
 ) -> None:
-    """What cannot be a version, SKU.
-
-    Id or URL is a `ValueError` here and not an operation that fails in Azure.
-    """
+    """A malformed version, SKU, id or URL is rejected before Azure's operation would fail."""
     kind = next(kind for kind, fits in FITS.items() if argument in fits)
     model = scale_set(KINDS[kind])
     before = copy.deepcopy(model)
@@ -482,9 +473,9 @@ def test_a_malformed_image_is_a_value_error_with_argument_and_value(
 def test_an_id_of_another_sort_of_gallery_is_a_value_error(
     reference: dict[str, str], other: dict[str, str]
 ) -> None:
-    """Each sort of gallery has a field of its own.
+    """Each kind of gallery has its own field.
 
-    And an id in another's would be refused by Azure.
+    Azure would reject an id in another field.
     """
     model, image_id = scale_set({"imageReference": reference}), next(iter(other.values()))
     if reference is other:
@@ -492,16 +483,13 @@ def test_an_id_of_another_sort_of_gallery_is_a_value_error(
         return
     with pytest.raises(
         ValueError,
-        match=f"^image_id must begin with .* in this model \\({next(iter(reference))}\\)",
+        match=f"^image_id must start with .* for this model \\({next(iter(reference))}\\)",
     ):
         az.set_image(model, image_id=image_id)
 
 
 def test_a_model_from_set_image_is_put_on_the_etag_that_was_read(token: str, clock: Clock) -> None:
-    """Read, set and put: the new image goes out with all else of the model.
-
-    And only onto what was read.
-    """
+    """Read, set and put: the whole model is sent with the etag that was read."""
     model = scale_set({"imageReference": PLATFORM})
     url = VMSS
     put = {**scale_set({"imageReference": {**PLATFORM, "version": "1.2.3"}})}
@@ -547,7 +535,7 @@ def test_a_model_from_set_image_is_put_on_the_etag_that_was_read(token: str, clo
     ],
 )
 def test_an_image_has_a_name_on_one_line(image: Any, name: str) -> None:
-    """The exact version if it is known; an id or a URI as it is."""
+    """With the exact version if it is known; an id or URL is unchanged."""
     assert az.image_name(image) == name
 
 
@@ -555,14 +543,14 @@ def test_an_image_has_a_name_on_one_line(image: Any, name: str) -> None:
     ("value", "shown"),
     [(None, "a NoneType"), ("P:O:S:1.2.3", "'P:O:S:1.2.3'"), (3, "a int"), ([], "a list")],
 )
-def test_the_name_of_what_is_not_an_image_is_an_error(value: Any, shown: str) -> None:
-    """A name in place of an image, for example, which the message shows; of others the type."""
+def test_image_name_rejects_other_values(value: Any, shown: str) -> None:
+    """The message shows a string, but only the type of other values."""
     with pytest.raises(ValueError, match=f"^image must be an image .* not {shown}$"):
         az.image_name(value)
 
 
 def test_a_set_without_a_profile_has_no_image() -> None:
-    """A Flexible set may be made without one; its machines are attached later."""
+    """A Flexible set can be created without one; machines are attached later."""
     model = {"name": "web", "properties": {"orchestrationMode": "Flexible"}}
     with pytest.raises(ValueError, match="the scale set web has no virtualMachineProfile"):
         az.get_image(model)
@@ -571,7 +559,7 @@ def test_a_set_without_a_profile_has_no_image() -> None:
 
 
 def test_images_are_compared_without_regard_to_case() -> None:
-    """Azure keeps the letters of whoever wrote the model."""
+    """Azure keeps the case of the model's author."""
     older: Any = {"kind": "platform", **PLATFORM}
     newer: Any = {**older, "publisher": "CANONICAL", "version": "22.04.202411010"}
     assert images.is_newer(newer, older)

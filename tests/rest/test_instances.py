@@ -1,7 +1,4 @@
-"""Instances by domain and in batches, and the ids of instances.
-
-What holds for all lists of them.
-"""
+"""Instances by domain and in batches, and the ids of instances."""
 
 from __future__ import annotations
 
@@ -31,7 +28,7 @@ zones = st.none() | st.lists(st.sampled_from(["1", "2", "3", "10"]), max_size=1)
 
 
 def instance(instance_id: str, view: Any = None, zones: Any = None, **more: Any) -> Any:
-    """An instance as Azure lists it; without a view or zones where they are `None`."""
+    """An instance as Azure lists it; without a view or zones if they are `None`."""
     properties = {"latestModelApplied": False, **({} if view is None else {"instanceView": view})}
     return {
         "instanceId": instance_id,
@@ -60,7 +57,7 @@ every_grouping = pytest.mark.parametrize("group", GROUPINGS, ids=lambda group: g
 
 
 def in_numeric_order(ids: list[str]) -> bool:
-    """Whether numbers come first, by value, and names after them, by their letters."""
+    """Whether numbers come first, by value, followed by names in alphabetical order."""
     digits = [entry for entry in ids if entry.isdigit()]
     letters = [entry for entry in ids if not entry.isdigit()]
     return ids == sorted(digits, key=int) + sorted(letters)
@@ -71,10 +68,7 @@ def in_numeric_order(ids: list[str]) -> bool:
 def test_every_instance_is_in_its_own_domain_once(
     group: Callable[..., Any], entries: list[Any]
 ) -> None:
-    """None is lost, none is doubled, and each stands under the domain that Azure gives.
-
-    Else under `unknown`.
-    """
+    """Each instance is once in the domain that Azure reports, or else in `unknown`."""
     domain_of = {entry["instanceId"]: GROUPINGS[group](entry) for entry in entries}
     groups = group(entries)
     assert Counter(entry for ids in groups.values() for entry in ids) == Counter(list(domain_of))
@@ -88,7 +82,7 @@ def test_every_instance_is_in_its_own_domain_once(
 def test_domains_ascend_and_ids_are_in_numeric_order(
     group: Callable[..., Any], entries: list[Any]
 ) -> None:
-    """Domains by their number, `unknown` last; inside each, 9 before 10."""
+    """Domains by number, `unknown` last; in each domain, 9 comes before 10."""
     groups = group(entries)
     known = [domain for domain in groups if domain != "unknown"]
     assert list(groups) == sorted(known, key=int) + ["unknown"] * ("unknown" in groups)
@@ -100,9 +94,9 @@ def test_domains_ascend_and_ids_are_in_numeric_order(
 def test_the_order_of_the_list_does_not_matter(
     group: Callable[..., Any], entries: list[Any], data: Any
 ) -> None:
-    """Azure promises no order.
+    """Azure guarantees no order.
 
-    The same instances group the same, from any iterable, and stay as they were.
+    The groups are the same for any order and any iterable, and the instances are unchanged.
     """
     before = copy.deepcopy(entries)
     shuffled = data.draw(st.permutations(entries))
@@ -111,13 +105,8 @@ def test_the_order_of_the_list_does_not_matter(
 
 
 @given(entries=instances, size=st.integers(1, 30))
-def test_batches_are_full_but_for_the_last_and_hold_every_instance_once(
-    entries: list[Any], size: int
-) -> None:
-    """No batch is larger than asked for, none is empty.
-
-    And put together they are all ids in numeric order.
-    """
+def test_all_batches_except_the_last_are_full(entries: list[Any], size: int) -> None:
+    """Each instance is in one batch; no batch is empty or too large; ids are in numeric order."""
     batches = az.in_batches(iter(entries), size)
     together = [entry for batch in batches for entry in batch]
     assert Counter(together) == Counter(entry["instanceId"] for entry in entries)
@@ -128,13 +117,13 @@ def test_batches_are_full_but_for_the_last_and_hold_every_instance_once(
 
 @pytest.mark.parametrize("size", [0, -1, True, False, 1.0, "2", None, [1]], ids=repr)
 def test_an_invalid_batch_size_is_a_value_error(size: Any) -> None:
-    """A whole number of 1 or more, even for no instances at all."""
+    """Also without instances, it must be a whole number of 1 or more."""
     with pytest.raises(ValueError, match="size must be a whole number of 1 or more"):
         az.in_batches([], size)
 
 
 def test_an_example_of_each_grouping() -> None:
-    """Numbers are numbers, zones are strings as Azure has them, 10 comes after 9."""
+    """Domains are numbers, zones are strings as in Azure, and 10 comes after 9."""
     entries = [
         instance("10", {"platformUpdateDomain": 0, "platformFaultDomain": 1}, ["2"]),
         instance("9", {"platformUpdateDomain": 0, "platformFaultDomain": 0}, ["10"]),
@@ -163,22 +152,19 @@ def test_an_example_of_each_grouping() -> None:
     ids=repr,
 )
 def test_an_instance_without_a_domain_is_unknown(group: Callable[..., Any], entry: Any) -> None:
-    """No view, an empty one, and fields that are there but null.
-
-    A group of its own, never a crash.
-    """
+    """Without a view, with an empty view, and with fields that are null."""
     assert group([entry]) == {"unknown": ["1"]}
 
 
 @every_grouping
 def test_no_instances_give_no_domains(group: Callable[..., Any]) -> None:
-    """An empty scale set is no error."""
+    """An empty scale set is not an error."""
     assert group([]) == {}
     assert az.in_batches([], 5) == []
 
 
 def test_domain_zero_is_a_domain() -> None:
-    """The first update domain is not taken for a missing one."""
+    """The first update domain does not count as missing."""
     assert az.by_update_domain([instance("1", {"platformUpdateDomain": 0})]) == {0: ["1"]}
 
 
@@ -187,25 +173,22 @@ def test_domain_zero_is_a_domain() -> None:
 
 @given(ids=st.lists(numbers | names | st.integers(0, 2000), min_size=1, max_size=20))
 def test_ids_become_strings_each_once_in_the_order_given(ids: list[Any]) -> None:
-    """Whatever mixture of strings and numbers, and from a generator as well."""
+    """From any mixture of strings and numbers, and from a generator."""
     expected = list(dict.fromkeys(str(entry) for entry in ids))
     assert ids_of.parse_instance_ids(ids) == expected
     assert ids_of.parse_instance_ids(entry for entry in ids) == expected
 
 
 @given(instance_id=numbers | names | st.integers(0, 2000))
-def test_one_id_is_that_id(instance_id: Any) -> None:
-    """A string stays as it is, and is one id however many digits it has.
-
-    A number becomes a string.
-    """
+def test_a_single_id_is_a_list_of_one(instance_id: Any) -> None:
+    """A string is one id, however many digits it has; a number becomes a string."""
     assert ids_of.parse_instance_id(instance_id) == str(instance_id)
     assert ids_of.parse_instance_ids(instance_id) == [str(instance_id)]
 
 
 @given(text=st.text(max_size=12))
-def test_what_passes_as_an_id_is_safe_in_a_path(text: str) -> None:
-    """No text that passes can leave a path segment, or be read as two ids."""
+def test_a_valid_id_is_safe_in_a_path(text: str) -> None:
+    """A valid id cannot leave a path segment or be read as two ids."""
     try:
         ids_of.parse_instance_id(text)
     except ValueError:
@@ -221,19 +204,19 @@ def test_what_passes_as_an_id_is_safe_in_a_path(text: str) -> None:
     ids=repr,
 )
 def test_an_invalid_id_is_a_value_error_with_the_argument(ids: Any) -> None:
-    """The error names the argument of the function that was called, not one of ours."""
+    """The error names the argument of the public function."""
     with pytest.raises(ValueError, match=r"^only "):
         ids_of.parse_instance_ids(ids, "only")
 
 
 def test_the_message_shows_the_invalid_id() -> None:
-    """Which of many ids it was can be read from the message."""
+    """One of many ids is identified by the message."""
     with pytest.raises(ValueError, match="'1,2'"):
         ids_of.parse_instance_ids(["1", "1,2", "3"])
 
 
 def test_the_id_for_all_cannot_be_mixed_with_others() -> None:
-    """`*` means all instances, so it goes neither with others nor where one instance is meant."""
+    """`*` means all instances: it is rejected next to other ids and as a single instance id."""
     assert (
         ids_of.parse_instance_ids("*")
         == ids_of.parse_instance_ids(["*"])
@@ -246,7 +229,7 @@ def test_the_id_for_all_cannot_be_mixed_with_others() -> None:
         ids_of.parse_instance_id("*")
 
 
-# What is read from an instance
+# States of an instance
 
 
 @pytest.mark.parametrize(
@@ -268,7 +251,7 @@ def test_the_id_for_all_cannot_be_mixed_with_others() -> None:
 def test_a_status_is_found_by_its_family_whatever_its_case(
     statuses: Any, power: Any, provisioning: Any
 ) -> None:
-    """Azure's letter case varies; a family that is not there is `None`."""
+    """Azure's letter case varies; a missing family is `None`."""
     entry = instance("1", {"statuses": statuses})
     assert (
         ids_of.power_state(entry),
@@ -292,7 +275,7 @@ def test_a_status_is_found_by_its_family_whatever_its_case(
     ids=repr,
 )
 def test_health_is_what_the_instance_reports(view: Any, health: Any) -> None:
-    """Without a health extension there is none, which is not the same as unhealthy."""
+    """Without a health extension it is `None`, which differs from unhealthy."""
     assert ids_of.health(instance("1", view)) == health
 
 
@@ -306,7 +289,7 @@ def test_health_is_what_the_instance_reports(view: Any, health: Any) -> None:
     ],
 )
 def test_the_provisioning_state_is_in_lower_case(properties: Any, expected: str) -> None:
-    """An instance without one is `unknown`, not an error."""
+    """Without one it is `unknown`, which is not an error."""
     assert az.provisioning_state({"instanceId": "1", "properties": properties}) == expected
 
 
@@ -335,10 +318,10 @@ def test_a_set_without_an_upgrade_policy_counts_as_manual(properties: Any, expec
     ],
 )
 @pytest.mark.parametrize("value", [None, "web", 3, [], [instance("1")]], ids=repr)
-def test_an_accessor_refuses_what_is_not_its_shape(
+def test_an_accessor_rejects_other_types(
     accessor: Callable[[Any], object], argument: str, value: Any
 ) -> None:
-    """The error names the argument and the type, never the value."""
+    """The error has the argument and the type, never the value."""
     kind = type(value).__name__
     with pytest.raises(ValueError, match=f"^{argument} must be .* not a {kind}$"):
         accessor(value)
@@ -346,12 +329,12 @@ def test_an_accessor_refuses_what_is_not_its_shape(
 
 @pytest.mark.parametrize("value", [{}, {"properties": None}, {"name": "web"}], ids=repr)
 def test_a_scale_set_without_properties_has_no_upgrade_mode(value: Any) -> None:
-    """Anything but a scale set would count as Manual."""
+    """Otherwise any dict would count as Manual."""
     with pytest.raises(ValueError, match=r"^model must be a scale set"):
         az.upgrade_mode(value)
 
 
-def test_a_member_that_is_known_by_its_name_alone_has_no_states() -> None:
+def test_a_member_with_only_a_name_has_no_states() -> None:
     """Azure lists some members of Flexible sets without properties."""
     member: Any = {"instanceId": "web_62cba1f6"}
     assert az.provisioning_state(member) == "unknown"
@@ -376,10 +359,7 @@ def test_a_member_that_is_known_by_its_name_alone_has_no_states() -> None:
 def test_anything_but_a_list_of_instances_is_a_value_error(
     ask: Callable[[Any], object], given: Any
 ) -> None:
-    """A model in their place, or one of them alone, would be taken for its keys.
-
-    What is in it is not told.
-    """
+    """A model or a single instance is rejected, and the message does not show it."""
     with pytest.raises(
         ValueError, match=f"^instances must be a list of instances.* not a {type(given).__name__}$"
     ):
@@ -387,7 +367,7 @@ def test_anything_but_a_list_of_instances_is_a_value_error(
 
 
 def test_a_status_without_a_code_is_not_a_state() -> None:
-    """Azure may give `null`; instances that were read from a file are not checked."""
+    """Azure may send `null`, and instances from a file are not checked."""
     found = instance("1")
     found["properties"]["instanceView"] = {"statuses": [{"code": None}]}
     assert az.power_state(found) is None
@@ -409,7 +389,7 @@ def test_a_status_without_a_code_is_not_a_state() -> None:
 def test_the_time_of_the_last_operation_is_that_of_the_provisioning_status(
     text: Any, expected: str | None
 ) -> None:
-    """Azure writes seven digits after the point; what is no time is none."""
+    """Azure writes seven digits after the decimal point; an invalid time is `None`."""
     statuses = [
         {"code": "PowerState/running"},
         {"code": "ProvisioningState/succeeded", "time": text},

@@ -1,6 +1,6 @@
-"""Answers that are not what Azure documents end in an `AzureError`, whatever is wrong with them.
+"""Responses that differ from Azure's documentation end in an `AzureError`.
 
-Each use of the library is recorded on the sandbox, and replayed with one answer malformed.
+Each use of the library is recorded on the sandbox, and replayed with one response malformed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from support.malformed import (
     mutate,
     mutate_recording,
     record,
-    replayed,
+    replay,
 )
 from support.names import BASE, SUB, WHERE
 from support.rollout import NEW
@@ -37,17 +37,17 @@ UBUNTU = ("Canonical", "0001-com-ubuntu-server-jammy", "22_04-lts-gen2")
 
 
 def use_models(where: Where) -> None:
-    """What the library does with models."""
+    """Use the functions for models."""
     found = [*az.list_vmss(*where[:3]), *az.list_vmss_sub(*where[:2]), az.get_vmss(*where)]
     for model in found:
         az.upgrade_mode(model)
-        with expecting_value_error():  # it has no image, or one of another kind
+        with expecting_value_error():  # without an image, or with another kind
             az.image_name(az.get_image(model))
             az.set_image(model, version="1.0.0")
 
 
 def use_instances(where: Where) -> None:
-    """What the library does with instances."""
+    """Use the functions for instances."""
     az.list_vmss_vms(*where)
     instances = az.get_instance_views(*where)
     az.by_update_domain(instances)
@@ -61,14 +61,14 @@ def use_instances(where: Where) -> None:
         az.power_state(instance)
         az.provisioning_state(instance)
         az.health(instance)
-        with expecting_value_error():  # it has no image
+        with expecting_value_error():  # without an image
             az.image_name(az.get_image(instance))
-    with expecting_value_error():  # no instance has such a domain
+    with expecting_value_error():  # a domain without instances
         az.plan_rollout(instances)
 
 
 def use_views(where: Where) -> None:
-    """The views, and what else is only passed on."""
+    """Use the views and the values that are only passed on."""
     az.get_vmss_instance_view(*where)
     az.get_vmss_vm_instance_view(*where, "0")
     az.list_vmss_skus(*where)
@@ -78,16 +78,16 @@ def use_views(where: Where) -> None:
 
 
 def use_graph(where: Where) -> None:
-    """What the library does with the rows of Resource Graph."""
+    """Use the rows of Resource Graph."""
     targets = az.find_scale_sets(where[0], tag=None)
     for target in targets:
         az.image_name(target["image"])
-    with expecting_value_error():  # two rows are of one set
+    with expecting_value_error():  # two rows for one set
         az.rollout_fleet(where[0], targets, waves="location")
 
 
 def use_images(where: Where) -> None:
-    """What the library does with lists of images."""
+    """Use the lists of images."""
     region = (*where[:2], "eastus")
     az.list_publishers(*region)
     az.list_offers(*region, UBUNTU[0])
@@ -97,27 +97,27 @@ def use_images(where: Where) -> None:
 
 
 def use_subscriptions(where: Where) -> None:
-    """Subscriptions, regions and resource groups."""
+    """Use subscriptions, regions and resource groups."""
     az.list_subscriptions(where[0])
     az.list_locations(*where[:2])
     az.list_resource_groups(*where[:2])
 
 
 def use_operations(where: Where) -> None:
-    """Two operations, followed to their ends."""
+    """Follow two operations to their ends."""
     az.wait(where[0], az.put_vmss(*where, az.get_vmss(*where)))
     az.wait(where[0], az.restart_vmss(*where, ["0", "1"]))
 
 
 def use_rolling_upgrade(where: Where) -> None:
-    """Azure's own rolling upgrade, followed to its end."""
+    """Follow Azure's own rolling upgrade to its end."""
     az.wait(where[0], az.start_os_upgrade(*where))
     az.get_rolling_upgrade(*where)
     list(az.follow_rolling_upgrade(*where, timeout=300))
 
 
 def use_rollout(where: Where) -> None:
-    """A rollout to its end."""
+    """Run a rollout to its end."""
     model = az.set_image(az.get_vmss(*where), version=NEW)
     az.wait(where[0], az.put_vmss(*where, model))
     for event in az.rollout(*where, by=2, on_failure="rollback", bake=20, health_timeout=90):
@@ -141,19 +141,19 @@ USES: dict[str, tuple[Callable[[Where], None], str]] = {
 
 
 class expecting_value_error:  # noqa: N801 - it reads like contextlib.suppress
-    """Accept a `ValueError` about an argument, which the answers were made."""
+    """Accept a `ValueError` about an argument that was made from the responses."""
 
     def __enter__(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
-        """Accept it if it was raised on purpose."""
+        """Accept the error if it was raised on purpose."""
         return isinstance(error, ValueError) and is_deliberate(error)
 
 
 @pytest.fixture(scope="module")
 def recordings() -> Iterator[tuple[Sandbox, dict[str, Recording]]]:
-    """What the sandbox answers to each use."""
+    """The sandbox's responses to each use."""
     with Sandbox(upgrade_seconds=0, demo=False) as sandbox:
         sandbox.add_vmss("web", 3, update_domains=2)
         sandbox.add_vmss("flex", 3, orchestration="Flexible")
@@ -171,7 +171,7 @@ def recordings() -> Iterator[tuple[Sandbox, dict[str, Recording]]]:
 
 
 def error_of(use: Callable[[], None]) -> Exception | None:
-    """What a use of the library raises."""
+    """The exception of a use of the library."""
     try:
         use()
     except Exception as error:
@@ -180,9 +180,9 @@ def error_of(use: Callable[[], None]) -> Exception | None:
 
 
 def check(kind: str, sandbox: Sandbox, recording: Recording) -> None:
-    """Nothing but an `AzureError`, or a halt with its reason, comes of an answer."""
+    """Only an `AzureError`, or a halt with its reason, may be raised."""
     use, name = USES[kind]
-    with pytest.MonkeyPatch.context() as patch, replayed(recording):
+    with pytest.MonkeyPatch.context() as patch, replay(recording):
         for variable, value in sandbox.environment.items():
             patch.setenv(variable, value)
         error = error_of(lambda: use(sandbox.where(name)))
@@ -198,10 +198,10 @@ def check(kind: str, sandbox: Sandbox, recording: Recording) -> None:
 def test_the_recorded_answers_pass(
     recordings: tuple[Sandbox, dict[str, Recording]], kind: str
 ) -> None:
-    """Replayed as they are, they give no error: what fails below is the mutation."""
+    """Replayed unchanged they cause no error, so the failures below come from the mutations."""
     sandbox, found = recordings
     use, name = USES[kind]
-    with pytest.MonkeyPatch.context() as patch, replayed(found[kind]):
+    with pytest.MonkeyPatch.context() as patch, replay(found[kind]):
         for variable, value in sandbox.environment.items():
             patch.setenv(variable, value)
         use(sandbox.where(name))
@@ -213,7 +213,7 @@ def test_the_recorded_answers_pass(
 def test_a_malformed_answer_is_an_azure_error(
     recordings: tuple[Sandbox, dict[str, Recording]], kind: str, data: st.DataObject
 ) -> None:
-    """Any part missing, or of another kind."""
+    """Any part is missing or has another type."""
     sandbox, found = recordings
     check(kind, sandbox, mutate_recording(found[kind], data))
 
@@ -222,7 +222,7 @@ def test_a_malformed_answer_is_an_azure_error(
 @pytest.mark.parametrize("kind", USES)
 @settings(max_examples=1000, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_none_of_ten_thousand_malformed_answers_escapes(
+def test_ten_thousand_malformed_answers_are_azure_errors(
     recordings: tuple[Sandbox, dict[str, Recording]], kind: str, data: st.DataObject
 ) -> None:
     """The same, a thousand times for each of eleven uses."""
@@ -245,7 +245,7 @@ ERROR = {
 
 
 def fail_with(status: int, body: Any) -> None:
-    """An error of Azure with this body is an `AzureError` on one line."""
+    """An error response with this body is an `AzureError` on one line."""
     with responses.RequestsMock() as wire:
         wire.get(f"{BASE}/x", status=status, body=json.dumps(body))
         with pytest.raises(az.AzureError) as caught:
@@ -255,13 +255,13 @@ def fail_with(status: int, body: Any) -> None:
 
 @given(data=st.data(), status=st.sampled_from([400, 401, 404, 409, 412, 429, 500, 503]))
 def test_a_malformed_error_is_an_azure_error(data: st.DataObject, status: int) -> None:
-    """What explains a failure may be malformed too."""
+    """Error responses may be malformed, too."""
     fail_with(status, mutate(ERROR, data))
 
 
 @pytest.mark.parametrize("status", [200, 400])
 def test_json_that_is_nested_too_deep_is_an_azure_error(status: int) -> None:
-    """Python's reader gives up at some depth."""
+    """Python's JSON parser has a maximum depth."""
     with responses.RequestsMock() as wire:
         wire.get(f"{BASE}/x", status=status, body="[" * 100_000)
         with pytest.raises(az.AzureError):
@@ -280,7 +280,7 @@ def test_json_that_is_nested_too_deep_is_an_azure_error(status: int) -> None:
     ],
 )
 def test_the_error_names_the_part(body: Any, missing: str) -> None:
-    """Where it stands, what it must be, and what it is."""
+    """With its place, the required type and the actual type."""
     with responses.RequestsMock() as wire:
         wire.get(
             f"{BASE}/subscriptions/{SUB}/resourceGroups/myrg/providers/Microsoft.Compute"

@@ -1,4 +1,4 @@
-"""The newest version of an image: platform images, galleries, shared galleries; and the sandbox."""
+"""The newest version of platform, gallery and shared gallery images, and in the sandbox."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def gallery_version(name: str, *regions: Any, state: str = "Succeeded", **profil
 
 @responses.activate
 def test_platform_versions_are_compared_as_numbers() -> None:
-    """1.10 is newer than 1.9, in whatever order Azure lists them."""
+    """1.10 is newer than 1.9, in any order of Azure's list."""
     path = "/publishers/P/artifacttypes/vmimage/offers/O/skus/K/versions"
     names = ["1.9.0", "1.10.0", "1.2.99999"]
     responses.get(LOCATION + path, json=[{"name": name} for name in names])
@@ -50,8 +50,8 @@ def test_platform_versions_are_compared_as_numbers() -> None:
 
 
 @responses.activate
-def test_gallery_versions_count_if_latest_may_stand_for_them_in_the_region() -> None:
-    """Replicated to the region, provisioned, and excluded neither there nor everywhere."""
+def test_gallery_versions_count_if_latest_can_mean_them_in_the_region() -> None:
+    """They are replicated to the region, provisioned and not excluded."""
     versions = [
         gallery_version("1.0.9", "West Europe"),
         gallery_version("1.0.10", "westeurope", "East US"),
@@ -68,8 +68,8 @@ def test_gallery_versions_count_if_latest_may_stand_for_them_in_the_region() -> 
 
 @responses.activate
 @pytest.mark.parametrize("kind", ["Shared", "Community"])
-def test_shared_galleries_are_asked_in_the_region(kind: str) -> None:
-    """By the subscription of the scale set; what is excluded from latest does not count."""
+def test_versions_of_shared_galleries_are_listed_in_the_region(kind: str) -> None:
+    """With the scale set's subscription; versions excluded from latest do not count."""
     versions = [
         {"name": "1.0.0", "properties": {"excludeFromLatest": False}},
         {"name": "1.1.0"},
@@ -82,16 +82,16 @@ def test_shared_galleries_are_asked_in_the_region(kind: str) -> None:
 
 @responses.activate
 def test_an_image_without_a_usable_version_is_an_error() -> None:
-    """With a code; other kinds of image have no versions."""
+    """It has a code; other kinds of image have no versions."""
     responses.get(f"{HOST}{DEFINITION}/versions", json={"value": []})
-    with pytest.raises(az.AzureError, match=r"No version of .* in westeurope") as caught:
+    with pytest.raises(az.AzureError, match=r"has no usable version in westeurope") as caught:
         newest({"kind": "image_id", "image_id": DEFINITION})
     assert caught.value.code == "NoImageVersion"
     for image in (
         {"kind": "image_id", "image_id": f"{GROUP}/images/web-1"},
         {"kind": "image_uri", "image_uri": "https://x/y.vhd"},
     ):
-        with pytest.raises(ValueError, match="not an image that has versions"):
+        with pytest.raises(ValueError, match="not an image with versions"):
             newest(image)
 
 
@@ -101,8 +101,8 @@ def versions(sandbox: Sandbox, name: str) -> dict[str, str]:
     return {vm["instanceId"]: az.get_image(vm).get("exact_version", "") for vm in views}
 
 
-def test_the_sandbox_resolves_latest_when_an_instance_is_made_or_reimaged(sandbox: Sandbox) -> None:
-    """A new version changes no instance by itself, and the model stays applied."""
+def test_the_sandbox_resolves_latest_on_creation_and_reimage(sandbox: Sandbox) -> None:
+    """A new version alone changes no instance, and the instances keep the latest model."""
     sandbox.add_vmss("floating", 2, image=UBUNTU.rpartition(":")[0] + ":latest")
     sandbox.publish(UBUNTU.rpartition(":")[0] + ":22.04.202512010")
     where = sandbox.where("floating")
@@ -118,7 +118,7 @@ def test_the_sandbox_resolves_latest_when_an_instance_is_made_or_reimaged(sandbo
 
 
 def test_the_sandbox_resolves_a_gallery_definition_as_azure_does(sandbox: Sandbox) -> None:
-    """To the newest version in the region that is not excluded; as the library finds it."""
+    """To the newest version in the region that is not excluded, like the library."""
     path = f"/subscriptions/{sandbox.subscription_id}/resourceGroups/sandbox/providers"
     definition = f"{path}/Microsoft.Compute/galleries/demo/images/web"
     sandbox.add_vmss("floating", 2, image=definition)
@@ -134,10 +134,8 @@ def test_the_sandbox_resolves_a_gallery_definition_as_azure_does(sandbox: Sandbo
 
 
 @pytest.mark.parametrize("is_forced", [True, False])
-def test_an_ephemeral_disk_moves_only_if_that_is_asked_for(
-    sandbox: Sandbox, is_forced: bool
-) -> None:
-    """Its content is reset otherwise."""
+def test_an_ephemeral_disk_is_moved_only_on_request(sandbox: Sandbox, is_forced: bool) -> None:
+    """Otherwise its content is reset."""
     sandbox.add_vmss("floating", 1, image=UBUNTU.rpartition(":")[0] + ":latest")
     profile = sandbox.cloud.scale_set("sandbox", "floating").profile
     profile["storageProfile"]["osDisk"]["diffDiskSettings"] = {"option": "Local"}
@@ -157,7 +155,7 @@ def test_a_version_to_reimage_to_is_checked(version: Any) -> None:
 
 
 @pytest.mark.parametrize("image", ["a:b", "/subscriptions/s/images/x"])
-def test_the_sandbox_publishes_versions_alone(sandbox: Sandbox, image: str) -> None:
-    """Anything else is refused."""
+def test_the_sandbox_publishes_only_versions(sandbox: Sandbox, image: str) -> None:
+    """Other values are rejected."""
     with pytest.raises(ValueError, match="image must be"):
         sandbox.publish(image)

@@ -1,7 +1,4 @@
-"""Waiting: where the state of an operation is read, when it counts as ended.
-
-And what is left of it.
-"""
+"""Waiting: where the state of an operation is read, when it has ended, and its result."""
 
 from __future__ import annotations
 
@@ -22,6 +19,7 @@ from support.clock import Clock
 from support.names import BASE, SUB, VMSS
 
 from azurerm_lite import _retry, rest
+from azurerm_lite._text import duration
 from azurerm_lite.errors import (
     AuthenticationFailed,
     AzureError,
@@ -49,11 +47,11 @@ def model(state: str | None = "Succeeded") -> dict[str, Any]:
 
 
 def operation(status: str, **more: Any) -> dict[str, Any]:
-    """An operation as Compute shows it."""
+    """An operation as Compute returns it."""
     return {"startTime": "2024-11-01T00:00:00Z", "status": status, "name": "1", **more}
 
 
-def started(
+def start_response(
     azure: responses.RequestsMock,
     token: str,
     method: str = "POST",
@@ -61,7 +59,7 @@ def started(
     headers: dict[str, str] | None = None,
     body: Any = None,
 ) -> requests.Response:
-    """What the call that started an operation returned."""
+    """The response of the request that start_response an operation."""
     url = ACTION if method == "POST" else URL
     azure.add(
         method,
@@ -74,11 +72,11 @@ def started(
 
 
 def running_forever(azure: responses.RequestsMock, **answer: Any) -> None:
-    """Every look at the operation gets the same answer."""
+    """Every poll of the operation gets the same response."""
     azure.get(OPERATION, **(answer or {"json": operation("InProgress")}))
 
 
-# --- where the state is read, and what is left in the end ---
+# --- where the state is read, and the result ---
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
@@ -90,9 +88,9 @@ def running_forever(azure: responses.RequestsMock, **answer: Any) -> None:
 def test_a_write_ends_with_the_resource(
     method: str, status: int, headers: dict[str, str], clock: Clock, token: str
 ) -> None:
-    """A PUT or PATCH is followed by its operation, then the resource itself is read."""
+    """After a PUT or PATCH the operation is polled, then the resource is read."""
     with ordered() as azure:
-        response = started(azure, token, method, status, headers, model("Updating"))
+        response = start_response(azure, token, method, status, headers, model("Updating"))
         azure.get(OPERATION, json=operation("InProgress"))
         azure.get(OPERATION, json=operation("Succeeded"))
         azure.get(URL, json=model())
@@ -105,26 +103,26 @@ def test_a_write_ends_with_the_resource(
 def test_an_action_ends_with_the_body_at_its_location(
     answer: dict[str, Any], expected: Any, clock: Clock, token: str
 ) -> None:
-    """A POST is followed by its operation, then by its `Location`, which is often empty."""
+    """After a POST the operation is polled, then its `Location` is read, which is often empty."""
     with ordered() as azure:
-        response = started(azure, token, "POST", 202, BOTH)
+        response = start_response(azure, token, "POST", 202, BOTH)
         azure.get(OPERATION, json=operation("Succeeded"))
         azure.get(MONITOR, **answer)
         assert wait(token, response) == expected
 
 
 def test_an_action_without_a_location_ends_with_nothing(clock: Clock, token: str) -> None:
-    """A POST that names only its operation leaves `None`."""
+    """A POST with only an operation returns `None`."""
     with ordered() as azure:
-        response = started(azure, token, "POST", 202, ASYNC)
+        response = start_response(azure, token, "POST", 202, ASYNC)
         azure.get(OPERATION, json=operation("Succeeded"))
         assert wait(token, response) is None
 
 
 def test_a_deletion_ends_with_nothing(clock: Clock, token: str) -> None:
-    """A DELETE reads neither the resource, which is gone, nor the `Location`."""
+    """A DELETE reads neither the deleted resource nor the `Location`."""
     with ordered() as azure:
-        response = started(azure, token, "DELETE", 202, BOTH)
+        response = start_response(azure, token, "DELETE", 202, BOTH)
         azure.get(OPERATION, json=operation("InProgress"))
         azure.get(OPERATION, json=operation("Succeeded"))
         assert wait(token, response) is None
@@ -145,16 +143,13 @@ def test_a_deletion_ends_with_nothing(clock: Clock, token: str) -> None:
         ("POST", 202, None, None),
     ],
 )
-def test_what_ended_at_once_is_not_asked_for(
+def test_an_operation_that_ended_at_once_is_not_polled(
     method: str, status: int, body: Any, expected: Any, clock: Clock, token: str
 ) -> None:
-    """Without headers and without a running state there is nothing to wait for.
-
-    And nothing more is sent.
-    """
+    """Without headers and without a running state, nothing more is sent."""
     seen: list[str] = []
     with ordered() as azure:
-        response = started(azure, token, method, status, None, body)
+        response = start_response(azure, token, method, status, None, body)
         assert (
             wait(token, response, on_poll=lambda status, seconds: seen.append(status)) == expected
         )
@@ -165,13 +160,10 @@ def test_what_ended_at_once_is_not_asked_for(
 def test_a_location_without_an_operation_is_polled_while_it_is_202(
     clock: Clock, token: str
 ) -> None:
-    """Where only `Location` came.
-
-    202 means running and the body of the last answer is the result.
-    """
+    """With only `Location`, 202 means running, and the last body is the result."""
     seen: list[str] = []
     with ordered() as azure:
-        response = started(azure, token, "POST", 202, {"Location": MONITOR})
+        response = start_response(azure, token, "POST", 202, {"Location": MONITOR})
         azure.get(MONITOR, status=202)
         azure.get(MONITOR, status=202, json={"status": "Failed"})
         azure.get(MONITOR, status=200, json={"output": 1})
@@ -182,20 +174,20 @@ def test_a_location_without_an_operation_is_polled_while_it_is_202(
 
 
 @pytest.mark.parametrize(("method", "status"), [("POST", 204), ("DELETE", 204), ("DELETE", 200)])
-def test_a_location_that_ends_empty_leaves_nothing(
+def test_a_location_that_ends_empty_returns_none(
     method: str, status: int, clock: Clock, token: str
 ) -> None:
-    """A last answer without a body is `None`."""
+    """The last response has no body."""
     with ordered() as azure:
-        response = started(azure, token, method, 202, {"Location": MONITOR})
+        response = start_response(azure, token, method, 202, {"Location": MONITOR})
         azure.get(MONITOR, status=status)
         assert wait(token, response) is None
 
 
 def test_a_location_with_an_error_response_is_an_error(clock: Clock, token: str) -> None:
-    """Where only `Location` came, a 4xx from it is the operation's failure."""
+    """With only `Location`, a 4xx is the operation's failure."""
     with ordered() as azure:
-        response = started(azure, token, "POST", 202, {"Location": MONITOR})
+        response = start_response(azure, token, "POST", 202, {"Location": MONITOR})
         azure.get(
             MONITOR, status=409, json={"error": {"code": "OperationNotAllowed", "message": "No."}}
         )
@@ -207,13 +199,13 @@ def test_a_location_with_an_error_response_is_an_error(clock: Clock, token: str)
 def test_a_write_without_headers_is_followed_by_its_own_state(
     method: str, clock: Clock, token: str
 ) -> None:
-    """Without a header the resource itself is read until its provisioning state ends.
+    """Without headers the resource is read until its provisioning state is final.
 
-    No further GET follows.
+    There is no further GET.
     """
     seen: list[str] = []
     with ordered() as azure:
-        response = started(azure, token, method, 200, None, model("Updating"))
+        response = start_response(azure, token, method, 200, None, model("Updating"))
         azure.get(URL, json=model("Updating"))
         azure.get(URL, json=model("Succeeded"))
         assert wait(token, response, on_poll=lambda status, seconds: seen.append(status)) == model(
@@ -223,30 +215,27 @@ def test_a_write_without_headers_is_followed_by_its_own_state(
 
 
 def test_a_state_that_vanishes_means_ready(clock: Clock, token: str) -> None:
-    """A resource that stops telling a provisioning state is ready, as Azure's contract has it."""
+    """By Azure's contract, a resource without a provisioning state is ready."""
     with ordered() as azure:
-        response = started(azure, token, "PUT", 201, None, model("Creating"))
+        response = start_response(azure, token, "PUT", 201, None, model("Creating"))
         azure.get(URL, json=model(None))
         assert wait(token, response) == model(None)
 
 
 @pytest.mark.parametrize("state", ["Failed", "Canceled"])
 def test_a_write_that_failed_at_once_is_an_error(state: str, clock: Clock, token: str) -> None:
-    """An answer that says Failed in its very body is not handed out as the resource."""
+    """A response whose body has Failed is not returned as the resource."""
     with ordered() as azure:
-        response = started(azure, token, "PUT", 200, None, model(state))
+        response = start_response(azure, token, "PUT", 200, None, model(state))
         azure.get(URL, json=model(state))
         with pytest.raises(OperationFailed, match=state):
             wait(token, response)
 
 
 def test_the_operation_goes_before_the_location_and_the_state(clock: Clock, token: str) -> None:
-    """Of the three places, `Azure-AsyncOperation` is read first.
-
-    Whatever the status and the body say.
-    """
+    """`Azure-AsyncOperation` is read first, whatever the status and the body are."""
     with responses.RequestsMock(assert_all_requests_are_fired=False) as azure:
-        response = started(azure, token, "PUT", 202, BOTH, model("Succeeded"))
+        response = start_response(azure, token, "PUT", 202, BOTH, model("Succeeded"))
         azure.get(OPERATION, json=operation("Failed", error={"code": "C", "message": "M"}))
         azure.get(MONITOR, json={})
         azure.get(URL, json=model())
@@ -256,9 +245,11 @@ def test_the_operation_goes_before_the_location_and_the_state(clock: Clock, toke
 
 
 def test_the_location_goes_before_the_state(clock: Clock, token: str) -> None:
-    """Of `Location` and the provisioning state, `Location` is read."""
+    """`Location` is read rather than the provisioning state."""
     with ordered() as azure:
-        response = started(azure, token, "PUT", 202, {"Location": MONITOR}, model("Updating"))
+        response = start_response(
+            azure, token, "PUT", 202, {"Location": MONITOR}, model("Updating")
+        )
         azure.get(MONITOR, status=202)
         azure.get(MONITOR, json=model())
         assert wait(token, response) == model()
@@ -268,44 +259,44 @@ def test_the_location_goes_before_the_state(clock: Clock, token: str) -> None:
 def test_the_case_of_the_header_does_not_matter(name: str, clock: Clock, token: str) -> None:
     """Headers are found in any letter case."""
     with ordered() as azure:
-        response = started(azure, token, "DELETE", 202, {name: OPERATION})
+        response = start_response(azure, token, "DELETE", 202, {name: OPERATION})
         azure.get(OPERATION, json=operation("Succeeded"))
         assert wait(token, response) is None
 
 
 @pytest.mark.parametrize("header", ["Azure-AsyncOperation", "Location"])
-def test_an_operation_elsewhere_is_not_asked(header: str, clock: Clock, token: str) -> None:
-    """A header that points to another host is an error at once, and the token does not go there."""
+def test_an_operation_at_another_host_is_not_polled(header: str, clock: Clock, token: str) -> None:
+    """A header with another host raises immediately, and the token is not sent there."""
     for link in (
         "https://evil.example/",
         "https://evil.example\\@management.azure.com/",
         OPERATION.replace("s:", ":"),
     ):
         with ordered() as azure:
-            response = started(azure, token, "POST", 202, {header: link})
+            response = start_response(azure, token, "POST", 202, {header: link})
             with pytest.raises(AzureError, match="the token is not sent there"):
                 wait(token, response)
             assert len(azure.calls) == 1
     assert clock.slept == []
 
 
-def test_an_operation_with_its_port_said_aloud_is_asked(clock: Clock, token: str) -> None:
-    """`:443` is the port there is anyway."""
+def test_an_operation_url_with_an_explicit_port_is_polled(clock: Clock, token: str) -> None:
+    """`:443` is the default port."""
     link = OPERATION.replace("azure.com/", "azure.com:443/")
     with ordered() as azure:
-        response = started(azure, token, "DELETE", 202, {"Azure-AsyncOperation": link})
+        response = start_response(azure, token, "DELETE", 202, {"Azure-AsyncOperation": link})
         azure.get(link, json=operation("Succeeded"))
         assert wait(token, response) is None
 
 
-# --- when it has ended ---
+# --- when an operation has ended ---
 
 
 @pytest.mark.parametrize("word", ["Succeeded", "succeeded", "SUCCEEDED"])
 def test_success_is_success_in_any_case(word: str, clock: Clock, token: str) -> None:
-    """The letter case of the end does not matter."""
+    """The letter case of the status does not matter."""
     with ordered() as azure:
-        response = started(azure, token, "DELETE", 202, ASYNC)
+        response = start_response(azure, token, "DELETE", 202, ASYNC)
         azure.get(OPERATION, json=operation(word))
         assert wait(token, response) is None
 
@@ -316,14 +307,14 @@ def test_success_is_success_in_any_case(word: str, clock: Clock, token: str) -> 
 def test_a_failure_has_the_code_and_message_of_the_operation(
     word: str, clock: Clock, token: str
 ) -> None:
-    """An operation that ends badly is `OperationFailed`, with Azure's code, message and details."""
+    """A failed operation is `OperationFailed`, with Azure's code, message and details."""
     error = {
         "code": "OSProvisioningTimedOut",
         "message": "Too\r\n long.",
         "details": [{"code": "D"}],
     }
     with ordered() as azure:
-        response = started(azure, token, "POST", 202, BOTH)
+        response = start_response(azure, token, "POST", 202, BOTH)
         azure.get(OPERATION, json=operation("InProgress"))
         azure.get(
             OPERATION, json=operation(word, error=error), headers={"x-ms-request-id": "req-9"}
@@ -339,12 +330,12 @@ def test_a_failure_has_the_code_and_message_of_the_operation(
     assert (failed.request_id, failed.status_code) == ("req-9", 200)
 
 
-def test_a_failure_without_a_reason_says_so(clock: Clock, token: str) -> None:
-    """An operation that only says Failed is told as that."""
+def test_a_failure_without_a_reason_has_a_message(clock: Clock, token: str) -> None:
+    """For an operation that has only the status Failed."""
     with ordered() as azure:
-        response = started(azure, token, "POST", 202, ASYNC)
+        response = start_response(azure, token, "POST", 202, ASYNC)
         azure.get(OPERATION, json=operation("Failed"))
-        with pytest.raises(OperationFailed, match="ended Failed; Azure gave no reason") as caught:
+        with pytest.raises(OperationFailed, match="status Failed; Azure gave no reason") as caught:
             wait(token, response)
     assert caught.value.code == "Failed"
 
@@ -353,11 +344,11 @@ def test_a_failure_without_a_reason_says_so(clock: Clock, token: str) -> None:
     "word",
     ["InProgress", "Running", "Updating", "Accepted", "SomethingNew", None, "", " \n", 5, {"a": 1}],
 )
-def test_any_other_word_means_that_it_runs(word: Any, clock: Clock, token: str) -> None:
-    """Only four words end an operation; new ones do not, and what is no word is told as Unknown."""
+def test_any_other_status_means_running(word: Any, clock: Clock, token: str) -> None:
+    """Only four statuses are final; a status that is not a string is Unknown."""
     seen: list[str] = []
     with ordered() as azure:
-        response = started(azure, token, "DELETE", 202, ASYNC)
+        response = start_response(azure, token, "DELETE", 202, ASYNC)
         azure.get(OPERATION, json={"status": word})
         azure.get(OPERATION, json=operation("Succeeded"))
         wait(token, response, on_poll=lambda status, seconds: seen.append(status))
@@ -366,9 +357,9 @@ def test_any_other_word_means_that_it_runs(word: Any, clock: Clock, token: str) 
 
 @pytest.mark.parametrize("body", [[], "text", 5, None, {}, {"properties": {"status": "Succeeded"}}])
 def test_an_operation_without_a_status_is_polled_again(body: Any, clock: Clock, token: str) -> None:
-    """JSON of another shape is looked at again."""
+    """JSON of another shape is polled again."""
     with ordered() as azure:
-        response = started(azure, token, "DELETE", 202, ASYNC)
+        response = start_response(azure, token, "DELETE", 202, ASYNC)
         azure.get(OPERATION, json=body)
         azure.get(OPERATION, json=operation("Succeeded"))
         assert wait(token, response) is None
@@ -392,12 +383,12 @@ JSON = st.recursive(
     first=JSON,
     then=JSON,
 )
-def test_any_json_ends_in_a_result_or_an_error_of_ours(
+def test_any_json_ends_in_a_result_or_a_documented_error(
     method: str, asynchronous: bool, first: Any, then: Any
 ) -> None:
-    """Whatever JSON comes, waiting for a single look ends as a result, a failure or a timeout."""
+    """Whatever the JSON is, a single poll ends in a result, a failure or a timeout."""
     with responses.RequestsMock(assert_all_requests_are_fired=False) as azure:
-        response = started(azure, "token", method, 200, ASYNC if asynchronous else {}, first)
+        response = start_response(azure, "token", method, 200, ASYNC if asynchronous else {}, first)
         azure.get(OPERATION, json=then)
         azure.get(URL, json=then)
         text = "a result"
@@ -421,7 +412,7 @@ def test_any_json_ends_in_a_result_or_an_error_of_ours(
             {"resultCode": "OperationPreempted", "errorDetails": "Overtaken."},
             "OperationPreempted",
             "Overtaken.",
-            id="beside the status",
+            id="next to the status",
         ),
         pytest.param(
             {"error": {"code": "X", "message": None, "details": [{"code": "Y", "message": "m"}]}},
@@ -431,12 +422,12 @@ def test_any_json_ends_in_a_result_or_an_error_of_ours(
         ),
     ],
 )
-def test_the_reason_of_a_failure_is_found_wherever_it_stands(
+def test_the_reason_of_a_failure_is_found_in_each_place(
     more: dict[str, Any], code: str, message: str, clock: Clock, token: str
 ) -> None:
     """Resource providers put the error of an operation in several places."""
     with ordered() as azure:
-        response = started(azure, token, "POST", 202, ASYNC)
+        response = start_response(azure, token, "POST", 202, ASYNC)
         azure.get(OPERATION, json=operation("Failed", **more))
         with pytest.raises(OperationFailed) as caught:
             wait(token, response)
@@ -448,9 +439,9 @@ def test_the_reason_of_a_failure_is_found_wherever_it_stands(
 def test_an_operation_that_never_has_a_status_is_an_invalid_response(
     answer: dict[str, Any], clock: Clock, token: str
 ) -> None:
-    """It is polled again for two minutes, and not until the timeout."""
+    """It is polled for two minutes, not until the timeout."""
     with responses.RequestsMock() as azure:
-        response = started(azure, token, "POST", 202, ASYNC)
+        response = start_response(azure, token, "POST", 202, ASYNC)
         running_forever(azure, **answer)
         with pytest.raises(AzureError) as caught:
             wait(token, response)
@@ -458,10 +449,10 @@ def test_an_operation_that_never_has_a_status_is_an_invalid_response(
     assert 120 <= sum(clock.slept) < 140
 
 
-def test_an_operation_may_answer_with_the_state_of_the_resource(clock: Clock, token: str) -> None:
+def test_an_operation_may_return_the_state_of_the_resource(clock: Clock, token: str) -> None:
     """Without a status the provisioning state counts."""
     with ordered() as azure:
-        response = started(azure, token, "DELETE", 202, ASYNC)
+        response = start_response(azure, token, "DELETE", 202, ASYNC)
         azure.get(OPERATION, json=model("Updating"))
         azure.get(OPERATION, json=model("succeeded"))
         assert wait(token, response) is None
@@ -469,50 +460,52 @@ def test_an_operation_may_answer_with_the_state_of_the_resource(clock: Clock, to
 
 @pytest.mark.parametrize("header", ["Azure-AsyncOperation", "Location"])
 def test_a_relative_link_is_one_of_the_same_host(header: str, clock: Clock, token: str) -> None:
-    """The path alone is enough."""
+    """A path is sufficient."""
     with ordered() as azure:
-        response = started(azure, token, "DELETE", 202, {header: OPERATION.removeprefix(BASE)})
+        response = start_response(
+            azure, token, "DELETE", 202, {header: OPERATION.removeprefix(BASE)}
+        )
         azure.get(OPERATION, json=operation("Succeeded"))
         wait(token, response)
 
 
-def test_an_empty_header_is_none(clock: Clock, token: str) -> None:
-    """The next one counts."""
+def test_an_empty_header_is_ignored(clock: Clock, token: str) -> None:
+    """The next header counts."""
     headers = {"Azure-AsyncOperation": "", "Location": MONITOR}
     with ordered() as azure:
-        response = started(azure, token, "POST", 202, headers)
+        response = start_response(azure, token, "POST", 202, headers)
         azure.get(MONITOR, body=b"")
         assert wait(token, response) is None
 
 
 def test_a_write_accepted_without_a_body_is_followed_by_its_state(clock: Clock, token: str) -> None:
-    """It is not done because nothing is known of it."""
+    """A missing body does not mean that it is done."""
     with ordered() as azure:
-        response = started(azure, token, "PUT", 202)
+        response = start_response(azure, token, "PUT", 202)
         azure.get(URL, json=model("Updating"))
         azure.get(URL, json=model())
         assert wait(token, response) == model()
 
 
 def test_an_action_whose_result_is_gone_has_succeeded(clock: Clock, token: str) -> None:
-    """Azure keeps results for a while only."""
+    """Azure deletes results after a while."""
     with ordered() as azure:
-        response = started(azure, token, "POST", 202, BOTH)
+        response = start_response(azure, token, "POST", 202, BOTH)
         azure.get(OPERATION, json=operation("Succeeded"))
         azure.get(MONITOR, status=404, json={"error": {"code": "NotFound", "message": "Gone."}})
         assert wait(token, response) is None
 
 
-# --- how long is waited ---
+# --- pauses and timeouts ---
 
 
 def test_the_first_poll_is_immediate_and_the_pauses_grow(clock: Clock, token: str) -> None:
-    """Without word from Azure the pause grows from one second to ten.
+    """Without `Retry-After` the pause grows from one second to ten.
 
-    A fifteenth of the time gone by.
+    It is a fifteenth of the elapsed time.
     """
     with responses.RequestsMock() as azure:
-        response = started(azure, token, "DELETE", 202, ASYNC)
+        response = start_response(azure, token, "DELETE", 202, ASYNC)
         running_forever(azure)
         with pytest.raises(OperationTimeout):
             wait(token, response, timeout=200)
@@ -530,12 +523,12 @@ def test_the_first_poll_is_immediate_and_the_pauses_grow(clock: Clock, token: st
 def test_the_number_of_polls_and_the_delay_are_bounded(
     seconds: float, clock: Clock, token: str
 ) -> None:
-    """Never more looks than docs/rollout.md says, and the end is noticed within a fifteenth.
+    """There are never more polls than docs/rollout.md states.
 
-    Or a second.
+    The end is noticed within a fifteenth of the time, or a second.
     """
     with responses.RequestsMock() as azure:
-        response = started(azure, token, "DELETE", 202, ASYNC)
+        response = start_response(azure, token, "DELETE", 202, ASYNC)
         ends = clock.now + seconds
 
         def answer(request: Any) -> tuple[int, dict[str, str], str]:
@@ -550,9 +543,9 @@ def test_the_number_of_polls_and_the_delay_are_bounded(
 
 @pytest.mark.parametrize("asked", [2, 17, 60])
 def test_retry_after_is_obeyed_between_polls(asked: int, clock: Clock, token: str) -> None:
-    """A pause that Azure asks for goes before our own interval, and is kept exactly."""
+    """Azure's pause overrides the interval, and is kept exactly."""
     with ordered() as azure:
-        response = started(azure, token, "DELETE", 202, ASYNC)
+        response = start_response(azure, token, "DELETE", 202, ASYNC)
         azure.get(OPERATION, json=operation("InProgress"), headers={"Retry-After": str(asked)})
         azure.get(OPERATION, json=operation("InProgress"))
         azure.get(OPERATION, json=operation("Succeeded"))
@@ -561,10 +554,12 @@ def test_retry_after_is_obeyed_between_polls(asked: int, clock: Clock, token: st
 
 
 @pytest.mark.parametrize("said", ["0", "soon", "Wed, 21 Oct 2015 07:28:00 GMT"])
-def test_a_retry_after_without_a_pause_leaves_our_own(said: str, clock: Clock, token: str) -> None:
-    """Zero, garbage and past dates are no reason to ask without a pause."""
+def test_an_unusable_retry_after_leaves_the_default_pause(
+    said: str, clock: Clock, token: str
+) -> None:
+    """Zero, garbage and past dates do not lead to polls without a pause."""
     with ordered() as azure:
-        response = started(azure, token, "DELETE", 202, ASYNC)
+        response = start_response(azure, token, "DELETE", 202, ASYNC)
         azure.get(OPERATION, json=operation("InProgress"), headers={"Retry-After": said})
         azure.get(OPERATION, json=operation("Succeeded"))
         wait(token, response)
@@ -578,10 +573,10 @@ def test_a_retry_after_without_a_pause_leaves_our_own(said: str, clock: Clock, t
 def test_the_last_poll_is_at_the_timeout(
     timeout: float, interval: float, slept: list[float], clock: Clock, token: str
 ) -> None:
-    """No pause goes past the limit, and the state is read once more there before giving up."""
+    """No pause exceeds the timeout, and the state is read once more at the timeout."""
     seen: list[float] = []
     with responses.RequestsMock() as azure:
-        response = started(azure, token, "POST", 202, BOTH)
+        response = start_response(azure, token, "POST", 202, BOTH)
         running_forever(azure)
         with pytest.raises(OperationTimeout) as caught:
             wait(
@@ -593,15 +588,15 @@ def test_the_last_poll_is_at_the_timeout(
             )
     assert clock.slept == pytest.approx(slept)
     assert seen[-1] == pytest.approx(timeout)
-    assert f"POST {VMSS}/manualupgrade has not ended after {timeout:g} s (it is InProgress)" in str(
-        caught.value
-    )
+    limit = duration(timeout)
+    message = f"POST {VMSS}/manualupgrade has not ended after {limit} (status InProgress)"
+    assert message in str(caught.value)
 
 
 def test_an_end_at_the_limit_counts(clock: Clock, token: str) -> None:
-    """An operation that has ended by the last look is no timeout."""
+    """An operation that has ended at the last poll is not a timeout."""
     with ordered() as azure:
-        response = started(azure, token, "DELETE", 202, ASYNC)
+        response = start_response(azure, token, "DELETE", 202, ASYNC)
         azure.get(OPERATION, json=operation("InProgress"), headers={"Retry-After": "600"})
         azure.get(OPERATION, json=operation("Succeeded"))
         assert wait(token, response, timeout=30) is None
@@ -610,9 +605,9 @@ def test_an_end_at_the_limit_counts(clock: Clock, token: str) -> None:
 
 @pytest.mark.parametrize("status", ["InProgress", "Succeeded"])
 def test_a_timeout_of_zero_polls_once(status: str, clock: Clock, token: str) -> None:
-    """With `timeout=0` the state is read once: done, or `OperationTimeout`, without a pause."""
+    """The state is read once: done or `OperationTimeout`, without a pause."""
     with ordered() as azure:
-        response = started(azure, token, "DELETE", 202, ASYNC)
+        response = start_response(azure, token, "DELETE", 202, ASYNC)
         azure.get(OPERATION, json=operation(status))
         if status == "Succeeded":
             assert wait(token, response, timeout=0) is None
@@ -623,19 +618,19 @@ def test_a_timeout_of_zero_polls_once(status: str, clock: Clock, token: str) -> 
 
 
 def test_the_default_timeout_is_two_hours(clock: Clock, token: str) -> None:
-    """Nothing waits for ever: without a limit of the caller's there is one of ours."""
+    """Without a timeout of the caller, waiting is still limited."""
     with responses.RequestsMock() as azure:
-        response = started(azure, token, "DELETE", 202, ASYNC)
+        response = start_response(azure, token, "DELETE", 202, ASYNC)
         running_forever(azure)
-        with pytest.raises(OperationTimeout, match="after 7200 s"):
+        with pytest.raises(OperationTimeout, match="after 2 h"):
             wait(token, response, interval=1000)
     assert sum(clock.slept) == DEFAULT_TIMEOUT == 7200
 
 
 def test_waiting_can_be_resumed_after_a_timeout(clock: Clock, token: str) -> None:
-    """The same response can be waited for a second time."""
+    """The same response can be waited for again."""
     with ordered() as azure:
-        response = started(azure, token, "DELETE", 202, ASYNC)
+        response = start_response(azure, token, "DELETE", 202, ASYNC)
         azure.get(OPERATION, json=operation("InProgress"))
         azure.get(OPERATION, json=operation("Succeeded"))
         with pytest.raises(OperationTimeout, match="wait for the same response again"):
@@ -648,9 +643,9 @@ def test_waiting_can_be_resumed_after_a_timeout(clock: Clock, token: str) -> Non
 def test_a_negative_time_is_a_value_error(
     argument: str, value: float, clock: Clock, token: str
 ) -> None:
-    """A time that is none is a `ValueError` that names the argument, before anything is sent."""
+    """The error names the argument, and nothing is sent."""
     with ordered() as azure:
-        response = started(azure, token, "DELETE", 202, ASYNC)
+        response = start_response(azure, token, "DELETE", 202, ASYNC)
         with pytest.raises(ValueError, match=f"{argument} must be seconds"):
             wait(token, response, **{argument: value})
         with pytest.raises(ValueError, match=f"{argument} must be seconds"):
@@ -660,17 +655,17 @@ def test_a_negative_time_is_a_value_error(
 
 @pytest.mark.parametrize("given", [None, "Succeeded", {"properties": {"adminPassword": "s3cret"}}])
 def test_anything_but_a_response_is_a_value_error(given: Any, token: str) -> None:
-    """A model in its place is told by its kind alone."""
+    """The error has only the type of the value, such as a model."""
     for function in (wait, Operation):
         with pytest.raises(ValueError, match=f"^response must be .* not a {type(given).__name__}$"):
             function(token, given)
 
 
 def test_on_poll_is_called_after_each_poll(clock: Clock, token: str) -> None:
-    """`on_poll` hears status and seconds after every look, the last one included."""
+    """`on_poll` receives status and seconds after every poll, including the last."""
     seen: list[tuple[str, float]] = []
     with ordered() as azure:
-        response = started(azure, token, "DELETE", 202, ASYNC)
+        response = start_response(azure, token, "DELETE", 202, ASYNC)
         for status in ("InProgress", "InProgress", "Succeeded"):
             azure.get(OPERATION, json=operation(status))
         wait(
@@ -683,22 +678,22 @@ def test_on_poll_is_called_after_each_poll(clock: Clock, token: str) -> None:
 
 
 def test_an_exception_of_on_poll_ends_the_waiting(clock: Clock, token: str) -> None:
-    """What `on_poll` raises comes through: a caller can stop waiting that way."""
+    """It is raised unchanged, so a caller can stop the waiting in this way."""
 
     def stop(status: str, seconds: float) -> None:
         raise KeyboardInterrupt
 
     with ordered() as azure:
-        response = started(azure, token, "DELETE", 202, ASYNC)
+        response = start_response(azure, token, "DELETE", 202, ASYNC)
         azure.get(OPERATION, json=operation("InProgress"))
         with pytest.raises(KeyboardInterrupt):
             wait(token, response, on_poll=stop)
 
 
 def test_an_operation_can_be_polled_step_by_step(clock: Clock, token: str) -> None:
-    """`Operation.poll` sends nothing in advance; after its end there is the result."""
+    """`Operation.poll` sends nothing in advance; after its end the result is available."""
     with ordered() as azure:
-        response = started(azure, token, "PUT", 200, ASYNC, model("Updating"))
+        response = start_response(azure, token, "PUT", 200, ASYNC, model("Updating"))
         azure.get(OPERATION, json=operation("InProgress"))
         azure.get(OPERATION, json=operation("Succeeded"))
         azure.get(URL, json=model())
@@ -713,7 +708,7 @@ def test_an_operation_can_be_polled_step_by_step(clock: Clock, token: str) -> No
     assert operation_started.result == model()
 
 
-# --- when the state cannot be read ---
+# --- unreadable states ---
 
 PASSING: dict[str, dict[str, Any]] = {
     "not found": {"status": 404, "json": {"error": {"code": "NotFound", "message": "Not yet."}}},
@@ -728,10 +723,10 @@ PASSING: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("trouble", PASSING)
 def test_a_failed_poll_is_not_a_failed_operation(trouble: str, clock: Clock, token: str) -> None:
-    """A look that fails in passing is tried again, and told as Unknown meanwhile."""
+    """After a transient failure it is polled again, and its status is Unknown meanwhile."""
     seen: list[str] = []
     with ordered() as azure:
-        response = started(azure, token, "DELETE", 202, ASYNC)
+        response = start_response(azure, token, "DELETE", 202, ASYNC)
         azure.get(OPERATION, json=operation("InProgress"))
         for _ in range(2):
             azure.get(OPERATION, **PASSING[trouble])
@@ -745,13 +740,10 @@ def test_a_failed_poll_is_not_a_failed_operation(trouble: str, clock: Clock, tok
 def test_an_unreadable_state_is_an_error_after_two_minutes(
     trouble: str, clock: Clock, token: str
 ) -> None:
-    """Two minutes without a readable state end the waiting with what went wrong.
-
-    However much time is left.
-    """
+    """The error of the poll is raised, however much time is left."""
     seen: list[float] = []
     with responses.RequestsMock() as azure:
-        response = started(azure, token, "DELETE", 202, ASYNC)
+        response = start_response(azure, token, "DELETE", 202, ASYNC)
         running_forever(azure, **PASSING[trouble])
         with pytest.raises((AzureError, *_retry.CONNECTION_ERRORS)):
             wait(token, response, interval=10, on_poll=lambda status, seconds: seen.append(seconds))
@@ -759,9 +751,9 @@ def test_an_unreadable_state_is_an_error_after_two_minutes(
 
 
 def test_a_readable_state_restarts_the_two_minutes(clock: Clock, token: str) -> None:
-    """Only an unbroken run of unreadable states counts."""
+    """Only consecutive unreadable states count."""
     with ordered() as azure:
-        response = started(azure, token, "DELETE", 202, ASYNC)
+        response = start_response(azure, token, "DELETE", 202, ASYNC)
         for _ in range(5):
             azure.get(OPERATION, **PASSING["not found"])
             azure.get(OPERATION, json=operation("InProgress"))
@@ -771,13 +763,13 @@ def test_a_readable_state_restarts_the_two_minutes(clock: Clock, token: str) -> 
 
 
 def test_throttled_polls_do_not_count_as_unreadable(clock: Clock, token: str) -> None:
-    """An operation whose state is throttled for long is waited for as Azure asks.
+    """A throttled operation is waited for as Azure asks, also for more than two minutes.
 
-    Beyond two minutes, and told so.
+    Its status is Throttled meanwhile.
     """
     seen: list[tuple[str, float]] = []
     with ordered() as azure:
-        response = started(azure, token, "DELETE", 202, ASYNC)
+        response = start_response(azure, token, "DELETE", 202, ASYNC)
         azure.get(OPERATION, status=429, headers={"Retry-After": "300"})
         azure.get(OPERATION, status=429, headers={"Retry-After": "600"})
         azure.get(OPERATION, json=operation("Succeeded"))
@@ -787,11 +779,11 @@ def test_throttled_polls_do_not_count_as_unreadable(clock: Clock, token: str) ->
 
 
 def test_the_limit_holds_under_throttling(clock: Clock, token: str) -> None:
-    """To be asked to wait past the limit ends at the limit, as a timeout."""
+    """A `Retry-After` beyond the timeout ends in a timeout at the limit."""
     with responses.RequestsMock() as azure:
-        response = started(azure, token, "DELETE", 202, ASYNC)
+        response = start_response(azure, token, "DELETE", 202, ASYNC)
         running_forever(azure, status=429, headers={"Retry-After": "900"})
-        with pytest.raises(OperationTimeout, match="it is Throttled"):
+        with pytest.raises(OperationTimeout, match="status Throttled"):
             wait(token, response, timeout=60)
     assert clock.slept == [60]
 
@@ -808,9 +800,9 @@ def test_the_limit_holds_under_throttling(clock: Clock, token: str) -> None:
 def test_a_rejected_poll_is_an_error_at_once(
     status: int, code: str, kind: type[AzureError], clock: Clock, token: str
 ) -> None:
-    """What no pause will mend is told at once, and is not taken for the operation's failure."""
+    """A permanent error is raised immediately, and not as a failure of the operation."""
     with ordered() as azure:
-        response = started(azure, token, "DELETE", 202, ASYNC)
+        response = start_response(azure, token, "DELETE", 202, ASYNC)
         azure.get(OPERATION, status=status, json={"error": {"code": code, "message": "No."}})
         with pytest.raises(kind) as caught:
             wait(token, response)
@@ -819,11 +811,11 @@ def test_a_rejected_poll_is_an_error_at_once(
 
 
 def test_a_token_is_renewed_while_waiting(clock: Clock, token: str) -> None:
-    """A callable outlives the token it gave first."""
+    """A callable outlives its first token."""
     tokens = iter(["old", token, token])
     expired = {"error": {"code": "ExpiredAuthenticationToken", "message": "Old."}}
     with ordered() as azure:
-        response = started(azure, token, "DELETE", 202, ASYNC)
+        response = start_response(azure, token, "DELETE", 202, ASYNC)
         azure.get(OPERATION, status=401, json=expired)
         azure.get(OPERATION, json=operation("Succeeded"))
         assert wait(lambda: next(tokens), response) is None
@@ -831,9 +823,9 @@ def test_a_token_is_renewed_while_waiting(clock: Clock, token: str) -> None:
 
 
 def test_a_resource_that_is_gone_at_the_end_is_an_error(clock: Clock, token: str) -> None:
-    """A resource that somebody deleted meanwhile is `NotFound`, not `None`."""
+    """A resource that was deleted meanwhile is `NotFound`, not `None`."""
     with ordered() as azure:
-        response = started(azure, token, "PUT", 200, ASYNC, model("Updating"))
+        response = start_response(azure, token, "PUT", 200, ASYNC, model("Updating"))
         azure.get(OPERATION, json=operation("Succeeded"))
         azure.get(URL, status=404, json={"error": {"code": "ResourceNotFound", "message": "Gone."}})
         with pytest.raises(NotFound):
@@ -843,10 +835,10 @@ def test_a_resource_that_is_gone_at_the_end_is_an_error(clock: Clock, token: str
 def test_the_token_shows_up_nowhere_while_waiting(
     clock: Clock, token: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither a timeout nor a failure nor the log holds the token."""
+    """Neither timeout nor failure nor log contains the token."""
     caplog.set_level(logging.DEBUG)
     with responses.RequestsMock() as azure:
-        response = started(azure, token, "DELETE", 202, ASYNC)
+        response = start_response(azure, token, "DELETE", 202, ASYNC)
         running_forever(azure, status=429, headers={"Retry-After": "5"})
         with pytest.raises(OperationTimeout) as caught:
             wait(token, response, timeout=1)

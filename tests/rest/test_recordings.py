@@ -1,7 +1,7 @@
 """Recorded Azure traffic, replayed through the public functions.
 
-The recordings are not part of the project. They are looked for beside the checkout, or in the
-folder that AZURERM_LITE_RECORDINGS names; without them these tests are skipped.
+The recordings are not part of the project. They are expected next to the checkout, or in the folder
+named by AZURERM_LITE_RECORDINGS; without them these tests are skipped.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ pytestmark = pytest.mark.skipif(
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 
-# The recorded requests that no function of ours makes, as method and end of the path. They are made
-# by hand; what follows from them (polls of the operation, its result) is `wait` again.
+# The recorded requests without a function, as method and end of the path. The tests send them
+# directly; the polls and results of their operations go through `wait`.
 _OF_ONE_INSTANCE = [
     "PUT virtualmachines/1",  # tags of an instance
     "POST 1/restart",
@@ -52,19 +52,16 @@ FOREIGN = {
 
 
 def comparable(url: str) -> tuple[str, dict[str, str]]:
-    """Path and query of a URL.
+    """Return path and query of a URL for comparison.
 
-    Azure reads paths whatever their letter case, and a query in any order.
+    Azure ignores the case of paths and the order of query parameters.
     """
     parts = urlsplit(url)
     return parts.path.lower(), dict(parse_qsl(parts.query, keep_blank_values=True))
 
 
 class Replay:
-    """Answers each request with what Azure answered.
-
-    And fails on any but the one that was recorded next.
-    """
+    """Responds to each request as Azure did, and fails on any but the next recorded request."""
 
     def __init__(self, recorded: list[dict[str, Any]], token: str) -> None:
         self.recorded = recorded
@@ -91,11 +88,11 @@ class Replay:
 
     @property
     def last(self) -> Any:
-        """The body of the response that was replayed last."""
+        """The body of the last replayed response."""
         return self.recorded[self.made - 1]["response"]
 
-    def request_by_hand(self) -> requests.Response:
-        """Makes the next recorded request without the library."""
+    def request_manually(self) -> requests.Response:
+        """Send the next recorded request without the library."""
         expected = self.recorded[self.made]
         end_of_path = "/".join(urlsplit(expected["path"]).path.split("/")[-2:])
         if end_of_path.lower() == "virtualmachines/1":
@@ -111,7 +108,7 @@ class Replay:
         )
 
     def wait(self, response: requests.Response) -> Any:
-        """`wait`, with the statuses that it saw checked against those recorded meanwhile."""
+        """`wait`, which also compares the polled statuses with the recorded ones."""
         seen: list[str] = []
         before = self.made
         result = az.wait(self.token, response, on_poll=lambda status, _seconds: seen.append(status))
@@ -125,9 +122,9 @@ class Replay:
 
 @pytest.fixture
 def replay(monkeypatch: pytest.MonkeyPatch, token: str, clock: Clock) -> Callable[[str], Any]:
-    """Replays a file of recordings.
+    """Replays a file of recordings in order.
 
-    All of it, in order, each request by a function but for those named above.
+    Each request is sent by a public function, except for those listed above.
     """
 
     @contextmanager
@@ -153,7 +150,7 @@ every_recording = pytest.mark.parametrize("path", FILES, ids=lambda path: path.s
 
 
 def interactions(path: Path) -> list[dict[str, Any]]:
-    """The requests and answers of a recording, in order."""
+    """The requests and responses of a recording, in order."""
     recorded: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))["interactions"]
     return recorded
 
@@ -168,7 +165,7 @@ def answer(wire: responses.RequestsMock, recorded: dict[str, Any]) -> None:
 
 @every_recording
 def test_every_recorded_error_keeps_its_code_and_message(path: Path, token: str) -> None:
-    """Whatever the request was."""
+    """For every request."""
     for recorded in interactions(path):
         if recorded["status"] < 400:
             continue
@@ -184,7 +181,7 @@ def test_every_recorded_error_keeps_its_code_and_message(path: Path, token: str)
 def test_every_recorded_operation_is_followed_to_its_end(
     path: Path, token: str, clock: Clock
 ) -> None:
-    """From the answer to a write through all its polls, in Azure's order."""
+    """From the response to a write through all its polls, in Azure's order."""
     recorded = interactions(path)
     for number, write in enumerate(recorded):
         headers = {name.lower() for name in write["headers"]}
@@ -198,7 +195,7 @@ def test_every_recorded_operation_is_followed_to_its_end(
         ]
         states = [poll["response"].get("status") for poll in polls if poll["response"]]
         if "Succeeded" not in states:
-            continue  # the client that was recorded did not wait for the end
+            continue  # the recorded client did not wait for the end
         with responses.RequestsMock(assert_all_requests_are_fired=False) as wire:
             answer(wire, write)
             for poll in polls[: states.index("Succeeded") + 1]:
@@ -211,7 +208,7 @@ def test_every_recorded_operation_is_followed_to_its_end(
 
 @every_recording
 def test_every_recorded_list_is_read_to_its_end(path: Path, token: str) -> None:
-    """As bare arrays and as objects with a `value`."""
+    """Plain arrays and objects with a `value`."""
     for recorded in interactions(path):
         body = recorded["response"]
         entries = body.get("value") if isinstance(body, dict) else body
@@ -225,9 +222,9 @@ def test_every_recorded_list_is_read_to_its_end(path: Path, token: str) -> None:
 def test_platform_images_are_listed_as_azure_lists_them(
     replay: Callable[[str], Any], token: str
 ) -> None:
-    """Publishers, offers, SKUs and versions are bare arrays, given back as they are.
+    """Publishers, offers, SKUs and versions are plain arrays, returned unchanged.
 
-    And lead from one to the next.
+    Each list leads to the next.
     """
     with replay("vm-images") as recording:
         place: list[str] = [SUBSCRIPTION, "westus"]
@@ -237,11 +234,11 @@ def test_platform_images_are_listed_as_azure_lists_them(
             assert entries == recorded
             assert entries
             place.append(entries[0]["name"])
-        assert recording.request_by_hand().status_code == 200
+        assert recording.request_manually().status_code == 200
 
 
 def test_every_recording_is_replayed_request_by_request() -> None:
-    """A file that is added to the folder needs a test below."""
+    """A new file in the folder needs a test below."""
     assert sorted(path.stem for path in FOLDER.glob("*.json")) == sorted(FOREIGN)
 
 
@@ -265,22 +262,22 @@ def test_the_life_of_a_scale_set_is_followed_request_by_request(
         if name == "vmss-vm":
             assert az.get_vmss_vm(*where, 1) == recording.last
         else:
-            assert recording.request_by_hand().json() == recording.last
+            assert recording.request_manually().json() == recording.last
 
-        assert recording.wait(recording.request_by_hand()) == recording.last  # tags
+        assert recording.wait(recording.request_manually()) == recording.last  # tags
         for _ in ("restart", "poweroff", "start"):
-            assert recording.wait(recording.request_by_hand()) is None
-        printed = recording.wait(recording.request_by_hand())  # runCommand
+            assert recording.wait(recording.request_manually()) is None
+        printed = recording.wait(recording.request_manually())  # runCommand
         assert printed == recording.last
         assert printed["value"]
         assert recording.wait(az.manual_upgrade(*where, "1")) is None
-        assert recording.wait(recording.request_by_hand()) is None  # deallocate
+        assert recording.wait(recording.request_manually()) is None  # deallocate
         assert recording.wait(az.delete_vmss_vms(*where, [1])) is None
-        assert recording.wait(recording.request_by_hand()) is None  # delete the instance again
+        assert recording.wait(recording.request_manually()) is None  # delete the instance again
         assert recording.wait(az.delete_vmss(*where)) is None
 
 
-def test_the_life_of_a_virtual_machine_is_followed_by_the_public_face_of_rest(
+def test_the_life_of_a_virtual_machine_is_followed_by_the_rest_module(
     replay: Callable[[str], Any], token: str
 ) -> None:
     """No function wraps virtual machines: send, get and wait make every request, in order."""
@@ -299,16 +296,16 @@ def test_the_life_of_a_virtual_machine_is_followed_by_the_public_face_of_rest(
 def test_upgrades_that_azure_runs_are_followed_request_by_request(
     replay: Callable[[str], Any], token: str, clock: Clock
 ) -> None:
-    """Two operations at once are waited for one after the other.
+    """Two simultaneous operations are waited for one after the other.
 
-    The newest upgrade is read while one runs.
+    The latest upgrade is read while one runs.
     """
     with replay("vmss-rolling-upgrades") as recording:
         recorded = [entry["response"] for entry in recording.recorded]
         where = (token, SUBSCRIPTION, "rgname", recorded[0]["name"])
 
         assert recording.wait(az.put_vmss(*where, recording.recorded[0]["body"])) == recorded[10]
-        # Azure gave no Retry-After: eight pauses between nine looks, of a second growing to five.
+        # Azure sent no Retry-After: eight pauses between nine polls, from one second to five.
         assert len(clock.slept) == 8
         assert clock.slept == sorted(clock.slept)
         assert 1 <= clock.slept[0] <= clock.slept[-1] <= 5
@@ -321,11 +318,8 @@ def test_upgrades_that_azure_runs_are_followed_request_by_request(
         assert recording.wait(az.delete_vmss(*where)) is None
 
 
-def test_what_azure_recorded_is_what_the_pure_functions_read(token: str) -> None:
-    """The image of a recorded instance and model.
-
-    Its domains and its statuses are read from Azure's own shapes.
-    """
+def test_the_pure_functions_read_recorded_instances(token: str) -> None:
+    """Image, domains and statuses are read from Azure's own JSON."""
     recorded = json.loads((FOLDER / "vmss-vm.json").read_text(encoding="utf-8"))["interactions"]
     model, instance = recorded[10]["response"], recorded[13]["response"]
     assert instance["properties"]["latestModelApplied"] is True

@@ -1,6 +1,6 @@
 """HTTP with Azure: URLs, tokens, retries, pages.
 
-On `responses`, and on real sockets where the wire itself matters.
+With `responses`, and with real sockets if the connection itself matters.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ anything_goes = functools.partial(responses.RequestsMock, assert_all_requests_ar
 
 @pytest.fixture(autouse=True)
 def closed_connections() -> Iterator[None]:
-    """No connection outlives the test that opened it."""
+    """Close all connections after each test."""
     yield
     rest.session.close()
 
@@ -66,10 +66,7 @@ def closed_connections() -> Iterator[None]:
 def test_a_malformed_token_is_a_value_error_that_does_not_show_it(
     bad: str, called: bool, token: str
 ) -> None:
-    """A string that cannot be a token is refused before anything is sent.
-
-    And the error does not show it.
-    """
+    """It is rejected before anything is sent."""
     malformed = bad.format(token)
     with responses.RequestsMock(), pytest.raises(ValueError, match="access_token") as caught:
         rest.get((lambda: malformed) if called else malformed, URL)
@@ -83,7 +80,7 @@ def test_a_malformed_token_is_a_value_error_that_does_not_show_it(
 def test_a_token_of_another_type_is_a_value_error_with_the_type(
     bad: Any, called: bool, token: str
 ) -> None:
-    """Bytes, dicts and other things are told by type, not by value."""
+    """The error has the type of bytes, dicts and other values, not the value."""
     with responses.RequestsMock(), pytest.raises(ValueError, match=type(bad).__name__) as caught:
         rest.get((lambda: bad) if called else bad, URL)
     assert token not in str(caught.value)
@@ -91,7 +88,7 @@ def test_a_token_of_another_type_is_a_value_error_with_the_type(
 
 @given(before=st.text(), after=st.text())
 def test_a_token_is_sent_unchanged_or_rejected_without_showing_it(before: str, after: str) -> None:
-    """Any text with the canary in it is either sent as it stands or refused without being shown."""
+    """Any text that contains the canary."""
     text = f"{before}canary{after}"
     try:
         text_or_error = rest.resolve_token(text)
@@ -105,7 +102,7 @@ def test_a_token_is_sent_unchanged_or_rejected_without_showing_it(before: str, a
 
 
 def test_a_callable_is_called_for_each_request(token: str) -> None:
-    """A callable that returns a token is called anew for every request."""
+    """The token may change between requests."""
     tokens = iter(["first", "second"])
     with ordered() as azure:
         for expected in ("first", "second"):
@@ -119,7 +116,7 @@ def test_a_callable_is_called_for_each_request(token: str) -> None:
 
 
 def test_an_exception_of_the_callable_is_raised_unchanged() -> None:
-    """What a token provider raises is not dressed up as something else."""
+    """It is not wrapped in another exception."""
 
     def refuse() -> str:
         raise AuthenticationFailed("Signed out.")
@@ -129,25 +126,25 @@ def test_an_exception_of_the_callable_is_raised_unchanged() -> None:
 
 
 def test_a_sign_in_that_is_down_is_retried_and_named_in_the_error(clock: Clock) -> None:
-    """A token provider without a network is asked again, even for a POST.
+    """A token provider without a network is called again, even for a POST.
 
-    And its own error is the one that is told.
+    Its own error is raised.
     """
     asked = []
 
     def down() -> str:
         asked.append(1)
-        raise requests.ConnectionError("No answer from login.microsoftonline.com")
+        raise requests.ConnectionError("No response from login.microsoftonline.com")
 
     with responses.RequestsMock(), pytest.raises(requests.ConnectionError) as caught:
         rest.send(down, "POST", URL)
-    assert str(caught.value) == "No answer from login.microsoftonline.com"
+    assert str(caught.value) == "No response from login.microsoftonline.com"
     assert len(asked) == _retry.MAX_ATTEMPTS
     assert len(clock.slept) == _retry.MAX_ATTEMPTS - 1
 
 
 def test_a_request_is_sent_when_the_sign_in_recovers(clock: Clock, token: str) -> None:
-    """After a pause in the sign-in the request goes out once, with the token."""
+    """After a pause in the sign-in the request is sent once, with the token."""
     outcomes = iter([requests.ConnectTimeout("down"), token])
 
     def shaky() -> str:
@@ -164,13 +161,13 @@ def test_a_request_is_sent_when_the_sign_in_recovers(clock: Clock, token: str) -
     assert len(clock.slept) == 1
 
 
-# --- one request ---
+# --- single requests ---
 
 
 def test_a_request_has_the_headers_azure_needs_and_a_time_limit(token: str) -> None:
-    """Bearer header, our name and version, an id of its own, JSON wanted, a time limit.
+    """Bearer token, user agent, request id, JSON and a timeout.
 
-    And no redirect.
+    Redirects are off.
     """
     headers = {
         "Authorization": f"Bearer {token}",
@@ -196,7 +193,7 @@ def test_a_request_has_the_headers_azure_needs_and_a_time_limit(token: str) -> N
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_has_a_time_limit(method: str, token: str) -> None:
-    """No request of any kind may wait for ever."""
+    """No request may wait indefinitely."""
     with responses.RequestsMock() as azure:
         azure.add(method, URL, match=[matchers.request_kwargs_matcher({"timeout": rest.TIMEOUT})])
         rest.send(token, method, URL)
@@ -204,7 +201,7 @@ def test_every_method_has_a_time_limit(method: str, token: str) -> None:
 
 
 def test_other_users_of_the_session_have_a_time_limit() -> None:
-    """MSAL sends through the same session without a word on time: the limit holds all the same."""
+    """MSAL sends through the same session without a timeout, so the default applies."""
     with responses.RequestsMock() as azure:
         azure.get(URL, match=[matchers.request_kwargs_matcher({"timeout": rest.TIMEOUT})])
         rest.session.get(URL)
@@ -212,7 +209,7 @@ def test_other_users_of_the_session_have_a_time_limit() -> None:
 
 
 def test_a_body_is_sent_as_json_with_further_headers(token: str) -> None:
-    """Dicts go out as JSON, named as such, with If-Match as it was given."""
+    """Dicts are sent as JSON with its content type, and If-Match unchanged."""
     body = {"sku": {"capacity": 3}, "tags": {"größe": "ü"}}
     headers = {"If-Match": '"2"', "Content-Type": "application/json"}
     with responses.RequestsMock() as azure:
@@ -225,7 +222,7 @@ def test_a_body_is_sent_as_json_with_further_headers(token: str) -> None:
 
 
 def test_an_empty_body_is_sent_as_one(token: str) -> None:
-    """An empty dict is a body; only `None` is none."""
+    """An empty dict is a body; `None` is not."""
     with responses.RequestsMock() as azure:
         azure.post(URL, match=[matchers.json_params_matcher({})])
         rest.send(token, "POST", URL, {})
@@ -234,7 +231,7 @@ def test_an_empty_body_is_sent_as_one(token: str) -> None:
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("location", ["https://evil.example/", f"{BASE}/elsewhere"])
 def test_a_redirect_is_an_error_and_not_followed(status: int, location: str, token: str) -> None:
-    """The token follows no redirect, neither away nor within Azure."""
+    """The token follows no redirect, to another host or within Azure."""
     with responses.RequestsMock() as azure:
         azure.get(URL, status=status, headers={"Location": location})
         with pytest.raises(AzureError) as caught:
@@ -245,7 +242,7 @@ def test_a_redirect_is_an_error_and_not_followed(status: int, location: str, tok
 
 
 def test_a_secret_follows_no_redirect_either() -> None:
-    """Whoever borrows the session to send a secret is not led away with it."""
+    """This holds for other users of the session that send a secret."""
     with responses.RequestsMock() as azure:
         azure.post(
             "https://login.example/token", status=307, headers={"Location": "https://evil.example/"}
@@ -255,7 +252,7 @@ def test_a_secret_follows_no_redirect_either() -> None:
 
 
 def test_no_cookie_is_kept(token: str) -> None:
-    """What one answer sets does not turn up in the next request."""
+    """A cookie of one response is not sent with the next request."""
     with responses.RequestsMock() as azure:
         azure.get(URL, json={}, headers={"Set-Cookie": "session=1; Path=/"})
         rest.get(token, URL)
@@ -264,8 +261,8 @@ def test_no_cookie_is_kept(token: str) -> None:
     assert not list(rest.session.cookies)
 
 
-def test_the_answer_does_not_hold_the_token(token: str) -> None:
-    """The request on a returned answer has lost its token.
+def test_the_response_does_not_contain_the_token(token: str) -> None:
+    """The request in a returned response has no token.
 
     It may be printed, logged and pickled.
     """
@@ -282,7 +279,7 @@ def test_the_answer_does_not_hold_the_token(token: str) -> None:
 def test_a_request_is_logged_on_one_line_without_its_query(
     token: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The log tells method, path, status and time; a signature in the query stays out."""
+    """The line has method, path, status and time, but no signature from the query."""
     caplog.set_level(logging.INFO, logger="azurerm_lite")
     with responses.RequestsMock() as azure:
         azure.get(VMSS, json={})
@@ -296,7 +293,7 @@ def test_a_request_is_logged_on_one_line_without_its_query(
     [(b"", None), (b"null", None), (b"{}", {}), (b"[1]", [1]), (b"\xef\xbb\xbf{}", {}), (b"0", 0)],
 )
 def test_get_returns_the_json_of_the_body(body: bytes, expected: Any, token: str) -> None:
-    """A body is told as its JSON, a missing one as `None`."""
+    """An empty body is `None`."""
     with responses.RequestsMock() as azure:
         azure.get(URL, body=body, content_type="application/json; charset=utf-8")
         assert rest.get(token, URL) == expected
@@ -306,7 +303,7 @@ def test_get_returns_the_json_of_the_body(body: bytes, expected: Any, token: str
     "body", [b"<html>Please sign in</html>", b"{", b"\xff\xfe\xfa", b"Infinity2"]
 )
 def test_a_success_without_json_is_an_error(body: bytes, token: str) -> None:
-    """A captive portal's 200 is not taken for Azure's answer."""
+    """The 200 of a captive portal does not count as Azure's response."""
     with responses.RequestsMock() as azure:
         azure.get(URL, body=body, content_type="text/html")
         with pytest.raises(AzureError, match="not JSON") as caught:
@@ -315,7 +312,7 @@ def test_a_success_without_json_is_an_error(body: bytes, token: str) -> None:
     assert "sign in" not in str(caught.value)
 
 
-# --- where the token may go ---
+# --- where the token is sent ---
 
 FOREIGN = [
     "https://evil.example/",
@@ -353,7 +350,7 @@ FOREIGN = [
 
 @pytest.mark.parametrize("link", FOREIGN)
 def test_a_link_that_points_elsewhere_is_not_followed(link: str, token: str) -> None:
-    """A next page at another host, port, scheme or user is an error, and nothing goes there."""
+    """A link with another host, port, scheme or user raises, and nothing is sent there."""
     with responses.RequestsMock() as azure:
         azure.get(LIST, json={"value": [{}], "nextLink": link})
         with pytest.raises(AzureError, match="the token is not sent there") as caught:
@@ -376,7 +373,7 @@ def test_a_link_that_points_elsewhere_is_not_followed(link: str, token: str) -> 
     ],
 )
 def test_a_link_to_azure_itself_is_followed(link: str, token: str) -> None:
-    """The default port said aloud, capitals and odd queries are still the same endpoint."""
+    """An explicit default port, capitals and unusual queries are the same endpoint."""
     with responses.RequestsMock() as azure:
         azure.get(LIST, json={"value": [1], "nextLink": link})
         azure.get(
@@ -402,10 +399,7 @@ def test_a_link_to_azure_itself_is_followed(link: str, token: str) -> None:
 def test_the_token_goes_nowhere_but_to_azure(
     scheme: str, front: str, host: str, middle: str, rest_of_it: str
 ) -> None:
-    """However a link is spelt.
-
-    It is refused, or the connection that requests would open is Azure's.
-    """
+    """However a link is spelt, it is rejected or requests would connect to Azure."""
     link, refused = scheme + front + host + middle + rest_of_it, ""
     with anything_goes() as azure:
         azure.get(re.compile("(?s).*"), json={})
@@ -434,7 +428,7 @@ def test_the_token_goes_nowhere_but_to_azure(
 def test_plain_http_is_a_value_error(
     header: str, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A token is not sent where the way there can be read."""
+    """A token is not sent unencrypted."""
     monkeypatch.setenv("AZURE_RM_ENDPOINT", header)
     with (
         responses.RequestsMock(),
@@ -450,7 +444,7 @@ def test_plain_http_is_a_value_error(
 def test_plain_http_is_fine_on_loopback(
     endpoint: str, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A local sandbox need not speak TLS."""
+    """A local sandbox needs no TLS."""
     monkeypatch.setenv("AZURE_RM_ENDPOINT", endpoint)
     with responses.RequestsMock() as azure:
         azure.get(f"{endpoint}/x", json={"local": True})
@@ -460,7 +454,7 @@ def test_plain_http_is_fine_on_loopback(
 def test_an_endpoint_with_a_user_is_a_value_error(
     token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A user and a password in the endpoint have no meaning, so nothing is sent."""
+    """User and password in the endpoint have no meaning, so nothing is sent."""
     monkeypatch.setenv("AZURE_RM_ENDPOINT", "https://user:password@rm.example")
     with responses.RequestsMock(), pytest.raises(ValueError, match="AZURE_RM_ENDPOINT"):
         rest.get(token, rest.url("/x", {}, "1"))
@@ -470,7 +464,7 @@ def test_an_endpoint_with_a_user_is_a_value_error(
 
 
 def pages_of(azure: responses.RequestsMock, *answers: Any) -> None:
-    """Registers the pages of a list: each answer at its own link, in order."""
+    """Register the pages of a list, each response at its own link, in order."""
     links = [
         LIST,
         *(f"{BASE}/subscriptions?$skiptoken={number}" for number in range(1, len(answers))),
@@ -480,7 +474,7 @@ def pages_of(azure: responses.RequestsMock, *answers: Any) -> None:
 
 
 def link_to(number: int) -> str:
-    """The link to a further page."""
+    """Return the link to a page."""
     return f"{BASE}/subscriptions?$skiptoken={number}"
 
 
@@ -511,9 +505,9 @@ def link_to(number: int) -> str:
 def test_a_list_has_the_entries_of_all_pages(
     answers: list[Any], expected: list[Any], token: str
 ) -> None:
-    """Pages follow each other, an empty one is not the last, a null link is.
+    """An empty page is not the last one; a page with a null link is.
 
-    A bare array is the whole list.
+    A plain array is the whole list.
     """
     with ordered() as azure:
         pages_of(azure, *answers)
@@ -522,7 +516,7 @@ def test_a_list_has_the_entries_of_all_pages(
 
 @given(sizes=st.lists(st.integers(0, 3), min_size=1, max_size=6))
 def test_paging_loses_nothing(sizes: list[int]) -> None:
-    """However a list is cut into pages: every entry once, in order, one request per page."""
+    """For any split into pages: every entry once, in order, one request per page."""
     last = len(sizes) - 1
     answers = [
         {"value": [f"{page}-{entry}" for entry in range(size)]}
@@ -538,7 +532,7 @@ def test_paging_loses_nothing(sizes: list[int]) -> None:
 
 
 def test_pages_are_fetched_as_they_are_needed(token: str) -> None:
-    """Whoever stops after the first page has asked for no second."""
+    """A caller that stops after the first page has requested only that one."""
     with responses.RequestsMock() as azure:
         azure.get(LIST, json={"value": [1], "nextLink": link_to(1)})
         assert next(rest.get_pages(token, LIST)) == [1]
@@ -547,10 +541,10 @@ def test_pages_are_fetched_as_they_are_needed(token: str) -> None:
 
 @pytest.mark.parametrize("back", [LIST, link_to(1)])
 def test_a_link_to_an_earlier_page_is_an_error(back: str, token: str) -> None:
-    """A list that leads back to a page already seen ends as an error, not never."""
+    """A list whose links form a loop raises and does not run forever."""
     with ordered() as azure:
         pages_of(azure, {"value": [1], "nextLink": link_to(1)}, {"value": [2], "nextLink": back})
-        with pytest.raises(AzureError, match="circle") as caught:
+        with pytest.raises(AzureError, match="already read") as caught:
             rest.get_list(token, LIST)
     assert caught.value.code == "NextLinkRepeats"
 
@@ -559,16 +553,16 @@ def test_a_link_to_an_earlier_page_is_an_error(back: str, token: str) -> None:
     "body", [{}, {"value": None}, {"value": {}}, {"value": "text"}, "text", 5, None, {"values": []}]
 )
 def test_a_page_without_a_list_is_an_error(body: Any, token: str) -> None:
-    """An answer without a list is not taken for an empty one."""
+    """A response without a list does not count as an empty list."""
     with responses.RequestsMock() as azure:
         azure.get(LIST, json=body)
-        with pytest.raises(AzureError, match="holds no list"):
+        with pytest.raises(AzureError, match="contains no list"):
             rest.get_list(token, LIST)
 
 
 @pytest.mark.parametrize("link", [5, True, {"href": "x"}, ["x"], 0, False])
 def test_a_next_link_of_another_type_is_an_error(link: Any, token: str) -> None:
-    """A link of another type is an error of Azure's, not a crash, and not the end of the list."""
+    """It is an `AzureError`, not another exception, and not the end of the list."""
     with responses.RequestsMock() as azure:
         azure.get(LIST, json={"value": [1], "nextLink": link})
         with pytest.raises(AzureError) as caught:
@@ -577,7 +571,7 @@ def test_a_next_link_of_another_type_is_an_error(link: Any, token: str) -> None:
 
 
 def test_a_failed_page_is_an_error_and_not_half_a_list(token: str) -> None:
-    """When a later page fails, half a list is not handed out."""
+    """No partial list is returned if a later page fails."""
     with ordered() as azure:
         azure.get(LIST, json={"value": [1], "nextLink": link_to(1)})
         azure.get(
@@ -590,7 +584,7 @@ def test_a_failed_page_is_an_error_and_not_half_a_list(token: str) -> None:
     assert caught.value.code == "AuthorizationFailed"
 
 
-# --- what is repeated ---
+# --- retries ---
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -598,7 +592,7 @@ def test_a_failed_page_is_an_error_and_not_half_a_list(token: str) -> None:
 def test_retry_after_is_obeyed_by_every_method(
     method: str, status: int, clock: Clock, token: str
 ) -> None:
-    """Told to wait, every method waits at least that long, then goes on."""
+    """Every method waits at least that long, then continues."""
     with ordered() as azure:
         azure.add(method, URL, status=status, headers={"Retry-After": "7"})
         azure.add(method, URL, status=status, headers={"Retry-After": "33"})
@@ -610,7 +604,7 @@ def test_retry_after_is_obeyed_by_every_method(
 
 
 def test_a_repeated_request_is_the_same_request(clock: Clock, token: str) -> None:
-    """Tries of one call share their id, body and headers; another call has another id."""
+    """The attempts of one call share id, body and headers; another call has another id."""
     body = {"sku": {"capacity": 2}}
     with ordered() as azure:
         for status in (500, 200, 200):
@@ -635,7 +629,7 @@ def test_a_repeated_request_is_the_same_request(clock: Clock, token: str) -> Non
 def test_a_retry_after_of_more_than_two_minutes_is_an_error(
     status: int, clock: Clock, token: str
 ) -> None:
-    """Two minutes are waited; to be asked for more is an error that says how much, at once."""
+    """Up to two minutes are waited for; a longer wait raises immediately, with the time."""
     with ordered() as azure:
         azure.post(URL, status=status, headers={"Retry-After": "120"})
         azure.post(URL, status=status, headers={"Retry-After": "121"})
@@ -650,7 +644,7 @@ def test_a_retry_after_of_more_than_two_minutes_is_an_error(
 def test_throttling_is_an_error_after_five_attempts(
     method: str, has_retry_after: bool, clock: Clock, token: str
 ) -> None:
-    """Five refusals in a row are a `Throttled`, with the pause that Azure asked for last."""
+    """`Throttled` has the last pause that Azure asked for."""
     with responses.RequestsMock() as azure:
         azure.add(method, URL, status=429, headers={"Retry-After": "1"} if has_retry_after else {})
         with pytest.raises(Throttled) as caught:
@@ -665,7 +659,7 @@ def test_throttling_is_an_error_after_five_attempts(
 def test_a_transient_failure_is_retried_if_that_is_safe(
     method: str, status: int, clock: Clock, token: str
 ) -> None:
-    """GET, PUT and DELETE are tried five times; POST and PATCH once, for they may have happened."""
+    """GET, PUT and DELETE have five attempts; POST and PATCH one, since Azure may have run them."""
     tries = 5 if method in ("GET", "PUT", "DELETE") else 1
     with responses.RequestsMock() as azure:
         azure.add(method, URL, status=status)
@@ -685,26 +679,26 @@ def test_a_transient_failure_is_retried_if_that_is_safe(
 def test_a_broken_connection_is_retried_if_that_is_safe(
     method: str, broken: type[Exception], clock: Clock, token: str
 ) -> None:
-    """An answer that was lost is asked for again, but never by a POST or PATCH."""
+    """A request without a response is repeated, but not a POST or PATCH."""
     tries = 5 if method in ("GET", "PUT", "DELETE") else 1
     with responses.RequestsMock() as azure:
-        azure.add(method, URL, body=broken("the line went dead"))
+        azure.add(method, URL, body=broken("the line is dead"))
         with pytest.raises(broken) as caught:
             rest.send(token, method, URL)
         assert len(azure.calls) == tries
-    attempts = "5 tries" if tries == 5 else "1 try"
+    attempts = "5 attempts" if tries == 5 else "1 attempt"
     assert (
         str(caught.value)
-        == f"No answer from management.azure.com ({method} {PATH}, {attempts}): the line went dead"
+        == f"No response from management.azure.com ({method} {PATH}, {attempts}): the line is dead"
     )
 
 
 def test_a_lost_response_is_requested_again(
     clock: Clock, token: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A GET whose answer was lost twice is answered at the third try.
+    """A GET without a response twice succeeds at the third attempt.
 
-    And the log says what was waited for.
+    The log has the reason of each wait.
     """
     with ordered() as azure:
         azure.get(URL, body=requests.ConnectionError("the line went dead"))
@@ -714,7 +708,7 @@ def test_a_lost_response_is_requested_again(
     waits = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert [wait.partition(": ")[2] for wait in waits] == [
         f"GET {PATH}: the line went dead",
-        "No explanation came with the answer (text/plain, 0 bytes) (BadGateway, HTTP 502, GET"
+        "The response has no error message (text/plain, 0 bytes) (BadGateway, HTTP 502, GET"
         f" {PATH})",
     ]
 
@@ -723,7 +717,7 @@ def test_a_lost_response_is_requested_again(
 def test_a_precondition_that_failed_after_a_lost_answer_may_be_our_own(
     lost: bool, clock: Clock, token: str
 ) -> None:
-    """A 412 says when an earlier try of the same PUT may be what changed the resource."""
+    """The message of the 412 mentions an earlier attempt of the same PUT."""
     refusal = {"error": {"code": "PreconditionFailed", "message": "Etag does not match."}}
     with ordered() as azure:
         azure.put(URL, body=requests.ConnectionError("the line went dead")) if lost else azure.put(
@@ -733,14 +727,11 @@ def test_a_precondition_that_failed_after_a_lost_answer_may_be_our_own(
         with pytest.raises(PreconditionFailed) as caught:
             rest.send(token, "PUT", URL, {}, {"If-Match": '"1"'})
     assert caught.value.message.startswith("Etag does not match.")
-    assert ("the change may be our own" in str(caught.value)) is lost
+    assert ("the conflicting change may be our own" in str(caught.value)) is lost
 
 
-def test_an_expired_token_is_renewed_once_where_it_can_be(clock: Clock, token: str) -> None:
-    """A callable is asked again after `ExpiredAuthenticationToken`, without a pause.
-
-    For a POST too.
-    """
+def test_an_expired_token_of_a_callable_is_renewed_once(clock: Clock, token: str) -> None:
+    """After `ExpiredAuthenticationToken`, without a pause, also for a POST."""
     tokens = iter(["old", token])
     with ordered() as azure:
         azure.post(
@@ -757,7 +748,7 @@ def test_an_expired_token_is_renewed_once_where_it_can_be(clock: Clock, token: s
 
 
 def test_a_token_that_stays_expired_is_an_error(token: str) -> None:
-    """The second `ExpiredAuthenticationToken` in one call is final."""
+    """The second `ExpiredAuthenticationToken` in one call is raised."""
     with responses.RequestsMock() as azure:
         azure.get(URL, status=401, json=EXPIRED)
         with pytest.raises(AuthenticationFailed):
@@ -781,7 +772,7 @@ def test_a_rejected_token_that_is_a_string_is_final(token: str) -> None:
     ["ExpiredAuthenticationToken", "InvalidAuthenticationToken", "TokenIssuedBeforeRevocation"],
 )
 def test_any_401_is_sent_again_once_with_a_fresh_token(code: str, token: str) -> None:
-    """Whatever the code: a session may have been revoked before the token ends."""
+    """For any code: a session may have been revoked before the token expires."""
     given: list[str] = []
 
     def provide() -> str:
@@ -798,7 +789,7 @@ def test_any_401_is_sent_again_once_with_a_fresh_token(code: str, token: str) ->
 
 
 def test_a_second_401_is_final(token: str) -> None:
-    """A token that is wrong is not made right by asking once more."""
+    """One fresh token is the limit."""
     with responses.RequestsMock() as azure:
         for _ in range(2):
             azure.get(URL, status=401, json={"error": {"code": "Invalid", "message": "No."}})
@@ -807,15 +798,15 @@ def test_a_second_401_is_final(token: str) -> None:
         assert len(azure.calls) == 2
 
 
-# --- the wire itself ---
+# --- real sockets ---
 
 OK = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 12\r\n\r\n{"wire": 42}'
 
 
 class Wire(socketserver.ThreadingTCPServer):
-    """A server on loopback that answers as the script says.
+    """A server on loopback that responds according to a script.
 
-    One entry per request, the last one for all further.
+    One entry per request; the last entry repeats.
     """
 
     daemon_threads = True
@@ -862,7 +853,7 @@ class Wire(socketserver.ThreadingTCPServer):
         return self
 
     def __exit__(self, *args: object) -> None:
-        rest.session.close()  # or the handlers would wait for a further request
+        rest.session.close()  # otherwise the handlers would wait for another request
         self.shutdown()
         self.server_close()
 
@@ -872,7 +863,7 @@ class Wire(socketserver.ThreadingTCPServer):
 
 
 def says(answer: bytes, keep: bool = True) -> Callable[[socket.socket], bool]:
-    """Answers with these bytes, then keeps the connection or closes it."""
+    """Send these bytes, then keep the connection or close it."""
 
     def act(connection: socket.socket) -> bool:
         connection.sendall(answer)
@@ -882,14 +873,14 @@ def says(answer: bytes, keep: bool = True) -> Callable[[socket.socket], bool]:
 
 
 def resets(connection: socket.socket) -> bool:
-    """Breaks the connection in the middle of an answer, as a machine that dies does."""
+    """Break the connection in the middle of a response, as a crashed machine does."""
     connection.sendall(OK[:30])
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     return False
 
 
 def is_silent(connection: socket.socket) -> bool:
-    """Never answers."""
+    """Never respond."""
     connection.settimeout(10)
     connection.recv(1)
     return False
@@ -897,14 +888,14 @@ def is_silent(connection: socket.socket) -> bool:
 
 @pytest.fixture
 def free_port() -> int:
-    """A port on which nobody listens."""
+    """A port without a listener."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def test_many_requests_share_one_connection(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Requests one after the other, of every method, open one TCP connection."""
+    """Consecutive requests of every method open one TCP connection."""
     with Wire(says(OK)) as wire:
         monkeypatch.setenv("AZURE_RM_ENDPOINT", wire.url)
         for method in METHODS * 5:
@@ -918,7 +909,7 @@ def test_many_requests_share_one_connection(token: str, monkeypatch: pytest.Monk
 def test_rejected_and_failed_requests_share_the_connection(
     token: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Errors and retries do not cost a new handshake each."""
+    """Errors and retries need no new handshake."""
     busy = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 3\r\nContent-Length: 2\r\n\r\n{}"
     gone = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
     with Wire(says(busy), says(gone), says(OK)) as wire:
@@ -932,10 +923,7 @@ def test_rejected_and_failed_requests_share_the_connection(
 def test_a_connection_that_azure_closed_while_idle_is_replaced(
     token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A POST after a pause goes out on a new connection, once.
-
-    Instead of failing on the old one.
-    """
+    """A POST after a pause is sent once, on a new connection."""
     with Wire(says(OK, keep=False)) as wire:
         monkeypatch.setenv("AZURE_RM_ENDPOINT", wire.url)
         rest.get(token, f"{wire.url}/x")
@@ -948,10 +936,7 @@ def test_a_connection_that_azure_closed_while_idle_is_replaced(
 def test_a_netrc_file_does_not_replace_the_token(
     token: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A netrc entry for the host changes nothing.
-
-    Neither for the token nor for whoever borrows the session.
-    """
+    """A netrc entry for the host has no effect on the token or other users of the session."""
     netrc = tmp_path / "netrc"
     netrc.write_text(
         "machine 127.0.0.1 login someone password secret\ndefault login someone password secret\n"
@@ -972,15 +957,15 @@ def test_a_netrc_file_does_not_replace_the_token(
 def test_a_refused_connection_is_retried_for_every_method(
     method: str, token: str, clock: Clock, free_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where nobody listens, every method is tried five times.
+    """Every method has five attempts.
 
-    The error names host, method, tries and cause.
+    The error has host, method, attempts and cause.
     """
     monkeypatch.setenv("AZURE_RM_ENDPOINT", f"http://127.0.0.1:{free_port}")
     with pytest.raises(requests.ConnectionError) as caught:
         rest.send(token, method, f"http://127.0.0.1:{free_port}/x", {})
     assert str(caught.value).startswith(
-        f"No answer from 127.0.0.1:{free_port} ({method} /x, 5 tries): "
+        f"No response from 127.0.0.1:{free_port} ({method} /x, 5 attempts): "
     )
     assert "0x" not in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
@@ -990,7 +975,7 @@ def test_a_refused_connection_is_retried_for_every_method(
 def test_a_post_that_was_not_sent_is_sent_when_the_server_is_up(
     token: str, free_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A POST that never left is sent again after the pause, and arrives once."""
+    """It is sent again after the pause, and arrives once."""
     started: list[Wire] = []
     monkeypatch.setattr(
         _clock, "sleep", lambda seconds: started.append(Wire(says(OK), port=free_port).__enter__())
@@ -1020,7 +1005,7 @@ BREAKS = {
 def test_a_truncated_response_is_requested_again(
     act: Callable[[socket.socket], bool], token: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A GET survives a broken answer; half an answer is never taken for a whole one."""
+    """A GET is repeated; a truncated response never counts as complete."""
     with Wire(act, act, says(OK)) as wire:
         monkeypatch.setenv("AZURE_RM_ENDPOINT", wire.url)
         assert rest.get(token, f"{wire.url}/x") == {"wire": 42}
@@ -1032,11 +1017,12 @@ def test_a_truncated_response_is_requested_again(
 def test_a_post_with_a_truncated_response_is_not_retried(
     act: Callable[[socket.socket], bool], token: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A POST that may have arrived is sent once, and the error says that there was one try."""
+    """Azure may have received it; the error states one attempt."""
     with Wire(act) as wire:
         monkeypatch.setenv("AZURE_RM_ENDPOINT", wire.url)
         with pytest.raises(
-            _retry.CONNECTION_ERRORS, match=r"No answer from 127.0.0.1:\d+ \(POST /x, 1 try\): ."
+            _retry.CONNECTION_ERRORS,
+            match=r"No response from 127.0.0.1:\d+ \(POST /x, 1 attempt\): .",
         ):
             rest.send(token, "POST", f"{wire.url}/x?secret=1", {})
         assert len(wire.requests) == 1
@@ -1047,7 +1033,7 @@ def test_a_post_with_a_truncated_response_is_not_retried(
 def test_a_silent_server_is_a_timeout(
     method: str, tries: int, token: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Silence is a timeout: repeated for a GET, final for a POST that Azure may have taken."""
+    """A GET is repeated; a POST is not, since Azure may have received it."""
     monkeypatch.setattr(rest, "TIMEOUT", (5.0, 0.03))
     with Wire(is_silent) as wire:
         monkeypatch.setenv("AZURE_RM_ENDPOINT", wire.url)
@@ -1060,9 +1046,9 @@ def test_a_silent_server_is_a_timeout(
 def test_an_untrusted_certificate_is_an_error_at_once(
     token: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An untrusted certificate is not tried again.
+    """It is not retried.
 
-    The error says what to set, and no request got through.
+    The error has the variable to set, and no request was sent.
     """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
@@ -1088,11 +1074,11 @@ def test_an_untrusted_certificate_is_an_error_at_once(
     assert len(str(caught.value).splitlines()) == 1
 
 
-# --- the token appears nowhere ---
+# --- no token in errors and logs ---
 
 
 def answers(azure: responses.RequestsMock, **answer: Any) -> None:
-    """Any request gets this answer."""
+    """Every request gets this response."""
     azure.add("GET", re.compile(".*"), **answer)
 
 
@@ -1118,10 +1104,10 @@ SCENES: dict[str, dict[str, Any]] = {
 }
 
 
-def shown(error: BaseException) -> Iterator[bytes]:
-    """Everything an exception and those behind it could show.
+def visible_text(error: BaseException) -> Iterator[bytes]:
+    """Return everything that an exception and its causes can show.
 
-    Text, traceback, pickle, request and answer.
+    Text, traceback, pickle, request and response.
     """
     behind: BaseException | None = error
     while behind is not None:
@@ -1140,30 +1126,27 @@ def shown(error: BaseException) -> Iterator[bytes]:
 def test_the_token_is_in_no_error_and_no_log(
     scene: str, token: str, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """However a request fails.
-
-    No text, repr, pickle, traceback or log line of any logger holds the token.
-    """
+    """However a request fails, no text, repr, pickle, traceback or log line contains the token."""
     caplog.set_level(logging.DEBUG)
     with responses.RequestsMock() as azure:
         answers(azure, **SCENES[scene])
         with pytest.raises((requests.RequestException, AzureError)) as caught:
             rest.get_list(token, LIST)
-    for text in shown(caught.value):
+    for text in visible_text(caught.value):
         assert token.encode() not in text
     assert token not in caplog.text
     assert caplog.records or scene == "odd"
 
 
 @pytest.mark.parametrize("act", [*BREAKS.values(), is_silent], ids=[*BREAKS, "silent"])
-def test_the_token_is_in_no_error_and_no_log_of_a_broken_line(
+def test_the_token_is_in_no_error_and_no_log_of_a_broken_connection(
     act: Callable[[socket.socket], bool],
     token: str,
     clock: Clock,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The same on real sockets, where urllib3 writes a log of its own."""
+    """The same with real sockets, for which urllib3 has its own log."""
     caplog.set_level(logging.DEBUG)
     monkeypatch.setattr(rest, "TIMEOUT", (5.0, 0.03))
     with Wire(act) as wire:
@@ -1171,14 +1154,14 @@ def test_the_token_is_in_no_error_and_no_log_of_a_broken_line(
         with pytest.raises(requests.RequestException) as caught:
             rest.get(token, f"{wire.url}/x")
         assert all(token.encode() in head for head in wire.requests)
-    for text in shown(caught.value):
+    for text in visible_text(caught.value):
         assert token.encode() not in text
     assert any(record.name.startswith("urllib3") for record in caplog.records)
     assert token not in caplog.text
 
 
 def test_an_error_can_be_pickled_with_its_response(token: str) -> None:
-    """A pickled error brings its answer along, body and request, without the token."""
+    """The pickle has the response with body and request, without the token."""
     body = {"error": {"code": "Conflict", "message": "Busy."}}
     with responses.RequestsMock() as azure:
         azure.put(URL, status=409, json=body)

@@ -1,4 +1,4 @@
-"""The retry policy: what is sent again and when, and which failures are transient."""
+"""The retry policy: which requests are retried and when, and which failures are transient."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ METHODS = ("GET", "PUT", "DELETE", "PATCH", "POST")
 @pytest.mark.parametrize(
     ("status", "has_retry_after", "expected"),
     [
-        # expected: for GET, PUT, DELETE; for PATCH, POST
+        # expected for GET, PUT, DELETE; and for PATCH, POST
         (429, True, (YES, YES)),
         (429, False, (YES, YES)),
         (503, True, (YES, YES)),
@@ -64,14 +64,14 @@ def test_only_safe_requests_are_sent_again_up_to_five_attempts(
     has_retry_after: bool,
     expected: tuple[bool, bool],
 ) -> None:
-    """Only what is safe is repeated, and nothing after the fifth try."""
+    """No request is retried after the fifth attempt."""
     is_retried = attempt < 5 and expected[method in ("PATCH", "POST")]
     assert should_retry(method, status, attempt, has_retry_after=has_retry_after) is is_retried
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_request_that_was_not_sent_is_retried_for_every_method(method: str) -> None:
-    """A connection that never came about is safe to try again, four times."""
+    """A connection that was never established is safe to retry, four times."""
     assert [should_retry(method, None, attempt, was_not_sent=True) for attempt in range(1, 7)] == [
         YES
     ] * 4 + [NO] * 2
@@ -79,7 +79,7 @@ def test_a_request_that_was_not_sent_is_retried_for_every_method(method: str) ->
 
 @given(attempt=st.integers(1, 5))
 def test_the_delay_doubles_with_jitter(attempt: int) -> None:
-    """Without word from Azure the pause doubles from half a second, at most halved by chance."""
+    """Without `Retry-After` the pause doubles from half a second; jitter halves it at most."""
     longest = 0.5 * 2 ** (attempt - 1)
     assert longest / 2 <= delay(attempt) <= longest
     assert longest / 2 <= delay(attempt, 0.0) <= longest
@@ -87,7 +87,7 @@ def test_the_delay_doubles_with_jitter(attempt: int) -> None:
 
 @given(attempt=st.integers(1, 5), asked=st.floats(0.001, 120))
 def test_the_delay_is_never_shorter_than_retry_after(attempt: int, asked: float) -> None:
-    """What Azure asks for is obeyed, with a little on top so that not all come back at once."""
+    """A small random addition spreads the clients."""
     assert asked <= delay(attempt, asked) <= asked + 0.125 * 2 ** (attempt - 1)
 
 
@@ -117,7 +117,7 @@ def test_the_delay_is_never_shorter_than_retry_after(attempt: int, asked: float)
 def test_retry_after_is_read_as_seconds_or_as_a_date(
     value: str | None, seconds: float | None
 ) -> None:
-    """Seconds and past dates are read exactly, garbage counts as not said."""
+    """Seconds and past dates are read exactly, garbage is ignored."""
     response = requests.Response()
     response.headers.update({} if value is None else {"Retry-After": value})
     assert retry_after(response) == seconds
@@ -125,7 +125,7 @@ def test_retry_after_is_read_as_seconds_or_as_a_date(
 
 @pytest.mark.parametrize("ahead", [60, 3600])
 def test_a_future_date_becomes_seconds(ahead: int) -> None:
-    """A date is told as the seconds until then."""
+    """The result is the seconds until the date."""
     response = requests.Response()
     response.headers["Retry-After"] = email.utils.formatdate(time.time() + ahead, usegmt=True)
     seconds = retry_after(response)
@@ -138,7 +138,7 @@ def test_a_future_date_becomes_seconds(ahead: int) -> None:
     | st.from_regex(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{1,5} \d\d:\d\d:\d\d ([+-]\d{1,30}|GMT)")
 )
 def test_any_retry_after_is_read_or_ignored(value: str) -> None:
-    """No header, however odd, is more than seconds or nothing."""
+    """Any header is a number of seconds or `None`."""
     response = requests.Response()
     response.headers["Retry-After"] = value
     seconds = retry_after(response)
@@ -152,7 +152,7 @@ def test_any_retry_after_is_read_or_ignored(value: str) -> None:
 def test_the_quota_header_of_resource_graph_is_read_after_a_429(
     value: str, seconds: float | None
 ) -> None:
-    """Resource Graph sends no `Retry-After`; its header counts only if it throttled."""
+    """Resource Graph sends no `Retry-After`; its own header counts only if it throttled."""
     response = requests.Response()
     response.headers["x-ms-user-quota-resets-after"] = value
     response.status_code = 429
@@ -180,30 +180,30 @@ def test_the_quota_header_of_resource_graph_is_read_after_a_429(
     ],
     ids=repr,
 )
-def test_a_transient_failure_is_one_that_may_pass(error: Exception, expected: bool) -> None:
-    """Throttling, server errors, other writes and broken connections; no other error."""
+def test_only_these_failures_are_transient(error: Exception, expected: bool) -> None:
+    """Throttling, server errors, other writes in progress and connection errors."""
     assert is_transient(error) is expected
 
 
-def wrapped(inner: Exception) -> requests.ConnectionError:
-    """An error as requests and urllib3 wrap it: the cause is the `reason` of an argument."""
+def wrap(inner: Exception) -> requests.ConnectionError:
+    """Return an error as requests and urllib3 wrap it: the cause is the `reason` of an argument."""
     pool = urllib3.HTTPSConnectionPool("host")
     return requests.ConnectionError(urllib3.exceptions.MaxRetryError(pool, "/x", inner))
 
 
 def test_a_connection_that_was_never_made_sent_nothing() -> None:
-    """A refused connection and a proxy that failed; not a line that broke later."""
+    """A refused connection or a failed proxy; not a connection that broke later."""
     refused = urllib3.exceptions.NewConnectionError(None, "refused")  # type: ignore[arg-type]
-    assert was_not_sent(wrapped(refused))
-    assert was_not_sent(wrapped(urllib3.exceptions.ProxyError("no", OSError())))
+    assert was_not_sent(wrap(refused))
+    assert was_not_sent(wrap(urllib3.exceptions.ProxyError("no", OSError())))
     assert was_not_sent(requests.ConnectTimeout("late"))
     assert not was_not_sent(requests.ReadTimeout("silence"))
-    assert not was_not_sent(wrapped(urllib3.exceptions.ProtocolError("reset")))
+    assert not was_not_sent(wrap(urllib3.exceptions.ProtocolError("reset")))
 
 
 def test_only_an_untrusted_certificate_is_permanent() -> None:
-    """It stays permanent when the sentence replaces the error that it came from."""
-    untrusted = wrapped(urllib3.exceptions.SSLError(ssl.SSLCertVerificationError("self-signed")))
+    """It is also permanent after it was described in one sentence."""
+    untrusted = wrap(urllib3.exceptions.SSLError(ssl.SSLCertVerificationError("self-signed")))
     described = describe_connection_error(untrusted, "GET", "https://host/x")
     assert is_permanent(untrusted)
     assert is_permanent(described)
@@ -213,8 +213,8 @@ def test_only_an_untrusted_certificate_is_permanent() -> None:
 
 
 def test_the_root_cause_is_the_innermost_message() -> None:
-    """The outer messages hold addresses of objects; a circle of causes ends the search."""
-    assert root_cause(wrapped(OSError("the line\nbroke"))) == "the line broke"
+    """Outer messages contain object addresses; a loop of causes ends the search."""
+    assert root_cause(wrap(OSError("the line\nbroke"))) == "the line broke"
     first = ValueError("first")
     second = ValueError("second")
     first.__cause__ = second
@@ -222,10 +222,10 @@ def test_the_root_cause_is_the_innermost_message() -> None:
     assert root_cause(first) == "second"
 
 
-@pytest.mark.parametrize(("attempts", "expected"), [(1, "1 try"), (5, "5 tries")])
+@pytest.mark.parametrize(("attempts", "expected"), [(1, "1 attempt"), (5, "5 attempts")])
 def test_a_connection_error_is_described_in_one_sentence(attempts: int, expected: str) -> None:
-    """It keeps its kind, and names host, method, path and attempts, but not the query."""
+    """It keeps its class, and has host, method, path and attempts, but no query."""
     error = requests.ReadTimeout("silence")
     described = describe_connection_error(error, "GET", "https://host:8443/x?sig=1", attempts)
     assert type(described) is requests.ReadTimeout
-    assert str(described) == f"No answer from host:8443 (GET /x, {expected}): silence"
+    assert str(described) == f"No response from host:8443 (GET /x, {expected}): silence"

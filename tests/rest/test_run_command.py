@@ -1,4 +1,4 @@
-"""Run Command: the request, the output in both of Azure's forms, and bad arguments."""
+"""Run Command: the request, the output in both of Azure's forms, and invalid arguments."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ WINDOWS = {
 def test_the_request_goes_to_the_instance_or_to_the_virtual_machine(
     instance_id: str | int, url: str
 ) -> None:
-    """With the script line by line, and the parameters as names and values."""
+    """The body has the lines of the script, and the parameters as names and values."""
     responses.post(f"{url}/runCommand", json=LINUX)
     done = az.run_command(*WHERE, instance_id, "uname\necho $1", parameters={"who": "me"})
     assert done == ("Linux", "a warning")
@@ -63,7 +63,7 @@ def test_the_request_goes_to_the_instance_or_to_the_virtual_machine(
     ],
 )
 def test_the_output_is_read_in_both_forms(result: Any, output: tuple[str, str]) -> None:
-    """What has another form is not lost."""
+    """Output in another form is not lost."""
     assert read_output(result) == output
 
 
@@ -77,7 +77,7 @@ def test_the_output_is_read_in_both_forms(result: Any, output: tuple[str, str]) 
         ({"script": "uname", "parameters": "secret"}, "parameters must be a dict of strings"),
     ],
 )
-def test_bad_arguments_are_refused_before_anything_is_sent(
+def test_invalid_arguments_are_rejected_before_anything_is_sent(
     arguments: dict[str, Any], message: str
 ) -> None:
     """The message does not show the parameters, which may be secrets."""
@@ -88,7 +88,7 @@ def test_bad_arguments_are_refused_before_anything_is_sent(
 
 @pytest.mark.parametrize("mode", ["Uniform", "Flexible"])
 def test_the_sandbox_returns_the_output_that_a_test_sets(clock: Clock, mode: str) -> None:
-    """And fails the operation if it is told to; the script is among the changes."""
+    """It can also fail the operation; the script is among the changes."""
     with Sandbox(upgrade_seconds=60, clock=clock, demo=False) as sandbox:
         sandbox.add_vmss("web", 2, orchestration=mode)
         first, second = (vm["instanceId"] for vm in az.get_instance_views(*sandbox.where()))
@@ -110,7 +110,7 @@ def test_the_sandbox_returns_the_output_that_a_test_sets(clock: Clock, mode: str
 
 @pytest.mark.parametrize("is_parallel", [True, False])
 def test_scripts_overlap_only_if_the_sandbox_assumes_so(clock: Clock, is_parallel: bool) -> None:
-    """On one instance they never do."""
+    """They never overlap on one instance."""
     with Sandbox(upgrade_seconds=60, clock=clock, demo=False) as sandbox:
         sandbox.assumptions.commands_run_in_parallel = is_parallel
         sandbox.add_vmss("web", 2)
@@ -129,7 +129,7 @@ def test_scripts_overlap_only_if_the_sandbox_assumes_so(clock: Clock, is_paralle
 def test_the_provisioning_status_has_the_time_of_the_last_operation(
     sandbox: Sandbox,
 ) -> None:
-    """As recorded for power off, start and restart; reading moves nothing."""
+    """As recorded for power off, start and restart; reading does not change it."""
 
     def times() -> dict[str, str]:
         return {

@@ -1,4 +1,4 @@
-"""Endpoints: which ones are in force, and what the environment may say about them."""
+"""Endpoints: the defaults, and the variables that change them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ENDPOINTS = ("AZURE_RM_ENDPOINT", "AZURE_AUTH_ENDPOINT", "AZURE_AUTHORITY_HOST")
 
 
 def test_the_public_cloud_is_the_default() -> None:
-    """Without a setting, everything goes to Azure's public cloud."""
+    """Without variables, all endpoints are those of the public cloud."""
     assert settings.cloud() == Cloud(
         "https://management.azure.com",
         "https://login.microsoftonline.com",
@@ -79,10 +79,10 @@ def test_the_public_cloud_is_the_default() -> None:
         ("AZURE_RESOURCE_ENDPOINT", " ", PUBLIC),
     ],
 )
-def test_a_variable_replaces_its_endpoint_alone(
+def test_a_variable_replaces_only_its_endpoint(
     variable: str, value: str, expected: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each variable replaces one endpoint, made uniform; a blank one counts as not set."""
+    """The value is normalized; a blank value counts as unset."""
     monkeypatch.setenv(variable, value)
     assert settings.cloud() == expected
 
@@ -103,7 +103,7 @@ def test_a_variable_replaces_its_endpoint_alone(
 def test_one_endpoint_of_a_known_cloud_brings_the_others(
     variable: str, value: str, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where one variable names a known cloud, the other endpoints are that cloud's."""
+    """If a variable has an endpoint of a known cloud, the others default to that cloud."""
     monkeypatch.setenv(variable, value)
     assert settings.cloud() == cloud
 
@@ -111,14 +111,14 @@ def test_one_endpoint_of_a_known_cloud_brings_the_others(
 def test_our_own_name_for_the_authority_goes_before_the_common_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """`AZURE_AUTH_ENDPOINT` wins over `AZURE_AUTHORITY_HOST`."""
+    """`AZURE_AUTH_ENDPOINT` has priority over `AZURE_AUTHORITY_HOST`."""
     monkeypatch.setenv("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.us")
     monkeypatch.setenv("AZURE_AUTH_ENDPOINT", "https://login.chinacloudapi.cn")
     assert settings.cloud() == CHINA
 
 
 def test_the_environment_is_read_at_call_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A variable that changes counts from the next call on."""
+    """A changed variable takes effect with the next call."""
     monkeypatch.setenv("AZURE_RM_ENDPOINT", "https://one.example")
     first = settings.cloud().resource_manager
     monkeypatch.setenv("AZURE_RM_ENDPOINT", "https://two.example")
@@ -147,7 +147,7 @@ def test_the_environment_is_read_at_call_time(monkeypatch: pytest.MonkeyPatch) -
 def test_a_variable_that_is_not_a_url_is_named_in_the_error(
     variable: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A value that cannot be an endpoint is a `ValueError` that names variable and value."""
+    """The `ValueError` has variable and value."""
     monkeypatch.setenv(variable, value)
     with pytest.raises(ValueError, match=variable) as caught:
         settings.cloud()
@@ -156,10 +156,7 @@ def test_a_variable_that_is_not_a_url_is_named_in_the_error(
 
 @given(value=st.text(st.characters(codec="utf-8", exclude_characters="\0")))
 def test_any_value_is_an_endpoint_or_a_value_error(value: str) -> None:
-    """Whatever stands in the variable.
-
-    An http or https URL without a trailing slash, or an error that names it.
-    """
+    """An http or https URL without a trailing slash, or an error with the variable."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("AZURE_RM_ENDPOINT", value)
         try:
@@ -174,12 +171,12 @@ def test_any_value_is_an_endpoint_or_a_value_error(value: str) -> None:
 
 
 def test_only_authorities_of_microsoft_count_as_published() -> None:
-    """A sandbox's authority is not published, so that MSAL does not ask Microsoft about it."""
+    """For a sandbox's authority MSAL must not send requests to Microsoft."""
     assert all(settings.is_published(known.authority) for known in CLOUDS)
     assert not settings.is_published("https://127.0.0.1:8443")
     assert not settings.is_published("https://login.microsoftonline.com.evil.example")
 
 
 def test_the_version_is_one() -> None:
-    """The package and its settings tell the same version."""
+    """The package and its settings have the same version."""
     assert __version__ == settings.VERSION

@@ -1,4 +1,4 @@
-"""Subscriptions, locations and resource groups: what is sent, and what comes back."""
+"""Subscriptions, locations and resource groups: requests and results."""
 
 from __future__ import annotations
 
@@ -17,24 +17,21 @@ import azurerm_lite as az
 
 
 @for_each_wrapper("subscriptions")
-def test_each_function_makes_the_one_request_of_the_reference(
+def test_each_function_sends_the_request_of_the_reference(
     row: Wrapper, token: str, clock: Clock
 ) -> None:
-    """Method, path, query, headers and result are those that the REST reference shows."""
+    """Method, path, query, headers and result are those of the REST reference."""
     assert_sent_as_written(row, token)
 
 
 @for_each_wrapper("subscriptions")
 def test_each_list_follows_its_pages(row: Wrapper, token: str, clock: Clock) -> None:
-    """A list is the entries of all pages, in order, an empty page in between included."""
+    """The result has the entries of all pages in order, with an empty page in between."""
     assert_pages_are_followed(row, token)
 
 
-def test_a_missing_subscription_is_an_error_in_azures_words(token: str, clock: Clock) -> None:
-    """A 404 is `NotFound` with Azure's code, message and request id.
-
-    And says which request it was.
-    """
+def test_a_missing_subscription_is_not_found(token: str, clock: Clock) -> None:
+    """A 404 is `NotFound` with Azure's code, message and request id, and the request."""
     error = {
         "error": {
             "code": "SubscriptionNotFound",
@@ -57,8 +54,8 @@ def test_a_missing_subscription_is_an_error_in_azures_words(token: str, clock: C
     )
 
 
-def test_a_token_that_is_a_callable_is_asked_at_each_page(clock: Clock) -> None:
-    """A long list outlives a token: every page is asked for with the token of that moment."""
+def test_a_callable_token_is_called_for_each_page(clock: Clock) -> None:
+    """A long list may outlive a token."""
     tokens = iter(["first", "second"])
     with azure() as wire:
         link = f"{BASE}/subscriptions?page=2"

@@ -1,4 +1,4 @@
-"""URLs: names stay in their segments, and the token goes to no other host."""
+"""URLs: names stay in their path segments, and only the endpoint receives the token."""
 
 from __future__ import annotations
 
@@ -27,10 +27,7 @@ NAMES = PRINTABLE.filter(lambda name: name.strip() and name not in (".", ".."))
 @example("%2e%2e")
 @example("ä ö")
 def test_a_name_stays_in_its_segment(name: str) -> None:
-    """Any printable name is one segment of the path that is really sent.
-
-    And reads back as it was.
-    """
+    """Any printable name is one segment of the path that is sent, and can be decoded."""
     url = build_url(
         "/subscriptions/{subscription_id}/resourcegroups", {"subscription_id": name}, "2021-04-01"
     )
@@ -46,7 +43,7 @@ def test_a_name_stays_in_its_segment(name: str) -> None:
 @example("a&api-version=1#x", None)
 @example("properties/latestModelApplied eq true", 1)
 def test_a_query_value_stays_in_its_parameter(value: str, top: int | None) -> None:
-    """Any printable value reads back as it was; `None` is left out."""
+    """Any printable value can be decoded; `None` is omitted."""
     url = build_url("/x", {}, "2024-11-01", {"$filter": value, "$top": top})
     expected = {"$filter": value, "api-version": "2024-11-01"} | (
         {} if top is None else {"$top": str(top)}
@@ -60,14 +57,14 @@ def test_a_query_value_stays_in_its_parameter(value: str, top: int | None) -> No
     "name", [".", "..", "", " ", "\t", "a\nb", "a\0b", "\x7f", "\ud800", None, 7, b"x", ["x"]]
 )
 def test_a_value_that_cannot_be_a_segment_is_a_value_error_with_the_argument(name: Any) -> None:
-    """What would leave or break its segment is a `ValueError` that names the argument."""
+    """It would leave or break its segment."""
     with pytest.raises(ValueError, match="resource_group must be a name"):
         build_url("/r/{resource_group}", {"resource_group": name}, "2021-04-01")
 
 
 @given(name=st.text())
 def test_any_text_is_one_segment_or_a_value_error(name: str) -> None:
-    """No text at all makes a URL with another number of segments."""
+    """No text changes the number of segments of a URL."""
     try:
         path = urlsplit(build_url("/r/{name}/s", {"name": name}, "1")).path
     except ValueError as error:
@@ -75,8 +72,8 @@ def test_any_text_is_one_segment_or_a_value_error(name: str) -> None:
     assert path.startswith("name must be a name") or path.split("/")[1::2] == ["r", "s"]
 
 
-def test_a_url_begins_with_the_configured_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
-    """URLs begin with the resource manager that the environment names, path included."""
+def test_a_url_starts_with_the_configured_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Including the path of the endpoint."""
     monkeypatch.setenv("AZURE_RM_ENDPOINT", "https://127.0.0.1:8443/base/")
     assert build_url("/x", {}, "1") == "https://127.0.0.1:8443/base/x?api-version=1"
 
@@ -96,14 +93,14 @@ def test_the_configured_endpoint_is_accepted(url: str) -> None:
     "url", ["https://evil.example/", f"{BASE}:8443/", "http://management.azure.com/", "x", ""]
 )
 def test_another_origin_is_an_error(url: str) -> None:
-    """Another scheme, host or port is refused; `tests/rest/test_rest.py` has hostile spellings."""
+    """Another scheme, host or port is rejected; tests/rest/test_rest.py has hostile spellings."""
     with pytest.raises(AzureError, match="the token is not sent there") as caught:
         check_origin(url)
     assert caught.value.code == "ForeignLink"
 
 
 def test_plain_http_is_accepted_on_loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sandbox may do without TLS; elsewhere the token could be read on the way."""
+    """A sandbox needs no TLS; elsewhere the token would be sent unencrypted."""
     monkeypatch.setenv("AZURE_RM_ENDPOINT", "http://127.0.0.1:8443")
     check_origin("http://127.0.0.1:8443/x")
     monkeypatch.setenv("AZURE_RM_ENDPOINT", "http://rm.example")

@@ -1,7 +1,4 @@
-"""Scale sets and instances.
-
-What is sent for each function, and what is refused before anything is sent.
-"""
+"""Scale sets and instances: the request of each function, and the arguments that it rejects."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ import responses
 from hypothesis import given
 from hypothesis import strategies as st
 from support.clock import Clock
-from support.names import GROUP, VMSS, WHERE, shown
+from support.names import GROUP, VMSS, WHERE, value_id
 from support.wrappers import (
     Wrapper,
     assert_pages_are_followed,
@@ -66,7 +63,7 @@ json_values = st.recursive(
 
 
 def sent_by(call: Callable[[], Any], method: str, url: str = VMSS) -> requests.PreparedRequest:
-    """The one request that a call makes."""
+    """Return the single request of a call."""
     with azure() as wire:
         wire.add(method, url, status=202)
         call()
@@ -75,21 +72,21 @@ def sent_by(call: Callable[[], Any], method: str, url: str = VMSS) -> requests.P
 
 
 def body_of(request: requests.PreparedRequest) -> Any:
-    """The JSON that a request holds."""
+    """Return the JSON of a request."""
     return json.loads(request.body or b"null")
 
 
 @for_each_wrapper("vmss")
-def test_each_function_makes_the_one_request_of_the_reference(
+def test_each_function_sends_the_request_of_the_reference(
     row: Wrapper, token: str, clock: Clock
 ) -> None:
-    """Method, path, query, headers, body and result are those that the REST reference shows."""
+    """Method, path, query, headers, body and result are those of the REST reference."""
     assert_sent_as_written(row, token)
 
 
 @for_each_wrapper("vmss", gives="list")
 def test_each_list_follows_its_pages(row: Wrapper, token: str, clock: Clock) -> None:
-    """A list is the entries of all pages, in order, an empty page in between included."""
+    """The result has the entries of all pages in order, with an empty page in between."""
     assert_pages_are_followed(row, token)
 
 
@@ -116,7 +113,7 @@ def test_each_list_follows_its_pages(row: Wrapper, token: str, clock: Clock) -> 
 def test_instance_ids_are_sent_as_a_list_of_strings(
     action: Callable[..., Any], instance_ids: Any, sent: list[str], token: str, clock: Clock
 ) -> None:
-    """One id or several, as strings or whole numbers, arrive as a JSON list of strings."""
+    """For one id or several, as strings or whole numbers."""
     tail = {
         az.stopdealloc_vmss: "deallocate",
         az.delete_vmss_vms: "delete",
@@ -142,20 +139,20 @@ def test_instance_ids_are_sent_as_a_list_of_strings(
 def test_an_action_on_one_member_goes_to_its_machine(
     action: Callable[..., Any], path: str, token: str, clock: Clock
 ) -> None:
-    """A member of a Flexible set is a virtual machine by itself."""
+    """A member of a Flexible set is a virtual machine."""
     machine = f"{GROUP}/providers/Microsoft.Compute/virtualMachines/web_1a2b3c4d"
     request = sent_by(lambda: action(token, *WHERE, "web_1a2b3c4d"), "POST", f"{machine}/{path}")
     assert not request.body
 
 
 def test_several_members_are_not_redeployed_in_one_call(token: str) -> None:
-    """Azure has no batch call for it; nothing is sent."""
-    with pytest.raises(ValueError, match="redeployed one at a time: call redeploy_vmss for each"):
+    """Azure has no batch call for this; nothing is sent."""
+    with pytest.raises(ValueError, match="one at a time: call redeploy_vmss for each"):
         az.redeploy_vmss(token, *WHERE, ["web_1a", "web_2b"])
 
 
 def test_instance_ids_may_come_from_a_generator(token: str, clock: Clock) -> None:
-    """A generator is read once and sent whole."""
+    """It is read once and sent completely."""
     ids = (str(number) for number in (4, 5))
     assert body_of(
         sent_by(lambda: az.manual_upgrade(token, *WHERE, ids), "POST", VMSS + "/manualupgrade")
@@ -163,14 +160,11 @@ def test_instance_ids_may_come_from_a_generator(token: str, clock: Clock) -> Non
 
 
 @every_action
-@pytest.mark.parametrize("instance_ids", NO_IDS, ids=shown)
+@pytest.mark.parametrize("instance_ids", NO_IDS, ids=value_id)
 def test_an_invalid_instance_id_is_a_value_error_before_anything_is_sent(
     action: Callable[..., Any], instance_ids: Any, token: str, clock: Clock
 ) -> None:
-    """Above all an empty list is an error and not the whole set.
-
-    Which is what Azure would take it for.
-    """
+    """An empty list is an error as well: Azure would apply it to the whole set."""
     with azure(expects_requests=False), pytest.raises(ValueError, match="instance_ids"):
         action(token, *WHERE, instance_ids)
 
@@ -179,17 +173,17 @@ def test_an_invalid_instance_id_is_a_value_error_before_anything_is_sent(
 def test_none_is_a_value_error_if_instances_must_be_named(
     action: Callable[..., Any], token: str, clock: Clock
 ) -> None:
-    """A variable that was never filled must not delete or upgrade everything."""
+    """A variable that was never set must not delete or upgrade all instances."""
     with azure(expects_requests=False), pytest.raises(ValueError, match="instance_ids"):
         action(token, *WHERE, None)
 
 
 @pytest.mark.parametrize("read", TAKE_ONE, ids=lambda read: read.__name__)
-@pytest.mark.parametrize("instance_id", [*NO_IDS, None, "*", ["1"]], ids=shown)
+@pytest.mark.parametrize("instance_id", [*NO_IDS, None, "*", ["1"]], ids=value_id)
 def test_an_invalid_single_instance_id_is_a_value_error_before_anything_is_sent(
     read: Callable[..., Any], instance_id: Any, token: str, clock: Clock
 ) -> None:
-    """Functions for one instance take neither a list nor `*`."""
+    """Functions for one instance accept neither a list nor `*`."""
     with azure(expects_requests=False), pytest.raises(ValueError, match="instance_id"):
         read(token, *WHERE, instance_id)
 
@@ -199,7 +193,7 @@ def test_an_invalid_single_instance_id_is_a_value_error_before_anything_is_sent(
     | st.sampled_from([".", "..", "1/..", "1%2f", "1?x=1", "web_1.a-b", "*"])
 )
 def test_an_instance_id_never_leaves_its_segment(instance_id: str) -> None:
-    """Whatever the id, it is refused unsent, or stands as it is in its own segment of the path."""
+    """Any id is rejected before sending, or is unchanged in its own path segment."""
     with responses.RequestsMock(assert_all_requests_are_fired=False) as wire:
         wire.get(re.compile(""), json={})
         with contextlib.suppress(ValueError):
@@ -220,11 +214,8 @@ def test_an_instance_id_never_leaves_its_segment(instance_id: str) -> None:
 # The model: put, patch, scale
 
 
-def test_put_matches_on_the_etag_that_the_model_came_with(token: str, clock: Clock) -> None:
-    """Somebody else's change since the model was read is not overwritten.
-
-    If-Match is the body's own etag.
-    """
+def test_put_sends_the_etag_of_the_model(token: str, clock: Clock) -> None:
+    """So a change since the model was read is not overwritten."""
     model = {"name": "web", "etag": ETAG, "properties": {}}
     request = sent_by(lambda: az.put_vmss(token, *WHERE, model), "PUT")
     assert request.headers["If-Match"] == ETAG
@@ -232,7 +223,7 @@ def test_put_matches_on_the_etag_that_the_model_came_with(token: str, clock: Clo
 
 @pytest.mark.parametrize("etag", ['"9"', "*"])
 def test_if_match_overrides_the_models_own_etag(etag: str, token: str, clock: Clock) -> None:
-    """What the caller gives as `if_match` is sent as it stands, quotes included."""
+    """`if_match` is sent unchanged, including quotes."""
     model = {"name": "web", "etag": ETAG, "properties": {}}
     assert (
         sent_by(lambda: az.put_vmss(token, *WHERE, model, if_match=etag), "PUT").headers["If-Match"]
@@ -250,7 +241,7 @@ def test_if_match_overrides_the_models_own_etag(etag: str, token: str, clock: Cl
 def test_put_without_an_etag_sends_no_precondition(
     etag: dict[str, Any], token: str, clock: Clock
 ) -> None:
-    """A new scale set has none, and an empty header would be a precondition that nothing meets."""
+    """A new scale set has none, and an empty header would never match."""
     assert (
         "If-Match"
         not in sent_by(
@@ -259,8 +250,8 @@ def test_put_without_an_etag_sends_no_precondition(
     )
 
 
-def test_patch_has_no_precondition_of_its_own(token: str, clock: Clock) -> None:
-    """A patch names what changes, so the etag of the body is neither sent nor matched on."""
+def test_patch_sends_no_precondition_by_default(token: str, clock: Clock) -> None:
+    """The etag in the body is not used."""
     request = sent_by(lambda: az.patch_vmss(token, *WHERE, {"etag": ETAG, "tags": {}}), "PATCH")
     assert "If-Match" not in request.headers
     assert body_of(request) == {"tags": {}}
@@ -274,9 +265,9 @@ def test_patch_has_no_precondition_of_its_own(token: str, clock: Clock) -> None:
 def test_only_etag_and_provisioning_state_are_left_out(
     write: Callable[..., Any], method: str, extra: dict[str, Any], inner: dict[str, Any]
 ) -> None:
-    """All else in a model is sent as it stands, nested fields of these names included.
+    """All else is sent unchanged, including nested fields of these names.
 
-    The caller's dict stays.
+    The caller's dict is not changed.
     """
     rest = {**extra, "tags": {"etag": "t", "provisioningState": "t"}}
     rest.pop("etag", None)
@@ -296,7 +287,7 @@ def test_only_etag_and_provisioning_state_are_left_out(
 def test_a_model_that_is_not_a_dict_is_a_value_error_before_anything_is_sent(
     write: Callable[..., Any], body: Any, token: str, clock: Clock
 ) -> None:
-    """JSON text above all, which older libraries took."""
+    """For example JSON text, which older libraries accepted."""
     with azure(expects_requests=False), pytest.raises(ValueError, match="vmss_body must be a dict"):
         write(token, *WHERE, body)
 
@@ -304,7 +295,7 @@ def test_a_model_that_is_not_a_dict_is_a_value_error_before_anything_is_sent(
 def test_a_change_in_between_is_a_failed_precondition_and_not_repeated(
     token: str, clock: Clock
 ) -> None:
-    """412 is `PreconditionFailed` in Azure's words, after a single try."""
+    """A 412 is `PreconditionFailed` with Azure's message, after one attempt."""
     message = 'Etag provided in if-match header "2" does not match etag "3" of resource.'
     with azure() as wire:
         wire.put(
@@ -320,7 +311,7 @@ def test_a_change_in_between_is_a_failed_precondition_and_not_repeated(
 def test_scaling_sends_the_capacity_alone_as_a_number(
     capacity: int, token: str, clock: Clock
 ) -> None:
-    """Nothing else of the SKU is sent, so that the VM size stays; nothing is matched on."""
+    """Only the capacity is sent, so that the VM size is kept; there is no precondition."""
     request = sent_by(lambda: az.scale_vmss(token, *WHERE, capacity), "PATCH")
     assert request.body == json.dumps({"sku": {"capacity": capacity}}).encode()
     assert "If-Match" not in request.headers
@@ -330,7 +321,7 @@ def test_scaling_sends_the_capacity_alone_as_a_number(
 def test_an_invalid_capacity_is_a_value_error_before_anything_is_sent(
     capacity: Any, token: str, clock: Clock
 ) -> None:
-    """`True` would scale to one instance, and text is what azurerm sent."""
+    """`True` would scale to one instance, and azurerm sent text."""
     with (
         azure(expects_requests=False),
         pytest.raises(ValueError, match="capacity must be a whole number"),
@@ -362,9 +353,9 @@ def test_an_invalid_capacity_is_a_value_error_before_anything_is_sent(
 def test_protection_is_sent_alone(
     options: dict[str, bool], policy: dict[str, bool], token: str, clock: Clock
 ) -> None:
-    """The body is the policy and nothing else.
+    """The body is only the policy.
 
-    A whole instance sent back is reported to lose the model.
+    A PUT of the whole instance is reported to detach it from the set's model.
     """
     request = sent_by(
         lambda: az.protect_vmss_vm(token, *WHERE, 7, **options), "PUT", VMSS + "/virtualMachines/7"
@@ -378,50 +369,42 @@ def test_protection_is_sent_alone(
 def test_contradictory_protection_is_a_value_error_before_anything_is_sent(
     options: dict[str, bool], token: str, clock: Clock
 ) -> None:
-    """Nothing to set, and protection from actions that leaves scaling in.
-
-    Say so by a `ValueError`.
-    """
+    """No option at all, or protection from actions without protection from scaling in."""
     with (
         azure(expects_requests=False),
-        pytest.raises(ValueError, match=r"from_scale_in=.* do not fit"),
+        pytest.raises(ValueError, match=r"from_scale_in=.* is not a valid combination"),
     ):
         az.protect_vmss_vm(token, *WHERE, 7, **options)
 
 
 @pytest.mark.parametrize("instance_id", ["*", ["7"], "", None, True, "7,8"], ids=repr)
 def test_protection_takes_one_instance(instance_id: Any, token: str, clock: Clock) -> None:
-    """Each instance is protected by a request of its own."""
+    """Each instance is protected by its own request."""
     with azure(expects_requests=False), pytest.raises(ValueError, match="instance_id must"):
         az.protect_vmss_vm(token, *WHERE, instance_id, from_scale_in=True)
 
 
 @pytest.mark.parametrize("option", ["from_scale_in", "from_scale_set_actions"])
 @pytest.mark.parametrize("value", ["false", "no", 1, []], ids=repr)
-def test_protection_is_a_matter_of_yes_or_no(
-    option: str, value: Any, token: str, clock: Clock
-) -> None:
+def test_protection_accepts_only_bools(option: str, value: Any, token: str, clock: Clock) -> None:
     """The text `false` must not protect."""
     with azure(expects_requests=False), pytest.raises(ValueError, match=option):
         az.protect_vmss_vm(token, *WHERE, 7, **{option: value})
 
 
-# What the reads are careful about
+# Reads
 
 
 def test_the_list_of_instances_never_selects(token: str, clock: Clock) -> None:
-    """`$select` would hide `latestModelApplied`, by which a rollout sees what is left."""
+    """`$select` would remove `latestModelApplied`, which a rollout needs."""
     with azure() as wire:
         wire.get(VMSS + "/virtualMachines", json={"value": []})
         assert az.get_instance_views(token, *WHERE) == []
         assert "select" not in wire.calls[0].request.url
 
 
-def test_an_action_that_ends_at_once_is_an_answer_too(token: str, clock: Clock) -> None:
-    """200 with no headers of a long-running operation is given back.
-
-    And `wait` has nothing to wait for.
-    """
+def test_an_action_that_ends_at_once_returns_its_response(token: str, clock: Clock) -> None:
+    """A 200 without headers of an operation is returned, and `wait` sends nothing."""
     with azure() as wire:
         wire.post(VMSS + "/start", status=200)
         answer = az.start_vmss(token, *WHERE)
@@ -430,7 +413,7 @@ def test_an_action_that_ends_at_once_is_an_answer_too(token: str, clock: Clock) 
 
 
 def test_deleting_a_missing_scale_set_is_not_an_error(token: str, clock: Clock) -> None:
-    """Azure answers 204 when there is no such scale set, and that is given back."""
+    """Azure responds with 204, which is returned."""
     with azure() as wire:
         wire.delete(VMSS, status=204)
         assert az.delete_vmss(token, *WHERE).status_code == 204

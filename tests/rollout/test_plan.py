@@ -50,7 +50,7 @@ def domain_of(vm: Any) -> int | None:
 
 
 @given(INSTANCES, BY)
-def test_a_plan_holds_what_is_outdated_each_once(instances: list[Any], by: Any) -> None:
+def test_a_plan_has_each_outdated_instance_once(instances: list[Any], by: Any) -> None:
     """Whatever the set: every outdated instance is in one batch, no other, no batch is empty.
 
     Names differ.
@@ -137,7 +137,7 @@ SIZES = st.one_of(st.integers(1, 70), st.integers(1, 100).map(lambda share: f"{s
 
 
 @given(SETS, BY, st.none() | SIZES, st.none() | SIZES)
-def test_a_plan_of_any_cut_holds_what_is_outdated_each_once(
+def test_a_plan_of_any_batching_has_each_outdated_instance_once(
     instances: list[Any], by: Any, max_batch: Any, canary: Any
 ) -> None:
     """However it is cut: every outdated instance once, no batch larger than allowed.
@@ -236,7 +236,7 @@ def test_names_of_parts_and_of_the_canary() -> None:
     "how",
     [{"by": "20%"}, {"by": 4, "max_batch": 3}, {"max_batch": 3}, {"max_batch": 3, "canary": 5}],
 )
-def test_what_is_planned_after_the_canary_is_what_comes(how: dict[str, Any]) -> None:
+def test_the_plan_after_the_canary_is_what_runs(how: dict[str, Any]) -> None:
     """Planned anew when the canary is done, as a rollout does it.
 
     The batches are those that were planned at first.
@@ -267,7 +267,7 @@ def test_a_share_is_rounded_down(value: Any, total: int, number: int) -> None:
 
 
 @pytest.mark.parametrize("value", [-1, True, "20", "200%", "-5%", "%", 1.5, None])
-def test_what_is_no_share_is_refused(value: Any) -> None:
+def test_an_invalid_count_or_percentage_is_rejected(value: Any) -> None:
     """The argument and the value are named."""
     with pytest.raises(ValueError, match=r"^max_unhealthy must be a number of"):
         options.resolve_count(value, 10, "max_unhealthy")
@@ -299,7 +299,7 @@ def test_batches_of_nothing_are_refused(argument: str, value: Any) -> None:
         ),
     ],
 )
-def test_what_ought_to_be_known_is_pointed_out(properties: Any, words: str) -> None:
+def test_notices_report_what_else_changes_the_set(properties: Any, words: str) -> None:
     """Whatever else may drive this set; and nothing where there is nothing to say."""
     healthy = {"code": "HealthState/healthy"}
     vm = instance("0")

@@ -11,6 +11,7 @@ from support.rollout import NEW, OLD, OLD_IMAGE, bump, on, posted, reasons, runn
 
 import azurerm_lite as az
 from azurerm_lite import vmss
+from azurerm_lite.rollout.state import short_image_name
 from azurerm_lite.sandbox import Sandbox
 
 URI = "https://sandboxstorage.blob.core.windows.net/images/web-{}.vhd"
@@ -52,7 +53,7 @@ def test_a_batch_that_fails_is_rolled_back(sandbox: Sandbox, how: str) -> None:
     )
 
 
-def test_what_nobody_touched_is_not_touched_by_the_way_back(sandbox: Sandbox) -> None:
+def test_a_rollback_does_not_touch_instances_that_were_not_upgraded(sandbox: Sandbox) -> None:
     """Domains that the rollout had not come to see neither the new image nor the rollback."""
     bump(sandbox)
     sandbox.break_upgrade("web", "6", image=NEW)
@@ -62,7 +63,7 @@ def test_what_nobody_touched_is_not_touched_by_the_way_back(sandbox: Sandbox) ->
     }
 
 
-def test_instances_that_turn_ill_after_their_batch_are_rolled_back(
+def test_instances_that_become_unhealthy_after_their_batch_are_rolled_back(
     sandbox: Sandbox, clock: Clock
 ) -> None:
     """A new image may fail while the loop does something else: that is its failure too."""
@@ -73,7 +74,7 @@ def test_instances_that_turn_ill_after_their_batch_are_rolled_back(
         clock.sleep(60)
 
     with pytest.raises(
-        az.RolloutHalted, match="1 instance outside update domain 2 unhealthy"
+        az.RolloutHalted, match="1 instance outside update domain 2 is unhealthy"
     ) as caught:
         on("batch_done", 2, fall_ill, az.rollout(*sandbox.where(), on_failure="rollback"))
     assert caught.value.rolled_back
@@ -103,7 +104,7 @@ def test_trouble_that_is_not_the_images_is_not_rolled_back(sandbox: Sandbox) -> 
     assert sorted(running(sandbox).values()) == [OLD] * 16 + [NEW] * 4
 
 
-def test_a_rollback_that_fails_says_what_runs_what(sandbox: Sandbox) -> None:
+def test_a_failed_rollback_reports_the_image_of_each_instance(sandbox: Sandbox) -> None:
     """It stops; the message has both reasons, each image with its instances.
 
     And what to call next.
@@ -117,13 +118,13 @@ def test_a_rollback_that_fails_says_what_runs_what(sandbox: Sandbox) -> None:
     assert "instance 11: provisioning failed" in str(halt)
     assert "instance 5: provisioning failed" in str(halt)
     assert f":{NEW}" in str(halt)
-    assert "rollout() brings the rest to it" in str(halt)
+    assert "call rollout() to finish the remaining instances" in str(halt)
     sandbox.break_upgrade("web", "5", "none")
     list(az.rollout(*sandbox.where(), max_unhealthy=1))
     assert set(running(sandbox).values()) == {OLD}
 
 
-def test_what_failed_is_set_up_anew_by_a_rollback_by_hand(sandbox: Sandbox) -> None:
+def test_a_manual_rollback_reimages_failed_instances(sandbox: Sandbox) -> None:
     """The instance for whose sake one goes back must not be what halts the way back."""
     bump(sandbox)
     sandbox.break_upgrade("web", "7", image=NEW)
@@ -137,7 +138,7 @@ def test_what_failed_is_set_up_anew_by_a_rollback_by_hand(sandbox: Sandbox) -> N
     assert states == {"Succeeded"}
 
 
-def test_without_one_way_back_nothing_is_begun(sandbox: Sandbox) -> None:
+def test_without_a_single_rollback_image_nothing_is_started(sandbox: Sandbox) -> None:
     """Where the instances run several images.
 
     On_failure="rollback" wants to be told which to go back to.
@@ -148,7 +149,7 @@ def test_without_one_way_back_nothing_is_begun(sandbox: Sandbox) -> None:
     count = len(posted(sandbox))
     with pytest.raises(
         ValueError,
-        match=r"^on_failure: the instances run several images .*rollback_image",
+        match=r"^rollback_image is required .*several images",
     ):
         list(az.rollout(*sandbox.where(), on_failure="rollback"))
     assert len(posted(sandbox)) == count
@@ -158,13 +159,13 @@ def test_without_one_way_back_nothing_is_begun(sandbox: Sandbox) -> None:
     assert set(running(sandbox).values()) == {OLD}
 
 
-def test_the_model_is_not_put_back_over_somebody_elses_change(sandbox: Sandbox) -> None:
+def test_a_rollback_does_not_overwrite_another_clients_model(sandbox: Sandbox) -> None:
     """Who changed the model meanwhile keeps the change: the rollback halts and says so."""
     bump(sandbox)
     sandbox.break_upgrade("web", "6", image=NEW)
     change = partial(sandbox.set_image, "web", version="22.04.202409120")
     with pytest.raises(
-        az.RolloutHalted, match="rollback halted too: Somebody changed the scale set's model"
+        az.RolloutHalted, match="rollback halted too: Another client changed the scale set's model"
     ) as caught:
         on("rolling_back", 0, change, az.rollout(*sandbox.where(), on_failure="rollback"))
     assert not caught.value.rolled_back
@@ -252,19 +253,19 @@ def test_each_kind_of_image_goes_back(sandbox: Sandbox, name: str, image: dict[s
         assert old.items() <= az.get_image(vm).items()
 
 
-def test_where_nothing_else_runs_the_image_must_be_named(sandbox: Sandbox) -> None:
+def test_without_another_image_the_image_is_required(sandbox: Sandbox) -> None:
     """After a rollout that is done no instance tells what was there before."""
     bump(sandbox)
     list(az.rollout(*sandbox.where()))
     with pytest.raises(
-        ValueError, match="image must be given: the instances behind the model run no other image"
+        ValueError, match="image is required: the outdated instances run the model's image"
     ):
         list(az.rollback(*sandbox.where()))
     list(az.rollback(*sandbox.where(), image=OLD_IMAGE))
     assert set(running(sandbox).values()) == {OLD}
 
 
-def test_a_rollback_cut_off_does_not_turn_round(sandbox: Sandbox) -> None:
+def test_an_interrupted_rollback_never_rolls_forward(sandbox: Sandbox) -> None:
     """Called again half-way it must not take the new image for the old one.
 
     With the image named it goes on.
@@ -274,14 +275,18 @@ def test_a_rollback_cut_off_does_not_turn_round(sandbox: Sandbox) -> None:
     for event in az.rollback(*sandbox.where()):
         if event.kind == "batch_done":
             break
-    with pytest.raises(ValueError, match=r"It seems to be put back already: rollout\(\)"):
+    with pytest.raises(
+        ValueError, match=r"The model already seems to be rolled back: call rollout\(\)"
+    ):
         list(az.rollback(*sandbox.where()))
     list(az.rollback(*sandbox.where(), image=OLD_IMAGE))
     assert set(running(sandbox).values()) == {OLD}
 
 
 @pytest.mark.parametrize("took_effect", [False, True])
-def test_a_put_whose_answer_is_lost_is_looked_into(sandbox: Sandbox, took_effect: bool) -> None:
+def test_a_put_without_a_response_is_checked_before_a_retry(
+    sandbox: Sandbox, took_effect: bool
+) -> None:
     """Whether the model was put back is read from the model, before it is put again."""
     bump(sandbox)
     list(az.rollout(*sandbox.where(), only=[0]))
@@ -313,7 +318,7 @@ def test_arguments_are_checked_at_the_call(arguments: dict[str, Any], message: s
 
 def test_an_image_of_another_kind_is_refused_before_anything_is_changed(sandbox: Sandbox) -> None:
     """Azure does not let a scale set change between kinds of image."""
-    with pytest.raises(ValueError, match="does not fit: the model of 'web' has a platform image"):
+    with pytest.raises(ValueError, match="cannot be set: the model of 'web' has a platform image"):
         list(az.rollback(*sandbox.where(), image={"kind": "image_uri", "image_uri": URI.format(1)}))
     assert not [each for each in sandbox.journal if each.method == "PUT"]
 
@@ -344,14 +349,15 @@ def test_an_image_of_another_kind_is_refused_before_anything_is_done(sandbox: Sa
     bump(sandbox)
     image: Any = {"kind": "image_id", "image_id": "/subscriptions/x"}
     with pytest.raises(
-        ValueError, match="rollback_image: image_id does not fit: the model of 'web' has a platform"
+        ValueError,
+        match="rollback_image: image_id cannot be set: the model of 'web' has a platform",
     ):
         list(az.rollout(*sandbox.where(), on_failure="rollback", rollback_image=image))
     assert posted(sandbox) == []
 
 
 @pytest.mark.parametrize("how", ["fail", "unhealthy"])
-def test_a_change_of_the_model_that_is_no_other_image_is_not_taken_for_rolled_back(
+def test_a_change_of_the_model_without_an_image_is_not_rolled_back(
     sandbox: Sandbox, how: str
 ) -> None:
     """Only images are put back.
@@ -368,12 +374,14 @@ def test_a_change_of_the_model_that_is_no_other_image_is_not_taken_for_rolled_ba
     assert [
         event
         for event in seen
-        if event.kind == "notice" and "will halt and not roll back" in event.message
+        if event.kind == "notice" and "on_failure='rollback' has no effect" in event.message
     ]
     assert len(posted(sandbox)) == 2
 
 
-def test_illness_of_what_was_not_upgraded_only_halts(sandbox: Sandbox, clock: Clock) -> None:
+def test_an_unhealthy_instance_that_was_not_upgraded_only_halts(
+    sandbox: Sandbox, clock: Clock
+) -> None:
     """An instance on the old image says nothing of the new one.
 
     The model and the instances stay as they are.
@@ -385,38 +393,39 @@ def test_illness_of_what_was_not_upgraded_only_halts(sandbox: Sandbox, clock: Cl
         clock.sleep(60)
 
     with pytest.raises(
-        az.RolloutHalted, match="outside update domain 1 unhealthy, where 0 may be: instance 4"
+        az.RolloutHalted,
+        match=r"outside update domain 1 (is|are) unhealthy \(max_unhealthy allows 0\): instance 4",
     ):
         on("batch_done", 1, fall_ill, az.rollout(*sandbox.where(), on_failure="rollback"))
     assert az.get_image(az.get_vmss(*sandbox.where()))["version"] == NEW
     assert len(posted(sandbox)) == 1
 
 
-def test_a_model_that_is_changed_while_a_batch_is_watched_is_nobodys_failure(
+def test_a_model_that_changes_during_the_bake_is_not_a_failure_of_the_batch(
     sandbox: Sandbox,
 ) -> None:
     """The instances lag because of the change; the halt names that, and nothing is put back."""
     bump(sandbox)
     change = partial(sandbox.set_image, "web", version="22.04.202409120")
     with pytest.raises(
-        az.RolloutHalted, match=r"^Somebody changed the scale set's model"
+        az.RolloutHalted, match=r"^Another client changed the scale set's model"
     ) as caught:
         on("baking", 2, change, az.rollout(*sandbox.where(), bake=300, on_failure="rollback"))
     assert not caught.value.rolled_back
 
 
-def test_a_way_back_that_halts_at_once_still_says_what_runs_what(sandbox: Sandbox) -> None:
+def test_a_rollback_that_halts_at_once_reports_the_image_of_each_instance(sandbox: Sandbox) -> None:
     """Before it has read anything by itself, what the rollout knew counts."""
     bump(sandbox)
     sandbox.break_upgrade("web", "11", image=NEW)
     change = partial(sandbox.set_image, "web", version="22.04.202409120")
     with pytest.raises(
-        az.RolloutHalted, match=rf"halted too: Somebody .*\(0, 1, 5.*:{NEW}.*:{OLD}\.$"
+        az.RolloutHalted, match=rf"halted too: Another client .*\(0, 1, 5.*:{NEW}.*:{OLD}\.$"
     ):
         on("progress", 2, change, az.rollout(*sandbox.where(), on_failure="rollback"))
 
 
-def test_the_time_that_azure_writes_into_the_model_is_nobodys_change(
+def test_the_time_that_azure_writes_into_the_model_is_not_a_change(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`virtualMachineProfile.timeCreated` is Azure's own, and moves with each change.
@@ -439,3 +448,37 @@ def test_the_time_that_azure_writes_into_the_model_is_nobodys_change(
     with pytest.raises(az.RolloutHalted, match="Rolled back: all 22 instances run") as caught:
         on("batch_done", 1, scale, az.rollout(*sandbox.where(), on_failure="rollback"))
     assert caught.value.rolled_back
+
+
+@pytest.mark.parametrize(
+    ("image", "current", "name"),
+    [
+        ("a:b:c:1", "A:B:C:2", "1"),
+        ("a:b:c:1", "a:b:d:2", "c 1"),
+        ("a:b:c:1", "a:x:c:2", "a:b:c:1"),
+        ("/g/images/web/versions/1", "/G/images/web/versions/2", "1"),
+        ("/g/images/web/versions/1", "/g/images/shop/versions/2", "/g/images/web/versions/1"),
+        ("/g/images/web/versions/1", "a:b:c:2", "/g/images/web/versions/1"),
+        ("a:b:c:1", "/g/images/web/versions/2", "a:b:c:1"),
+        ("/g/images/web-1", "/g/images/web-2", "web-1"),
+    ],
+)
+def test_the_short_name_of_an_image_is_what_differs_from_the_model(
+    image: str, current: str, name: str
+) -> None:
+    """So that an event stays on one line of a terminal."""
+
+    def image_of(text: str) -> Any:
+        if text.startswith("/"):
+            return {"kind": "image_id", "image_id": text}
+        keys = ("publisher", "offer", "sku", "version")
+        return {"kind": "platform", **dict(zip(keys, text.split(":"), strict=True))}
+
+    def reference(text: str) -> Any:
+        if text.startswith("/"):
+            return {"id": text}
+        return {key: value for key, value in image_of(text).items() if key != "kind"}
+
+    storage = {"storageProfile": {"imageReference": reference(current)}}
+    model: Any = {"properties": {"virtualMachineProfile": storage}}
+    assert short_image_name(image_of(image), model) == name

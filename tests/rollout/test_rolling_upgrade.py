@@ -44,7 +44,7 @@ def test_a_rolling_upgrade_is_followed_to_its_end(rolling: Sandbox) -> None:
     assert set(running(rolling).values()) == {NEW}
 
 
-def test_following_can_be_left_and_begun_again(rolling: Sandbox) -> None:
+def test_following_can_be_stopped_and_started_again(rolling: Sandbox) -> None:
     """Leaving the loop stops nothing; the next call goes on watching."""
     bump(rolling)
     for event in az.follow_rolling_upgrade(*rolling.where()):
@@ -69,7 +69,7 @@ def test_a_cancelled_upgrade_ends_in_a_halt(rolling: Sandbox) -> None:
     assert caught.value.summary.upgraded in (4, 6)
 
 
-def test_a_faulted_upgrade_is_told_in_azures_words(rolling: Sandbox) -> None:
+def test_a_failed_rolling_upgrade_has_azures_reason(rolling: Sandbox) -> None:
     """The code and message of the upgrade, and the instance that failed."""
     rolling.break_upgrade("web", "3")
     bump(rolling)
@@ -93,14 +93,14 @@ def test_the_upgrade_before_is_not_taken_for_the_new_one(rolling: Sandbox, clock
     assert set(running(rolling).values()) == {OLD}
 
 
-def test_where_there_is_nothing_to_follow_it_says_so(sandbox: Sandbox) -> None:
+def test_without_a_rolling_upgrade_following_reports_it(sandbox: Sandbox) -> None:
     """A set that never had a rolling upgrade, all on its model: a start and an end, no error."""
     events = list(az.follow_rolling_upgrade(*sandbox.where()))
     assert events[-1].message == "web: no rolling upgrade; 20 of 20 instances have the latest model"
 
 
 @pytest.mark.parametrize("code", ["NotFound", "ResourceNotFound", "RollingUpgradeNotFound"])
-def test_no_rolling_upgrade_is_no_error_whatever_the_code(sandbox: Sandbox, code: str) -> None:
+def test_a_missing_rolling_upgrade_is_accepted_with_any_code(sandbox: Sandbox, code: str) -> None:
     """The type of the error decides: the scale set was read just before."""
     sandbox.fail_next(404, path="rollingUpgrades", code=code, message="No rollingUpgrades here.")
     events = list(az.follow_rolling_upgrade(*sandbox.where()))
@@ -122,7 +122,7 @@ def test_following_has_an_end(rolling: Sandbox) -> None:
     """Time is up, and Azure goes on: the halt says so."""
     rolling.cloud.upgrade_seconds = 10**6
     rolling.set_image("web", version=NEW)
-    with pytest.raises(az.RolloutHalted, match="is still RollingForward after 600 s"):
+    with pytest.raises(az.RolloutHalted, match="is still RollingForward after 10 min"):
         list(az.follow_rolling_upgrade(*rolling.where(), timeout=600))
 
 

@@ -160,7 +160,7 @@ def test_nothing_is_sent_before_the_first_next(sandbox: Sandbox) -> None:
     assert len(sandbox.journal) == before
 
 
-def test_leaving_the_loop_pauses_and_calling_again_goes_on(sandbox: Sandbox) -> None:
+def test_leaving_the_loop_pauses_and_calling_again_resumes(sandbox: Sandbox) -> None:
     """After a break nothing further is touched.
 
     The next call does what is left, and nothing twice.
@@ -185,7 +185,7 @@ def test_an_operation_in_flight_is_waited_out(sandbox: Sandbox) -> None:
         if event.kind == "progress":
             break
     events = list(az.rollout(*sandbox.where()))
-    assert events[0].message == "4 instances being updated (0, 5, 10, 15): waiting for that to end"
+    assert events[0].message == "4 instances being updated (0, 5, 10, 15): waiting"
     assert sorted(int(vm_id) for batch in posted(sandbox) for vm_id in batch) == list(range(20))
     assert set(running(sandbox).values()) == {NEW}
 
@@ -194,7 +194,7 @@ def test_instances_that_stay_updating_halt(sandbox: Sandbox) -> None:
     """Waiting for somebody else's update has a limit, and nothing is posted meanwhile."""
     bump(sandbox)
     sandbox.cloud.scale_set("sandbox", "web").instances["9"].provisioning = "Updating"
-    with pytest.raises(az.RolloutHalted, match=r"1 instance being updated \(9\) still after 60 s"):
+    with pytest.raises(az.RolloutHalted, match=r"1 instance being updated \(9\) still after 1 min"):
         list(az.rollout(*sandbox.where(), health_timeout=60))
     assert posted(sandbox) == []
 
@@ -219,7 +219,7 @@ def test_an_upgrade_whose_answer_is_lost_is_not_done_twice(
         wire.post(re.compile(".*/manualupgrade"), body=requests.ConnectionError("reset"))
         lost = next(events)
     assert lost.kind == "waiting"
-    assert "asking again" in lost.message
+    assert "sending again" in lost.message
     assert list(events)[-1].latest == 4
     assert len(posted(sandbox)) == (0 if took_effect else 1)
 
@@ -234,7 +234,7 @@ def test_the_pause_is_kept_between_batches_only(sandbox: Sandbox, clock: Clock) 
     assert clock.slept.count(60) == clock.slept.count(17) == 4
     told = [event.message for event in events if event.kind == "pausing"]
     assert told[:2] == [
-        "pausing 77 s before update domain 1",
+        "pausing 1 min 17 s before update domain 1",
         "pausing 17 s before update domain 1",
     ]
     assert [event.kind for event in events if event.kind in ("pausing", "batch_done")][
@@ -388,7 +388,7 @@ def test_a_flexible_set_is_taken_in_batches_by_the_names_of_its_vms(sandbox: San
         ({"by": "0%"}, "^by must be"),
         ({"by": "120%"}, "^by must be"),
         ({"only": []}, "^only is empty"),
-        ({"only": ["a b"]}, "^only must hold instance ids"),
+        ({"only": ["a b"]}, "^only must be an instance id"),
         ({"pause": -1}, "^pause must be seconds"),
         ({"pause": float("nan")}, "^pause must be seconds"),
         ({"health_timeout": "soon"}, "^health_timeout must be seconds"),
@@ -403,7 +403,8 @@ def test_arguments_are_checked_at_the_call(arguments: dict[str, Any], message: s
 
 
 @pytest.mark.parametrize(
-    ("mode", "message"), [("Automatic", "all of it at once"), ("Rolling", "follow_rolling_upgrade")]
+    ("mode", "message"),
+    [("Automatic", "all instances at once"), ("Rolling", "follow_rolling_upgrade")],
 )
 def test_other_upgrade_modes_are_refused(sandbox: Sandbox, mode: str, message: str) -> None:
     """Azure upgrades such sets itself: the refusal says what to use or to change instead."""
@@ -479,7 +480,7 @@ def test_an_unhealthy_application_halts_within_the_limit(sandbox: Sandbox, clock
     sandbox.break_upgrade("web", "5", "unhealthy")
     began = clock.now
     with pytest.raises(
-        az.RolloutHalted, match="update domain 0 is not healthy after 300 s"
+        az.RolloutHalted, match="update domain 0 is not healthy after 5 min"
     ) as caught:
         list(az.rollout(*sandbox.where(), health_timeout=300))
     assert reasons(caught.value) == {"5": "application health unhealthy"}
@@ -518,7 +519,7 @@ def test_an_operation_that_never_ends_halts(sandbox: Sandbox) -> None:
     """Time limits hold for operations too, and the message says that Azure goes on."""
     bump(sandbox)
     sandbox.break_upgrade("web", "0", "stick")
-    with pytest.raises(az.RolloutHalted, match="has not ended after 600 s") as caught:
+    with pytest.raises(az.RolloutHalted, match="has not ended after 10 min") as caught:
         list(az.rollout(*sandbox.where(), health_timeout=600))
     assert reasons(caught.value) == dict.fromkeys(("0", "5", "10", "15"), "provisioning updating")
 
@@ -538,7 +539,7 @@ def test_unhealthy_instances_outside_the_batch_count(
         assert list(events)[-1].kind == "finished"
         return
     with pytest.raises(
-        az.RolloutHalted, match="2 instances outside update domain 0 unhealthy"
+        az.RolloutHalted, match="2 instances outside update domain 0 are unhealthy"
     ) as caught:
         list(events)
     assert reasons(caught.value) == dict.fromkeys(("18", "19"), "application health unhealthy")
@@ -562,12 +563,12 @@ def test_an_instance_that_vanishes_between_reading_and_posting_is_dropped(sandbo
     bump(sandbox)
     vmss = sandbox.cloud.scale_set("sandbox", "web")
     events = on("batch_started", 2, lambda: vmss.instances.pop("6"), az.rollout(*sandbox.where()))
-    assert any("without 6, gone meanwhile" in event.message for event in events)
+    assert any("continuing without 6, deleted meanwhile" in event.message for event in events)
     assert ["1", "11", "16"] in posted(sandbox)
     assert "19 of 19 instances have the latest model" in events[-1].message
 
 
-def test_a_domain_that_vanishes_whole_is_no_error(sandbox: Sandbox) -> None:
+def test_a_domain_that_is_deleted_as_a_whole_is_accepted(sandbox: Sandbox) -> None:
     """Nothing is posted for it, least of all an empty list, which Azure would take for all."""
     bump(sandbox)
     vmss = sandbox.cloud.scale_set("sandbox", "web")
@@ -591,11 +592,12 @@ def test_instances_that_autoscale_adds_are_no_error(sandbox: Sandbox) -> None:
     assert sorted(int(vm_id) for batch in posted(sandbox) for vm_id in batch) == list(range(20))
 
 
-def test_a_model_that_somebody_changes_halts(sandbox: Sandbox) -> None:
+def test_a_changed_model_halts(sandbox: Sandbox) -> None:
     """Going on would bring instances to something that nobody asked this rollout for."""
     bump(sandbox)
     with pytest.raises(
-        az.RolloutHalted, match="Somebody changed the scale set's model since this rollout began"
+        az.RolloutHalted,
+        match="Another client changed the scale set's model after this rollout started",
     ):
         on(
             "batch_done",
@@ -606,7 +608,7 @@ def test_a_model_that_somebody_changes_halts(sandbox: Sandbox) -> None:
     assert len(posted(sandbox)) == 2
 
 
-def test_somebody_elses_operation_is_waited_for(sandbox: Sandbox) -> None:
+def test_an_operation_of_another_client_is_waited_for(sandbox: Sandbox) -> None:
     """409 Conflict passes: the batch is posted again until Azure takes it.
 
     And the events say so.
@@ -618,7 +620,7 @@ def test_somebody_elses_operation_is_waited_for(sandbox: Sandbox) -> None:
         lambda: az.restart_vmss(*sandbox.where(), "19"),
         az.rollout(*sandbox.where()),
     )
-    assert any(event.kind == "waiting" and "asking again" in event.message for event in events)
+    assert any(event.kind == "waiting" and "sending again" in event.message for event in events)
     assert events[-1].latest == 20
 
 
@@ -631,7 +633,7 @@ def test_a_conflict_that_does_not_pass_halts(sandbox: Sandbox) -> None:
     assert isinstance(caught.value.__cause__, az.Conflict)
 
 
-def test_azure_refusing_half_way_says_what_was_done(sandbox: Sandbox) -> None:
+def test_a_rejection_half_way_reports_what_was_done(sandbox: Sandbox) -> None:
     """An error in the middle is a RolloutHalted that says how far it came.
 
     With Azure's error as its cause.
@@ -655,7 +657,7 @@ def test_passing_trouble_is_only_a_delay(sandbox: Sandbox, status: int) -> None:
     assert len(posted(sandbox)) == 5
 
 
-def test_a_state_that_cannot_be_read_is_told(sandbox: Sandbox) -> None:
+def test_a_state_that_cannot_be_read_is_reported(sandbox: Sandbox) -> None:
     """While Azure does not answer, progress says so, and why; the operation goes on regardless."""
     bump(sandbox)
     fail = partial(

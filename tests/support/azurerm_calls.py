@@ -1,7 +1,6 @@
-"""A call of each function of azurerm's that sends something, and the request that ours makes of it.
+"""A call of each azurerm function that sends a request, and the request of our function.
 
-Written from the REST reference. In this order the calls make sense one after the other, on a
-sandbox as it begins.
+Written from the REST reference. The calls can run in this order on a new sandbox.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from azurerm_lite import compat
 from azurerm_lite.sandbox import Sandbox
 from support.wrappers import COMPUTE, NETWORK
 
-# azurerm 0.10.0's own; those of Microsoft.Compute are newer.
+# API versions of azurerm 0.10.0; those of Microsoft.Compute are newer.
 SUBSCRIPTIONS = "2016-06-01"
 RESOURCES = "2017-05-10"
 SUB = "/subscriptions/" + Sandbox.subscription_id
@@ -39,7 +38,7 @@ PLATFORM = ("Canonical", JAMMY, "22_04-lts-gen2", "22.04.202410020")
 
 @dataclass(frozen=True)
 class Call:
-    """A call, the arguments behind the token, and what goes over the wire."""
+    """A call, its arguments after the token, and the request and response."""
 
     name: str
     given: tuple[Any, ...]
@@ -56,23 +55,23 @@ class Call:
     """Whether it is one of azurerm's REST helpers: the URL first and the token last."""
 
     def of(self, azurerm: Any, token: str, base: str) -> Any:
-        """Makes the call."""
+        """Make the call."""
         return azurerm(self.name, *self.arguments(token, base))
 
     def arguments(self, token: str, base: str) -> list[Any]:
-        """What the function is called with."""
+        """The arguments of the function."""
         if self.endpoint:
             return [f"{base}{self.path}?api-version={self.api}", *self.given, token]
         return [token, *self.given]
 
 
 def ours(name: str, *arguments: Any) -> Any:
-    """Calls a function of `compat`."""
+    """The function of `compat` to call."""
     return getattr(compat, name)(*arguments)
 
 
 def _model(**profile: Any) -> dict[str, Any]:
-    """What `create_vmss` sends for a set called fresh."""
+    """Return the body that `create_vmss` sends for a set called fresh."""
     publisher, offer, sku, version = PLATFORM
     address = {"subnet": {"id": SUBNET}, **profile.pop("address", {})}
     nic = {"primary": True, "ipConfigurations": [{"name": "fresh", "properties": address}]}
@@ -110,8 +109,8 @@ def _key(disabled: bool) -> dict[str, Any]:
     return {"disablePasswordAuthentication": disabled, "ssh": {"publicKeys": [key]}}
 
 
-def _created() -> Iterator[Call]:
-    """Scale sets made: with a key, with a password, with all that there is; and put again."""
+def _creation_calls() -> Iterator[Call]:
+    """Return calls that create sets: with a key, a password, all options; and put them again."""
     made = (*IN_GROUP, "fresh", "Standard_D2s_v5", 2, *PLATFORM, SUBNET, "eastus")
     path = f"{GROUP}{SETS}/fresh"
     by_key = _model(adminUsername="me", linuxConfiguration=_key(True))
@@ -157,8 +156,8 @@ def _created() -> Iterator[Call]:
     yield Call("update_vmss", (*IN_GROUP, "fresh", json.dumps(answered)), "PUT", path, by_key)
 
 
-def _powered() -> Iterator[Call]:
-    """Actions on the whole set and on some instances."""
+def _power_calls() -> Iterator[Call]:
+    """Return actions on the whole set and on some instances."""
     for verb, tail in (("poweroff", "poweroff"), ("stopdealloc", "deallocate"), ("start", "start")):
         yield Call(f"{verb}_vmss", ON_WEB, "POST", f"{WEB}/{tail}", {"instanceIds": ["*"]})
         yield Call(
@@ -198,8 +197,8 @@ def _powered() -> Iterator[Call]:
     )
 
 
-def _helped() -> Iterator[Call]:
-    """Azurerm's REST helpers."""
+def _helper_calls() -> Iterator[Call]:
+    """Return calls of azurerm's REST helpers."""
     yield Call("do_get", (), "GET", WEB, gives="item", endpoint=True)
     yield Call("do_get_next", (), "GET", WEB + "/virtualMachines", gives="list", endpoint=True)
     yield Call("do_get_next", (), "GET", WEB, gives="item", endpoint=True)
@@ -213,8 +212,8 @@ def _helped() -> Iterator[Call]:
     yield Call("do_delete", (), "DELETE", group, api=RESOURCES, endpoint=True)
 
 
-def _groups() -> Iterator[Call]:
-    """Subscriptions and resource groups."""
+def _group_calls() -> Iterator[Call]:
+    """Return calls for subscriptions and resource groups."""
     third = SUB + "/resourceGroups/third"
     yield Call("list_subscriptions", (), "GET", "/subscriptions", api=SUBSCRIPTIONS, gives="list")
     yield Call("list_tenants", (), "GET", "/tenants", api=SUBSCRIPTIONS, gives="list")
@@ -247,8 +246,8 @@ def _groups() -> Iterator[Call]:
     yield Call("delete_resource_group", (*IN_SUB, "third"), "DELETE", third, api=RESOURCES)
 
 
-def _images() -> Iterator[Call]:
-    """Images and quotas."""
+def _image_calls() -> Iterator[Call]:
+    """Return calls for images and quotas."""
     compute = SUB + "/providers/Microsoft.Compute"
     place = (*IN_SUB, "eastus")
     skus, versions = f"{OFFERS}/{JAMMY}/skus", f"{OFFERS}/{JAMMY}/skus/22_04-lts-gen2/versions"
@@ -262,8 +261,8 @@ def _images() -> Iterator[Call]:
     )
 
 
-def _read() -> Iterator[Call]:
-    """Scale sets and instances, read."""
+def _read_calls() -> Iterator[Call]:
+    """Return calls that read scale sets and instances."""
     vms, view = WEB + "/virtualMachines", {"$expand": "instanceView"}
     yield Call("list_vmss", IN_GROUP, "GET", GROUP + SETS, gives="list")
     yield Call("list_vmss_sub", IN_SUB, "GET", SUB + SETS, gives="list")
@@ -298,15 +297,23 @@ def _read() -> Iterator[Call]:
     yield Call("put_vmss_vm", (*ON_WEB, 5, policy), "PUT", vms + "/5", policy)
 
 
-def _scaled() -> Iterator[Call]:
-    """The size of a set, up and down, to its end."""
+def _scale_calls() -> Iterator[Call]:
+    """Return calls that change the size of a set, and delete it."""
     path = f"{GROUP}{SETS}/custom"
     yield Call("scale_vmss", (*IN_GROUP, "custom", 8), "PATCH", path, {"sku": {"capacity": 8}})
     yield Call("scale_vmss", (*IN_GROUP, "custom", "3"), "PATCH", path, {"sku": {"capacity": 3}})
     yield Call("delete_vmss", (*IN_GROUP, "custom"), "DELETE", path)
 
 
-CALLS = [*_groups(), *_images(), *_read(), *_powered(), *_helped(), *_created(), *_scaled()]
+CALLS = [
+    *_group_calls(),
+    *_image_calls(),
+    *_read_calls(),
+    *_power_calls(),
+    *_helper_calls(),
+    *_creation_calls(),
+    *_scale_calls(),
+]
 each_call = pytest.mark.parametrize(
     "call", CALLS, ids=[f"{call.name}-{i}" for i, call in enumerate(CALLS)]
 )

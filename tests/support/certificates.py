@@ -1,8 +1,8 @@
-"""Certificates for tests, made when they are wanted: an RSA key takes a moment."""
+"""Certificates for tests, created on demand: an RSA key takes a moment."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -17,10 +17,10 @@ PEM = serialization.Encoding.PEM
 
 @cache
 def key_and_certificate(name: str = "web") -> tuple[rsa.RSAPrivateKey, x509.Certificate]:
-    """A key, and the certificate that it signed itself."""
+    """Return a key and its self-signed certificate."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     who = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder(subject_name=who, issuer_name=who, public_key=key.public_key())
         .serial_number(x509.random_serial_number())
@@ -32,12 +32,12 @@ def key_and_certificate(name: str = "web") -> tuple[rsa.RSAPrivateKey, x509.Cert
 
 
 def certificate_pem(name: str = "web") -> bytes:
-    """The certificate alone."""
+    """Return only the certificate."""
     return key_and_certificate(name)[1].public_bytes(PEM)
 
 
 def key_pem(name: str = "web", password: str | None = None) -> bytes:
-    """The key alone."""
+    """Return only the key."""
     lock = (
         serialization.BestAvailableEncryption(password.encode())
         if password
@@ -47,7 +47,7 @@ def key_pem(name: str = "web", password: str | None = None) -> bytes:
 
 
 def pfx(name: str = "web", password: str | None = None) -> bytes:
-    """Both in a PFX."""
+    """Return both as a PFX."""
     lock = (
         serialization.BestAvailableEncryption(password.encode())
         if password
@@ -56,8 +56,8 @@ def pfx(name: str = "web", password: str | None = None) -> bytes:
     return pkcs12.serialize_key_and_certificates(b"web", *key_and_certificate(name), None, lock)
 
 
-def written(folder: Path, content: bytes, name: str = "app.pem") -> Path:
-    """A file with this in it."""
+def write_file(folder: Path, content: bytes, name: str = "app.pem") -> Path:
+    """Write a file with this content; return its path."""
     file = folder / name
     file.write_bytes(content)
     return file

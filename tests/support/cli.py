@@ -1,4 +1,4 @@
-"""Run the command azurerm-lite in tests: in this process, or in one of its own."""
+"""Run azurerm-lite in tests, in this process or in a child process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PROGRAM = [sys.executable, "-W", "error", "-m", "azurerm_lite"]
 
 
 class Done(NamedTuple):
-    """How a command ended."""
+    """The exit status and the output of a command."""
 
     returncode: int
     stdout: str
@@ -39,7 +39,7 @@ def environment() -> dict[str, str]:
 
 
 def run_child(*arguments: str, cwd: Path | None = None) -> Done:
-    """Run a command in a process of its own, warnings as errors, without input."""
+    """Run a command in a child process, with warnings as errors and without input."""
     done = subprocess.run(
         [*PROGRAM, *arguments],
         stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""What azurerm offers, as listed by its source."""
+"""The names of azurerm, listed from its source."""
 
 from __future__ import annotations
 

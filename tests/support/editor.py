@@ -22,7 +22,7 @@ from azurerm_lite.sandbox import Sandbox
 
 
 def hurry(patch: pytest.MonkeyPatch) -> None:
-    """Make keys fast: Textual waits for an idle processor after them, `Driver` for a result."""
+    """Skip Textual's wait for an idle CPU after keys; `Driver` waits for results instead."""
 
     async def once(*_: float, **__: float) -> None:
         await asyncio.sleep(0)
@@ -32,7 +32,7 @@ def hurry(patch: pytest.MonkeyPatch) -> None:
 
 
 class Driver:
-    """An open editor, its keys and its mouse."""
+    """An open editor with simulated keys and mouse."""
 
     def __init__(self, editor: Editor, pilot: Pilot[None], sandbox: Sandbox) -> None:
         self.editor = editor
@@ -42,7 +42,7 @@ class Driver:
         self.seen = len(sandbox.journal)
 
     async def until(self, holds: Callable[[], object], seconds: float = 30.0) -> None:
-        """Wait until something holds."""
+        """Wait until a condition holds."""
         limit = time.monotonic() + seconds
         while not holds():
             assert time.monotonic() < limit, f"{self.status!r}; {self.log}"
@@ -50,7 +50,7 @@ class Driver:
         await self.settle()
 
     async def settle(self) -> None:
-        """Let messages pass from queue to queue: application, screen, widget."""
+        """Process the message queues of application, screen and widget."""
         for _ in range(4):
             await self.pilot.pause(0)
 
@@ -69,7 +69,7 @@ class Driver:
             await self.settle()
 
     async def dialog(self, kind: type[Any]) -> Any:
-        """Return the dialog of a kind, when it is open."""
+        """Wait for a dialog of a class, and return it."""
         await self.until(lambda: isinstance(self.editor.screen, kind))
         return self.editor.screen
 
@@ -84,13 +84,13 @@ class Driver:
         return self.editor.heat_map.cells
 
     async def sees(self, holds: Callable[[Cell], object], *ids: str) -> None:
-        """Wait until something holds for exactly these instances of the heat map."""
+        """Wait until a condition holds for exactly these instances of the heat map."""
         await self.until(
             lambda: {cell.instance_id for cell in self.cells if holds(cell)} == set(ids)
         )
 
     async def fill(self, **values: str) -> None:
-        """Fill fields of the dialog, and confirm it."""
+        """Fill the fields of the dialog, and press its button."""
         for name, value in values.items():
             self.editor.screen.query_one(f"#{name}", Input).value = value
         await self.settle()
@@ -104,7 +104,7 @@ class Driver:
 
     @property
     def log(self) -> list[str]:
-        """The messages of the log, wherever it breaks its lines."""
+        """The messages of the log, without its line breaks."""
         lines = (line.text for line in self.editor.screen_stack[0].query_one("#log", RichLog).lines)
         return re.split(r"(?=12:00:00 )", "".join(lines))
 
@@ -113,7 +113,7 @@ class Driver:
         return str(self.editor.screen.query_one(selector, Static).content)
 
     def writes(self) -> list[tuple[str, Any]]:
-        """Return the writes since the last call: the end of the path, and the ids or the body."""
+        """Return the writes since the last call: end of the path, and ids or body."""
         entries = self.sandbox.journal[self.seen :]
         self.seen = len(self.sandbox.journal)
         found = []
@@ -134,7 +134,7 @@ def drive(
     size: tuple[int, int] = (112, 34),
     **options: Any,
 ) -> None:
-    """Open the editor on a scale set, run a story, close it."""
+    """Open the editor with a scale set, run a story, and close the editor."""
 
     async def play() -> None:
         opened = (sandbox.resource_group, name) if name else None
@@ -149,7 +149,7 @@ def drive(
             await story(driver)
 
     asyncio.run(play())
-    # Or it would still read when the sandbox is gone, and log to the next editor.
+    # A running poll would fail after the sandbox stops, and log to the next editor.
     for thread in threading.enumerate():
         if thread.name == "editor: read":
             thread.join(10)
@@ -158,7 +158,7 @@ def drive(
 def cell(
     number: int, domains: tuple[int, int], zone: str, group: str, power: str, latest: bool
 ) -> Cell:
-    """Return a cell of a heat map; a domain of less than 0 is unknown."""
+    """Return a cell of a heat map; a negative domain means unknown."""
     update_domain, fault_domain = (str(domain) if domain >= 0 else "unknown" for domain in domains)
     return Cell(
         instance_id=str(number),
@@ -177,7 +177,7 @@ def cell(
 
 
 async def roll(driver: Driver, **fields: str) -> None:
-    """Open the dialog of a rolling upgrade, fill its fields, start."""
+    """Open the dialog of a rolling upgrade, fill its fields, and start."""
     await driver.press("r")
     dialog = await driver.dialog(RollDialog)
     if by := fields.pop("by", None):

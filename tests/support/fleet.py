@@ -1,4 +1,4 @@
-"""Helpers of the fleet's tests."""
+"""Helpers for the fleet's tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REGIONS = ["westcentralus", "eastus", "westeurope"]
 def fill(
     sandbox: Sandbox, number: int, instances: int = 4, domains: int = 2, behind: bool = True
 ) -> list[str]:
-    """Scale sets `s0`, `s1` … in three regions in turn, with a new image in their models."""
+    """Add scale sets `s0`, `s1` … in three regions in turn, with a new image in their models."""
     names = [f"s{each}" for each in range(number)]
     for each, name in enumerate(names):
         sandbox.add_vmss(
@@ -37,27 +37,27 @@ def fill(
 
 
 def fleet(sandbox: Sandbox, **more: Any) -> list[Any]:
-    """The sets of `fill`, as a query finds them."""
+    """Return the sets of `fill`, found by a query."""
     return az.find_scale_sets(sandbox.access_token, tag="ring", **more)
 
 
-def upgraded(sandbox: Sandbox) -> Counter[tuple[str, str]]:
-    """How often each instance was brought to the model."""
+def upgrade_counts(sandbox: Sandbox) -> Counter[tuple[str, str]]:
+    """Return how often each instance was upgrade_counts to the model."""
     return Counter(
         (each.scale_set, each.instance_id) for each in sandbox.changes if each.what == "model"
     )
 
 
-def posted(sandbox: Sandbox) -> list[str]:
-    """The sets of the upgrades that Azure took, in order."""
+def upgraded_sets(sandbox: Sandbox) -> list[str]:
+    """Return the sets of the accepted upgrades, in order."""
     paths = [
         each.path for each in sandbox.journal if "manualupgrade" in each.path and each.status == 202
     ]
     return [path.split("/")[-2] for path in paths]
 
 
-def halted(events: Iterator[FleetEvent]) -> tuple[list[FleetEvent], az.FleetHalted]:
-    """The events up to the halt, and the halt."""
+def events_until_halt(events: Iterator[FleetEvent]) -> tuple[list[FleetEvent], az.FleetHalted]:
+    """Return the events up to the halt, and the halt."""
     seen: list[FleetEvent] = []
     with pytest.raises(az.FleetHalted) as caught:
         seen.extend(events)

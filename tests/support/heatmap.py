@@ -26,7 +26,7 @@ def instance(
     zone: str | None = None,
     **properties: Any,
 ) -> Any:
-    """An instance as Azure lists it; `None` leaves a thing out."""
+    """Return an instance as Azure lists it; `None` omits a part."""
     view = {
         "platformUpdateDomain": update_domain,
         "platformFaultDomain": fault_domain,
@@ -49,12 +49,12 @@ def instance(
 
 
 def spread(count: int, **values: Any) -> list[Any]:
-    """Instances spread over five update domains and five fault domains."""
+    """Return instances in five update domains and five fault domains."""
     return [instance(number, number % 5, number // 5 % 5, **values) for number in range(count)]
 
 
 class Terminal(io.StringIO):
-    """A standard output of a given encoding that says it is a terminal, or is none."""
+    """A standard output with a given encoding, which may be a terminal."""
 
     def __init__(self, encoding: str | None = "utf-8", tty: bool = True) -> None:
         super().__init__()
@@ -68,13 +68,13 @@ class Terminal(io.StringIO):
         return self._tty
 
 
-def bare(text: str) -> str:
-    """A text without its colours."""
+def without_colours(text: str) -> str:
+    """Return a text without its colours."""
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
-def drawn(heat_map: Heatmap) -> list[ET.Element]:
-    """The instances of the SVG."""
+def drawn_instances(heat_map: Heatmap) -> list[ET.Element]:
+    """Return the instances of the SVG."""
     return [
         group
         for group in ET.fromstring(heat_map.to_svg()).iter(f"{SVG}g")
@@ -93,6 +93,6 @@ STATES = {
 }
 
 
-def spaced(svg: str) -> str:
-    """An SVG with a line for each of its elements; spaces between those do not show."""
+def one_element_per_line(svg: str) -> str:
+    """Return an SVG with one element per line; the added spaces are not visible."""
     return re.sub(r"><(?!tspan)", ">\n<", svg) + "\n"

@@ -1,4 +1,4 @@
-"""Answers of the sandbox, recorded, and replayed with one of them malformed."""
+"""Record the sandbox's responses, and replay them with one of them malformed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ JUNK = st.sampled_from([*_VALUES, *_LISTS, *_OBJECTS])
 
 
 class Answer(NamedTuple):
-    """An answer of Azure."""
+    """A response of Azure."""
 
     status: int
     headers: dict[str, str]
@@ -36,13 +36,13 @@ Recording = dict[str, list[Answer]]
 
 
 def key_of(method: str, url: str) -> str:
-    """The request, whatever the host."""
+    """Return a key of the request, without its host."""
     parts = urlsplit(url)
     return f"{method} {parts.path}?{parts.query}"
 
 
 def record(use: Callable[[], object]) -> Recording:
-    """What the sandbox answers while something uses it."""
+    """Record the sandbox's responses to a use of the library."""
     recording: Recording = {}
     send_once = rest._send_once
 
@@ -58,8 +58,8 @@ def record(use: Callable[[], object]) -> Recording:
 
 
 @contextmanager
-def replayed(recording: Recording) -> Iterator[None]:
-    """The library gets the recorded answers, and the last one of each request again and again."""
+def replay(recording: Recording) -> Iterator[None]:
+    """Replay the recorded responses; the last response to a request repeats."""
     left = {key: list(answers) for key, answers in recording.items()}
 
     def send(auth: Any, method: str, url: str, body: Any, headers: Any) -> requests.Response:
@@ -86,7 +86,7 @@ def _on_a_test_clock() -> Iterator[None]:
 
 
 def mutate_recording(recording: Recording, data: st.DataObject) -> Recording:
-    """The recording with one to three parts of one of its answers replaced by junk, or removed."""
+    """Return the recording with one to three parts of one response replaced by junk or removed."""
     changed = dict(recording)
     full = [key for key, answers in recording.items() if any(each.content for each in answers)]
     key = data.draw(st.sampled_from(full))
@@ -100,7 +100,7 @@ def mutate_recording(recording: Recording, data: st.DataObject) -> Recording:
 
 
 def mutate(body: Any, data: st.DataObject) -> Any:
-    """JSON with one to three parts replaced by junk, or removed; now and then all of it."""
+    """Return JSON with one to three parts replaced by junk or removed, sometimes all of it."""
     body = copy.deepcopy(body)
     for _ in range(data.draw(st.integers(1, 3))):
         paths = list(paths_in(body))
@@ -118,7 +118,7 @@ def mutate(body: Any, data: st.DataObject) -> Any:
 
 
 def paths_in(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The path of every member and entry of JSON."""
+    """Yield the path of every member and entry of JSON."""
     if isinstance(value, dict):
         members: Any = value.items()
     elif isinstance(value, list):
@@ -131,7 +131,7 @@ def paths_in(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
 
 
 def is_deliberate(error: BaseException) -> bool:
-    """Whether the library raised it by a `raise` of its own, and did not run into it."""
+    """Return whether the library raised an exception with a `raise` statement of its own."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

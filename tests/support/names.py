@@ -1,4 +1,4 @@
-"""Names that many tests use: a subscription, a scale set, its URL."""
+"""Names that many tests use: a subscription, a scale set, URLs."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ GROUP = f"{BASE}/subscriptions/{SUB}/resourceGroups/myrg"
 VMSS = f"{GROUP}/providers/Microsoft.Compute/virtualMachineScaleSets/web"
 
 
-def shown(value: object) -> str:
-    """A value as the name of a test: the same in every process, wherever in memory it stands."""
+def value_id(value: object) -> str:
+    """Return a value as a test id, without memory addresses, which differ by process."""
     return re.sub(r" at 0x[0-9a-f]+", "", repr(value))

@@ -1,4 +1,4 @@
-"""The original azurerm, run in a Python of its own."""
+"""The original azurerm, run in a separate Python environment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from azurerm_lite.sandbox import Sandbox
 
-# Calls one function after the other: each line of its input is a name and arguments as JSON.
+# Calls the functions in order: each input line is JSON with a name and arguments.
 DRIVER = """
 import json
 import sys
@@ -28,14 +28,14 @@ for line in sys.stdin:
 """
 
 
-# A function of azurerm: its name, then its arguments. A response comes as its status, headers and
+# Calls a function of azurerm by name with arguments. A response is returned as status, headers and
 # text.
 Original = Callable[..., Any]
 
 
 @contextmanager
-def running(interpreter: str, sandbox: Sandbox) -> Iterator[Original]:
-    """A process with azurerm in it, pointed at the sandbox by the environment alone."""
+def start_azurerm(interpreter: str, sandbox: Sandbox) -> Iterator[Original]:
+    """Run a process with azurerm, which finds the sandbox by the environment."""
     environment = {**os.environ, **sandbox.environment}
     command = [interpreter, "-c", DRIVER]
     with subprocess.Popen(
@@ -53,9 +53,7 @@ def running(interpreter: str, sandbox: Sandbox) -> Iterator[Original]:
             process.stdin.write(json.dumps([name, arguments]) + "\n")
             process.stdin.flush()
             answer = process.stdout.readline()
-            assert answer, (
-                f"azurerm.{name} raised; its traceback stands in what was printed to stderr"
-            )
+            assert answer, f"azurerm.{name} raised; its traceback is on stderr"
             return json.loads(answer)
 
         yield call

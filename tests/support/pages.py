@@ -1,4 +1,4 @@
-"""The pages of README and docs: their blocks, sessions and links, and how to run a block."""
+"""The blocks and sessions of README and docs, and how to run them."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 _COMPUTE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/sandbox/providers/Microsoft.Compute"
 CHANGING = ("rollout", "rollback", "upgrade", "bump", "follow", "fleet")
-"""Commands that ask before they change something."""
+"""Commands that ask for confirmation."""
 
-# The scale sets that pages name, besides the sandbox's own; `web` is in any resource group.
+# Scale sets that pages use in addition to the demo sets; `web` can be in any resource group.
 FLOATING = "Canonical:0001-com-ubuntu-server-jammy:22_04-lts-gen2"
 SETS: dict[str, dict[str, Any]] = {
     "web": {},
@@ -44,7 +44,7 @@ SETS: dict[str, dict[str, Any]] = {
 
 
 class Block(NamedTuple):
-    """A fenced block: its page, its language, its number there (from 0), and its text."""
+    """A fenced block: page, language, number per language from 0, and text."""
 
     page: Path
     language: str
@@ -56,7 +56,7 @@ class Block(NamedTuple):
 
 
 def blocks(*languages: str) -> Iterator[Block]:
-    """Yield the blocks of all pages, in some languages or in all."""
+    """Yield the blocks of all pages, optionally only in some languages."""
     for page in PAGES:
         counted: dict[str, int] = {}
         found = re.findall(
@@ -71,15 +71,15 @@ def blocks(*languages: str) -> Iterator[Block]:
 
 
 def steady(text: str) -> str:
-    """Return what is printed without what differs from run to run: times and seconds."""
+    """Return output without times and durations, which differ from run to run."""
     text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "DAY TIME UTC", text)
     text = re.sub(r"^\d\d:\d\d:\d\d(?=  )", "TIME", text, flags=re.MULTILINE)
-    text = re.sub(r"\b(in|for) \d+ s\b", r"\1 N s", text)
+    text = re.sub(r"\b(in|for) \d+ (?:s|min|h)(?: \d+ (?:s|min))?\b", r"\1 N s", text)
     return re.sub(r"\d+ minutes from now", "N minutes from now", text)
 
 
 def session(text: str) -> list[tuple[str, str]]:
-    """Return the entries of a session at the Python prompt: input and output."""
+    """Return the inputs and outputs of a session at the Python prompt."""
     entries = re.findall(r"^>>> (.*\n(?:\.\.\..*\n)*)((?:(?!>>> ).*\n)*)", text, re.MULTILINE)
     return [
         (re.sub(r"^\.\.\. ?", "", source, flags=re.MULTILINE), printed)
@@ -88,7 +88,7 @@ def session(text: str) -> list[tuple[str, str]]:
 
 
 def typed(source: str, names: dict[str, Any]) -> str:
-    """Return what the Python prompt prints for an entry."""
+    """Run an input of the Python prompt; return its output."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(source, "<prompt>", "single"), names)
@@ -96,7 +96,7 @@ def typed(source: str, names: dict[str, Any]) -> str:
 
 
 def commands(block: Block) -> list[tuple[str, str]]:
-    """Return the commands of a console session with their output, or those of a workflow."""
+    """Return the commands with outputs of a console session, or the commands of a workflow."""
     if block.language == "yaml":
         ours = r"(?:run: |- |^ *)((?:azurerm-lite|python3 -m azurerm_lite) .*)$"
         return [(line, "") for line in re.findall(ours, block.text, re.MULTILINE)]
@@ -109,8 +109,8 @@ def run(
 ) -> tuple[int, str]:
     """Run a command of a page on the sandbox; return its exit status and its output.
 
-    A command of azurerm-lite and an example run in this process, on the test clock; questions are
-    answered with yes. Other commands run in a child process, without input.
+    azurerm-lite and the examples run in this process, on the test clock, and confirmations are
+    skipped. Other commands run in a child process without input.
     """
     command = command.replace("python3 -m azurerm_lite ", "azurerm-lite ")
     words = [each.removeprefix(".venv/bin/") for each in shlex.split(command)]
@@ -151,7 +151,7 @@ def _example(path: str) -> tuple[int, str]:
 
 
 def _child(words: list[str]) -> tuple[int, str]:
-    """Run a program in a child process, with this Python and this tree."""
+    """Run a program in a child process, with the current Python and tree."""
     programs = {"python": [sys.executable], "azurerm-lite": [sys.executable, "-m", "azurerm_lite"]}
     command = [part for word in words for part in programs.get(word, [word])]
     command = [str(ROOT / part) if part.startswith("examples/") else part for part in command]
@@ -168,7 +168,7 @@ def _child(words: list[str]) -> tuple[int, str]:
 
 
 def add(sandbox: Sandbox, name: str, resource_group: str) -> None:
-    """Add a scale set that a page names, once."""
+    """Add a scale set of a page, unless it exists."""
     if (resource_group.lower(), name) not in sandbox.cloud.sets:
         sandbox.add_vmss(name, resource_group=resource_group, **SETS[name])
         for instance_id in sandbox.cloud.scale_set(resource_group, name).instances:

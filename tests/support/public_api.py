@@ -17,11 +17,11 @@ from azurerm_lite.sandbox import Sandbox
 
 LISTING = Path(__file__).parents[1] / "public_api.txt"
 RELEASED = Path(__file__).parents[1] / "public_api_released.txt"
-"""The listing as it was at the last release; empty before the first."""
+"""The listing of the last release; empty before the first release."""
 
 
 def listing() -> dict[str, str]:
-    """Return what scripts may rely on: `{name: signature}`, by name."""
+    """Return the public names, sorted: `{name: signature}`."""
     return dict(sorted([*_names(), *_rest(), *_heatmap(), *_sandbox()]))
 
 
@@ -31,7 +31,7 @@ def _names() -> Iterator[tuple[str, str]]:
 
 
 def _signature(found: object) -> str:
-    """Return the signature of a function or an exception; the fields of a shape."""
+    """Return the signature of a function or an exception, or the fields of a type."""
     if inspect.isclass(found) and issubclass(found, BaseException):
         made = str(inspect.signature(found)) if "__init__" in vars(found) else ""
         return f"{made} is a {', '.join(base.__name__ for base in found.__bases__)}".strip()
@@ -81,14 +81,14 @@ def read(path: Path) -> dict[str, str]:
 
 
 def changed(before: dict[str, str], now: dict[str, str]) -> list[str]:
-    """Return the names that came, went, or have another signature."""
+    """Return the names that were added, removed, or have another signature."""
     return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
 
 
 def missing(names: list[str], changelog: str) -> list[str]:
-    """Return the names that the section Unreleased of the changelog does not have in backticks.
+    """Return the names that are not in backticks in the section Unreleased of the changelog.
 
-    A method may stand there with or without its class.
+    A method may be named with or without its class.
     """
     (section,) = re.findall(
         r"^## Unreleased$(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL
@@ -102,7 +102,7 @@ def missing(names: list[str], changelog: str) -> list[str]:
 if __name__ == "__main__":
     head = (
         "# The public names and their signatures: python tests/support/public_api.py. "
-        "A change is told in CHANGELOG.md.\n"
+        "List every change in CHANGELOG.md.\n"
     )
     LISTING.write_text(
         head + "".join(f"{name}  {text}\n" for name, text in listing().items()),

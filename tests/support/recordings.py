@@ -1,4 +1,4 @@
-"""The folder of recorded traffic."""
+"""The folder of recorded requests and responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recorded Azure traffic, sent to a sandbox that holds what was recorded, and compared."""
+"""Send recorded Azure requests to a sandbox with the recorded sets, and compare the responses."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ IMAGE_PATH = re.compile(
 )
 _READ_ONLY = ("name", "id", "type", "etag")
 _POLICY = re.compile(r"Microsoft\.Compute/(\w+);")
-# Headers whose presence is compared, and those whose value is.
+# Headers whose presence is compared, and headers whose value is compared.
 _PRESENT = ("azure-asyncoperation", "location", "azure-asyncnotification", "retry-after")
 _EQUAL = ("etag", "x-ms-request-charge")
 Recorded = dict[str, Any]
 
 
 def known_images(interactions: list[Recorded]) -> dict[str, Any]:
-    """The sandbox's catalog of images, with those that were recorded."""
+    """Return the sandbox's image catalog, with the recorded images."""
     images = copy.deepcopy(catalog.IMAGES)
     for interaction in interactions:
         if match := IMAGE_PATH.search(interaction["path"]):
@@ -59,7 +59,7 @@ def _image_references(body: Any) -> list[Recorded]:
 
 
 def _add_image(images: Any, publisher: str, offer: str, sku: str, version: str | None) -> None:
-    """Add an image under the names that are there in another case, if there are any."""
+    """Add an image; reuse existing names that differ only in case."""
     level = images
     for name in (publisher, offer):
         key = next((key for key in level if key.lower() == name.lower()), name)
@@ -71,7 +71,7 @@ def _add_image(images: Any, publisher: str, offer: str, sku: str, version: str |
 
 
 class Replay:
-    """Sends what a file recorded to a sandbox, in which the recorded sets exist beforehand."""
+    """The requests of a file, sent to a sandbox in which the recorded sets already exist."""
 
     def __init__(
         self, sandbox: Sandbox, clock: Clock, session: requests.Session, file: list[Recorded]
@@ -81,20 +81,20 @@ class Replay:
         self.session = session
         self.file = file
         self.headers = {name for interaction in file for name in interaction["headers"]}
-        # Before 2024 the rate limits had other names.
+        # Before 2024 the rate limit headers had other names.
         self.has_new_policies = "SubscriptionMaximum" in str([entry["headers"] for entry in file])
         self.operations: dict[str, str] = {}
-        # The names of disks, recorded and in the sandbox, which makes up others.
+        # The recorded names of disks, with the names that the sandbox generates.
         self.disks: dict[str, str] = {}
         self.known: set[tuple[str, str]] = set()
 
     def can_send(self, interaction: Recorded) -> bool:
-        """Return whether a request can be answered: polls need the operation that was started."""
+        """Return whether the sandbox can respond: a poll needs the operation that was started."""
         operation = _operation(interaction["path"])
         return not operation or operation in self.operations
 
     def answer(self, interaction: Recorded) -> requests.Response:
-        """Send a recorded request to a sandbox that holds what it needs; return the answer."""
+        """Send a recorded request to a sandbox that has the required sets; return the response."""
         self._prepare(interaction)
         answer = self._send(interaction)
         if interaction["status"] == answer.status_code == 201:
@@ -102,7 +102,7 @@ class Replay:
         return answer
 
     def differences(self, interaction: Recorded) -> list[str]:
-        """Send a recorded request and return where its answer differs from the recorded one."""
+        """Send a recorded request; return where its response differs from the recorded one."""
         answer = self.answer(interaction)
         path = interaction["path"].partition("?")[0].rpartition("/Microsoft.Compute/")[2]
         where = f"{interaction['method']} {path}"
@@ -134,15 +134,15 @@ class Replay:
             headers={"Authorization": f"Bearer {self.sandbox.access_token}"},
             timeout=10,
         )
-        self._note_disk(response, answer)
+        self._record_disk(response, answer)
         theirs = _operation(interaction["headers"].get("azure-asyncoperation", ""))
         ours = _operation(answer.headers.get("Azure-AsyncOperation", ""))
         if theirs and ours:
             self.operations[theirs] = ours
         return answer
 
-    def _note_disk(self, response: Any, answer: requests.Response) -> None:
-        """Remember what the disk of an instance is called in the sandbox."""
+    def _record_disk(self, response: Any, answer: requests.Response) -> None:
+        """Record the sandbox's name for the disk of an instance."""
         if not isinstance(response, dict) or not answer.ok or not answer.content:
             return
         names = [
@@ -176,7 +176,7 @@ class Replay:
         lines += [f"policy {name} added" for name in sorted(policies[1] - policies[0])]
         return lines
 
-    # What the sandbox holds
+    # Content of the sandbox
 
     def _prepare(self, interaction: Recorded) -> None:
         path = interaction["path"]
@@ -198,7 +198,7 @@ class Replay:
                     self._make_set(match[1], match[2])
 
     def _is_created_later(self, name: str) -> bool:
-        """Return whether the file has the PUT that creates a set."""
+        """Return whether a PUT in the file creates the set."""
         tail = f"/{name}".lower()
         return any(
             interaction["status"] == 201
@@ -207,14 +207,14 @@ class Replay:
         )
 
     def _rename_created(self, path: str) -> None:
-        """Give the instances of a set that a request created the recorded ids."""
+        """Give the recorded ids to the instances of a set that a request created."""
         if match := SET_PATH.search(path):
             with self.sandbox.cloud.lock:
                 vmss = self.sandbox.cloud.scale_set(match[1], match[2])
                 _rename(vmss, self._instance_ids(match[2]))
 
     def _rename_new(self, group: str, name: str, response: Recorded) -> None:
-        """Give instances that the sandbox made since the recorded ids."""
+        """Give the recorded ids to new instances of the sandbox."""
         vmss = self.sandbox.cloud.scale_set(group, name)
         recorded = [entry["instanceId"] for entry in response["value"]]
         free = [entry for entry in recorded if entry not in vmss.instances]
@@ -230,7 +230,7 @@ class Replay:
             self.sandbox.cloud.groups.setdefault(group.lower(), found)
 
     def _make_set(self, group: str, name: str) -> None:
-        """Make a set from the first recorded GET of it, or else from the list of its instances."""
+        """Create a set from its first recorded GET, or else from the list of its instances."""
         if (group, name) in self.known:
             return
         self.known.add((group, name))
@@ -261,7 +261,7 @@ class Replay:
         with self.sandbox.cloud.lock:
             vmss, job, _ = self.sandbox.cloud.put(group, name, body)
             job.due = self.clock()
-            self.sandbox.cloud.settle()
+            self.sandbox.cloud.apply_due_changes()
             vmss.etag = int(str(response.get("etag", "1")).strip('"'))
         return vmss
 
@@ -287,7 +287,7 @@ class Replay:
         return lists[0] if lists else []
 
     def _instance_ids(self, name: str) -> list[str]:
-        """Return the recorded ids of a set's instances; those that stay longest come first."""
+        """Return the recorded ids of a set's instances; those that remain longest come first."""
         found: dict[str, int] = {}
         for position, interaction in enumerate(self.file):
             path = interaction["path"].partition("?")[0]
@@ -307,7 +307,7 @@ class Replay:
                 vmss.instances[entry["instanceId"]].etag = int(entry["etag"].strip('"'))
 
     def _make_vm(self, group: str, name: str) -> None:
-        """Make a VM that no set created: attached by hand to a set without a model."""
+        """Create a VM outside of a set's control, attached to a set without a model."""
         self._make_group(group)
         cloud = self.sandbox.cloud
         if any(vm.id == name for vmss in cloud.sets.values() for vm in vmss.instances.values()):
@@ -341,7 +341,7 @@ def _request_body(interaction: Recorded) -> Any:
     """Return the body of a request.
 
     A policy of the recorded subscription added extensions and tags to each new set: here the
-    request has them.
+    request contains them.
     """
     body = copy.deepcopy(interaction["body"])
     if interaction["status"] == 201 and SET_PATH.search(interaction["path"]):
@@ -355,7 +355,7 @@ def _request_body(interaction: Recorded) -> Any:
 
 
 def _model_of(instances: list[Recorded]) -> Recorded:
-    """Return the model of a Uniform set of which instances alone were recorded."""
+    """Return the model of a Uniform set of which only instances were recorded."""
     instance = copy.deepcopy(instances[0])
     properties = instance["properties"]
     storage = properties["storageProfile"]
@@ -403,7 +403,7 @@ def _attached(name: str, properties: Recorded) -> Instance:
 
 
 def _rename(vmss: ScaleSet, ids: list[str]) -> None:
-    """Give the instances of a set the recorded ids, as far as there are some."""
+    """Give the recorded ids to the instances of a set, as far as they suffice."""
     instances = list(vmss.instances.values())
     for instance, name in zip(instances, ids, strict=False):
         instance.id = name
@@ -416,7 +416,7 @@ def _operation(link: str) -> str:
 
 
 def shape_differences(theirs: Any, ours: Any, path: str = "") -> set[str]:
-    """Return where two JSONs differ: keys that only one has, and values of another type."""
+    """Return the differences between two JSONs: keys of only one, and values of another type."""
     if isinstance(theirs, dict) and isinstance(ours, dict):
         lines = {f"{path}.{key} missing" for key in theirs.keys() - ours.keys()}
         lines |= {f"{path}.{key} added" for key in ours.keys() - theirs.keys()}

@@ -1,4 +1,4 @@
-"""Compare JSON with the models of Azure's SDK: its fields, types and words."""
+"""Compare JSON with the models of Azure's SDK: fields, types and values."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 
 @functools.cache
 def fields(model: Any) -> dict[str, Any]:
-    """Return the fields of a model, by Azure's names, with the types that the SDK declares."""
-    model.__new__(model)  # the SDK gathers the fields of a model when it is first made
+    """Return the fields of a model by Azure's names, with the types that the SDK declares."""
+    model.__new__(model)  # the SDK collects the fields of a model at its first creation
     hints = typing.get_type_hints(
         model, localns={"_models": sys.modules[model.__module__.rpartition(".")[0]]}
     )
@@ -24,7 +24,7 @@ def fields(model: Any) -> dict[str, Any]:
 
 
 def undeclared(body: Any, kind: Any, path: str = "") -> list[str]:
-    """Return each field, type or word in JSON that the SDK does not declare, as text."""
+    """Return each field, type or value in JSON that the SDK does not declare, as text."""
     if kind is None or body is None:
         return [] if body is None else [f"{path} is {body!r:.40}, not nothing"]
     kinds = (
@@ -36,7 +36,7 @@ def undeclared(body: Any, kind: Any, path: str = "") -> list[str]:
         return []
     if any(
         _is_enum(entry) for entry in kinds
-    ):  # they are given as `str | Enum`, which would take any word
+    ):  # the types are `str | Enum`, which would accept any string
         kinds = tuple(entry for entry in kinds if entry is not str)
     return min((_against(body, entry, path) for entry in kinds if entry is not type(None)), key=len)
 
@@ -64,7 +64,7 @@ def _against(body: Any, kind: Any, path: str) -> list[str]:
 
 
 def unsent(body: Any, kind: Any, path: str = "") -> set[str]:
-    """Return the paths of the read-only fields of the SDK's models that JSON leaves out."""
+    """Return the paths of the SDK models' read-only fields that are missing in JSON."""
     if isinstance(body, list):
         return {
             line
@@ -88,7 +88,7 @@ def unsent(body: Any, kind: Any, path: str = "") -> set[str]:
 
 
 def _without_none(kind: Any) -> Any:
-    """Return the type of a field that may be missing."""
+    """Return the type of an optional field."""
     if typing.get_origin(kind) not in (typing.Union, types.UnionType):
         return kind
     return next(entry for entry in typing.get_args(kind) if entry is not type(None))

@@ -1,6 +1,4 @@
-"""Every function that sends one request to the resource manager.
-
-What it is called with, and what goes over the wire.
+"""Every function that sends one request to the Resource Manager: its arguments and its request.
 
 The rows are written from the REST reference, not from the library. `{name}` in a path is the
 argument of that name.
@@ -70,7 +68,7 @@ uri = properties.virtualMachineProfile.storageProfile.osDisk.image.uri
 
 @dataclass(frozen=True)
 class Wrapper:
-    """One call of one function, and the request that it makes."""
+    """One call of one function, and its request."""
 
     function: str
     method: str
@@ -87,12 +85,12 @@ class Wrapper:
     `array` (a bare array) or `rows` (pages of a query)."""
 
     def url(self, names: dict[str, str] = NAMES) -> str:
-        """Where the request goes, in full."""
+        """The full URL of the request."""
         path = self.path.format(**{name: quote(value, safe="") for name, value in names.items()})
         return f"{BASE}{path}?{urlencode({**self.query, 'api-version': self.api}, safe='$')}"
 
     def call(self, token: Any, names: dict[str, str] = NAMES) -> Any:
-        """Calls the function."""
+        """Call the function."""
         parts = [names[name] for name in NAMES if f"{{{name}}}" in self.path]
         return getattr(az, self.function)(token, *parts, *self.given, **self.options)
 
@@ -103,7 +101,7 @@ class Wrapper:
 
     @property
     def json(self) -> Any:
-        """What Azure answers on success."""
+        """The response body of a success."""
         return {
             "answer": None,
             "item": ITEM,
@@ -114,12 +112,12 @@ class Wrapper:
 
     @property
     def module(self) -> str:
-        """The module that the function lives in."""
+        """The module of the function."""
         return str(getattr(az, self.function).__module__).rpartition(".")[2]
 
 
 def _actions() -> Iterator[Wrapper]:
-    """Actions that take all instances, or some."""
+    """Return actions on all instances, or on some."""
     for verb, tail in (
         ("start", "start"),
         ("restart", "restart"),
@@ -232,7 +230,7 @@ WRAPPERS = [
 
 
 def for_each_wrapper(*modules: str, gives: str = "") -> pytest.MarkDecorator:
-    """Runs a test for each row: of these modules, or all; of those that give this, or all."""
+    """Run a test for each row, optionally only for some modules or return types."""
     rows = [
         row
         for row in WRAPPERS
@@ -248,9 +246,9 @@ def for_each_wrapper(*modules: str, gives: str = "") -> pytest.MarkDecorator:
 
 @contextmanager
 def azure(*, expects_requests: bool = True) -> Iterator[responses.RequestsMock]:
-    """An Azure that answers what is registered.
+    """An Azure with the registered responses.
 
-    Everything registered must be asked for, and nothing else.
+    Every registered response must be requested, and nothing else.
     """
     with responses.RequestsMock() as wire:
         yield wire
@@ -258,7 +256,7 @@ def azure(*, expects_requests: bool = True) -> Iterator[responses.RequestsMock]:
 
 
 def assert_sent_as_written(row: Wrapper, token: str) -> None:
-    """One request, exactly as the row has it; and the function gives what the row says."""
+    """Check that the call sends exactly the request of the row, and returns its result."""
     match = [
         responses.matchers.query_param_matcher({**row.query, "api-version": row.api}),
         responses.matchers.header_matcher(
@@ -286,9 +284,9 @@ def assert_sent_as_written(row: Wrapper, token: str) -> None:
 
 
 def assert_pages_are_followed(row: Wrapper, token: str) -> None:
-    """Three pages, one of them empty, give one list.
+    """Check that three pages, one of them empty, are one list.
 
-    Each link is fetched as it came, with the token.
+    Each link is requested unchanged, with the token.
     """
     first, second, third = row.url(), row.url() + "&$skiptoken=2", row.url() + "&%24skiptoken=3%3D"
     with azure() as wire:

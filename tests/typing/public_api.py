@@ -1,7 +1,7 @@
-"""A user's script with annotations: mypy --strict and pyright must accept it as it stands.
+"""A user's script with annotations, which mypy --strict and pyright must accept unchanged.
 
-It is not run. Calls that must be refused carry an ignore comment, and an ignore comment that is not
-needed is an error itself.
+It is not run. Calls that must be rejected have an ignore comment, and an unneeded ignore comment is
+an error.
 """
 
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
@@ -20,14 +20,14 @@ ScaleSetId = tuple[str, str, str, str]
 
 
 def sign_in() -> str:
-    """Return a token, whichever way it is made."""
+    """Return a token by one of the methods."""
     from_cli: str = az.get_access_token_from_cli()
     from_secret: str = az.get_access_token("tenant", "application", "secret")
     return from_cli or from_secret or az.token_provider()()
 
 
 def show(event: az.Event) -> None:
-    """Show an event of a rollout."""
+    """Print an event of a rollout."""
     batch: az.Batch | None = event.batch
     if batch is not None:
         name: str = batch.name
@@ -41,7 +41,7 @@ def show(event: az.Event) -> None:
 
 
 def show_fleet(event: az.FleetEvent) -> None:
-    """Show an event of a fleet."""
+    """Print an event of a fleet."""
     target: az.Target | None = event.scale_set
     if target is not None:
         print(target.subscription_id, target.resource_group, target.vmss_name, target.location)
@@ -50,7 +50,7 @@ def show_fleet(event: az.FleetEvent) -> None:
 
 
 def change_image(where: ScaleSetId, version: str) -> az.ScaleSet:
-    """Put another version into the model."""
+    """Return the model with another image version."""
     model: az.ScaleSet = az.get_vmss(*where)
     image: az.Image = az.get_image(model)
     print(image.get("version"), model["location"], model["properties"])
@@ -71,8 +71,8 @@ def roll_out(where: ScaleSetId) -> None:
         show(event)
 
 
-def refused_calls(where: ScaleSetId) -> None:
-    """Misspell an option, give a wrong value, leave out an argument."""
+def rejected_calls(where: ScaleSetId) -> None:
+    """Make calls with a misspelt option, a wrong value, a missing argument."""
     az.rollout(*where, bakes=60)  # type: ignore[call-arg]
     az.rollout(*where, on_failure="retry")  # type: ignore[arg-type]
     az.rollback(*where, on_failure="stop")  # type: ignore[call-arg]
@@ -88,12 +88,12 @@ def is_well(instances: list[az.Instance]) -> bool | str:
 
 
 def ask(batch: az.Batch) -> bool:
-    """Ask between two batches."""
+    """Ask whether to continue between two batches."""
     return input(f"{batch.name} is done. Go on? ") == "y"
 
 
 def roll_out_fleet(token: str) -> None:
-    """Roll out the scale sets of a query, and some by name."""
+    """Roll out the scale sets of a query, and some others."""
     found: list[az.FoundScaleSet] = az.find_scale_sets(token, location=["eastus"])
     targets: list[az.Target] = [az.Target("s", "g", row["vmss_name"]) for row in found]
     try:
@@ -108,7 +108,7 @@ def roll_out_fleet(token: str) -> None:
 
 
 def draw(instances: list[az.Instance]) -> str:
-    """Draw a heat map, and one of its own."""
+    """Draw a heat map, and one with custom styles."""
     heat_map: Heatmap = az.heatmap(instances)
     cells: tuple[Cell, ...] = heat_map.cells
     for cell in cells:
@@ -154,7 +154,7 @@ def patch_and_refresh(where: ScaleSetId) -> list[az.InstanceDrift]:
 
 
 def handle_errors(where: ScaleSetId) -> str:
-    """Tell errors apart by their type."""
+    """Distinguish errors by their class."""
     try:
         az.manual_upgrade(*where, ["3", 7])
     except az.NotFound:

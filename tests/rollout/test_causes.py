@@ -93,7 +93,7 @@ def test_an_upgrade_that_is_ended_twice_halts(sandbox: Sandbox) -> None:
     assert not caught.value.rolled_back
 
 
-def test_a_rollback_goes_on_when_its_put_was_preempted(sandbox: Sandbox) -> None:
+def test_a_rollback_continues_after_its_put_was_preempted(sandbox: Sandbox) -> None:
     """The put of the old image is sent again once."""
     bump(sandbox)
     sandbox.break_upgrade("web", "1", image=NEW)
@@ -106,7 +106,7 @@ def test_a_rollback_goes_on_when_its_put_was_preempted(sandbox: Sandbox) -> None
 
 @pytest.mark.parametrize("state", ["unknown", "creating", "updating"])
 @pytest.mark.parametrize("on_failure", ["stop", "rollback"])
-def test_a_power_state_that_says_nothing_is_not_one_to_come_back_to(
+def test_an_unknown_power_state_is_not_expected_after_the_upgrade(
     sandbox: Sandbox, state: str, on_failure: Any
 ) -> None:
     """An instance that was in such a state before its upgrade runs afterwards."""
@@ -244,13 +244,15 @@ def test_a_gallery_image_without_a_version_is_rolled_back_to_the_exact_one() -> 
     "reference",
     [{"id": GALLERY}, {"publisher": "P", "offer": "O", "sku": "S", "version": "latest"}],
 )
-def test_no_rollback_is_promised_to_an_image_of_unknown_version(reference: dict[str, Any]) -> None:
+def test_a_rollback_to_an_image_of_unknown_version_is_rejected_beforehand(
+    reference: dict[str, Any],
+) -> None:
     """It is refused before anything is sent."""
     newer = {**reference, "version": "2.0"} if "version" in reference else {"id": GALLERY + "2"}
     state = state_of(newer, [reference])
-    with pytest.raises(ValueError, match="which version that is, Azure does not report"):
+    with pytest.raises(ValueError, match="Azure does not report the exact version"):
         find_previous_image(state)
-    with pytest.raises(ValueError, match="which version that is, Azure does not report"):
+    with pytest.raises(ValueError, match="Azure does not report the exact version"):
         infer_rollback_image(state)
 
 
@@ -261,7 +263,7 @@ AUTOMATIC = {"upgradePolicy": {"automaticOSUpgradePolicy": {"enableAutomaticOSUp
 @pytest.mark.parametrize(
     ("model", "image", "reason"),
     [
-        (model_of({}, **AUTOMATIC), PLATFORM, "no image with an explicit version"),
+        (model_of({}, **AUTOMATIC), PLATFORM, "rejects an image with an explicit version"),
         (model_of({}, **AUTOMATIC), {**PLATFORM, "version": "latest"}, None),
         (
             {**model_of({}), "plan": {"publisher": "p", "product": "o", "name": "S"}},
@@ -276,7 +278,7 @@ AUTOMATIC = {"upgradePolicy": {"automaticOSUpgradePolicy": {"enableAutomaticOSUp
         (model_of({}), {"kind": "image_id", "image_id": MANAGED}, None),
     ],
 )
-def test_what_azure_would_refuse_is_known_beforehand(
+def test_what_azure_would_reject_is_rejected_beforehand(
     model: Any, image: Any, reason: str | None
 ) -> None:
     """Automatic OS upgrades, purchase plans."""
@@ -289,13 +291,13 @@ def test_a_managed_image_is_refused_on_trusted_launch() -> None:
     model = model_of({})
     profile = model["properties"]["virtualMachineProfile"]
     profile["securityProfile"] = {"securityType": "TrustedLaunch"}
-    assert "takes no managed image" in str(
+    assert "rejects managed images" in str(
         refusal(model, {"kind": "image_id", "image_id": MANAGED})
     )
     assert refusal(model, {"kind": "image_id", "image_id": GALLERY}) is None
 
 
-def test_a_dry_run_names_what_azure_would_refuse(sandbox: Sandbox) -> None:
+def test_a_dry_run_reports_what_azure_would_reject(sandbox: Sandbox) -> None:
     """Before the model is put."""
     where = sandbox.where()
     model: Any = az.set_image(az.get_vmss(*where), version=NEW)
