@@ -1,4 +1,4 @@
-"""How the documentation is built: `python -m sphinx -W -b html docs docs/_build/html`."""
+"""Configuration of the documentation: `python -m sphinx -W -b html docs docs/_build/html`."""
 
 import re
 
@@ -7,18 +7,18 @@ from azurerm_lite import __version__
 project = "azurerm-lite"
 project_copyright = "2026, the azurerm-lite developers"
 version = release = __version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
 html_theme = "furo"
 html_title = f"azurerm-lite {__version__}"
 exclude_patterns = ["_build"]
 autodoc_typehints = "signature"
 napoleon_custom_sections = ["Azure"]
-# Attributes stand in the text of a class, and not with its members once more.
+# Show attributes in the docstring of a class only, not again as members.
 napoleon_use_ivar = True
 myst_heading_anchors = 3
 
 
-# Groups of the REST reference, and under which service their pages stand there; else under compute.
+# Service of each operation group in the REST reference; the default is compute.
 SERVICES = {
     "Subscriptions": "resources",
     "Resource Groups": "resources",
@@ -28,7 +28,7 @@ SERVICES = {
 
 
 def operation_url(group, operation):
-    """Return the page of an operation in Microsoft's REST reference."""
+    """Return the URL of an operation in Microsoft's REST reference."""
     path = [
         SERVICES.get(group, "compute"),
         *(name.lower().replace(" ", "-") for name in (group, operation)),
@@ -36,10 +36,10 @@ def operation_url(group, operation):
     return "https://learn.microsoft.com/rest/api/" + "/".join(path)
 
 
-def linked(line):
-    """Return the last line of a docstring, `Azure: group - operation; operation.`, with links.
+def link_operations(line):
+    """Add links to a line such as `Azure: group - operation; operation.`.
 
-    Other lines are returned as they are.
+    Other lines are returned unchanged.
     """
     match = re.fullmatch(
         r"Azure: ((?:Virtual|Gallery|Subscriptions|Resource|Network|Public)[\w ]*) - ([\w ;]+)\.",
@@ -55,11 +55,11 @@ def linked(line):
     return f"Azure: {'; '.join(links)}."
 
 
-def code_spans(app, what, name, obj, options, lines):
-    """Turn the single backticks of docstrings into code, and names of operations into links."""
-    lines[:] = [linked(re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", line)) for line in lines]
+def format_docstring(app, what, name, obj, options, lines):
+    """Format single backticks of docstrings as code, and operations as links."""
+    lines[:] = [link_operations(re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", line)) for line in lines]
 
 
 def setup(app):
-    """Connect to Sphinx, before napoleon."""
-    app.connect("autodoc-process-docstring", code_spans, priority=100)
+    """Register the docstring formatter so that it runs before napoleon."""
+    app.connect("autodoc-process-docstring", format_docstring, priority=100)

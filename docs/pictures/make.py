@@ -1,7 +1,4 @@
-"""Draw docs/pictures/rollout.svg: azurerm-lite rollout on the sandbox.
-
-Run it by `python docs/pictures/make.py`.
-"""
+"""Draw docs/pictures/rollout.svg, a rollout on the sandbox: `python docs/pictures/make.py`."""
 
 from __future__ import annotations
 
@@ -20,27 +17,27 @@ from azurerm_lite.sandbox import Sandbox
 HERE = Path(__file__).parent
 NEW = "22.04.202411010"
 COMMAND = f"azurerm-lite rollout -r sandbox -s web -n {NEW}"
-ABOVE_THE_BOARD_NOT = ("progress", "waiting", "finished")
+ONLY_ON_BOARD = ("progress", "waiting", "finished")
 WIDTH = 84
-BEGIN = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
+BEGIN = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 
 
 class Clock:
-    """Seconds that pass only when the rollout waits, so that the picture is the same each time."""
+    """A clock that advances only when the rollout sleeps, so that every picture is the same."""
 
     now = 0.0
 
     def __call__(self) -> float:
-        """Return the time."""
+        """Return the current time in seconds."""
         return self.now
 
     def sleep(self, seconds: float) -> None:
-        """Let seconds pass."""
+        """Advance the clock."""
         self.now += seconds
 
 
 def record() -> Console:
-    """Return a terminal as it is in the middle of update domain 3."""
+    """Return a terminal that shows a rollout in the middle of update domain 3."""
     console = Console(
         record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor"
     )
@@ -64,13 +61,14 @@ def record() -> Console:
             is_domain_3 = event.batch is not None and event.batch.name == "update domain 3"
             if is_domain_3 and event.kind == "progress" and "30 s" in event.message:
                 console.print(board)
+                console.print()  # rich cuts the last line of a picture
                 return console
-    raise RuntimeError("the rollout never came to update domain 3")
+    raise RuntimeError("the rollout ended without the expected event of update domain 3")
 
 
 def show(console: Console, event: az.Event) -> None:
-    """Print an event as the command does above its board, in UTC wherever this runs."""
-    if event.kind not in ABOVE_THE_BOARD_NOT:
+    """Print an event like the command above its board, but always in UTC."""
+    if event.kind not in ONLY_ON_BOARD:
         line = re.sub(r"^\d\d:\d\d:\d\d", f"{event.time:%H:%M:%S}", str(event))
         console.print(line, highlight=False)
 
@@ -78,7 +76,7 @@ def show(console: Console, event: az.Event) -> None:
 def main() -> None:
     """Write the file."""
     picture = record().export_svg(title="a rollout on the sandbox", unique_id="rollout")
-    # Without the font that it would fetch from elsewhere: a picture in a page loads nothing.
+    # Remove the web font: a picture in a page must not load anything.
     picture = re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)
     picture = picture.replace("Fira Code", "ui-monospace, Menlo, Consolas, DejaVu Sans Mono")
     (HERE / "rollout.svg").write_text(picture, encoding="utf-8", newline="\n")
