@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 TREE = Path(__file__).parent.parent
@@ -42,11 +41,7 @@ def make(name: str, folder: Path) -> str:
         _pip(python, "install", *REQUIREMENTS[name])
         done.write_text(json.dumps(REQUIREMENTS[name]), "utf-8")
     if name == "ours":  # the current state of the tree
-        with tempfile.TemporaryDirectory() as copy:
-            for file in ("pyproject.toml", "README.md", "LICENSE"):
-                shutil.copy(TREE / file, copy)
-            shutil.copytree(TREE / "azurerm_lite", Path(copy) / "azurerm_lite")
-            _pip(python, "install", "--no-deps", "--force-reinstall", copy)
+        _pip(python, "install", "--no-deps", "--force-reinstall", str(TREE))
     return python
 
 
