@@ -1,8 +1,9 @@
 """The shapes of Azure's responses, checked once, when a response is read.
 
-A shape has a check function, which receives JSON and its place in the response and returns the
-JSON. Callers can then rely on the types: an object is never a list, an id is never a number. A part
-that is `null` counts as missing. Parts that the shape does not name are returned unchanged.
+A shape has a check function, which receives JSON and returns it. Callers can then rely on the
+types: an object is never a list, an id is never a number. A part that is `null` counts as missing.
+Parts that the shape does not name are returned unchanged. Only what changes is copied, since a
+response may have thousands of parts.
 """
 
 from __future__ import annotations
@@ -13,12 +14,40 @@ from typing import Any, NamedTuple, TypeAlias
 from ._ids import IMAGE_ID_KEYS
 from .errors import AzureError
 
-Check: TypeAlias = Callable[[Any, str], Any]
-"""Checks a value that is not null at a place; returns it or raises `WrongShape`."""
+Check: TypeAlias = Callable[[Any], Any]
+"""Checks a value that is not null; returns it or raises `WrongShape`."""
+
+_ABSENT = object()
+_OBJECTS = (dict, Mapping)
 
 
 class WrongShape(Exception):
-    """A part is missing or has another type; the message names it and shows no value."""
+    """A part is missing or has another type; the message names it and shows no value.
+
+    Attributes:
+        problem: What is wrong with the part, such as `is missing`.
+        place: Where the part is in the checked value; empty for the value itself.
+    """
+
+    def __init__(self, problem: str, place: str = "") -> None:
+        super().__init__(problem, place)
+        self.problem = problem
+        self.place = place
+
+    def __str__(self) -> str:
+        return f"{self.place or 'the body'} {self.problem}"
+
+    def inside(self, name: str) -> WrongShape:
+        """Return the same problem, in the value of which the checked value is a part.
+
+        Args:
+            name: The name of the part, or its number such as `[0]`.
+
+        Returns:
+            Another `WrongShape`.
+        """
+        separator = "." if self.place and not self.place.startswith("[") else ""
+        return WrongShape(self.problem, f"{name}{separator}{self.place}")
 
 
 class Shape(NamedTuple):
@@ -43,13 +72,13 @@ def require(shape: Shape, value: Any, method: str = "GET", url: str = "") -> Any
         url: URL of the request, for the error.
 
     Returns:
-        A copy of the JSON, without the parts that are null.
+        The JSON; a copy without the parts that are null if there are any.
 
     Raises:
         AzureError: It has another shape. The code is `InvalidResponse`; the message names the part.
     """
     try:
-        return shape.check(value, "")
+        return shape.check(value)
     except WrongShape as wrong:
         message = f"The response is not what Azure documents for {shape.name}: {wrong}"
     raise AzureError(message, code="InvalidResponse", method=method, url=url.partition("?")[0])
@@ -63,89 +92,106 @@ def list_of(shape: Shape) -> Shape:
 def _object(members: Mapping[str, Check], required: Collection[str] = ()) -> Check:
     """Return a check for an object with these members, which are optional unless required."""
 
-    def check(value: Any, place: str) -> dict[str, Any]:
-        if not isinstance(value, Mapping):
-            raise _wrong(place, "an object", value)
-        checked = dict(value)
+    def check(value: Any) -> Any:
+        if not isinstance(value, _OBJECTS):
+            raise _wrong("an object", value)
+        changes: dict[str, Any] | None = None
         for name, check_member in members.items():
-            member = checked.get(name)
-            if member is None:
-                checked.pop(name, None)
+            member = value.get(name, _ABSENT)
+            if member is _ABSENT or member is None:
                 if name in required:
-                    raise WrongShape(f"{_inside(place, name)} is missing")
+                    raise WrongShape("is missing", name)
+                checked = member
             else:
-                checked[name] = check_member(member, _inside(place, name))
-        return checked
+                try:
+                    checked = check_member(member)
+                except WrongShape as wrong:
+                    raise wrong.inside(name) from None
+            if checked is not member or checked is None:
+                changes = {**(changes or {}), name: checked}
+        return value if changes is None else _with_changes(value, changes)
 
     return check
+
+
+def _with_changes(value: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of an object with other parts, and without those that are now null."""
+    changed = {**value, **changes}
+    return {name: part for name, part in changed.items() if part is not None or name not in changes}
 
 
 def _list(check_entry: Check) -> Check:
     """Return a check for a list, which removes entries that are null."""
 
-    def check(value: Any, place: str) -> list[Any]:
+    def check(value: Any) -> list[Any]:
         if not isinstance(value, list):
-            raise _wrong(place, "a list", value)
-        return [
-            check_entry(entry, f"{place}[{number}]")
-            for number, entry in enumerate(value)
-            if entry is not None
-        ]
+            raise _wrong("a list", value)
+        entries = []
+        is_changed = False
+        for number, entry in enumerate(value):
+            if entry is None:
+                is_changed = True
+                continue
+            try:
+                checked = check_entry(entry)
+            except WrongShape as wrong:
+                raise wrong.inside(f"[{number}]") from None
+            is_changed = is_changed or checked is not entry
+            entries.append(checked)
+        return entries if is_changed else value
 
     return check
 
 
-def _text(value: Any, place: str) -> str:
+def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise _wrong(place, "a string", value)
+        raise _wrong("a string", value)
     return value
 
 
-def _name(value: Any, place: str) -> str:
+def _name(value: Any) -> str:
     """Check an id or a name; return a number as a string."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    if not _text(value, place):
-        raise WrongShape(f"{place} is empty")
+    if not _text(value):
+        raise WrongShape("is empty")
     return str(value)
 
 
-def _whole_number(value: Any, place: str) -> int:
+def _whole_number(value: Any) -> int:
     """Check a whole number; return digits in a string and floats such as 3.0 as an int."""
     is_whole = isinstance(value, float) and value.is_integer()
     is_digits = isinstance(value, str) and value.isascii() and value.isdecimal()
     if isinstance(value, bool) or not (isinstance(value, int) or is_whole or is_digits):
-        raise _wrong(place, "a whole number", value)
+        raise _wrong("a whole number", value)
     return int(value)
 
 
-def _domain(value: Any, place: str) -> int | str:
+def _domain(value: Any) -> int | str:
     if isinstance(value, bool) or not isinstance(value, int | str):
-        raise _wrong(place, "a number", value)
+        raise _wrong("a number", value)
     return value
 
 
-def _statuses(value: Any, place: str) -> list[Any]:
+def _statuses(value: Any) -> list[Any]:
     """Check statuses; remove those without a code, which have no meaning."""
-    statuses: list[Any] = _list(_object({"code": _text}))(value, place)
+    statuses: list[Any] = _status_list(value)
+    if all("code" in status for status in statuses):
+        return statuses
     return [status for status in statuses if "code" in status]
 
 
 def _or_blank(check_part: Check) -> Check:
     """Return a check for a column of Resource Graph, where an empty string means no value."""
 
-    def check(value: Any, place: str) -> Any:
-        return None if value == "" else check_part(value, place)
+    def check(value: Any) -> Any:
+        return None if value == "" else check_part(value)
 
     return check
 
 
-def _inside(place: str, name: str) -> str:
-    return f"{place}.{name}" if place else name
-
-
-def _wrong(place: str, wanted: str, value: Any) -> WrongShape:
-    return WrongShape(f"{place or 'the body'} must be {wanted}, not {_kind(value)}")
+def _wrong(wanted: str, value: Any) -> WrongShape:
+    return WrongShape(f"must be {wanted}, not {_kind(value)}")
 
 
 def _kind(value: Any) -> str:
@@ -162,6 +208,7 @@ def _kind(value: Any) -> str:
     return next((name for kind, name in kinds if isinstance(value, kind)), type(value).__name__)
 
 
+_status_list = _list(_object({"code": _text}))
 _IMAGE_PARTS = ("publisher", "offer", "sku", "version", "exactVersion", *IMAGE_ID_KEYS)
 _REFERENCE = _object(dict.fromkeys(_IMAGE_PARTS, _text))
 _OS_DISK = _object({"image": _object({"uri": _text})})

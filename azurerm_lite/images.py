@@ -627,11 +627,11 @@ def _storage(model: Mapping[str, Any]) -> dict[str, Any]:
         storage: dict[str, Any] = properties.get("virtualMachineProfile", properties)[
             "storageProfile"
         ]
-        _shapes.STORAGE_PROFILE.check(storage, "storageProfile")
+        _shapes.STORAGE_PROFILE.check(storage)
     except (KeyError, TypeError, AttributeError):
         pass
     except _shapes.WrongShape as wrong:
-        reason = f": {wrong}"
+        reason = f": {wrong.inside('storageProfile')}"
     else:
         return storage
     if isinstance(properties, dict) and "orchestrationMode" in properties and not reason:
