@@ -21,6 +21,8 @@ from .types import Instance, ScaleSet, Token
 
 PAGE_SIZE = 200
 """Approximate number of entries per page."""
+LISTS = 3
+"""Number of lists of a reading."""
 PARALLEL_READS = 8
 """The most instance views that are read at the same time."""
 _ATTEMPTS = 3
@@ -101,7 +103,42 @@ def read_instances(access_token: Token, path: SetPath, model: ScaleSet) -> list[
     """
     members = read_lists(access_token, path)
     merged = _shapes.require(_shapes.list_of(_shapes.INSTANCE), merge(members))
-    instances = _read_missing_machines(access_token, path, merged)
+    return _complete(access_token, path, model, merged)
+
+
+def read_again(
+    access_token: Token, path: SetPath, model: ScaleSet, instances: Iterable[Instance]
+) -> list[Instance]:
+    """Read some members again, each in one or two requests.
+
+    Args:
+        access_token: Bearer token, or a zero-argument callable that returns one.
+        path: Subscription id, resource group and name of the set.
+        model: The scale set as `get_vmss` returns it, to derive which members are current.
+        instances: The members, as `read_instances` returns them.
+
+    Returns:
+        A list of instances, as `read_instances` returns them, without those that no longer exist.
+        Their protection policy is the one given, as only the set's own list has it.
+
+    Raises:
+        AzureError: Azure returned an error, with its code and message.
+    """
+    return _complete(access_token, path, model, [_as_listed(instance) for instance in instances])
+
+
+def _as_listed(instance: Instance) -> Instance:
+    """Return what the set's own list has of a member."""
+    properties = instance["properties"]
+    kept = {name: properties[name] for name in ("protectionPolicy",) if name in properties}
+    return cast("Instance", {**instance, "properties": kept})
+
+
+def _complete(
+    access_token: Token, path: SetPath, model: ScaleSet, listed: Sequence[Instance]
+) -> list[Instance]:
+    """Return members with what the lists lack: machine, view, and whether they are current."""
+    instances = _read_missing_machines(access_token, path, listed)
     _read_missing_views(access_token, path, model, instances)
     for instance in instances:
         current = is_current(instance, model)

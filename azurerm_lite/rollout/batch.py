@@ -26,7 +26,13 @@ from .health import (
     texts,
 )
 from .options import resolve_count
-from .reading import check_model_unchanged, read_instances, wait_until_instances_idle
+from .reading import (
+    check_model_unchanged,
+    count_single_reads,
+    read_instances,
+    read_single_instances,
+    wait_until_instances_idle,
+)
 from .state import (
     BatchFailed,
     Halt,
@@ -301,7 +307,19 @@ def _judge_failed_operation(
 def verify(
     state: RolloutState, batch: Batch, before: Mapping[str, InstanceBefore], limit: float
 ) -> Iterator[Event]:
-    """Wait until the instances themselves are done: a succeeded operation does not prove it."""
+    """Read all instances; wait until those of the batch are done.
+
+    A succeeded operation does not prove that. The next batch may start by the same reading.
+    """
+    yield from read_instances(state)
+    yield from halt_if_model_changed(state, batch, before)
+    yield from wait_until_done(state, batch, before, limit)
+
+
+def wait_until_done(
+    state: RolloutState, batch: Batch, before: Mapping[str, InstanceBefore], limit: float
+) -> Iterator[Event]:
+    """Wait until the instances of a batch, as they were read last, are done."""
 
     def judge() -> Wait | None:
         problems = problems_of_batch(state, batch, before, with_check=True)
@@ -330,8 +348,8 @@ def verify(
     def read() -> Iterator[Event]:
         return read_batch(state, batch, before)
 
-    yield from read()
-    yield from poll(state, judge, read, limit=limit)
+    single_reads = count_single_reads(state, batch.instance_ids)
+    yield from poll(state, judge, read, limit=limit, single_reads=single_reads)
 
 
 def bake(
@@ -349,14 +367,15 @@ def bake(
 
     while left() > 0:
         yield event(state, "baking", messages.baking(batch, left()), batch=batch)
-        _clock.sleep(min(left(), poll_interval(state, _BAKE_POLL)))
+        single_reads = count_single_reads(state, batch.instance_ids)
+        _clock.sleep(min(left(), poll_interval(state, _BAKE_POLL, single_reads)))
         yield from read_batch(state, batch, before)
         problems = problems_of_batch(state, batch, before, with_check=True)
         if not problems:
             continue
         if all(problem.may_pass for problem in problems.values()):
             limit = _clock.monotonic() + options.health_timeout
-            yield from verify(state, batch, before, limit)
+            yield from wait_until_done(state, batch, before, limit)
             continue
         reason = messages.bake_failed(batch, seconds)
         raise BatchFailed(reason, with_since(state, texts(problems)))
@@ -365,8 +384,18 @@ def bake(
 def read_batch(
     state: RolloutState, batch: Batch, before: Mapping[str, InstanceBefore]
 ) -> Iterator[Event]:
-    """Read the instances; halt if they are outdated because the model was changed."""
-    yield from read_instances(state)
+    """Read the instances of a batch again; halt if the model was changed."""
+    if count_single_reads(state, batch.instance_ids) is None:
+        yield from read_instances(state)
+    else:
+        yield from read_single_instances(state, batch.instance_ids)
+    yield from halt_if_model_changed(state, batch, before)
+
+
+def halt_if_model_changed(
+    state: RolloutState, batch: Batch, before: Mapping[str, InstanceBefore]
+) -> Iterator[Event]:
+    """Halt if the instances of a batch are outdated because the model was changed."""
     problems = problems_of_batch(state, batch, before)
     if any(problem.kind == "outdated" for problem in problems.values()):
         yield from check_model_unchanged(state)

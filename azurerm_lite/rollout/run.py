@@ -19,6 +19,7 @@ from .reading import (
     known_model,
     provisioning_of_set,
     read_instances,
+    read_rest,
     refresh,
     retry_failed_instances,
     updating_ids,
@@ -164,6 +165,9 @@ def run_next_batch(state: RolloutState) -> Iterator[Event]:
         state.batches = len(state.started_batches) + len(batches) - 1
         yield from run_step(state, batch)
         yield from check_model_unchanged(state)
+        batches = plan_rest(state)
+    if not batches:
+        yield from read_rest(state)
         batches = plan_rest(state)
     if not batches:
         yield from wait_until_created(state)

@@ -42,6 +42,7 @@ def poll(
     read: Callable[[], Iterator[Event]],
     *,
     limit: float,
+    single_reads: int | None = None,
 ) -> Iterator[Event]:
     """Read again, with growing pauses, until a judge is satisfied.
 
@@ -51,6 +52,7 @@ def poll(
             when it cannot.
         read: Reads what the judge looks at.
         limit: The time of the clock at which waiting ends. There is a last poll at the limit.
+        single_reads: As for `poll_interval`.
 
     Yields:
         An event for each poll.
@@ -68,7 +70,8 @@ def poll(
             raise waiting.on_timeout
         if waiting.event is not None:
             yield waiting.event
-        _clock.sleep(min(poll_interval(state, attempt), max(LAST_SECONDS, left)))
+        seconds = poll_interval(state, attempt, single_reads)
+        _clock.sleep(min(seconds, max(LAST_SECONDS, left)))
         attempt += 1
         yield from read()
 
@@ -148,20 +151,22 @@ def pause(
         seconds -= step
 
 
-def poll_interval(state: RolloutState, attempt: int) -> float:
-    """Return the seconds until the next poll: growing, and the longer the more pages there are.
+def poll_interval(state: RolloutState, attempt: int, single_reads: int | None = None) -> float:
+    """Return the seconds until the next poll: growing, and longer if a poll takes many requests.
 
     Args:
         state: The run.
         attempt: How many polls there were before.
+        single_reads: How many reads of single instances a poll takes; `None` if it reads all.
 
     Returns:
         Seconds.
     """
     growing = min(LONGEST_SECONDS, SHORTEST_SECONDS * 1.5 ** min(attempt, 9))
+    if single_reads is not None:
+        return max(growing, single_reads / SINGLE_READS_PER_SECOND)
     lists = state.pages * SECONDS_PER_PAGE
-    single_reads = state.requests_per_reading / SINGLE_READS_PER_SECOND
-    return max(growing, lists, single_reads)
+    return max(growing, lists, state.requests_per_reading / SINGLE_READS_PER_SECOND)
 
 
 def retry_after_of(error: Exception) -> float | None:
