@@ -16,7 +16,7 @@ from .advice import with_advice
 from .arguments import HelpFormatter, add_help
 from .exit_status import DONE, FAILED, INTERRUPTED, ROLLED_BACK, USAGE, Declined, UsageError
 from .hooks import HookFailed
-from .output import Output
+from .output import Output, escape_unknown_characters
 from .session import extra_is_missing
 
 COMMANDS = (rollout, rollback, upgrade, bump, status, fleet, follow, editor, login, sandbox)
@@ -57,7 +57,9 @@ def make_parser() -> argparse.ArgumentParser:
         help=f"print the completion script: {', '.join(SHELLS)}",
     )
     add_help(parser)
-    commands = parser.add_subparsers(title="commands", dest="name", metavar="COMMAND")
+    commands = parser.add_subparsers(
+        title="commands", dest="name", metavar="COMMAND", prog="azurerm-lite"
+    )
     for command in COMMANDS:
         command.add(commands)
     return parser
@@ -72,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
+    escape_unknown_characters()
     parser = make_parser()
     complete(parser)
     try:

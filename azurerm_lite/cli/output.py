@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Mapping
@@ -40,3 +41,14 @@ class Output:
     def error(self, text: str) -> None:
         """Print an error to standard error."""
         print(f"error: {text}", file=sys.stderr, flush=True)
+
+
+def escape_unknown_characters() -> None:
+    """Let standard output and error escape the characters that their encoding lacks.
+
+    On Windows, a file or a pipe has the code page of the system. A text from Azure or from a script
+    may have any character, and must not end a rollout.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

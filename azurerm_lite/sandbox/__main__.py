@@ -7,11 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Sequence
 
 from . import Sandbox
 from .client_settings import CLIENTS, settings_for
+
+_SLEEP_SECONDS = 60.0
+"""Any number: Ctrl-C ends a sleep at once."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -82,7 +85,9 @@ def serve(sandbox: Sandbox, client: str) -> None:
         print(command)
     names = ", ".join(vmss.name for vmss in sandbox.cloud.sets.values())
     print(f"# resource group {sandbox.resource_group}; scale sets {names}", flush=True)
-    threading.Event().wait()
+    # Windows does not let Ctrl-C end the wait for an Event or a Lock (CPython issue 80116).
+    while True:
+        time.sleep(_SLEEP_SECONDS)
 
 
 def run(sandbox: Sandbox, command: Sequence[str], client: str) -> int:

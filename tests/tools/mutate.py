@@ -26,6 +26,8 @@ TESTS = [
     "tests/rollout/test_events.py",
     "tests/rollout/test_refresh.py",
     "tests/rollout/test_roll.py",
+    "tests/rollout/test_rolling_upgrade.py",
+    "tests/rollout/test_single_reads.py",
 ]
 """The tests that are run on each mutant; fast ones, as each mutant runs those that reach it."""
 COPIED = ["azurerm_lite", "tests", "docs", "examples", "setup.cfg", "pyproject.toml"]
