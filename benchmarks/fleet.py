@@ -1,4 +1,4 @@
-"""Measure a fleet rollout: 500 scale sets on the sandbox.
+"""Measure a fleet rollout: 500 scale sets on the sandbox, every second one a Flexible set.
 
 It is compared with the duration of the Azure operations, and with a rollout of one scale set.
 
@@ -7,7 +7,8 @@ It is compared with the duration of the Azure operations, and with a rollout of 
 
 Time runs faster, both for the sandbox and for the library. The sandbox has its own process, so that
 its CPU time is measured separately. The floor is the duration of the operations: rounds of
-`--parallel` sets with five batches each, 60 s per batch.
+`--parallel` sets with five batches each, 60 s per batch. `--modes Uniform` measures Uniform sets
+alone.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import os
 import resource
 import statistics
 import time
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -27,6 +29,8 @@ from azurerm_lite import _clock
 from azurerm_lite.sandbox import Sandbox
 
 UPGRADE, DOMAINS, NEW = 60.0, 5, "22.04.202411010"
+BY = "20%"
+"""The batches: a fifth of each set, as a Flexible set has no update domains."""
 REGIONS = (
     "eastus", "eastus2", "centralus", "westus2", "northeurope", "westeurope", "uksouth",
     "japaneast", "eastasia",
@@ -34,7 +38,7 @@ REGIONS = (
 )  # fmt: skip
 
 
-def serve(pipe: Connection, sets: int, instances: int, speed: float) -> None:
+def serve(pipe: Connection, sets: int, instances: int, speed: float, modes: Sequence[str]) -> None:
     """Run the sandbox until a message arrives; then send upgrade counts and CPU time."""
     with Sandbox(
         upgrade_seconds=UPGRADE, clock=lambda: time.monotonic() * speed, demo=False
@@ -42,7 +46,11 @@ def serve(pipe: Connection, sets: int, instances: int, speed: float) -> None:
         for number in range(sets + 1):
             name = f"set{number:04}"
             sandbox.add_vmss(
-                name, instances, update_domains=DOMAINS, location=REGIONS[number % len(REGIONS)]
+                name,
+                instances,
+                update_domains=DOMAINS,
+                location=REGIONS[number % len(REGIONS)],
+                orchestration=modes[number % len(modes)],
             )
             sandbox.set_image(name, version=NEW)
         pipe.send(sandbox.environment)
@@ -69,7 +77,7 @@ def speed_up(speed: float) -> None:
 def roll_one(target: Any) -> Any:
     """Roll out one scale set with `rollout`, and return its summary."""
     names = (target["subscription_id"], target["resource_group"], target["vmss_name"])
-    return list(az.rollout(az.token_provider(), *names))[-1].summary
+    return list(az.rollout(az.token_provider(), *names, by=BY))[-1].summary
 
 
 def peak_memory() -> float:
@@ -80,7 +88,7 @@ def peak_memory() -> float:
 def roll_fleet(targets: list[Any], parallel: int) -> tuple[Any, list[int]]:
     """Roll out the fleet; return its summary and the number of requests of each set."""
     requests = []
-    for event in az.rollout_fleet(az.token_provider(), targets, max_parallel=parallel):
+    for event in az.rollout_fleet(az.token_provider(), targets, max_parallel=parallel, by=BY):
         if event.event and event.event.kind == "finished":
             requests.append(event.event.summary.requests)
         if event.kind in ("set_failed", "stopping"):
@@ -95,11 +103,12 @@ def main() -> None:
     )
     parser.add_argument("--sets", type=int, default=500)
     parser.add_argument("--instances", type=int, default=20)
+    parser.add_argument("--modes", nargs="+", default=["Uniform", "Flexible"])
     parser.add_argument("--parallel", type=int, default=100)
     parser.add_argument("--speed", type=float, default=10.0, help="sandbox seconds per real second")
     options = parser.parse_args()
     ours, theirs = multiprocessing.Pipe()
-    arguments = (theirs, options.sets, options.instances, options.speed)
+    arguments = (theirs, options.sets, options.instances, options.speed, options.modes)
     server = multiprocessing.get_context("spawn").Process(target=serve, args=arguments)
     server.start()
     os.environ.update(ours.recv())
@@ -119,7 +128,8 @@ def main() -> None:
     rounds = math.ceil(len(targets) / options.parallel)
     floor = rounds * DOMAINS * UPGRADE
     print(
-        f"{len(targets)} sets of {options.instances} instances, {options.parallel} in parallel,"
+        f"{len(targets)} sets ({', '.join(options.modes)}) of {options.instances} instances,"
+        f" {options.parallel} in parallel,"
         f" clock {options.speed:g} times as fast"
     )
     print(

@@ -1,8 +1,8 @@
 """A fast HTTPS server on 127.0.0.1 with fixed answers, in its own process.
 
-`python stub.py ANSWERS` serves a JSON file with a `model` and `views`. The views have one page, or
-several for the scale set `paged`. `/counts` returns the number of connections and requests for each
-scale set.
+`python stub.py ANSWERS` serves a JSON file with a `model`, `views` and `recorded`. The views have
+one page, or several for the scale set `paged`. `recorded` has an HTTP status and a text for each
+path with its query. `/counts` returns the number of connections and requests for each scale set.
 """
 
 from __future__ import annotations
@@ -25,16 +25,20 @@ PAGE = 50
 class Stub:
     """The fixed answers, and the counts of connections and requests."""
 
-    def __init__(self, model: Any, views: list[Any]) -> None:
+    def __init__(self, model: Any, views: list[Any], recorded: dict[str, list[Any]]) -> None:
         self.connections: dict[str, set[int]] = collections.defaultdict(set)
         self.requests: dict[str, int] = collections.Counter()
         self.model = _answer(model)
         self.whole = _answer({"value": views})
         self.views = views
         self.pages = [self.whole]
+        self.texts = recorded
+        self.recorded: dict[str, bytes] = {}
 
     def make_pages(self, url: str) -> None:
-        """Split the views into pages with links to this server."""
+        """Split the views into pages with links to this server, and link the recorded pages."""
+        for target, (status, text) in self.texts.items():
+            self.recorded[target] = _respond(status, text.replace("SERVER", url).encode())
         parts = [self.views[start : start + PAGE] for start in range(0, len(self.views), PAGE)]
         links = [
             f"{url}/?set=paged&list=/virtualMachines&page={number}"
@@ -47,6 +51,9 @@ class Stub:
 
     def answer(self, target: str, connection: int) -> bytes:
         """Return the answer to a request, given its path and query."""
+        if target in self.recorded:
+            self.requests["recorded"] += 1
+            return self.recorded[target]
         if target == "/counts":
             counts = {
                 name: (len(self.connections[name]), count) for name, count in self.requests.items()
@@ -74,8 +81,15 @@ class Stub:
 
 
 def _answer(body: Any) -> bytes:
-    content = json.dumps(body).encode()
-    head = ["HTTP/1.1 200 OK", "Content-Type: application/json", f"Content-Length: {len(content)}"]
+    return _respond(200, json.dumps(body).encode())
+
+
+def _respond(status: int, content: bytes) -> bytes:
+    head = [
+        f"HTTP/1.1 {status} OK",
+        "Content-Type: application/json",
+        f"Content-Length: {len(content)}",
+    ]
     return "\r\n".join([*head, "", ""]).encode() + content
 
 

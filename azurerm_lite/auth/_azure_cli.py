@@ -10,6 +10,8 @@ import time
 from datetime import datetime
 from typing import Any
 
+from typing_extensions import override
+
 from .. import settings
 from .._text import collapse, one_line
 from ..errors import AuthenticationFailed
@@ -37,6 +39,7 @@ class CliProvider(Provider):
         if subscription is not None:
             self._options += ["--subscription", subscription]
 
+    @override
     def _request_token(self) -> tuple[str, float]:
         output = run_az("accessToken", "account", "get-access-token", *self._options)
         token = str(output["accessToken"])

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import requests
+from typing_extensions import override
 
 from .. import _clock, _retry, rest, settings
 from .._text import duration, one_line
@@ -38,6 +39,7 @@ class _MsalProvider(Provider):
         self._resource = cloud.resource
         self._application_id = application_id
 
+    @override
     def _request_token(self) -> tuple[str, float]:
         started = time.time()
         result = self._acquire_token()
@@ -104,6 +106,7 @@ class _MsalProvider(Provider):
 class _ServicePrincipalProvider(_MsalProvider):
     """An application that signs in as itself."""
 
+    @override
     def _ask_msal(self, msal: Any, session: Any) -> dict[str, Any]:
         credential = self._credential()
         application = self._create_application(
@@ -113,6 +116,7 @@ class _ServicePrincipalProvider(_MsalProvider):
             self._scopes, **self._challenge
         )
 
+    @override
     def _request_token(self) -> tuple[str, float]:
         # Errors of a file or a callable are raised unchanged, not as sign-in errors.
         self._credential()
@@ -132,9 +136,11 @@ class SecretProvider(_ServicePrincipalProvider):
         super().__init__(tenant_id, application_id)
         self._secret = application_secret
 
+    @override
     def _credential(self) -> str:
         return self._secret
 
+    @override
     def _secrets(self) -> list[str]:
         return [self._secret]
 
@@ -157,6 +163,7 @@ class CertificateProvider(_ServicePrincipalProvider):
         self._password = password
         self._public_chain = public_chain
 
+    @override
     def _credential(self) -> dict[str, str]:
         key, chain, thumbprint = read_certificate(self._file, self._password)
         credential = {"private_key": key, "thumbprint": thumbprint}
@@ -164,6 +171,7 @@ class CertificateProvider(_ServicePrincipalProvider):
             credential["public_certificate"] = chain
         return credential
 
+    @override
     def _secrets(self) -> list[str]:
         return [self._password] if self._password else []
 
@@ -185,6 +193,7 @@ class AssertionProvider(_ServicePrincipalProvider):
         self._file = assertion_file
         self._current = ""
 
+    @override
     def _request_token(self) -> tuple[str, float]:
         if self._file is not None:
             self._current = read_text("assertion_file", self._file)
@@ -199,10 +208,12 @@ class AssertionProvider(_ServicePrincipalProvider):
         finally:
             self._current = ""
 
+    @override
     def _credential(self) -> dict[str, Any]:
         current = self._current
         return {"client_assertion": lambda: current}  # MSAL warns if it is not a callable
 
+    @override
     def _secrets(self) -> list[str]:
         return [self._current] if self._current else []
 
@@ -223,6 +234,7 @@ class ManagedIdentityProvider(_MsalProvider):
         self._displayed = {"application_id": application_id, **ids}
         self._identity = {"client_id": application_id, **ids}
 
+    @override
     def _ask_msal(self, msal: Any, session: Any) -> dict[str, Any]:
         session.trust_env = False  # the endpoint is on this machine, so no proxy is used
         identity = {name: value for name, value in self._identity.items() if value}
@@ -256,6 +268,7 @@ class ManagedIdentityProvider(_MsalProvider):
         )
         return application.acquire_token_interactive(self._scopes, prompt="none")  # type: ignore[no-any-return]
 
+    @override
     def _secrets(self) -> list[str]:
         names = ("IDENTITY_HEADER", "MSI_SECRET")
         return [secret for name in names if (secret := os.environ.get(name))]
@@ -279,6 +292,7 @@ class _PersonProvider(_MsalProvider):
     def __getstate__(self) -> dict[str, Any]:
         return super().__getstate__() | {"_cache_text": ""}
 
+    @override
     def _ask_msal(self, msal: Any, session: Any) -> dict[str, Any]:
         cache = msal.SerializableTokenCache()
         text = read_private(self._cache_file) if self._cache_file else self._cache_text
@@ -329,6 +343,7 @@ class BrowserProvider(_PersonProvider):
 
     method = "browser"
 
+    @override
     def _sign_in_interactively(self, application: Any) -> dict[str, Any]:
         try:
             return application.acquire_token_interactive(  # type: ignore[no-any-return]
@@ -358,6 +373,7 @@ class DeviceCodeProvider(_PersonProvider):
         super().__init__(tenant_id, application_id, cache_file)
         self._show = device_code
 
+    @override
     def _sign_in_interactively(self, application: Any) -> dict[str, Any]:
         initiate = application.initiate_device_flow
         # Older versions of MSAL accept the claims only at the end of the flow.

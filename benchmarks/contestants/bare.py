@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import harness
@@ -33,6 +34,17 @@ def get_instance_views(name: str) -> list[Any]:
         found += page["value"]
         link = page.get("nextLink")
     return found
+
+
+def get_flexible_views() -> list[Any]:
+    """Return the answers about the members of a Flexible set: the lists, and each view."""
+    server = os.environ["AZURE_RM_ENDPOINT"]
+    answered = [target for target, (status, _) in ANSWERS["recorded"].items() if status == 200]
+    lists = [target for target in answered if "/instanceView?" not in target]
+    views = [target for target in answered if "/instanceView?" in target]
+    found = [session.get(server + target).json() for target in lists]
+    with ThreadPoolExecutor(8) as threads:
+        return [*found, *threads.map(lambda target: session.get(server + target).json(), views)]
 
 
 def one_deepcopy() -> Any:
@@ -84,6 +96,7 @@ harness.serve(
     {
         "get_vmss": get_vmss,
         "get_instance_views": get_instance_views,
+        "get_flexible_views": get_flexible_views,
         "set_image": one_deepcopy,
         "by_update_domain": one_pass,
         "heatmap": one_heat_map,

@@ -26,6 +26,11 @@ def get_instance_views(name: str) -> list[Any]:
     return az.get_instance_views(TOKEN, *PLACE, name)
 
 
+def get_flexible_views() -> list[Any]:
+    """Return every member of the recorded Flexible set."""
+    return az.get_instance_views(TOKEN, *PLACE, "flex")
+
+
 def set_image() -> Any:
     """Return a model with another image."""
     return az.set_image(ANSWERS["model"], version="22.04.202411010")
@@ -64,6 +69,14 @@ def rollout(name: str) -> int:
     return latest
 
 
+def bake(name: str, batch: int, seconds: float) -> int:
+    """Roll out a domain in batches that bake; return the number of outdated instances."""
+    left = 0
+    for event in az.rollout(TOKEN, *PLACE, name, only=0, max_batch=batch, bake=seconds):
+        left = event.total - event.latest
+    return left
+
+
 def surge(name: str, extra: int) -> int:
     """Roll out with extra instances; return the number of instances with the latest model."""
     latest = 0
@@ -87,8 +100,8 @@ harness.serve(
     {
         call.__name__: call
         for call in (
-            *(get_vmss, get_instance_views, set_image, by_update_domain),
-            *(heatmap, heatmap_text, heatmap_svg, wait, rollout, surge, token),
+            *(get_vmss, get_instance_views, get_flexible_views, set_image, by_update_domain),
+            *(heatmap, heatmap_text, heatmap_svg, wait, rollout, bake, surge, token),
         )
     }
 )

@@ -1,17 +1,19 @@
 """Test modules by mutation, with mutmut: `python tests/tools/mutate.py MODULE ...`.
 
 MODULE is a path such as `azurerm_lite/_retry.py`. It works on a copy in a temporary folder, and
-prints each mutant that no test kills. `pip install mutmut` first; not on Windows. It is slow (a
-module takes minutes, the rollout hours), so CI does not run it.
+prints each mutant that no test kills, and how many there are of each kind. `pip install mutmut`
+first; not on Windows. It is slow (a module takes minutes, the rollout hours), so CI does not run it.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +32,8 @@ TESTS = [
     "tests/rollout/test_single_reads.py",
 ]
 """The tests that are run on each mutant; fast ones, as each mutant runs those that reach it."""
+TEXT = r"""f?"[^"]* [^"]*"|\bNone\b"""
+"""A text with a blank; mutmut also replaces a text by `None`."""
 COPIED = ["azurerm_lite", "tests", "docs", "examples", "setup.cfg", "pyproject.toml"]
 COPIED += ["hatch_build.py", "README.md", "CONTRIBUTING.md"]
 
@@ -44,8 +48,17 @@ def write_settings(folder: Path, modules: list[str], tests: list[str]) -> None:
         file.write("\n".join([*lines, ""]))
 
 
+def is_about_words(diff: str) -> bool:
+    """Whether a mutant changes only the words of a message: texts with a blank in them."""
+    removed, added = (
+        re.sub(TEXT, "", "".join(line[1:] for line in diff.splitlines() if re.match(sign, line)))
+        for sign in (r"-(?!--)", r"\+(?!\+\+)")
+    )
+    return removed == added
+
+
 def main() -> None:
-    """Run mutmut on a copy, and print what survived."""
+    """Run mutmut on a copy; print the survivors, without those that change only words."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("modules", nargs="+", metavar="MODULE")
     parser.add_argument("--tests", nargs="+", default=TESTS, metavar="PATH")
@@ -61,14 +74,23 @@ def main() -> None:
         write_settings(folder, options.modules, options.tests)
         mutmut = [sys.executable, "-m", "mutmut"]
         subprocess.run([*mutmut, "run"], cwd=folder, check=True)
-        results = subprocess.run(
-            [*mutmut, "results"], cwd=folder, check=True, capture_output=True, text=True
-        ).stdout
-        for line in results.splitlines():
+        counts: Counter[str] = Counter()
+        for line in run(folder, *mutmut, "results", "--all", "true").splitlines():
             mutant, _, status = line.strip().partition(": ")
-            print(f"== {mutant}: {status}", flush=True)
-            if status == "survived":
-                subprocess.run([*mutmut, "show", mutant], cwd=folder, check=False)
+            diff = run(folder, *mutmut, "show", mutant) if status == "survived" else ""
+            if diff and is_about_words(diff):
+                status = "survived, changes only words"
+            elif status != "killed":
+                print(f"== {mutant}: {status}\n{diff}", flush=True)
+            counts[status] += 1
+    for status, number in counts.most_common():
+        print(f"{number} {status}")
+
+
+def run(folder: Path, *command: str) -> str:
+    """Return what a command prints."""
+    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout
 
 
 if __name__ == "__main__":

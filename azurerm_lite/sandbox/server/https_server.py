@@ -11,6 +11,7 @@ import threading
 from typing import Any
 
 import trustme
+from typing_extensions import override
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.test import run_wsgi_app
 
@@ -55,6 +56,7 @@ class Server(ThreadedWSGIServer):
         self.server_close()
         self._thread.join()
 
+    @override
     def finish_request(self, request: Any, client_address: Any) -> None:
         """Serve a connection from the handshake to its end."""
         connection = request
@@ -67,6 +69,7 @@ class Server(ThreadedWSGIServer):
             finally:
                 self._connections.discard(connection)
 
+    @override
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Print the sandbox's errors, but not clients that disconnect or do not trust the CA."""
         if not isinstance(sys.exc_info()[1], OSError):
@@ -88,6 +91,7 @@ class _Handler(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
+    @override
     def run_wsgi(self) -> None:
         """Answer a request and keep the connection open; werkzeug would close it.
 
@@ -102,5 +106,6 @@ class _Handler(WSGIRequestHandler):
         for chunk in chunks:
             self.wfile.write(chunk)
 
+    @override
     def log_request(self, code: Any = "-", size: Any = "-") -> None:
         """Write nothing."""
