@@ -366,15 +366,11 @@ def last_operation_time(instance: Instance) -> datetime | None:
 
 
 def _parse_time(text: object) -> datetime | None:
-    """Return a parsed time; Azure writes seven digits after the decimal point."""
-    found = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)", str(text))
-    if found is None:
-        return None
-    fraction = f"{found[2] or '.'}000000"[:7]
-    offset = "+00:00" if found[3] == "Z" else found[3]
+    """Return a parsed time in UTC; `None` for another text, or a time without an offset."""
     try:
-        return datetime.fromisoformat(f"{found[1]}{fraction}{offset}").astimezone(UTC)
-    except ValueError:
+        time = datetime.fromisoformat(str(text))
+        return time.astimezone(UTC) if time.tzinfo else None
+    except (ValueError, OverflowError):
         return None
 
 

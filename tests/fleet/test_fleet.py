@@ -340,15 +340,22 @@ def test_nothing_is_sent_before_the_first_event(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("targets", "options", "told"),
     [
-        ("web", {}, "targets must be a list"),
+        ("web", {}, "targets must be a list of scale sets, not str"),
         ([("sub", "group")], {}, "targets: each must be"),
+        ([("s", "", "web")], {}, "targets: each must be a dict from find_scale_sets()"),
+        ([("s", "g", 5)], {}, "targets: each must be"),
+        ([5], {}, "targets: each must be"),
+        ([{"subscription_id": "s", "vmss_name": "web"}], {}, "targets: each must be"),
         (["/subscriptions/x/resourceGroups/y"], {}, "targets: each must be"),
         ([("s", "g", "web"), ("S", "G", "WEB")], {}, "is given twice"),
+        ([("s", "g", "web", "eastus"), ("s", "g", "web")], {}, "is given twice"),
         ([("s", "g", "web")], {"max_parallel": 0}, "max_parallel must be"),
         ([("s", "g", "web")], {"max_failed": -1}, "max_failed must be a number of scale sets"),
         ([("s", "g", "web")], {"waves": [0]}, "waves must be a number of scale sets"),
         ([("s", "g", "web")], {"waves": ["many"]}, "waves must be a number of scale sets"),
         ([("s", "g", "web")], {"waves": "location"}, "waves: g/web has no 'location'"),
+        ([("s", "g", "web")], {"waves": "ring"}, "waves: g/web has no 'ring'"),
+        ([("s", "g", "web")], {"waves": 5}, "waves must be a key, a function or a list of sizes"),
         (
             [("s", "g", "web"), ("s", "g", "x")],
             {"waves": lambda each: 1 if "x" in each else "1"},
@@ -385,6 +392,23 @@ def test_a_target_may_be_given_in_three_ways() -> None:
         == Target("s", "g", "web")
     )
     assert wave_plan.parse_target(found) == Target("s", "g", "web", "westeurope")
+    del found["location"]
+    assert wave_plan.parse_target(found) == wave_plan.parse_target(("s", "g", "web", ""))
+
+
+def test_waves_by_a_key_ascend() -> None:
+    """The key is in what the caller gave, or is a name of a target."""
+    names = {"subscription_id": "s", "resource_group": "g"}
+    given: list[Any] = [
+        {**names, "vmss_name": "web", "ring": 2},
+        {**names, "vmss_name": "api", "ring": 1},
+        {**names, "vmss_name": "db", "ring": 2},
+    ]
+    waves = wave_plan.split_into_waves(given, "ring")
+    assert [[target.vmss_name for target in wave] for wave in waves] == [["api"], ["web", "db"]]
+    tuples: list[Any] = [("s", "g", "web", "westus"), ("s", "g", "api", "eastus")]
+    waves = wave_plan.split_into_waves(tuples, "location")
+    assert [[target.vmss_name for target in wave] for wave in waves] == [["api"], ["web"]]
 
 
 # Invariants of the waves

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC
 from typing import Any
 
 import pytest
@@ -374,6 +375,47 @@ def test_a_status_without_a_code_is_not_a_state() -> None:
     assert "1" in str(az.heatmap([found]))
 
 
+FAULTY: list[Any] = [
+    "web",
+    {"name": "web_1"},
+    {"instanceId": 1},
+    {"instanceId": "1", "properties": ["Succeeded"]},
+    {"instanceId": "1", "properties": {"instanceView": ["running"]}},
+    {"instanceId": "1", "zones": "1"},
+]
+
+
+@pytest.mark.parametrize("faulty", FAULTY, ids=repr)
+def test_the_error_has_the_number_of_what_is_not_an_instance(faulty: Any) -> None:
+    """A list of a thousand is not searched by hand."""
+    with pytest.raises(
+        ValueError,
+        match=r"^instances must be a list of instances, .*: number 1 is not an instance$",
+    ):
+        ids_of.require_instances([instance("0"), faulty])
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        (
+            [
+                {"code": None},
+                {"code": "PowerState/running", "message": "another"},
+                {"code": "ProvisioningState/failed/AllocationFailed", "message": "No capacity."},
+            ],
+            ("AllocationFailed", "No capacity."),
+        ),
+        ([{"code": "provisioningstate/Failed/"}], ("", "")),
+        ([{"code": "ProvisioningState/succeeded", "message": "well"}], ("", "")),
+        (None, ("", "")),
+    ],
+)
+def test_a_failure_is_azures_code_and_message(statuses: Any, expected: tuple[str, str]) -> None:
+    """They are in the status of the provisioning, in any case; what is missing is empty."""
+    assert ids_of.failure(instance("1", {"statuses": statuses})) == expected
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -381,6 +423,8 @@ def test_a_status_without_a_code_is_not_a_state() -> None:
         ("2024-08-26T10:56:10.5+02:00", "2024-08-26T08:56:10.500000+00:00"),
         ("2024-08-26T08:56:10Z", "2024-08-26T08:56:10+00:00"),
         ("2024-13-26T08:56:10Z", None),
+        ("2024-08-26T08:56:10", None),
+        ("0001-01-01T00:00:00+05:00", None),
         ("yesterday", None),
         (None, None),
         (5, None),
@@ -397,4 +441,5 @@ def test_the_time_of_the_last_operation_is_that_of_the_provisioning_status(
     instance: Any = {"instanceId": "1", "properties": {"instanceView": {"statuses": statuses}}}
     found = ids_of.last_operation_time(instance)
     assert (found and found.isoformat()) == expected
+    assert found is None or found.tzinfo is UTC
     assert ids_of.last_operation_time({**instance, "properties": {}}) is None
