@@ -266,6 +266,11 @@ AUTOMATIC = {"upgradePolicy": {"automaticOSUpgradePolicy": {"enableAutomaticOSUp
         (model_of({}, **AUTOMATIC), PLATFORM, "rejects an image with an explicit version"),
         (model_of({}, **AUTOMATIC), {**PLATFORM, "version": "latest"}, None),
         (
+            model_of({}, **AUTOMATIC),
+            {**PLATFORM, "version": "latest", "exact_version": "1.0"},
+            "rejects an image with an explicit version",
+        ),
+        (
             {**model_of({}), "plan": {"publisher": "p", "product": "o", "name": "S"}},
             {**PLATFORM, "sku": "T"},
             "purchase plan",
