@@ -8,6 +8,7 @@ first; not on Windows. A module takes minutes, and the rollout hours, so CI does
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
 import shutil
 import subprocess
@@ -65,6 +66,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("modules", nargs="+", metavar="MODULE")
     parser.add_argument("--tests", nargs="+", default=TESTS, metavar="PATH")
+    parser.add_argument("--minutes", type=float, help="end after that many; show what has run")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -76,14 +78,16 @@ def main() -> None:
                 shutil.copy(source, folder / each)
         write_settings(folder, options.modules, options.tests)
         mutmut = [sys.executable, "-m", "mutmut"]
-        subprocess.run([*mutmut, "run"], cwd=folder, check=True)
+        limit = None if options.minutes is None else 60 * options.minutes
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            subprocess.run([*mutmut, "run"], cwd=folder, check=True, timeout=limit)
         counts: Counter[str] = Counter()
         for line in run(folder, *mutmut, "results", "--all", "true").splitlines():
             mutant, _, status = line.strip().partition(": ")
             diff = run(folder, *mutmut, "show", mutant) if status == "survived" else ""
             if diff and is_about_words(diff):
                 status = "survived, changes only words"
-            elif status != "killed":
+            elif status not in ("killed", "not checked"):
                 print(f"== {mutant}: {status}\n{diff}", flush=True)
             counts[status] += 1
     for status, number in counts.most_common():
