@@ -64,6 +64,7 @@ class TokenIssuer:
         self.token_seconds = token_seconds
         self.url = ""
         self.key_id: str = secrets.token_urlsafe(20)
+        self._verified: dict[str, dict[str, Any]] = {}
 
     @property
     def public_keys(self) -> dict[str, Any]:
@@ -126,9 +127,20 @@ class TokenIssuer:
     def _read_claims(self, token: str) -> dict[str, Any]:
         """Return the claims of a token of this sandbox, for any audience.
 
+        The signature is verified once: with each request it would be the largest part of the work.
+
         Raises:
             jwt.InvalidTokenError: The token is invalid, or another sandbox issued it.
         """
+        if token not in self._verified:
+            self._verified[token] = self._verify(token)
+        claims = self._verified[token]
+        if claims["exp"] <= time.time():
+            raise jwt.ExpiredSignatureError
+        return claims
+
+    def _verify(self, token: str) -> dict[str, Any]:
+        """Return the claims of a token after checking its signature and its times."""
         if jwt.get_unverified_header(token).get("kid") != self.key_id:
             raise jwt.InvalidTokenError
         claims: dict[str, Any] = jwt.decode(
