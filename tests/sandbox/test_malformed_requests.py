@@ -243,3 +243,28 @@ def test_many_malformed_requests_are_answered_in_azures_shape(
 ) -> None:
     """The same with many more examples."""
     CHECKS[kind](data)
+
+
+@pytest.mark.parametrize("value", [{"code": 7}, ["2"], "/a/b", -1, float("inf")], ids=repr)
+@pytest.mark.parametrize("part", ["capacity", "platformFaultDomainCount"])
+def test_a_value_that_is_no_whole_number_is_rejected(part: str, value: object) -> None:
+    """In a model that is created, and in one that is changed."""
+    sandbox = make_sandbox(False)
+    body = send(sandbox, "GET", path_of(sandbox)).json
+    (body["sku"] if part == "capacity" else body["properties"])[part] = value
+    for name in ("", "2"):
+        answer = send(sandbox, "PUT", path_of(sandbox) + name, body)
+        assert answer.status_code in (400, 409)
+    check_readable(sandbox)
+
+
+def test_a_template_with_a_resource_without_a_name_is_rejected() -> None:
+    """Before anything is created."""
+    sandbox = make_sandbox(False)
+    deployment = copy.deepcopy(DEPLOYMENT)
+    resources: list[dict[str, object]] = deployment["properties"]["template"]["resources"]
+    del resources[0]["name"]
+    group = f"/subscriptions/{sandbox.subscription_id}/resourceGroups/sandbox"
+    path = f"{group}/providers/Microsoft.Resources/deployments/one"
+    answer = send(sandbox, "PUT", path, deployment)
+    assert (answer.status_code, answer.json["error"]["code"]) == (400, "InvalidTemplate")

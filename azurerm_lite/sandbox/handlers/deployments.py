@@ -134,7 +134,10 @@ def _resources(template: Json) -> list[Json]:
 
 
 def _check(resource: Json) -> None:
-    """Reject a resource that the sandbox cannot create."""
+    """Reject a resource that has no name, or that the sandbox cannot create."""
+    if not isinstance(resource.get("name"), str):
+        message = "A resource of the template has no 'name'."
+        raise ApiError(400, "InvalidTemplate", message)
     kind = str(resource.get("type")).lower()
     is_known = kind == _SET_TYPE or _network_type(kind) is not None
     if "copy" in resource or not is_known:

@@ -333,7 +333,10 @@ class Cloud:
         group_name = self.resource_group(group)["name"]
         vmss = ScaleSet(name, group_name, location, sku, properties, extras, secrets)
         spread = 1 if vmss.zones or vmss.is_flexible else 5
-        vmss.fault_domains = int(properties.get("platformFaultDomainCount") or spread)
+        fault_domains = properties.get("platformFaultDomainCount") or spread
+        vmss.fault_domains = validation.parse_whole_number(
+            fault_domains, "platformFaultDomainCount"
+        )
         if vmss.is_flexible:
             vmss.update_domains = 0
         images = (self.images, self.platform_images)

@@ -107,14 +107,23 @@ def check_platform_image(platform_images: catalog.Images, reference: Json, versi
 
 def parse_capacity(sku: Json) -> int:
     """Return the number of instances in a SKU."""
+    return parse_whole_number(sku.get("capacity", 0), "sku.capacity")
+
+
+def parse_whole_number(value: Any, target: str) -> int:
+    """Return a number of 0 or more in a model.
+
+    Args:
+        value: The value in the body.
+        target: The path of the value, for the error.
+    """
     try:
-        capacity = int(sku.get("capacity", 0))
-    except (TypeError, ValueError):
-        capacity = -1
-    if capacity < 0:
-        message = f"'{sku.get('capacity')}' is not a number of instances."
-        raise errors.invalid_parameter(message, "sku.capacity")
-    return capacity
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        number = -1
+    if number < 0:
+        raise errors.invalid_parameter(f"The value '{value}' of '{target}' is invalid.", target)
+    return number
 
 
 def parse_duration(duration: str) -> float:
