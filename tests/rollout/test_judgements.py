@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
 from support.clock import Clock
 
-from azurerm_lite.errors import OperationFailed
+from azurerm_lite.errors import AzureError, OperationFailed, OperationTimeout, Throttled
+from azurerm_lite.rollout import batch as batch_module
+from azurerm_lite.rollout.batch import back_off, is_too_late
+from azurerm_lite.rollout.events import Event
 from azurerm_lite.rollout.faults import is_batch_at_fault, is_preempted
 from azurerm_lite.rollout.health import (
     InstanceBefore,
@@ -18,7 +23,13 @@ from azurerm_lite.rollout.health import (
     snapshot,
 )
 from azurerm_lite.rollout.options import RolloutOptions
-from azurerm_lite.rollout.state import RolloutState, ScaleSetRef
+from azurerm_lite.rollout.state import (
+    BatchFailed,
+    Halt,
+    Preempted,
+    RolloutState,
+    ScaleSetRef,
+)
 from azurerm_lite.rollout.waiting import pause, poll_interval
 from azurerm_lite.types import Batch
 
@@ -275,3 +286,117 @@ def test_the_interval_of_polls(
     """It grows to half a minute; readings of many requests are rarer."""
     state = state_of(pages=pages, requests_per_reading=requests)
     assert poll_interval(state, attempt, single_reads) == seconds
+
+
+def test_a_repetition_is_too_late_if_azure_asks_for_a_longer_pause(clock: Clock) -> None:
+    """The limit itself is too late."""
+    throttled = Throttled("slow down")
+    throttled.retry_after = 30
+    assert not is_too_late(throttled, clock.now + 30.5)
+    assert is_too_late(throttled, clock.now + 30)
+    assert not is_too_late(ConnectionError(), clock.now + 0.5)
+    assert is_too_late(ConnectionError(), clock.now)
+
+
+def test_before_a_write_is_sent_again_there_is_a_pause(clock: Clock) -> None:
+    """As long as Azure asks, and never shorter than between two polls."""
+    error = Throttled("slow down")
+    state = state_of()
+    (event,) = back_off(state, error, 1)
+    assert event.message.startswith("web: ")
+    error.retry_after = 40
+    state.batch = BATCH
+    (event,) = back_off(state, error, 3)
+    assert event.message.startswith("update domain 1: ")
+    assert "slow down" in event.message
+    assert clock.slept == [6, 40]
+
+
+# A failed operation
+
+BATCH = Batch("update domain 1", ("1", "2"))
+ALLOCATION = instance("Failed", failure="AllocationFailed: No capacity.")
+
+
+def judge(
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    instances: list[Any],
+    batch: Batch | None = BATCH,
+    reading: Exception | None = None,
+) -> Halt:
+    """What a failed operation on a batch ends with, where the instances read as given."""
+
+    def read(state: RolloutState) -> Iterator[Event]:
+        if reading is not None:
+            raise reading
+        numbered = enumerate(instances, 1)
+        state.instances = tuple({**each, "instanceId": str(number)} for number, each in numbered)
+        state.current = frozenset(BATCH.instance_ids)
+        yield from ()
+
+    monkeypatch.setattr(batch_module, "read_instances", read)
+    with pytest.raises(Halt) as halt:
+        list(batch_module._judge_failed_operation(state_of(), error, batch))
+    assert halt.value.__cause__ is error
+    return halt.value
+
+
+@pytest.mark.parametrize(
+    ("code", "instances", "kind"),
+    [
+        ("OSProvisioningTimedOut", [instance()], BatchFailed),
+        ("Failed", [ALLOCATION, instance()], Halt),
+        ("Failed", [FAILED, instance()], BatchFailed),
+        ("AllocationFailed", [FAILED], BatchFailed),
+        ("AllocationFailed", [instance("Updating")], Halt),
+        ("Failed", [instance("Failed")], BatchFailed),
+        ("Failed", [instance("Updating")], Halt),
+        ("OperationPreempted", [FAILED], Preempted),
+    ],
+)
+def test_a_failed_operation_is_judged_by_the_instances(
+    monkeypatch: pytest.MonkeyPatch, code: str, instances: list[Any], kind: type[Halt]
+) -> None:
+    """Only the codes of those that failed say whose fault it is."""
+    halt = judge(monkeypatch, OperationFailed("It did not work.", code=code), instances)
+    assert type(halt) is kind
+    assert "It did not work." in halt.reason
+    bad = [
+        str(number)
+        for number, each in enumerate(instances, 1)
+        if each["properties"]["provisioningState"] != "Succeeded"
+    ]
+    assert set(halt.unhealthy) == set(bad)
+
+
+@pytest.mark.parametrize("reading", [AzureError("no"), requests.ConnectionError("no")])
+def test_a_reading_that_fails_does_not_hide_the_operation(
+    monkeypatch: pytest.MonkeyPatch, reading: Exception
+) -> None:
+    """What the operation ended with is reported, with what was known before."""
+    error = OperationFailed("It did not work.", code="OSProvisioningTimedOut")
+    halt = judge(monkeypatch, error, [], reading=reading)
+    assert type(halt) is BatchFailed
+    assert "OSProvisioningTimedOut" in halt.reason
+
+
+@pytest.mark.parametrize(("code", "kind"), [("OperationPreempted", Preempted), ("Failed", Halt)])
+def test_a_failed_operation_on_the_set_is_no_failure_of_a_batch(
+    monkeypatch: pytest.MonkeyPatch, code: str, kind: type[Halt]
+) -> None:
+    """It changes the capacity, or the model."""
+    halt = judge(monkeypatch, OperationFailed("No.", code=code), [FAILED], batch=None)
+    assert type(halt) is kind
+    assert "No." in halt.reason
+
+
+def test_an_operation_that_does_not_end_is_judged_by_the_instances(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Those that are done prove that it did its work."""
+    error = OperationTimeout("30 min passed.")
+    assert type(judge(monkeypatch, error, [instance("Updating")])) is BatchFailed
+    state = state_of(instances=(instance(),), current=frozenset("1"))
+    monkeypatch.setattr(batch_module, "read_instances", lambda _: iter(()))
+    assert list(batch_module._judge_failed_operation(state, error, BATCH)) == []
