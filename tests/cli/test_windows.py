@@ -24,7 +24,6 @@ from azurerm_lite.cli import fleet, hooks
 FOLDERS = ["azurerm_lite", "examples"]
 COMMANDS = {
     "help": ["--help"],
-    "status": ["status", "--sandbox"],
     "dry run": ["rollout", "--sandbox", "--dry-run"],
     "upgrade": ["upgrade", "--sandbox", "-u", "0", "-y"],
 }
@@ -44,7 +43,16 @@ def run_as_on_windows(*arguments: str, folder: Path) -> subprocess.CompletedProc
     )
 
 
-@pytest.mark.parametrize("arguments", COMMANDS.values(), ids=COMMANDS)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["status", "--sandbox"], id="status"),
+        *(
+            pytest.param(arguments, id=name, marks=pytest.mark.slow)
+            for name, arguments in COMMANDS.items()
+        ),
+    ],
+)
 def test_a_command_prints_what_the_code_page_has(arguments: list[str], tmp_path: Path) -> None:
     """No character is lost or escaped, and lines end with CRLF."""
     done = run_as_on_windows(*arguments, folder=tmp_path)

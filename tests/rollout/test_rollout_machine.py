@@ -299,7 +299,14 @@ class TestRollouts(Rollouts.TestCase):  # type: ignore[name-defined]
 class TestFlexibleRollouts(FlexibleRollouts.TestCase):  # type: ignore[name-defined]
     """A few games on Flexible sets in every run."""
 
-    settings = settings(SETTINGS, max_examples=3)
+    settings = settings(SETTINGS, max_examples=2)
+
+
+@pytest.mark.slow
+class TestMoreFlexibleRollouts(FlexibleRollouts.TestCase):  # type: ignore[name-defined]
+    """And some more; a reading of a Flexible set takes many requests."""
+
+    settings = settings(SETTINGS, max_examples=4)
 
 
 @pytest.mark.slow
@@ -417,6 +424,13 @@ class TestFlexibleRefreshes(FlexibleRefreshes.TestCase):  # type: ignore[name-de
     """A few games on Flexible sets in every run."""
 
     settings = settings(SETTINGS, max_examples=2)
+
+
+@pytest.mark.slow
+class TestMoreFlexibleRefreshes(FlexibleRefreshes.TestCase):  # type: ignore[name-defined]
+    """And some more; a reading of a Flexible set takes many requests."""
+
+    settings = settings(SETTINGS, max_examples=4)
 
 
 @pytest.mark.slow

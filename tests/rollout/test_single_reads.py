@@ -14,22 +14,22 @@ import azurerm_lite as az
 from azurerm_lite.sandbox import Sandbox
 from azurerm_lite.sandbox.model.resources import Instance
 
-SIZE = 12
-BATCHES = 6
+SIZE = 8
+BATCHES = 4
 
 
 @pytest.fixture(params=["Uniform", "Flexible"])
 def paged(request: pytest.FixtureRequest, clock: Clock) -> Iterator[Sandbox]:
-    """A sandbox with a set of twelve instances on three pages, whose model has the new image."""
-    with Sandbox(upgrade_seconds=60, clock=clock, page_size=4, demo=False) as sandbox:
+    """A sandbox with a set of eight instances on three pages, whose model has the new image."""
+    with Sandbox(upgrade_seconds=60, clock=clock, page_size=3, demo=False) as sandbox:
         sandbox.add_vmss("web", SIZE, orchestration=request.param)
         bump(sandbox)
         yield sandbox
 
 
 def roll(sandbox: Sandbox, **options: Any) -> Iterator[az.Event]:
-    """A rollout in six batches of two, each of which bakes for three minutes."""
-    return az.rollout(*sandbox.where(), **{"by": 2, "bake": 180, **options})
+    """A rollout in four batches of two, each of which bakes for two minutes."""
+    return az.rollout(*sandbox.where(), **{"by": 2, "bake": 120, **options})
 
 
 def count_lists(sandbox: Sandbox) -> int:
@@ -49,7 +49,7 @@ def test_a_bake_reads_the_instances_of_the_batch_alone(paged: Sandbox) -> None:
     events = list(roll(paged))
     assert events[-1].latest == SIZE
     assert sum(event.kind == "batch_done" for event in events) == BATCHES
-    assert sum(event.kind == "baking" for event in events) >= 6 * BATCHES
+    assert sum(event.kind == "baking" for event in events) >= 4 * BATCHES
     assert count_lists(paged) - reading <= reading * (1 + 2 * BATCHES)
 
 
