@@ -187,10 +187,11 @@ def image_has_version(name: str) -> str:
 
 def other_image(ids: Sequence[str]) -> str:
     """Return why instances cannot be refreshed whose image is not the model's."""
+    verb = "does" if len(ids) == 1 else "do"
     return (
         f"method='reimage' reinstalls the image that an instance has, and"
-        f" {plural(len(ids), 'instance')} ({join_ids(ids)}) not on the model's image: upgrade these"
-        " first, with method='upgrade'"
+        f" {plural(len(ids), 'instance')} ({join_ids(ids)}) {verb} not run the model's image:"
+        " upgrade these first, with method='upgrade'"
     )
 
 

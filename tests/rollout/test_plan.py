@@ -310,3 +310,17 @@ def test_notices_report_what_else_changes_the_set(properties: Any, words: str) -
     assert plan.notices({"properties": {}}, [vm], options.RolloutOptions()) == []
     (told,) = plan.notices({"properties": properties}, [vm], options.RolloutOptions())
     assert words in told
+
+
+def test_what_is_left_out_is_listed_by_its_reason() -> None:
+    """In numeric order; what was not chosen is not left out."""
+    instances = [
+        instance("10", latestModelApplied=True),
+        instance("7"),
+        instance("1"),
+        instance("2", latestModelApplied=True),
+        instance("3", latestModelApplied=True),
+    ]
+    chosen = options.RolloutOptions(only=["1", "2", "10"])
+    (left_out,) = plan.skipped(instances, chosen).values()
+    assert left_out == ["2", "10"]

@@ -151,10 +151,15 @@ def test_a_failure_is_rolled_back_to_the_version_before(both: Sandbox, number: i
     order = sorted_ids(names(both))
     bad = order[2 * number]
     both.break_upgrade("web", bad, image=NEW)
-    seen: list[str] = []
+    seen: list[az.Event] = []
     with pytest.raises(az.RolloutHalted, match="Rolled back") as caught:
-        seen.extend(event.message for event in refresh(both, on_failure="rollback"))
+        seen.extend(refresh(both, on_failure="rollback"))
     assert caught.value.rolled_back
+    start = next(place for place, event in enumerate(seen) if event.kind == "rolling_back")
+    assert seen[start].message.startswith("web: ")
+    assert seen[start].message.endswith(f": rolling back to {BEFORE}")
+    assert seen[start + 1].kind == "notice"
+    assert seen[start + 1].message.startswith("web: the model still asks for the newest")
     assert set(running(both).values()) == {BEFORE}
     touched = {name for name, _ in reimages(both)}
     assert touched <= set(order[: 2 * number + 2])
