@@ -44,9 +44,16 @@ def join_ids(ids: Sequence[str], limit: int = 20) -> str:
     return ", ".join(ids[:limit]) + ending
 
 
+def printable(text: str) -> str:
+    """Replace the characters of a text that control a terminal or are invalid in XML by `?`."""
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
 def collapse(value: Any) -> str:
-    """Return a string with each run of whitespace as one space; `""` if it is not a string."""
-    return " ".join(value.split()) if isinstance(value, str) else ""
+    """Return a string on one line, without control characters; `""` if it is not a string."""
+    return printable(" ".join(value.split())) if isinstance(value, str) else ""
 
 
 def redact(text: str) -> str:

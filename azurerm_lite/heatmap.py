@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import zip_longest
 from typing import Any, Literal, NamedTuple
 
-from ._text import plural
+from ._text import plural, printable
 from .images import get_image
 from .instances import (
     UNKNOWN,
@@ -262,16 +262,16 @@ def _cell(instance: Instance) -> Cell:
     state = str(status or UNKNOWN).lower()
     app_health = health(instance)
     return Cell(
-        instance_id=_printable(instance["instanceId"]),
-        name=_printable(str(instance.get("name") or "")),
-        placement_group=_printable(str(instance_view.get("placementGroupId") or "")),
+        instance_id=printable(instance["instanceId"]),
+        name=printable(str(instance.get("name") or "")),
+        placement_group=printable(str(instance_view.get("placementGroupId") or "")),
         update_domain=_domain(instance_view.get("platformUpdateDomain")),
         fault_domain=_domain(instance_view.get("platformFaultDomain")),
         zone=_domain(next(iter(instance.get("zones") or ()), None)),
-        power_state=_printable(power or UNKNOWN),
-        provisioning_state=_printable(state),
-        health=app_health and _printable(app_health),
-        image_version=_printable(_image_version(instance)),
+        power_state=printable(power or UNKNOWN),
+        provisioning_state=printable(state),
+        health=app_health and printable(app_health),
+        image_version=printable(_image_version(instance)),
         flags=_flags(instance, state.partition("/")[0], power, app_health),
         style=STYLES.get(power or UNKNOWN, STYLES[UNKNOWN]),
     )
@@ -303,7 +303,7 @@ def _is_member(instance: Instance) -> bool:
 
 
 def _domain(value: Any) -> str:
-    return UNKNOWN if value is None else _printable(str(value))
+    return UNKNOWN if value is None else printable(str(value))
 
 
 def _image_version(instance: Instance) -> str:
@@ -317,13 +317,6 @@ def _image_version(instance: Instance) -> str:
     # The query of a URL may contain a signature, which is a secret.
     location = (image.get("image_id") or image.get("image_uri") or "").partition("?")[0]
     return location.rpartition("/")[2] or UNKNOWN
-
-
-def _printable(text: str) -> str:
-    """Replace the characters of a text that control a terminal or are invalid in XML by `?`."""
-    if text.isprintable():
-        return text
-    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _tables(cells: Sequence[Cell]) -> Iterator[Table]:

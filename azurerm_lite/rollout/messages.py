@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from .._text import duration, join_ids, plural
+from .._text import duration, join_ids, plural, printable
 from ..types import Batch
 from .actions import UPGRADE_WORDS, Words
 
@@ -67,13 +67,13 @@ def provisioning(state: str) -> str:
 
 def provisioning_failed(code: str, message: str) -> str:
     """Return the reason of an instance whose provisioning failed, with Azure's own message."""
-    parts = [part for part in (code, shorten(message)) if part]
+    parts = [part for part in (shorten(code), shorten(message)) if part]
     return ": ".join(["provisioning failed", *parts])
 
 
 def shorten(text: str) -> str:
-    """Return a text on one line, cut to 300 characters."""
-    return textwrap.shorten(text, _LONGEST, placeholder=" ...")
+    """Return a text on one line, without control characters, cut to 300 characters."""
+    return printable(textwrap.shorten(text, _LONGEST, placeholder=" ..."))
 
 
 def application_health(health: str) -> str:
