@@ -24,7 +24,7 @@ def refusal(model: Mapping[str, Any], image: Image) -> str | None:
     """
     properties = model.get("properties") or {}
     policy = (properties.get("upgradePolicy") or {}).get("automaticOSUpgradePolicy") or {}
-    if policy.get("enableAutomaticOSUpgrade") and not images.is_floating(_without_exact(image)):
+    if policy.get("enableAutomaticOSUpgrade") and not images.is_floating(image):
         return messages.EXPLICIT_VERSION_REJECTED
     if _changes_plan(model, image):
         return messages.PLAN_CHANGE_REJECTED
@@ -50,13 +50,6 @@ def refusal_of_model(model: Mapping[str, Any]) -> str | None:
         return refusal(model, images.get_image(model))
     except ValueError:
         return None
-
-
-def _without_exact(image: Image) -> Image:
-    """Return an image as a model asks for it: a rollback puts the exact version."""
-    if image.get("exact_version") and image.get("kind") == "platform":
-        return {**image, "version": image["exact_version"]}
-    return image
 
 
 def _changes_plan(model: Mapping[str, Any], image: Image) -> bool:

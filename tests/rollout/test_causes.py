@@ -270,10 +270,19 @@ AUTOMATIC = {"upgradePolicy": {"automaticOSUpgradePolicy": {"enableAutomaticOSUp
             {**PLATFORM, "version": "latest", "exact_version": "1.0"},
             "rejects an image with an explicit version",
         ),
+        *(
+            (
+                {**model_of({}), "plan": {"publisher": "p", "product": "o", "name": "S"}},
+                {**PLATFORM, part: "other"},
+                "purchase plan",
+            )
+            for part in ("publisher", "offer", "sku")
+        ),
+        ({**model_of({}), "plan": {"publisher": "p"}}, {**PLATFORM, "sku": "other"}, None),
         (
-            {**model_of({}), "plan": {"publisher": "p", "product": "o", "name": "S"}},
-            {**PLATFORM, "sku": "T"},
-            "purchase plan",
+            {**model_of({}), "plan": {"publisher": "p"}},
+            {"kind": "image_id", "image_id": MANAGED},
+            None,
         ),
         (
             {**model_of({}), "plan": {"publisher": "p", "product": "o", "name": "S"}},
