@@ -3,9 +3,10 @@
 Azure counts all requests to a subscription together. Many rollouts at the same time can therefore
 reach limits that a single rollout never reaches. Each request of a fleet first takes a token from
 two buckets: the Resource Manager's for the whole subscription, and that of Compute for the region.
-If Azure throttles a request, its bucket is blocked for all rollouts. A wait of at most a few
-seconds is done here. For a longer wait `Throttled` is raised, which a rollout handles and reports
-like Azure's own.
+If Azure throttles a request, its bucket is blocked for all rollouts. A wait of at most a minute is
+done here, in the order in which the requests came. For a longer wait `Throttled` is raised, which a
+rollout handles and reports like Azure's own. It then sends all requests of a reading again, which
+for a Flexible set are many: so that has to be rare.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ LIMITS = {
 """Azure's documented limits."""
 USED_PART = 0.8
 """The part of the limits that is used, since other clients send requests too."""
-LONGEST_SILENT_SECONDS = 5.0
-"""The longest wait without an event."""
+LONGEST_SILENT_SECONDS = 60.0
+"""The longest wait without an event: as often as a rollout reports its own pauses."""
 DEFAULT_BLOCK_SECONDS = 15.0
 """Seconds for which a bucket is blocked if Azure sends no `Retry-After`."""
 

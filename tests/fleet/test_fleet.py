@@ -34,7 +34,7 @@ from support.fleet import (
 )
 
 import azurerm_lite as az
-from azurerm_lite import _clock, errors
+from azurerm_lite import _clock, _flexible, errors
 from azurerm_lite.fleet import rate_limit, scheduler, worker
 from azurerm_lite.fleet import targets as wave_plan
 from azurerm_lite.fleet.events import FleetEvent
@@ -527,6 +527,18 @@ def test_a_blocked_bucket_delays_requests_and_reports_it(clock: Clock) -> None:
     watch.before_send("GET", url)
     rate_limit.RateLimitedRequests("sub", "westeurope").before_send("POST", url)
     assert len(clock.slept) == 1
+
+
+def test_the_requests_of_many_flexible_sets_wait_in_a_queue(clock: Clock) -> None:
+    """A hundred sets read eight members each at a time: none is rejected, and none waits long.
+
+    A rejected request would let a set send all requests of its reading again.
+    """
+    limiter = rate_limit.limiter_of("sub")
+    kinds = ("reads", ""), ("gets", "eastus")
+    waits = [limiter.take(*kinds) for _ in range(100 * _flexible.PARALLEL_READS)]
+    assert waits == sorted(waits)
+    assert 20 < waits[-1] <= rate_limit.LONGEST_SILENT_SECONDS
 
 
 @pytest.mark.parametrize(
