@@ -64,7 +64,12 @@ def test_a_command_prints_what_the_code_page_has(arguments: list[str], tmp_path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("command", "last"), [("rollout", "finished"), ("follow", "finished"), ("fleet", "fleet_ended")]
+    ("command", "last"),
+    [
+        ("rollout", "finished"),
+        pytest.param("follow", "finished", marks=pytest.mark.exhaustive),
+        pytest.param("fleet", "fleet_ended", marks=pytest.mark.exhaustive),
+    ],
 )
 def test_json_lines_are_the_same(command: str, last: str, tmp_path: Path) -> None:
     """Each line is an object, whatever the code page is."""
