@@ -129,7 +129,7 @@ def each_pair() -> Iterator[Any]:
     for row, fault in enumerate(FAULTS):
         for column, kind in enumerate(KINDS):
             is_default = (row + column) % len(KINDS) == 0
-            marks = [] if is_default else [pytest.mark.slow]
+            marks = [] if is_default else [pytest.mark.slow, pytest.mark.exhaustive]
             yield pytest.param(fault, kind, marks=marks, id=f"{kind}-{fault}")
 
 

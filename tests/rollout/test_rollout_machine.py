@@ -303,6 +303,7 @@ class TestFlexibleRollouts(FlexibleRollouts.TestCase):  # type: ignore[name-defi
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 class TestMoreFlexibleRollouts(FlexibleRollouts.TestCase):  # type: ignore[name-defined]
     """And some more; a reading of a Flexible set takes many requests."""
 
@@ -313,7 +314,7 @@ class TestMoreFlexibleRollouts(FlexibleRollouts.TestCase):  # type: ignore[name-
 class TestManyRollouts(Rollouts.TestCase):  # type: ignore[name-defined]
     """And many, longer ones."""
 
-    settings = settings(SETTINGS, max_examples=40, stateful_step_count=40)
+    settings = settings(SETTINGS, max_examples=15, stateful_step_count=40)
 
 
 class ReimageJudge(Judge):
@@ -427,6 +428,7 @@ class TestFlexibleRefreshes(FlexibleRefreshes.TestCase):  # type: ignore[name-de
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 class TestMoreFlexibleRefreshes(FlexibleRefreshes.TestCase):  # type: ignore[name-defined]
     """And some more; a reading of a Flexible set takes many requests."""
 
@@ -437,4 +439,4 @@ class TestMoreFlexibleRefreshes(FlexibleRefreshes.TestCase):  # type: ignore[nam
 class TestManyRefreshes(Refreshes.TestCase):  # type: ignore[name-defined]
     """And many, longer ones."""
 
-    settings = settings(SETTINGS, max_examples=30, stateful_step_count=40)
+    settings = settings(SETTINGS, max_examples=10, stateful_step_count=40)
