@@ -128,9 +128,9 @@ def read_again(
 
 
 def _as_listed(instance: Instance) -> Instance:
-    """Return what the set's own list has of a member."""
-    properties = instance["properties"]
-    kept = {name: properties[name] for name in ("protectionPolicy",) if name in properties}
+    """Return what only the set's own list has of a member: the protection policy."""
+    policy = instance["properties"].get("protectionPolicy")
+    kept = {} if policy is None else {"protectionPolicy": policy}
     return cast("Instance", {**instance, "properties": kept})
 
 

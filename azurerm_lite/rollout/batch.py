@@ -307,9 +307,10 @@ def _judge_failed_operation(
 def verify(
     state: RolloutState, batch: Batch, before: Mapping[str, InstanceBefore], limit: float
 ) -> Iterator[Event]:
-    """Read all instances; wait until those of the batch are done.
+    """Read all instances, and wait until those of the batch are done.
 
-    A succeeded operation does not prove that. The next batch may start by the same reading.
+    The success of the operation does not prove it. The others are read too, because the next batch
+    starts only if they are healthy.
     """
     yield from read_instances(state)
     yield from halt_if_model_changed(state, batch, before)

@@ -102,7 +102,10 @@ def test_eight_hours_leave_nothing_behind() -> None:
     processes = multiprocessing.get_context("spawn")
     slept = processes.Value("d", 0.0)
     ours, theirs = processes.Pipe()
-    clock = lambda: time.monotonic() + slept.value  # noqa: E731 - the clock of the sandbox
+
+    def clock() -> float:
+        return time.monotonic() + float(slept.value)
+
     sandbox = Sandbox(upgrade_seconds=60, demo=False, clock=clock, token_seconds=TOKEN_SECONDS)
     sandbox.add_vmss("web", SIZE)
     storms = 0
